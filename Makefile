@@ -1,0 +1,288 @@
+# culvert: build, test and install.  `make help` lists the targets.
+#
+# Variants share one rule set: V=release (default) | size | asan | tsan | fuzz.
+# Objects and programs of release are in build/, of the others in build/$V/.
+# T=name picks one test, fuzz target or benchmark; TIME=seconds a fuzz target.
+
+V	?= release
+B	?= $(if $(filter release,$V),build,build/$V)
+PREFIX	?= /usr/local
+DESTDIR	?=
+CONF	?= config.json
+VERSION	:= 0.1.0
+Q	?= @
+
+# --- flags ------------------------------------------------------------------
+
+WARN	:= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	   -Wold-style-definition -Wpointer-arith -Wcast-qual -Wwrite-strings \
+	   -Wformat=2 -Wundef -Wvla -Wswitch-enum -Wimplicit-fallthrough \
+	   -Wconversion -Wno-sign-conversion -Wdouble-promotion \
+	   -Wnull-dereference
+# Errors in a checkout (developers, CI), only warnings in a release tarball
+WERROR	?= $(if $(wildcard .git),-Werror)
+COMMON	:= -std=gnu11 -D_GNU_SOURCE -DCULVERT_VERSION='"$(VERSION)"' -I. \
+	   -fno-common -fPIE -pthread -MMD -MP
+
+CFLAGS_release	= -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
+CFLAGS_size	= -Os -g -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
+		  -ffunction-sections -fdata-sections
+CFLAGS_asan	= -O1 -g -fsanitize=address,undefined \
+		  -fno-omit-frame-pointer -fno-sanitize-recover=all
+CFLAGS_tsan	= -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+CFLAGS_fuzz	= -O1 -g -fsanitize=fuzzer-no-link,address,undefined \
+		  -fno-omit-frame-pointer -fno-sanitize-recover=all
+LDFLAGS_size	= -Wl,--gc-sections
+LDFLAGS_asan	= -fsanitize=address,undefined
+LDFLAGS_tsan	= -fsanitize=thread
+LDFLAGS_fuzz	= -fsanitize=address,undefined
+# clang's set of warnings differs: `make lint` holds the code to those
+WARN_fuzz	= -w
+
+ifeq ($V,fuzz)
+CC	:= clang
+else ifeq ($(origin CC),default)
+CC	:= gcc
+endif
+OBJCOPY	?= objcopy
+
+PKGS	:= libcjson libnl-3.0 libnl-route-3.0 libcrypto libpcre2-8 \
+	   $(if $(wildcard proxy/transport/tls*.c),libssl)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+
+ALL_CFLAGS  = $(COMMON) $(or $(WARN_$V),$(WARN) $(WERROR)) $(CFLAGS_$V) \
+	      $(PKG_CFLAGS) $(CFLAGS)
+ALL_LDFLAGS = -Wl,-z,relro,-z,now -Wl,--as-needed -pie -pthread \
+	      $(LDFLAGS_$V) $(LDFLAGS)
+
+# --- sources ----------------------------------------------------------------
+
+SRC	:= $(wildcard gateway/*/*.c proxy/*/*.c netstack/*.c)
+MAIN	:= gateway/app/main.c
+OBJ	:= $(patsubst %.c,$B/obj/%.o,$(filter-out $(MAIN),$(SRC)))
+MAINOBJ	:= $(patsubst %.c,$B/obj/%.o,$(filter $(MAIN),$(SRC)))
+
+# The instanced stack: our glue and lwIP linked into one object, of which each
+# worker gets a private copy that shows one symbol, its vtable lw_ops_N.
+LWIP_SRC ?= build/lwip/src
+NS_MAX	?= $(if $(filter release size,$V),4,1)
+LWSRC	:= $(wildcard netstack/lw/*.c)
+LWIDX	:= $(shell seq 0 $$(($(NS_MAX) - 1)))
+LWIP_FILES := $(addprefix core/,init def inet_chksum ip mem memp netif pbuf \
+	tcp tcp_in tcp_out ipv4/icmp ipv4/ip4 ipv4/ip4_addr ipv4/ip4_frag \
+	ipv6/icmp6 ipv6/inet6 ipv6/ip6 ipv6/ip6_addr ipv6/ip6_frag ipv6/nd6)
+LWOBJ	:= $(patsubst %.c,$B/obj/%.o,$(LWSRC)) \
+	   $(patsubst %,$B/obj/lwip/%.o,$(LWIP_FILES))
+ifneq ($(LWSRC),)
+LWINST	:= $(LWIDX:%=$B/lw_%.o) $B/lw_table.o
+endif
+LWINC	:= -Inetstack/lw -isystem $(LWIP_SRC)/include
+ifeq ($(LWIP_SRC),build/lwip/src)
+LWSTAMP	:= build/lwip/.unpacked
+endif
+
+UNITS	:= $(patsubst tests/unit/%.c,$B/unit/%,$(wildcard tests/unit/test_*.c))
+UNITHLP	:= $(patsubst %.c,$B/obj/%.o,\
+	   $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
+FUZZERS	:= $(patsubst tests/fuzz/%.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
+TOOLS	:= $(patsubst tests/tools/%.c,$B/%,$(wildcard tests/tools/*.c))
+NETTESTS := $(filter-out tests/net/lib.sh,$(wildcard tests/net/*.sh))
+
+# --- build ------------------------------------------------------------------
+
+all: $(if $(MAINOBJ),$B/culvert) $B/libculvert.a $(TOOLS)
+
+help:
+	@echo 'all        build/culvert and the test tools'
+	@echo 'demo       the whole journey in namespaces (root)'
+	@echo 'run        run build/culvert with CONF=config.json (root)'
+	@echo 'test       every test: unit, namespaces, fuzz; release and ASan'
+	@echo 'check      unit tests [T=name];  check-net: namespace tests [T=name]'
+	@echo 'fuzz       fuzz targets [T=name] [TIME=60]'
+	@echo 'asan tsan  build and unit-test under the sanitizers'
+	@echo 'lint       format, clang-tidy, cppcheck, layers, size, journey'
+	@echo 'bench      benchmarks [T=name];  size: bytes of the stripped program'
+	@echo 'setup      install what is missing;  install, uninstall, clean'
+
+$B/culvert: $(MAINOBJ) $B/libculvert.a
+	@echo "  LD      $@"
+	$Q$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm $(LIBS)
+
+$B/libculvert.a: $(OBJ) $(LWINST) $B/.list
+	@echo "  AR      $@"
+	$Qrm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+$B/obj/%.o: %.c $B/.flags
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	$Q$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+$B/obj/netstack/lw/%.o: netstack/lw/%.c $B/.flags | $(LWSTAMP)
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	$Q$(CC) $(LWINC) $(ALL_CFLAGS) -c $< -o $@
+
+$B/obj/lwip/%.o: $(LWIP_SRC)/%.c $B/.flags | $(LWSTAMP)
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	$Q$(CC) $(LWINC) $(COMMON) $(CFLAGS_$V) $(CFLAGS) -w -c $< -o $@
+
+$B/lw_all.o: $(LWOBJ) $B/.list
+	@echo "  LD -r   $@"
+	$Q$(LD) -r -o $@ $(filter %.o,$^)
+
+$B/lw_%.o: $B/lw_all.o
+	$Q$(OBJCOPY) --redefine-sym lw_ops=lw_ops_$* \
+		--keep-global-symbol=lw_ops_$* $< $@
+
+$B/lw_table.c: $B/.flags
+	$Q{ echo '/* made by the Makefile: one stack copy for each worker */'; \
+	echo '#include "netstack/lw.h"'; \
+	$(foreach i,$(LWIDX),echo 'extern const struct lw_ops lw_ops_$i;';) \
+	echo 'extern const struct lw_ops *const lw_table[];'; \
+	echo 'extern const unsigned lw_table_len;'; \
+	echo 'const struct lw_ops *const lw_table[] = {'; \
+	$(foreach i,$(LWIDX),echo '	&lw_ops_$i,';) \
+	echo '};'; echo 'const unsigned lw_table_len = $(NS_MAX);'; } > $@
+
+$B/lw_table.o: $B/lw_table.c
+	$Q$(CC) $(ALL_CFLAGS) -Wno-redundant-decls -c $< -o $@
+
+ifneq ($(LWSTAMP),)
+$(LWSTAMP):
+	scripts/fetch-lwip build/lwip
+# so that make knows how the sources come into being
+$(LWIP_FILES:%=$(LWIP_SRC)/%.c): $(LWSTAMP) ;
+endif
+
+# --- tests and fuzz targets ---------------------------------------------------
+
+# test_lw_* look inside the instanced stack: they get lw_all.o and lwIP's headers
+$B/obj/tests/unit/test_lw_%.o: tests/unit/test_lw_%.c $B/.flags | $(LWSTAMP)
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	$Q$(CC) $(LWINC) $(ALL_CFLAGS) -c $< -o $@
+
+$B/unit/test_lw_%: $B/obj/tests/unit/test_lw_%.o $(UNITHLP) $B/lw_all.o \
+		$B/libculvert.a
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	$Q$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka -lm
+
+$B/unit/%: $B/obj/tests/unit/%.o $(UNITHLP) $B/libculvert.a
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	$Q$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka -lm
+
+$B/obj/tests/fuzz/fuzz_lw_%.o: tests/fuzz/fuzz_lw_%.c $B/.flags | $(LWSTAMP)
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	$Q$(CC) $(LWINC) $(ALL_CFLAGS) -c $< -o $@
+
+$B/fuzz_lw_%: $B/obj/tests/fuzz/fuzz_lw_%.o $B/lw_all.o $B/libculvert.a
+	@echo "  LD      $@"
+	$Q$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS) -lm
+
+$B/fuzz_%: $B/obj/tests/fuzz/fuzz_%.o $B/libculvert.a
+	@echo "  LD      $@"
+	$Q$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS) -lm
+
+$B/%: $B/obj/tests/tools/%.o
+	@echo "  LD      $@"
+	$Q$(CC) $(ALL_LDFLAGS) -o $@ $^ -lm
+
+# What the runner asks for, in the variant V
+units: $(if $T,$(filter %/$T %/test_$T,$(UNITS)),$(UNITS))
+fuzzers: $(if $T,$(filter %/$T %/fuzz_$T,$(FUZZERS)),$(FUZZERS))
+
+# Objects depend on the flags, the archive on the list of sources
+$B/.flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(subst ','\'',$(ALL_CFLAGS)) $(LWIP_SRC) $(NS_MAX)' \
+		| cmp -s - $@ || \
+	echo '$(CC) $(subst ','\'',$(ALL_CFLAGS)) $(LWIP_SRC) $(NS_MAX)' > $@
+$B/.list: FORCE
+	@mkdir -p $(@D)
+	@echo '$(OBJ) $(LWOBJ)' | cmp -s - $@ || echo '$(OBJ) $(LWOBJ)' > $@
+
+# --- what people call ----------------------------------------------------------
+
+# Every target that runs something makes sure of its packages first; the
+# recursive make then sees the libraries that were installed.
+MK	= $(MAKE) --no-print-directory
+
+setup:
+	@scripts/setup all
+	@$(if $(LWSTAMP),scripts/fetch-lwip build/lwip,true)
+
+test:
+	@scripts/setup all
+	@scripts/run-tests all
+
+check:
+	@scripts/setup all
+	@scripts/run-tests unit $T
+
+check-net:
+	@scripts/setup all
+	@scripts/run-tests net $T
+
+asan:
+	@scripts/setup all
+	@$(MK) V=asan all
+	@scripts/run-tests unit-asan $T
+
+tsan:
+	@scripts/setup all
+	@$(MK) V=tsan all
+	@scripts/run-tests unit-tsan $T
+
+fuzz:
+	@scripts/setup all
+	@TIME=$(or $(TIME),60) scripts/run-tests fuzz $T
+
+lint:
+	@scripts/setup all
+	@scripts/lint $T
+
+demo:
+	@scripts/setup build
+	@$(MK) all
+	@scripts/demo
+
+bench:
+	@scripts/setup all
+	@$(MK) all
+	@tests/bench/run $T
+
+run: all
+	$B/culvert run -c $(CONF)
+
+size:
+	@$(MK) V=release all
+	@$(MK) V=size all
+	@for f in build/culvert build/size/culvert; do \
+		strip -o $$f.stripped $$f && \
+		echo "$$f stripped: $$(stat -c %s $$f.stripped) bytes"; done
+
+install: all
+	install -D -m 755 $B/culvert $(DESTDIR)$(PREFIX)/bin/culvert
+	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/culvert/LICENSE
+	install -D -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/culvert/README.md
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/culvert
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/culvert
+
+clean:
+	rm -rf build
+
+FORCE:
+.PHONY: all help units fuzzers setup test check check-net asan tsan fuzz lint \
+	demo bench run size install uninstall clean FORCE
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+-include $(shell [ -d $B/obj ] && find $B/obj -name '*.d') \
+	$(wildcard $B/lw_table.d)
