@@ -1,0 +1,60 @@
+/* compat.h - The few compiler helpers everybody uses; the only #if of base */
+#ifndef GATEWAY_BASE_COMPAT_H
+#define GATEWAY_BASE_COMPAT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* The struct that embeds member @m at @p; @p must not be NULL */
+#define container_of(p, type, m) \
+	((type *)(void *)((char *)(p) - offsetof(type, m)))
+
+#define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define UNUSED __attribute__((unused))
+
+static inline uint16_t get_be16(const void *p)
+{
+	const uint8_t *b = p;
+
+	return (uint16_t)(b[0] << 8 | b[1]);
+}
+
+static inline uint32_t get_be32(const void *p)
+{
+	const uint8_t *b = p;
+
+	return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 |
+	       (uint32_t)b[2] << 8 | b[3];
+}
+
+static inline uint64_t get_be64(const void *p)
+{
+	const uint8_t *b = p;
+
+	return (uint64_t)get_be32(b) << 32 | get_be32(b + 4);
+}
+
+static inline void put_be16(void *p, uint16_t v)
+{
+	uint8_t *b = p;
+
+	b[0] = (uint8_t)(v >> 8);
+	b[1] = (uint8_t)v;
+}
+
+static inline void put_be32(void *p, uint32_t v)
+{
+	put_be16(p, (uint16_t)(v >> 16));
+	put_be16((uint8_t *)p + 2, (uint16_t)v);
+}
+
+static inline void put_be64(void *p, uint64_t v)
+{
+	put_be32(p, (uint32_t)(v >> 32));
+	put_be32((uint8_t *)p + 4, (uint32_t)v);
+}
+
+#endif

@@ -1,0 +1,15 @@
+/* rand.h - Random bytes from the kernel, buffered a thread; never predictable */
+#ifndef GATEWAY_BASE_RAND_H
+#define GATEWAY_BASE_RAND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+void rand_bytes(void *p, size_t n);
+uint32_t rand_u32(void);
+/* 0 to @n - 1, without bias; @n > 0 */
+uint32_t rand_below(uint32_t n);
+/* One key for the tables of this process, the same in every thread */
+uint64_t rand_key(void);
+
+#endif

@@ -1,0 +1,98 @@
+/*
+ * config.h - One generation of the configuration: immutable, counted
+ *
+ * Made by the main thread, shared by all workers. Sessions hold a reference,
+ * so an old generation lives until its last session ends.
+ */
+#ifndef GATEWAY_CORE_CONFIG_H
+#define GATEWAY_CORE_CONFIG_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/base/arena.h"
+#include "gateway/base/log.h"
+#include "gateway/core/inbound.h"
+#include "gateway/core/outbound.h"
+#include "gateway/core/policy.h"
+
+struct dns;
+struct fakedns;
+struct router;
+
+enum capture { CAPTURE_NONE, CAPTURE_TUN, CAPTURE_REDIRECT, CAPTURE_TPROXY, CAPTURE_MIXED };
+
+/**
+ * struct host_conf - The "culvert" root object: what is not in Xray's config
+ * @workers:	0: number of cores, at most 4
+ * @mark, @mark_mask:	Bit(s) on every own socket while host rules are up
+ * @table, @rule_pref:	Routing table and first rule priority of our own
+ * @fail_closed:	Kill switch: traffic is blocked, not leaked, when we die
+ * @hijack_dns:		Port 53 of this host and of the LAN goes to culvert
+ * @max_sessions:	0: from descriptors and memory
+ */
+struct host_conf {
+	unsigned int workers;
+	uint32_t mark, mark_mask;
+	uint32_t table, rule_pref;
+	enum capture capture;
+	bool fail_closed, hijack_dns, reject_quic;
+	uint32_t max_sessions;
+	const char *state_dir; /* persistence, run files; NULL default */
+	const cJSON *node; /* rest of the object, for the capture room; parse time only */
+	void *capture_conf; /* the capture room's own */
+};
+
+struct log_conf {
+	enum log_level level;
+	const char *access, *error; /* NULL default, "none", path */
+	bool dns_log;
+	uint8_t mask_v4, mask_v6; /* bits kept of logged addresses; 0: no masking */
+};
+
+#define CONFIG_LEVELS 64
+
+struct policy_level {
+	uint32_t level;
+	struct policy policy;
+};
+
+struct config {
+	atomic_uint refs;
+	unsigned int generation;
+	struct arena arena; /* everything small below */
+	struct inbound **inbounds;
+	unsigned int inbound_count;
+	struct outbound **outbounds; /* [0] is the default */
+	unsigned int outbound_count;
+	struct policy_level levels[CONFIG_LEVELS];
+	unsigned int level_count;
+	bool stats_on, stat_in_up, stat_in_down, stat_out_up, stat_out_down;
+	struct log_conf log;
+	struct host_conf host;
+	struct router *router;
+	struct dns *dns;
+	struct fakedns *fakedns; /* one reference; NULL: none */
+	const struct transport **transports; /* to drop; app's */
+	unsigned int transport_count;
+	void (*free)(struct config *cfg); /* app's: called at zero references */
+};
+
+static inline struct config *config_ref(struct config *c)
+{
+	atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+	return c;
+}
+
+static inline void config_unref(struct config *c)
+{
+	if (c && atomic_fetch_sub_explicit(&c->refs, 1,
+					   memory_order_acq_rel) == 1)
+		c->free(c);
+}
+
+const struct policy *config_policy(const struct config *c, uint32_t level);
+const struct outbound *config_outbound(const struct config *c, const char *tag);
+
+#endif

@@ -1,0 +1,57 @@
+/* dgram.h - One end of a datagram exchange: socket, netstack mapping, or a layer */
+#ifndef GATEWAY_CORE_DGRAM_H
+#define GATEWAY_CORE_DGRAM_H
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gateway/base/addr.h"
+#include "gateway/core/job.h"
+
+#define DGRAM_MAX   65507 /* payload bytes of the biggest datagram */
+#define DGRAM_BATCH 32 /* packets a call */
+
+/**
+ * struct pkt - One datagram
+ * @peer:	recv: from whom (on an inbound end: to where the client sent it);
+ *		send: to whom (on an inbound end: the source the client shall see)
+ * @data:	Payload, may be NULL when @len is 0
+ * @len:	Payload bytes, 0 to DGRAM_MAX; an empty datagram is a datagram
+ *
+ * After recv the memory is valid until the next call on the dgram.
+ */
+struct pkt {
+	struct addr peer;
+	uint8_t *data;
+	size_t len;
+};
+
+struct dgram;
+
+/**
+ * struct dgram_ops - What any datagram end can do; no call blocks
+ * @recv:	Fills up to @max packets. >0 how many, -EAGAIN, -errno final
+ * @send:	>0 how many were taken; the rest may be dropped by the caller.
+ *		-EAGAIN: not connected yet or full; -errno final
+ * @want:	As of a stream
+ * @close:	Release; the caller forgets the pointer
+ * @reject:	Inbound ends: tell the client that @peer takes no datagrams (ICMP
+ *		port unreachable). NULL: cannot
+ */
+struct dgram_ops {
+	const char *name;
+	int (*recv)(struct dgram *d, struct pkt *v, int max);
+	int (*send)(struct dgram *d, const struct pkt *v, int n);
+	void (*want)(struct dgram *d, unsigned int events);
+	void (*close)(struct dgram *d);
+	void (*reject)(struct dgram *d, const struct addr *peer);
+};
+
+struct dgram {
+	const struct dgram_ops *ops;
+	struct dgram *below;
+	struct job *job;
+};
+
+#endif

@@ -1,0 +1,100 @@
+/* dns.h - What other rooms ask of the DNS module, and FakeDNS */
+#ifndef GATEWAY_CORE_DNS_H
+#define GATEWAY_CORE_DNS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gateway/base/addr.h"
+#include "gateway/base/jget.h"
+#include "gateway/core/job.h"
+
+struct config;
+struct worker;
+struct dns; /* compiled "dns" object, immutable, of one config */
+struct fakedns; /* pools; shared by workers and generations, locked inside */
+
+enum { DNS_V4 = 1u << 0, DNS_V6 = 1u << 1 };
+enum {
+	DNS_SYSTEM = 1u << 0, /* only the system's servers and /etc/hosts */
+};
+
+#define DNS_MAX_IPS 16
+
+struct dns_ip {
+	uint8_t kind; /* ADDR_V4 or ADDR_V6 */
+	uint8_t ip[16];
+};
+
+/**
+ * struct dns_req - One question of a session; its asker owns it
+ * @job:	Marked ready when @rc is no longer -EAGAIN, and when the second
+ *		family arrives later
+ * @rc:		-EAGAIN waiting, 0 some address is there, -ENOENT the name has
+ *		none, -ETIMEDOUT, other -errno
+ * @pending:	Families not answered yet (DNS_V4 | DNS_V6): A and AAAA do not
+ *		wait for each other
+ * @count, @ips:	Answers so far
+ * @query:	The module's; NULL when nothing is under way
+ */
+struct dns_req {
+	struct job *job;
+	int rc;
+	uint8_t pending, count;
+	uint32_t ttl;
+	struct dns_ip ips[DNS_MAX_IPS];
+	struct dns_query *query;
+};
+
+/**
+ * dns_ask() - Resolve @name through the built-in DNS, never FakeDNS
+ * @r:		Zeroed by this call; must live until done or dns_cancel()
+ * @name:	Lower case, no trailing dot; copied
+ * @families:	DNS_V4 | DNS_V6; the config's queryStrategy narrows it
+ *
+ * Return: r->rc (0 at once from cache or hosts, -EAGAIN, -errno)
+ */
+int dns_ask(struct worker *w, struct config *cfg, struct dns_req *r,
+	    struct job *job, const char *name, unsigned int families,
+	    unsigned int flags);
+/* Forget an unfinished question; harmless when it is done */
+void dns_cancel(struct dns_req *r);
+struct addr dns_ip_addr(const struct dns_ip *ip, uint16_t port);
+
+/* Answer one client's DNS message (the dns outbound) */
+struct dns_serve {
+	struct job *job; /* marked ready when done */
+	int rc; /* -EAGAIN, 0 answer is there, -ENOENT: drop, -ENOTSUP: forward it */
+	uint8_t *answer; /* malloc'ed, the asker frees; NULL until rc is 0 */
+	size_t answer_len;
+	bool tcp; /* no truncation */
+	void *state; /* the module's */
+};
+/* Rules of a dns outbound decide what is hijacked; NULL: A/AAAA, rest rcode 0 */
+struct dns_rules;
+int dns_serve(struct worker *w, struct config *cfg, const struct dns_rules *rules,
+	      struct dns_serve *s, struct job *job, const uint8_t *q, size_t n);
+void dns_serve_cancel(struct dns_serve *s);
+
+/* Config side: parse, free. NULL node gives the defaults (localhost) */
+struct dns *dns_parse(struct diag *d, const cJSON *node, struct config *cfg);
+void dns_free(struct dns *dns);
+/* The module's inbound tag (its own queries), for loop checks */
+const char *dns_tag(const struct dns *dns);
+int dns_worker_start(struct worker *w);
+void dns_worker_stop(struct worker *w);
+
+/* FakeDNS. @node: "fakedns" object or list; @old: pools to keep mappings from, or NULL */
+struct fakedns *fakedns_parse(struct diag *d, const cJSON *node, bool needed,
+			      struct fakedns *old);
+void fakedns_ref(struct fakedns *f);
+void fakedns_unref(struct fakedns *f); /* NULL is allowed */
+bool fakedns_in_pool(const struct fakedns *f, const struct addr *a);
+/* Name behind a fake address: length, or -ENOENT. Keeps @a's mapping fresh */
+int fakedns_name(struct fakedns *f, const struct addr *a, char name[256]);
+/* Fake address of a name; @kind ADDR_V4/V6. 0, -ENOENT no pool of that family */
+int fakedns_addr(struct fakedns *f, const char *name, uint8_t kind,
+		 struct addr *out);
+
+#endif

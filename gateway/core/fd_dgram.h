@@ -1,0 +1,18 @@
+/*
+ * fd_dgram.h - A kernel UDP socket as a datagram end: recvmmsg, sendmmsg,
+ * UDP_GRO and UDP_SEGMENT where the kernel has them
+ */
+#ifndef GATEWAY_CORE_FD_DGRAM_H
+#define GATEWAY_CORE_FD_DGRAM_H
+
+#include "gateway/core/dgram.h"
+
+/*
+ * Wrap an unconnected (or connected) socket; @fd is owned on success. @family: AF_INET6
+ * sockets (v6only off) take IPv4 peers as v4-mapped. NULL: out of memory.
+ * Only IP peers may be sent to.
+ */
+struct dgram *fd_dgram_new(struct worker *w, int fd, int family,
+			   struct job *job);
+
+#endif

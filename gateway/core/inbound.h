@@ -1,0 +1,77 @@
+/* inbound.h - Where sessions come from */
+#ifndef GATEWAY_CORE_INBOUND_H
+#define GATEWAY_CORE_INBOUND_H
+
+#include <stdbool.h>
+
+#include "gateway/base/jget.h"
+#include "gateway/base/list.h"
+#include "gateway/core/sniff.h"
+#include "gateway/core/sock.h"
+
+struct config;
+struct inbound;
+struct policy;
+struct session;
+struct stat;
+struct transport;
+struct worker;
+
+/**
+ * struct listener - A running inbound on one worker; the protocol embeds it
+ * @node:	In worker->listeners
+ * @ib:		Configuration now in force; swapped by a reload
+ */
+struct listener {
+	struct list node;
+	const struct inbound *ib;
+	struct worker *worker;
+};
+
+/**
+ * struct inbound_ops - One kind of inbound
+ * @name:	The JSON "protocol"
+ * @parse:	Read settings into ib->settings (arena of @cfg). 0 or -errno
+ *		after diag
+ * @start:	Open listeners on one worker. 0 with *@out, or -errno
+ * @stop:	Close and free a listener; its sessions live on
+ * @same:	A reload may keep the running listener of @a for @b
+ * @greet:	0 target known, -EAGAIN, -errno. NULL: known at birth
+ * @drop:	Free what the arena does not. NULL: nothing
+ */
+struct inbound_ops {
+	const char *name;
+	int (*parse)(struct inbound *ib, struct jobj *settings,
+		     struct config *cfg);
+	int (*start)(const struct inbound *ib, struct worker *w,
+		     struct listener **out);
+	void (*stop)(struct listener *l);
+	bool (*same)(const struct inbound *a, const struct inbound *b);
+	int (*greet)(struct session *s);
+	void (*drop)(struct inbound *ib);
+};
+
+#define INBOUND_PORTS 32
+
+/**
+ * struct inbound - One configured inbound, immutable after parsing
+ * @listen:	Address; wildcard v6 by default. ADDR_NAME is a unix path
+ * @ports:	Where to listen; count 0 for tun
+ */
+struct inbound {
+	const struct inbound_ops *ops;
+	const char *tag; /* "" when the config has none */
+	const cJSON *node; /* for messages while parsing only */
+	struct addr listen;
+	struct port_range ports[INBOUND_PORTS];
+	unsigned int port_count;
+	uint32_t level; /* userLevel */
+	const struct policy *policy;
+	struct sniffing sniffing;
+	struct sockopt sockopt;
+	const struct transport *transport; /* streamSettings; NULL raw */
+	struct stat *stat_up, *stat_down; /* NULL: not counted */
+	void *settings; /* the kind's own */
+};
+
+#endif

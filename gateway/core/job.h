@@ -1,0 +1,31 @@
+/* job.h - What a worker runs when it is ready, at most once a tick */
+#ifndef GATEWAY_CORE_JOB_H
+#define GATEWAY_CORE_JOB_H
+
+#include <stdbool.h>
+
+struct worker;
+
+/**
+ * struct job - Something a worker runs when it is ready, at most once per tick
+ * @next:	Link in the worker's ready queue (worker's)
+ * @run:	Makes progress, then returns; never frees itself, never blocks
+ * @worker:	The only thread that may touch this job
+ * @queued:	Already in the ready queue
+ *
+ * Embedded in: session, udp map, mux carrier, dns query, listener. Whoever
+ * owns a job frees it only when it is not queued: job_forget() first.
+ */
+struct job {
+	struct job *next;
+	void (*run)(struct job *j);
+	struct worker *worker;
+	bool queued;
+};
+
+/* Run @j in this tick, or in the next one when it has run already */
+void job_ready(struct job *j);
+/* Take @j out of the ready queue; its owner is about to free it */
+void job_forget(struct job *j);
+
+#endif

@@ -1,0 +1,64 @@
+/* outbound.h - Where sessions go */
+#ifndef GATEWAY_CORE_OUTBOUND_H
+#define GATEWAY_CORE_OUTBOUND_H
+
+#include <stdbool.h>
+
+#include "gateway/base/jget.h"
+#include "gateway/core/dgram.h"
+#include "gateway/core/sock.h"
+#include "gateway/core/stream.h"
+
+struct config;
+struct outbound;
+struct session;
+struct stat;
+struct transport;
+struct udp_map;
+
+/**
+ * struct outbound_ops - One kind of outbound
+ * @name, @alias:	The JSON "protocol" and its second name (or NULL)
+ * @local:	Dials targets itself: names are resolved before open_dgram's sends
+ * @parse:	Read settings. 0 or -errno after diag
+ * @open:	Build the stack for s->target. 0 with *@out owned by the caller,
+ *		-errno. -EACCES: blocked (the client is reset at once)
+ * @open_dgram:	One leg of @m, shared by its destinations. NULL: no UDP here
+ * @reroute:	Changes the session and sends it through routing again
+ *		(loopback). NULL: an ordinary outbound
+ * @drop:	Free what the arena does not. NULL: nothing
+ */
+struct outbound_ops {
+	const char *name, *alias;
+	bool local;
+	int (*parse)(struct outbound *ob, struct jobj *settings,
+		     struct config *cfg);
+	int (*open)(const struct outbound *ob, struct session *s,
+		    struct stream **out);
+	int (*open_dgram)(const struct outbound *ob, struct udp_map *m,
+			  struct session *s, struct dgram **out);
+	int (*reroute)(const struct outbound *ob, struct session *s);
+	void (*drop)(struct outbound *ob);
+};
+
+/**
+ * struct outbound - One configured outbound, immutable after parsing
+ * @dialer:	Outbound this one dials through (dialerProxy, proxySettings); NULL
+ * @send_through:	ADDR_NONE: the kernel chooses
+ * @target_strategy:	How the session's target is resolved before the protocol
+ *		sees it (enum domain_strategy)
+ */
+struct outbound {
+	const struct outbound_ops *ops;
+	const char *tag;
+	const cJSON *node; /* for messages while parsing only */
+	const struct outbound *dialer;
+	const struct transport *transport; /* never NULL after parsing */
+	struct addr send_through;
+	uint8_t target_strategy;
+	struct sockopt sockopt;
+	struct stat *stat_up, *stat_down;
+	void *settings;
+};
+
+#endif

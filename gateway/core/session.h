@@ -1,0 +1,118 @@
+/* session.h - One proxied request: a TCP flow, or the datagrams to one destination */
+#ifndef GATEWAY_CORE_SESSION_H
+#define GATEWAY_CORE_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/base/addr.h"
+#include "gateway/base/list.h"
+#include "gateway/base/timer.h"
+#include "gateway/core/inbound.h"
+#include "gateway/core/job.h"
+#include "gateway/core/link.h"
+#include "gateway/core/outbound.h"
+#include "gateway/core/sniff.h"
+#include "gateway/core/stream.h"
+#include "gateway/core/worker.h"
+
+struct config;
+struct dns_req;
+struct udp_map;
+struct udp_flow;
+
+/**
+ * enum ses_state - Life of a session; dispatch.c moves it, nobody else
+ *
+ * GREET   destination unknown; inbound->greet() reads it (socks, http). tun, tproxy skip this
+ * SNIFF   first bytes are looked at, up to SNIFF_WAIT_MS or SNIFF_MAX_BYTES
+ * ROUTE   route_pick() may wait for dns
+ * OPEN    outbound->open() gave a stream or a leg; bytes may flow, policy handshake runs
+ * RELAY   ops->up() was true; policy idle runs
+ * DYING   ses_kill() was called; no field may change; reaped at the end of the tick
+ */
+enum ses_state { SES_GREET, SES_SNIFF, SES_ROUTE, SES_OPEN, SES_RELAY, SES_DYING };
+enum { UP, DOWN };
+
+/* How the outbound was found: printed in the access line */
+enum route_how { HOW_RULE, HOW_DEFAULT, HOW_FORCED };
+
+/**
+ * struct session - One proxied request
+ * @source:	Who; @local: where the inbound accepted it
+ * @orig:	Original destination, as the client addressed it
+ * @target:	Where the outbound shall go: @orig, or the name found instead
+ * @route_name:	Name for routing when it differs from the target's (routeOnly,
+ *		fakedns); NULL: the target's
+ * @domain:	Owned copy of the sniffed or fake name; @target and @route_name
+ *		point into it
+ * @http_head:	Owned copy of a sniffed HTTP request head, NUL terminated; only
+ *		when the router wants attributes
+ * @user:	Inbound user (email); borrowed from the config; NULL none
+ * @why:	First -errno; 0 for a normal end. @why_side: 0 in, 1 out, 2 culvert
+ */
+struct session {
+	struct job job; /* must be first */
+	struct list node; /* worker->sessions, or worker->dying */
+	enum ses_state state;
+	uint8_t net; /* NET_TCP or NET_UDP */
+	uint8_t proto; /* enum sniff_proto found */
+	uint8_t route_how; /* enum route_how */
+	uint8_t why_side;
+	bool skip_dns; /* no DNS for routing: own queries, loopback */
+	bool sniff_done, first_byte_seen;
+	uint32_t id;
+	struct config *cfg; /* one reference */
+	const struct inbound *inbound;
+	const char *inbound_tag; /* usually inbound->tag; loopback changes it */
+	const char *forced_tag; /* outbound tag set by the inbound; NULL none */
+	const struct outbound *outbound; /* NULL before ROUTE is done */
+	const char *rule; /* ruleTag of the rule that matched; NULL */
+	const char *user;
+	struct stream *in, *out; /* owned; NULL for UDP */
+	struct half half[2];
+	struct addr source, local, orig, target;
+	const char *route_name;
+	char *domain, *http_head;
+	struct dns_req *dns; /* owned; while routing or resolving */
+	void *greet_state; /* inbound's, freed by its greet or at the end (free()) */
+	struct udp_map *map; /* UDP: owner; NULL for TCP */
+	struct udp_flow *flow; /* UDP: this destination's part of the map */
+	struct timer timer;
+	uint32_t born_ms, last_active, first_byte_ms;
+	int why;
+};
+
+/**
+ * ses_new() - Birth. Session limits are checked here (NULL: shed)
+ * @in:		The client's stream, owned by the session from now on (TCP);
+ *		on failure the caller keeps it
+ *
+ * The caller fills source, local, orig, target; then ses_start().
+ */
+struct session *ses_new(struct worker *w, const struct inbound *ib,
+			uint8_t net, struct stream *in);
+/* First state by inbound (GREET or SNIFF), timers, job_ready */
+void ses_start(struct session *s);
+/* Idempotent; the only way to end one. @side: who ended it: 0 in, 1 out, 2 culvert */
+void ses_kill(struct session *s, int why, int side);
+/* End of tick: close and free everything on worker->dying */
+void ses_reap(struct worker *w);
+/* dispatch.c: the only state machine of a session */
+void ses_run(struct job *j);
+/* UDP: ready for packets when state is OPEN or RELAY */
+static inline bool ses_open(const struct session *s)
+{
+	return s->state == SES_OPEN || s->state == SES_RELAY;
+}
+/* Use the name in @found: owned copy, target or route_name by the rules of sniffing */
+int ses_take_name(struct session *s, const struct sniffed *found);
+/* The name routing looks at: route_name, else the target's, else NULL */
+const char *ses_route_name(const struct session *s);
+static inline void ses_active(struct session *s)
+{
+	s->last_active = s->job.worker->now_ms;
+}
+const char *ses_why_text(const struct session *s, char buf[96]);
+
+#endif

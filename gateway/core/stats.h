@@ -1,0 +1,79 @@
+/*
+ * stats.h - Counters: named traffic counters and drop reasons
+ *
+ * Each worker adds to its own cell without a lock; readers sum the cells and
+ * may be a few bytes behind (on 32-bit machines a read can tear).
+ */
+#ifndef GATEWAY_CORE_STATS_H
+#define GATEWAY_CORE_STATS_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#define WORKERS_MAX 16
+
+struct worker;
+
+/**
+ * struct stat - One named counter, e.g. "inbound>>>tun-in>>>traffic>>>uplink"
+ *
+ * Lives until the process ends: counters survive reloads.
+ */
+struct stat {
+	struct stat *next;
+	const char *name;
+	uint64_t cell[WORKERS_MAX];
+};
+
+/* Find or make; main thread only. NULL: out of memory */
+struct stat *stat_get(const char *name);
+/* @s may be NULL: not counted */
+static inline void stat_add(struct stat *s, unsigned int worker, uint64_t n)
+{
+	if (s)
+		s->cell[worker] += n;
+}
+uint64_t stat_sum(const struct stat *s);
+void stat_each(void (*fn)(const struct stat *s, void *arg), void *arg);
+
+/* Why a packet or a flow was not carried; names in stats.c */
+#define DROP_REASONS(X) \
+	X(IP_SHORT, "ip: cut short") \
+	X(IP_VERSION, "ip: version") \
+	X(IP_HEADER, "ip: header or length field lies") \
+	X(IP_CHECKSUM, "ip: checksum") \
+	X(IP_MARTIAN, "ip: source or destination not allowed") \
+	X(IP_PROTO, "ip: protocol not carried") \
+	X(IP6_CHAIN, "ip6: extension headers") \
+	X(FRAG_OVERLAP, "fragment: overlap") \
+	X(FRAG_LIMIT, "fragment: limit") \
+	X(FRAG_TIMEOUT, "fragment: never complete") \
+	X(TCP_HEADER, "tcp: header") \
+	X(TCP_OPTIONS, "tcp: options") \
+	X(TCP_CHECKSUM, "tcp: checksum") \
+	X(TCP_HALF_OPEN, "tcp: half-open limit") \
+	X(TCP_LIMIT, "tcp: flow limit") \
+	X(UDP_HEADER, "udp: header") \
+	X(UDP_CHECKSUM, "udp: checksum") \
+	X(UDP_QUEUE, "udp: queue full, oldest dropped") \
+	X(UDP_LIMIT, "udp: mapping limit, oldest evicted") \
+	X(UDP_SEND, "udp: send failed") \
+	X(ICMP_HEADER, "icmp: header") \
+	X(ICMP_KIND, "icmp: kind not answered") \
+	X(TUN_WRITE, "tun: write refused") \
+	X(NO_MEMORY, "out of memory") \
+	X(SESSIONS, "session limit") \
+	X(DESCRIPTORS, "descriptor limit") \
+	X(FAKE_UNKNOWN, "fake address without a mapping") \
+	X(ROUTE, "no outbound") \
+	X(BLOCKED, "blocked by rule")
+
+enum drop {
+#define X(id, text) DROP_##id,
+	DROP_REASONS(X)
+#undef X
+	DROP_COUNT
+};
+const char *drop_name(enum drop d);
+
+#endif

@@ -1,0 +1,83 @@
+/* stream.h - One end of a byte stream: kernel socket, netstack flow, or a layer */
+#ifndef GATEWAY_CORE_STREAM_H
+#define GATEWAY_CORE_STREAM_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "gateway/core/job.h"
+
+enum { ST_READ = 1u << 0, ST_WRITE = 1u << 1 };
+
+#define STREAM_IOV 64 /* iovec places a caller of lend/room brings */
+
+struct stream;
+
+/**
+ * struct stream_ops - What any byte stream can do; no call blocks
+ * @name:	For logs: "fd", "netstack", "tls", "ws"
+ * @readv:	Pull. >0 bytes, 0 end of stream, -EAGAIN, other -errno is final
+ * @writev:	Put. >0 bytes (may be short), -EAGAIN, other -errno is final
+ * @lend:	Show received bytes in place: fills @iov, sets *@cnt (in: places,
+ *		out: used). >0 bytes, else as @readv. Repeated calls without
+ *		@took show the same bytes and what came since. NULL: cannot
+ * @took:	The caller used the first @n lent bytes: give window and memory back
+ * @room:	Show send space to be filled in place. >0 bytes, -EAGAIN. NULL: cannot
+ * @filled:	The caller put @n bytes there (0 gives the space back). 0 or -errno
+ * @want:	Which readiness shall mark @s->job ready; replaces the last want.
+ *		If that readiness holds already the job is marked at once
+ * @up:		This layer and all below have finished their handshakes
+ * @finish:	Half close, after what is pending. 0, -EAGAIN (call again), -errno
+ * @close:	Release @s and all below; the caller forgets the pointer. @why:
+ *		0 ends in order (FIN), -errno cuts (RST), so that the other side
+ *		can tell a complete stream from a broken one
+ * @shed:	Spent and holding no bytes: free only @s, return the one below.
+ *		Otherwise NULL. The op may be NULL: never
+ * @fd:		Socket for splice(2) in direction @dir (ST_READ or ST_WRITE); -1
+ *		while this layer holds or transforms bytes that way. NULL: never
+ *
+ * Only the owner calls; only from its job's run(). A stream may be used from
+ * birth: while connecting, calls return -EAGAIN; a failed connect is the
+ * -errno of the next call. There is no "on_connected".
+ */
+struct stream_ops {
+	const char *name;
+	ssize_t (*readv)(struct stream *s, const struct iovec *iov, int cnt);
+	ssize_t (*writev)(struct stream *s, const struct iovec *iov, int cnt);
+	ssize_t (*lend)(struct stream *s, struct iovec *iov, int *cnt);
+	void (*took)(struct stream *s, size_t n);
+	ssize_t (*room)(struct stream *s, struct iovec *iov, int *cnt);
+	int (*filled)(struct stream *s, size_t n);
+	void (*want)(struct stream *s, unsigned int events);
+	bool (*up)(const struct stream *s);
+	int (*finish)(struct stream *s);
+	void (*close)(struct stream *s, int why);
+	struct stream *(*shed)(struct stream *s);
+	int (*fd)(const struct stream *s, unsigned int dir);
+};
+
+/**
+ * struct stream - One end of a byte stream
+ * @ops:	The only way in
+ * @below:	What this layer stands on, owned by it; NULL at the bottom
+ * @job:	Whom the bottom marks ready; stream_set_job() sets all levels
+ */
+struct stream {
+	const struct stream_ops *ops;
+	struct stream *below;
+	struct job *job;
+};
+
+/* Owner only: peel spent layers off the top of *@sp */
+void stream_shed(struct stream **sp);
+/* Point @s and everything below at @j */
+void stream_set_job(struct stream *s, struct job *j);
+/* Close *@sp unless NULL, and set it to NULL */
+void stream_close(struct stream **sp, int why);
+ssize_t stream_read(struct stream *s, void *p, size_t n);
+ssize_t stream_write(struct stream *s, const void *p, size_t n);
+
+#endif

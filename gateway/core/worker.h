@@ -1,0 +1,126 @@
+/*
+ * worker.h - One thread: its loop, its clock, its watches, its memory
+ *
+ * worker_tick() is the whole program in order: wait, clock, events, timers,
+ * jobs, flush, reap. Nothing else calls epoll_wait.
+ */
+#ifndef GATEWAY_CORE_WORKER_H
+#define GATEWAY_CORE_WORKER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/base/list.h"
+#include "gateway/base/pool.h"
+#include "gateway/base/timer.h"
+#include "gateway/core/job.h"
+#include "gateway/core/stats.h"
+
+#define WORKER_SCRATCH_BYTES (64u << 10)
+#define WORKER_BUDGET_BYTES  (256u << 10) /* a direction and turn */
+
+struct config;
+struct listener;
+struct pipe;
+
+/**
+ * struct watch - One descriptor in the worker's epoll, edge triggered
+ * @fd:		-1 when not watched
+ * @ready:	ST_READ | ST_WRITE seen from the kernel and not yet used up:
+ *		whoever gets EAGAIN clears its bit with watch_used_up()
+ * @want:	Which of them shall mark @job ready
+ * @hup:	The kernel said EPOLLHUP or EPOLLERR
+ * @job:	Marked ready; may be changed at any time
+ *
+ * Registered once for both directions, so a flow costs two epoll_ctl calls.
+ */
+struct watch {
+	int fd;
+	uint8_t ready, want;
+	bool hup;
+	struct job *job;
+};
+
+/**
+ * struct flusher - Called once a tick after all jobs have run
+ * Netstacks send their acknowledgements here; carriers their frames.
+ */
+struct flusher {
+	struct list node;
+	void (*flush)(struct flusher *f);
+};
+
+/* A message from another thread: @fn runs in the worker's tick */
+struct message {
+	struct message *next;
+	void (*fn)(struct worker *w, struct message *m); /* frees @m if needed */
+};
+
+/* Per-worker state of the rooms; each room owns its slot */
+enum room_slot { ROOM_DNS, ROOM_MUX, ROOM_TPROXY, ROOM_H2, ROOM_SLOTS };
+
+struct worker {
+	unsigned int index; /* 0 to WORKERS_MAX - 1 */
+	pthread_t thread;
+	uint32_t now_ms; /* read once a tick */
+	struct wheel wheel;
+	struct config *cfg; /* generation for new sessions; one reference */
+	int epfd;
+	int wakefd; /* eventfd: messages wait */
+	struct watch wake_watch;
+	struct job wake_job;
+	struct job *ready_head, **ready_tail; /* jobs for this or the next tick */
+	struct list sessions, dying; /* struct session */
+	struct list maps, dead_maps; /* struct udp_map */
+	struct list flushers; /* struct flusher */
+	struct list listeners; /* struct listener */
+	struct pool session_pool;
+	uint32_t session_count, session_limit;
+	uint32_t next_id; /* session ids; step WORKERS_MAX */
+	uint8_t *scratch; /* WORKER_SCRATCH_BYTES, for one call only */
+	struct pipe *pipes; /* idle ones */
+	unsigned int pipe_count;
+	pthread_mutex_t message_lock;
+	struct message *messages, **message_tail;
+	uint64_t drops[DROP_COUNT];
+	uint64_t accepted[2]; /* sessions born: tcp, udp */
+	void *rooms[ROOM_SLOTS];
+	bool stop;
+};
+
+/* The worker whose thread this is; NULL in other threads */
+extern _Thread_local struct worker *worker_self;
+
+/* 0 or -errno; @w is zeroed first */
+int worker_init(struct worker *w, unsigned int index, struct config *cfg);
+/* Everything must have been closed. Frees what init made */
+void worker_fini(struct worker *w);
+/* One turn of the loop; waits at most @max_wait_ms (-1: until something) */
+void worker_tick(struct worker *w, int max_wait_ms);
+/* worker_tick() until @w->stop */
+void worker_run(struct worker *w);
+/* From any thread: run @m in @w's tick, in order */
+void worker_post(struct worker *w, struct message *m);
+/* All workers of the process; set once by app before they run */
+extern struct worker *workers_all[WORKERS_MAX];
+extern unsigned int workers_count;
+
+/* Watch @fd (non-blocking). 0 or -errno; ready bits start empty */
+int watch_add(struct worker *w, struct watch *wt, int fd, struct job *job);
+/* Must come before close(fd) */
+void watch_del(struct worker *w, struct watch *wt);
+/* As stream want: marks the job at once if a wanted bit is ready */
+void watch_want(struct watch *wt, unsigned int events);
+/* EAGAIN was seen in direction @dir: forget its readiness */
+static inline void watch_used_up(struct watch *wt, unsigned int dir)
+{
+	wt->ready &= (uint8_t)~dir;
+}
+
+static inline void worker_drop(struct worker *w, enum drop why)
+{
+	w->drops[why]++;
+}
+
+#endif

@@ -1,0 +1,75 @@
+/*
+ * netstack.h - One worker's netstack: a TUN queue, TCP on lwIP, own UDP/ICMP
+ *
+ * netstack.c reads bursts, parses, and hands to tcp (lw/, one private lwIP copy
+ * a worker), udp_end.c, icmp.c, frag.c; all write through tun_send().
+ */
+#ifndef NETSTACK_NETSTACK_H
+#define NETSTACK_NETSTACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "gateway/core/inbound.h"
+#include "gateway/core/worker.h"
+#include "netstack/packet.h"
+
+struct frag_table;
+struct lw;
+struct lw_ops;
+struct udp_table;
+
+/**
+ * struct netstack - All of one worker's netstack; embeds the listener
+ * @mtu:	Of the TUN
+ * @vnet_hdr:	Frames carry a virtio-net header
+ * @tso, @uso:	What the device takes
+ * @local_echo:	Answer ICMP echo for any address (else drop)
+ * @lw_ops, @lw:	The private lwIP copy
+ */
+struct netstack {
+	struct listener listener; /* must be first */
+	struct worker *worker;
+	int fd;
+	struct watch watch;
+	struct job job; /* reads a burst */
+	struct flusher flusher;
+	uint16_t mtu;
+	bool vnet_hdr, tso, uso, local_echo;
+	const struct lw_ops *lw_ops;
+	struct lw *lw;
+	struct udp_table *udp;
+	struct frag_table *frag;
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+};
+
+/*
+ * Write one frame. @vnet is used only when ns->vnet_hdr; without it the caller must
+ * have put complete checksums and no super-segments. 0, or -errno (counted as
+ * DROP_TUN_WRITE; treat as loss).
+ */
+int tun_send(struct netstack *ns, const struct vnet *vnet,
+	     const struct iovec *iov, int cnt);
+
+/* udp_end.c: UDP before lwIP */
+struct udp_table *udp_table_new(struct netstack *ns);
+void udp_table_free(struct udp_table *t);
+void udp_input(struct netstack *ns, struct packet *p);
+
+/* icmp.c: echo, and errors built by us (rate limited) */
+void icmp_input(struct netstack *ns, struct packet *p);
+/* Port unreachable towards @client about a datagram it sent to @dst */
+void icmp_unreachable(struct netstack *ns, const struct addr *client,
+		      const struct addr *dst);
+
+/*
+ * frag.c: reassembly. Takes a fragment (copied); when it completes a datagram:
+ * true with *@whole, parsed and checked (memory valid until the next call)
+ */
+struct frag_table *frag_table_new(struct worker *w);
+void frag_table_free(struct frag_table *t);
+bool frag_input(struct frag_table *t, const struct packet *p,
+		struct packet *whole);
+
+#endif
