@@ -66,7 +66,7 @@ MAINOBJ	:= $(patsubst %.c,$B/obj/%.o,$(filter $(MAIN),$(SRC)))
 # The instanced stack: our glue and lwIP linked into one object, of which each
 # worker gets a private copy that shows one symbol, its vtable lw_ops_N.
 LWIP_SRC ?= build/lwip/src
-NS_MAX	?= $(if $(filter release size,$V),4,1)
+NS_MAX	?= $(if $(filter asan fuzz,$V),1,4)
 LWSRC	:= $(wildcard netstack/lw/*.c)
 LWIDX	:= $(shell seq 0 $$(($(NS_MAX) - 1)))
 LWIP_FILES := $(addprefix core/,init def inet_chksum ip mem memp netif pbuf \
@@ -86,8 +86,8 @@ UNITS	:= $(patsubst tests/unit/%.c,$B/unit/%,$(wildcard tests/unit/test_*.c))
 UNITHLP	:= $(patsubst %.c,$B/obj/%.o,\
 	   $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 FUZZERS	:= $(patsubst tests/fuzz/%.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
-TOOLS	:= $(patsubst tests/tools/%.c,$B/%,$(wildcard tests/tools/*.c))
-NETTESTS := $(filter-out tests/net/lib.sh,$(wildcard tests/net/*.sh))
+NTOBJ	:= $(patsubst %.c,$B/obj/%.o,$(wildcard tests/tools/nt*.c))
+TOOLS	:= $(if $(NTOBJ),$B/nt)
 
 # --- build ------------------------------------------------------------------
 
@@ -188,9 +188,9 @@ $B/fuzz_%: $B/obj/tests/fuzz/fuzz_%.o $B/libculvert.a
 	@echo "  LD      $@"
 	$Q$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS) -lm
 
-$B/%: $B/obj/tests/tools/%.o
+$B/nt: $(NTOBJ)
 	@echo "  LD      $@"
-	$Q$(CC) $(ALL_LDFLAGS) -o $@ $^ -lm
+	$Q$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
 
 # What the runner asks for, in the variant V
 units: $(if $T,$(filter %/$T %/test_$T,$(UNITS)),$(UNITS))

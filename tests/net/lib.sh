@@ -1,0 +1,277 @@
+# shellcheck shell=bash
+# lib.sh: namespaces, programs and asserts for tests/net/*.sh
+#
+#	. "$(dirname "$0")/lib.sh"
+#	net_up					# client - gateway - server
+#	serve sink tcp-serve 5001 sink		# a server in $S, waited for
+#	start_culvert <<-'END' ... END		# config on standard input
+#	out=$(on "$C" "$NT" tcp 10.3.0.1 5001 -n 1000000)
+#	contains "upload" "$out" "end=FIN"
+#	pass					# last line: checks that asserts ran
+#
+#	$C client  10.1.0.2 fd01::2          default route by the gateway
+#	$G gateway 10.1.0.1 fd01::1 (g0, to the client)
+#	           10.2.0.1 fd02::1 (g1, to the server)   forwards
+#	$S server  10.2.0.2..9 fd02::2..9, and as "far" addresses on its lo
+#	           10.3.0.1..9 fd03::1..9, 198.51.100.1..3 2001:db8:51::1..3
+#
+# Everything a test makes is removed by a trap: namespaces, programs (by pid),
+# $TMP. Needs root. CULVERT, NT: the binaries; the runner sets them.
+
+set -uo pipefail
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+CULVERT=${CULVERT:-$ROOT/build/culvert}
+NT=${NT:-$ROOT/build/nt}
+# Sanitizers are slow: waits are this much longer there
+SLOW=1
+[ "${CULVERT_VARIANT:-release}" = release ] || SLOW=4
+PREFIX=${CULVERT_NS_PREFIX:-cv}-$$
+C=$PREFIX-c G=$PREFIX-g S=$PREFIX-s
+TMP=$(mktemp -d "${TMPDIR:-/tmp}/culvert-net.XXXXXX")
+declare -A PID=()
+ASSERTS=0
+
+# --- end of the test ---------------------------------------------------------
+
+fail() { echo "FAIL: $*" >&2; dump_logs; exit 1; }
+
+dump_logs() {
+	local f
+	for f in "$TMP"/*.log; do
+		[ -s "$f" ] || continue
+		echo "--- ${f##*/}" >&2
+		tail -n 25 "$f" >&2
+	done
+}
+
+cleanup() {
+	local rc=$? n ns pid
+	trap - EXIT INT TERM HUP
+	for n in "${!PID[@]}"; do stop "$n" TERM quiet; done
+	for ns in $(ip netns list | awk -v p="$PREFIX-" \
+			'index($1, p) == 1 { print $1 }'); do
+		for pid in $(ip netns pids "$ns"); do
+			kill -KILL "$pid" 2>/dev/null
+		done
+		ip netns del "$ns"
+	done
+	rm -rf "$TMP"
+	exit "$rc"
+}
+trap cleanup EXIT
+trap 'exit 143' INT TERM HUP
+
+# pass: the last line of a test; one that asserted nothing fails
+pass() {
+	[ "$ASSERTS" -gt 0 ] || fail "this test asserted nothing"
+	echo "$ASSERTS asserts hold"
+	exit 0
+}
+
+# skip WHY: cannot run here
+skip() { echo "skip: $*"; exit 77; }
+
+# --- asserts -----------------------------------------------------------------
+
+# eq WHAT GOT WANT
+eq() {
+	ASSERTS=$((ASSERTS + 1))
+	[ "$2" = "$3" ] || fail "$1: got '$2', want '$3'"
+}
+
+# contains WHAT TEXT PART; lacks: the opposite; matches: by extended regexp
+contains() {
+	ASSERTS=$((ASSERTS + 1))
+	[[ $2 == *"$3"* ]] || fail "$1: '$3' is not in: $2"
+}
+
+lacks() {
+	ASSERTS=$((ASSERTS + 1))
+	[[ $2 != *"$3"* ]] || fail "$1: '$3' is in: $2"
+}
+
+matches() {
+	ASSERTS=$((ASSERTS + 1))
+	[[ $2 =~ $3 ]] || fail "$1: no match for '$3' in: $2"
+}
+
+# le WHAT NUMBER LIMIT
+le() {
+	ASSERTS=$((ASSERTS + 1))
+	[ "$2" -le "$3" ] 2>/dev/null || fail "$1: $2 is not <= $3"
+}
+
+# ok WHAT COMMAND...; bad WHAT COMMAND...: its success, its failure
+ok() {
+	local what=$1
+	shift
+	ASSERTS=$((ASSERTS + 1))
+	"$@" >"$TMP/ok.log" 2>&1 || fail "$what: $* gave $?"
+}
+
+bad() {
+	local what=$1
+	shift
+	ASSERTS=$((ASSERTS + 1))
+	! "$@" >"$TMP/bad.log" 2>&1 || fail "$what: $* succeeded"
+}
+
+# --- namespaces ----------------------------------------------------------------
+
+# on NS COMMAND...
+on() {
+	local ns=$1
+	shift
+	ip netns exec "$ns" "$@"
+}
+
+ns_add() {
+	local ns=$1
+	ip netns add "$ns" || fail "ip netns add (root?)"
+	on "$ns" sysctl -qw net.ipv4.conf.all.rp_filter=0 \
+		net.ipv4.conf.default.rp_filter=0 \
+		net.ipv6.conf.all.accept_dad=0 \
+		net.ipv6.conf.default.accept_dad=0 \
+		net.ipv6.conf.default.accept_ra=0
+	ip -n "$ns" link set lo up
+}
+
+# veth NS1 DEV1 NS2 DEV2
+veth() {
+	ip link add "$2" netns "$1" type veth peer name "$4" netns "$3" ||
+		fail "veth $2 $4"
+	ip -n "$1" link set "$2" up
+	ip -n "$3" link set "$4" up
+}
+
+# addr NS DEV PREFIX...
+addr() {
+	local ns=$1 dev=$2 a
+	shift 2
+	for a in "$@"; do
+		case $a in
+		*:*) ip -n "$ns" addr add "$a" dev "$dev" nodad ;;
+		*)   ip -n "$ns" addr add "$a" dev "$dev" ;;
+		esac || fail "addr $a"
+	done
+}
+
+net_up() {
+	local i
+	[ -c /dev/net/tun ] || skip "no /dev/net/tun"
+	ns_add "$C"; ns_add "$G"; ns_add "$S"
+	veth "$C" c0 "$G" g0
+	veth "$G" g1 "$S" s0
+	addr "$C" c0 10.1.0.2/24 fd01::2/64
+	addr "$G" g0 10.1.0.1/24 fd01::1/64
+	addr "$G" g1 10.2.0.1/24 fd02::1/64
+	for i in 2 3 4 5 6 7 8 9; do
+		addr "$S" s0 "10.2.0.$i/24" "fd02::$i/64"
+	done
+	for i in 1 2 3 4 5 6 7 8 9; do
+		addr "$S" lo "10.3.0.$i/32" "fd03::$i/128"
+	done
+	for i in 1 2 3; do
+		addr "$S" lo "198.51.100.$i/32" "2001:db8:51::$i/128"
+	done
+	ip -n "$C" route add default via 10.1.0.1
+	ip -n "$C" -6 route add default via fd01::1
+	ip -n "$S" route add default via 10.2.0.1
+	ip -n "$S" -6 route add default via fd02::1
+	ip -n "$G" route add default via 10.2.0.2
+	ip -n "$G" -6 route add default via fd02::2
+	on "$G" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+}
+
+# to_tun DEV [TABLE]: what the client sends through the gateway goes into DEV.
+# A test that runs one program in $C itself has no need of it.
+to_tun() {
+	local dev=$1 table=${2:-77} f
+	for f in -4 -6; do
+		ip -n "$G" "$f" route add default dev "$dev" table "$table" &&
+			ip -n "$G" "$f" rule add iif g0 lookup "$table" pref 77 ||
+			fail "route into $dev"
+	done
+}
+
+# --- programs ------------------------------------------------------------------
+
+# bg NS NAME COMMAND...: in the background; output in $TMP/NAME.log
+bg() {
+	local ns=$1 name=$2
+	shift 2
+	ip netns exec "$ns" "$@" >"$TMP/$name.log" 2>&1 </dev/null &
+	PID[$name]=$!
+}
+
+# stop NAME [SIGNAL] [quiet]: end it, wait; its exit code is in RC
+stop() {
+	local pid=${PID[$1]:-} i
+	RC=0
+	[ -n "$pid" ] || return 0
+	unset "PID[$1]"
+	kill "-${2:-TERM}" "$pid" 2>/dev/null
+	for ((i = 0; i < 100 * SLOW; i++)); do
+		kill -0 "$pid" 2>/dev/null || break
+		sleep 0.05
+	done
+	if kill -0 "$pid" 2>/dev/null; then
+		kill -KILL "$pid"
+		[ -n "${3:-}" ] || fail "$1 does not end on SIG${2:-TERM}"
+	fi
+	wait "$pid" 2>/dev/null
+	RC=$?
+}
+
+alive() { kill -0 "${PID[$1]:-0}" 2>/dev/null; }
+
+# wait_for SECONDS COMMAND...: until it succeeds
+wait_for() {
+	local end=$((${EPOCHREALTIME/./} + $1 * SLOW * 1000000))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
+		sleep 0.03
+	done
+}
+
+listening() { [ -n "$(ip netns exec "$1" ss -Hln "$2" "sport = :$3")" ]; }
+dev_up() { ip -n "$1" link show dev "$2" up | grep -q .; }
+log_has() { grep -qF -- "$2" "$TMP/$1.log"; }
+
+# wait_port NS tcp|udp PORT; wait_dev NS DEV; wait_log NAME TEXT
+wait_port() {
+	local t=-t
+	[ "$2" = tcp ] || t=-u
+	wait_for 10 listening "$1" $t "$3" || fail "nothing listens on $2 $3"
+}
+wait_dev() { wait_for 10 dev_up "$1" "$2" || fail "$2 does not come up"; }
+wait_log() { wait_for 10 log_has "$1" "$2" || fail "no '$2' in $1.log"; }
+
+# serve NAME tcp-serve|udp-serve PORT [MODE OPTION...]: nt in $S
+serve() {
+	local name=$1 proto=tcp
+	[ "$2" = tcp-serve ] || proto=udp
+	bg "$S" "$name" "$NT" "${@:2}"
+	wait_port "$S" "$proto" "$3"
+}
+
+# start_culvert [NS] [TUN]: `culvert run` with the config on standard input,
+# then wait for its TUN. The log is $TMP/culvert.log.
+start_culvert() {
+	local ns=${1:-$G} tun=${2:-culvert0}
+	cat >"$TMP/config.json"
+	bg "$ns" culvert "$CULVERT" run -c "$TMP/config.json"
+	wait_for 10 tun_or_dead "$ns" "$tun"
+	alive culvert || fail "culvert ended at start"
+	dev_up "$ns" "$tun" || fail "$tun does not come up"
+}
+
+tun_or_dead() { ! alive culvert || dev_up "$1" "$2"; }
+
+# sha BYTES: what nt prints for so many bytes: "BYTES:HASH"
+sha() { "$NT" sha "$1"; }
+
+# rss NAME: resident KiB of a program; fds NAME: its open descriptors
+rss() { awk '/^VmRSS/ { print $2 }' "/proc/${PID[$1]}/status"; }
+fds() { find "/proc/${PID[$1]}/fd" -mindepth 1 2>/dev/null | wc -l; }
