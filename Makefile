@@ -102,6 +102,7 @@ help:
 	@echo 'fuzz       fuzz targets [T=name] [TIME=60]'
 	@echo 'asan tsan  build and unit-test under the sanitizers'
 	@echo 'lint       format, clang-tidy, cppcheck, layers, size, journey'
+	@echo 'format     lay out the sources by .clang-format [T=folder]'
 	@echo 'bench      benchmarks [T=name];  size: bytes of the stripped program'
 	@echo 'setup      install what is missing;  install, uninstall, clean'
 
@@ -246,6 +247,11 @@ lint:
 	@scripts/setup all
 	@scripts/lint $T
 
+# T=FOLDER or file: lays out the code as `make lint` wants it
+format:
+	@find $(or $T,gateway proxy netstack tests) -name '*.[ch]' | \
+		xargs -r clang-format --style=file -i
+
 demo:
 	@scripts/setup build
 	@$(MK) all
@@ -278,9 +284,15 @@ uninstall:
 clean:
 	rm -rf build
 
+# What scripts/check-tidy compiles with
+tidy-flags:
+	@echo '$(subst ','\'',$(filter-out -MMD -MP,$(COMMON)) -Wall -Wextra \
+	-Wshadow -Wno-sign-conversion $(PKG_CFLAGS) -Inetstack/lw \
+	-isystem $(LWIP_SRC)/include)'
+
 FORCE:
-.PHONY: all help units fuzzers setup test check check-net asan tsan fuzz lint \
-	demo bench run size install uninstall clean FORCE
+.PHONY: all help units fuzzers setup test check check-net asan tsan fuzz lint format \
+	demo bench run size install uninstall clean tidy-flags FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 

@@ -8,6 +8,7 @@
  * thread a connection; a client is one poll loop. Not part of the product:
  * blocking, plain and exact. The commands are described in README.md here.
  */
+#include "tests/tools/nt.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +29,6 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-#include "tests/tools/nt.h"
 
 enum { CHUNK = 65536, STACK_BYTES = 262144 };
 
@@ -127,7 +127,7 @@ static void nonblock(int fd)
 }
 
 struct addrinfo *resolve(const char *addr, const char *port, int type,
-				int flags)
+			 int flags)
 {
 	struct addrinfo hints = { .ai_socktype = type, .ai_flags = flags };
 	struct addrinfo *ai;
@@ -163,8 +163,8 @@ int client_socket(const struct addrinfo *ai)
 
 int listen_socket(int type)
 {
-	struct addrinfo *ai = resolve(o.addr, o.port, type,
-				      AI_PASSIVE | AI_NUMERICHOST);
+	struct addrinfo *ai =
+		resolve(o.addr, o.port, type, AI_PASSIVE | AI_NUMERICHOST);
 	int fd = socket(ai->ai_family, type, 0), one = 1, off = 0;
 
 	if (fd < 0)
@@ -180,8 +180,8 @@ int listen_socket(int type)
 	return fd;
 }
 
-void peer_text(const struct sockaddr_storage *ss, socklen_t len,
-		      char *out, size_t n)
+void peer_text(const struct sockaddr_storage *ss, socklen_t len, char *out,
+	       size_t n)
 {
 	char host[64] = "?", port[8] = "?";
 
@@ -292,8 +292,7 @@ static const char *xfer_run(struct xfer *x, long long until)
 
 		if (t >= until)
 			return "TIMEOUT";
-		if (!x->left && !x->sent_eof && !x->echo && !o.open &&
-		    !o.rst) {
+		if (!x->left && !x->sent_eof && !x->echo && !o.open && !o.rst) {
 			shutdown(x->fd, SHUT_WR);
 			x->sent_eof = true;
 		}
@@ -315,7 +314,7 @@ static const char *xfer_run(struct xfer *x, long long until)
 			if (rc == -1 && !x->left)
 				return "FIN";
 			if (rc == -1)
-				x->read_at = until;	/* only send now */
+				x->read_at = until; /* only send now */
 			if (rc > 0)
 				return err_name(rc);
 		}
@@ -647,7 +646,8 @@ static int usage(void)
 	      "       nt udp-serve [-l ADDR] PORT [echo|cone|sink]\n"
 	      "       nt udp ADDR PORT [-n SIZE,SIZE,...] [-c] [-d MS] [-t S] "
 	      "[-b ADDR] [-p PORT]\n"
-	      "       nt sha BYTES\n", stderr);
+	      "       nt sha BYTES\n",
+	      stderr);
 	return 2;
 }
 
@@ -676,22 +676,54 @@ static bool parse_options(int argc, char **argv)
 
 	while ((c = getopt(argc, argv, "n:r:d:t:j:f:m:C:b:p:l:ROPc")) != -1) {
 		switch (c) {
-		case 'n': o.bytes = atoll(optarg); o.sizes = optarg; break;
-		case 'r': o.rate = atoll(optarg); break;
-		case 'd': o.delay_ms = atoi(optarg); break;
-		case 't': o.timeout_s = atoi(optarg); break;
-		case 'j': o.par = atoi(optarg); break;
-		case 'f': o.file = optarg; break;
-		case 'm': o.text = optarg; break;
-		case 'C': o.cut = atoll(optarg); break;
-		case 'b': o.bind = optarg; break;
-		case 'p': o.bindport = optarg; break;
-		case 'l': o.addr = optarg; break;
-		case 'R': o.rst = true; break;
-		case 'O': o.open = true; break;
-		case 'P': o.print = true; break;
-		case 'c': o.connected = true; break;
-		default: return false;
+		case 'n':
+			o.bytes = atoll(optarg);
+			o.sizes = optarg;
+			break;
+		case 'r':
+			o.rate = atoll(optarg);
+			break;
+		case 'd':
+			o.delay_ms = atoi(optarg);
+			break;
+		case 't':
+			o.timeout_s = atoi(optarg);
+			break;
+		case 'j':
+			o.par = atoi(optarg);
+			break;
+		case 'f':
+			o.file = optarg;
+			break;
+		case 'm':
+			o.text = optarg;
+			break;
+		case 'C':
+			o.cut = atoll(optarg);
+			break;
+		case 'b':
+			o.bind = optarg;
+			break;
+		case 'p':
+			o.bindport = optarg;
+			break;
+		case 'l':
+			o.addr = optarg;
+			break;
+		case 'R':
+			o.rst = true;
+			break;
+		case 'O':
+			o.open = true;
+			break;
+		case 'P':
+			o.print = true;
+			break;
+		case 'c':
+			o.connected = true;
+			break;
+		default:
+			return false;
 		}
 	}
 	return true;

@@ -23,7 +23,8 @@
  * @par:	-j: connections at a time
  * @file:	-f: send this file's bytes
  * @text:	-m: send these bytes
- * @cut:	-C: send so many bytes, wait @delay_ms, then the rest; -1: no cut
+ * @cut:	-C: send so many bytes, wait @delay_ms, then the rest; -1: no
+ * cut
  * @bind:	-b: local address
  * @bindport:	-p of clients: local port
  * @rst:	-R: end by RST instead of FIN

@@ -83,7 +83,8 @@ static bool udp_one(int fd, const struct addrinfo *ai, size_t size)
 		return false;
 	}
 	same = (size_t)k == size && !memcmp(a, b, size);
-	printf("size=%zu end=%s from=%s\n", size, same ? "ok" : "DIFFERS", peer);
+	printf("size=%zu end=%s from=%s\n", size, same ? "ok" : "DIFFERS",
+	       peer);
 	return same;
 }
 
