@@ -73,6 +73,16 @@ struct dns_serve {
 };
 /* Rules of a dns outbound decide what is hijacked; NULL: A/AAAA, rest rcode 0 */
 struct dns_rules;
+/* "rules", or the old "nonIPQuery" and "blockTypes", of a dns outbound's
+ * settings. Errors go to the diag; NULL after one or when none are there */
+struct dns_rules *dns_rules_parse(struct jobj *settings);
+void dns_rules_free(struct dns_rules *r); /* NULL is allowed */
+/**
+ * dns_serve() - Answer one message
+ * @q, @n:	The client's message, without TCP framing; copied where needed
+ *
+ * Return: s->rc
+ */
 int dns_serve(struct worker *w, struct config *cfg, const struct dns_rules *rules,
 	      struct dns_serve *s, struct job *job, const uint8_t *q, size_t n);
 void dns_serve_cancel(struct dns_serve *s);
@@ -85,9 +95,16 @@ const char *dns_tag(const struct dns *dns);
 int dns_worker_start(struct worker *w);
 void dns_worker_stop(struct worker *w);
 
-/* FakeDNS. @node: "fakedns" object or list; @old: pools to keep mappings from, or NULL */
-struct fakedns *fakedns_parse(struct diag *d, const cJSON *node, bool needed,
-			      struct fakedns *old);
+/* A `fakedns` server exists: the families it needs pools for; else 0 */
+unsigned int dns_wants_fake(const struct dns *dns);
+
+/*
+ * FakeDNS. @node: "fakedns" object or list; @needed: dns_wants_fake(), makes the
+ * default pools when there is no @node; @old: the generation before, of which
+ * equal pools are kept with their mappings, or NULL. NULL: none, or an error
+ */
+struct fakedns *fakedns_parse(struct diag *d, const cJSON *node,
+			      unsigned int needed, struct fakedns *old);
 void fakedns_ref(struct fakedns *f);
 void fakedns_unref(struct fakedns *f); /* NULL is allowed */
 bool fakedns_in_pool(const struct fakedns *f, const struct addr *a);
