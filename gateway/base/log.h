@@ -2,8 +2,8 @@
  * log.h - Leveled log to stderr, file or syslog; never blocks a worker
  *
  * A line that cannot be written at once is dropped and counted. Each call
- * site prints at most LOG_BURST lines a second; the rest is summed up in one
- * line. Nothing is formatted when the level is off. No newline in messages.
+ * site prints at most LOG_BURST lines a second; its next line then begins with
+ * "(N more dropped)". Nothing is formatted when the level is off. No newline in messages.
  */
 #ifndef GATEWAY_BASE_LOG_H
 #define GATEWAY_BASE_LOG_H
@@ -34,7 +34,8 @@ struct log_site {
  * log_setup() - Open the log targets; call again to reopen (log rotation)
  * @level:	What to print to the error log
  * @error_path, @access_path:	NULL: stderr (error) or stdout (access);
- *		"none": nowhere; "syslog"; else a file, appended to
+ *		"none": nowhere; "syslog" ("syslog:SOCKET"); else a file,
+ *		appended to
  *
  * Return: 0 or -errno of a file that cannot be opened (old targets stay)
  */
@@ -51,7 +52,8 @@ uint64_t log_lost(void);
 #define log_at(level, ...) \
 	do { \
 		static struct log_site log_site_here; \
-		if (log_level_now >= (level)) \
+		if (__atomic_load_n(&log_level_now, __ATOMIC_RELAXED) >= \
+		    (level)) \
 			log_print(&log_site_here, (level), __VA_ARGS__); \
 	} while (0)
 #define log_error(...)	 log_at(LOG_ERROR, __VA_ARGS__)
