@@ -8,18 +8,20 @@ struct worker;
 
 /**
  * struct job - Something a worker runs when it is ready, at most once per tick
- * @next:	Link in the worker's ready queue (worker's)
+ * @next, @pprev:	Links in the worker's ready queue (worker's)
  * @run:	Makes progress, then returns; never frees itself, never blocks
  * @worker:	The only thread that may touch this job
+ * @tick:	The turn it ran last; a second run waits for the next turn
  * @queued:	Already in the ready queue
  *
  * Embedded in: session, udp map, mux carrier, dns query, listener. Whoever
  * owns a job frees it only when it is not queued: job_forget() first.
  */
 struct job {
-	struct job *next;
+	struct job *next, **pprev;
 	void (*run)(struct job *j);
 	struct worker *worker;
+	unsigned int tick;
 	bool queued;
 };
 

@@ -60,7 +60,8 @@ struct session {
 	uint8_t route_how; /* enum route_how */
 	uint8_t why_side;
 	bool skip_dns; /* no DNS for routing: own queries, loopback */
-	bool sniff_done, first_byte_seen;
+	bool sniff_done, first_byte_seen, waited; /* sniffing waited in vain */
+	uint8_t reroutes; /* passes through loopback outbounds */
 	uint32_t id;
 	struct config *cfg; /* one reference */
 	const struct inbound *inbound;
@@ -113,6 +114,7 @@ static inline void ses_active(struct session *s)
 {
 	s->last_active = s->job.worker->now_ms;
 }
+/* Why it ended, in words; returns @buf or a constant */
 const char *ses_why_text(const struct session *s, char buf[96]);
 
 #endif

@@ -28,7 +28,9 @@ struct stream;
  * @room:	Show send space to be filled in place. >0 bytes, -EAGAIN. NULL: cannot
  * @filled:	The caller put @n bytes there (0 gives the space back). 0 or -errno
  * @want:	Which readiness shall mark @s->job ready; replaces the last want.
- *		If that readiness holds already the job is marked at once
+ *		If that readiness holds already the job is marked at once. After
+ *		the end of stream was read (it reads 0 ever after), ST_READ
+ *		means: it broke (RST), and the next readv gives the -errno
  * @up:		This layer and all below have finished their handshakes
  * @finish:	Half close, after what is pending. 0, -EAGAIN (call again), -errno
  * @close:	Release @s and all below; the caller forgets the pointer. @why:

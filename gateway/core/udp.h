@@ -52,6 +52,8 @@ int udp_flow_open(struct session *s);
 void udp_flow_reject(struct session *s);
 /* Datagrams of @s that wait for the decision, in order; returns how many */
 int udp_flow_pending(const struct session *s, struct iovec *v, int max);
+/* How long @s may be silent: by kind (DNS, QUIC), else by policy */
+uint32_t udp_flow_idle_ms(const struct session *s);
 /* ses_reap(): @s ends; its flow and pending packets are freed */
 void udp_flow_close(struct session *s);
 /* End of tick: free dead maps */

@@ -18,6 +18,7 @@
 #include "gateway/core/stats.h"
 
 #define WORKER_SCRATCH_BYTES (64u << 10)
+#define SERVER_FIRST_SLOTS   256
 #define WORKER_BUDGET_BYTES  (256u << 10) /* a direction and turn */
 
 struct config;
@@ -70,7 +71,9 @@ struct worker {
 	int wakefd; /* eventfd: messages wait */
 	struct watch wake_watch;
 	struct job wake_job;
-	struct job *ready_head, **ready_tail; /* jobs for this or the next tick */
+	struct job *ready_head, **ready_tail; /* jobs for this turn */
+	struct job *later_head, **later_tail; /* ran already: for the next */
+	unsigned int tick; /* number of this turn */
 	struct list sessions, dying; /* struct session */
 	struct list maps, dead_maps; /* struct udp_map */
 	struct list flushers; /* struct flusher */
@@ -78,6 +81,7 @@ struct worker {
 	struct pool session_pool;
 	uint32_t session_count, session_limit;
 	uint32_t next_id; /* session ids; step WORKERS_MAX */
+	uint32_t server_first[SERVER_FIRST_SLOTS]; /* learned: see dispatch.c */
 	uint8_t *scratch; /* WORKER_SCRATCH_BYTES, for one call only */
 	struct pipe *pipes; /* idle ones */
 	unsigned int pipe_count;

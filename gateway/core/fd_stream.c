@@ -1,0 +1,189 @@
+/*
+ * fd_stream.c - A kernel stream socket as a stream
+ *
+ * One edge-triggered watch for the life of the socket. A call is made only
+ * while its readiness bit is set; EAGAIN clears the bit.
+ */
+#include "gateway/core/fd_stream.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "gateway/core/worker.h"
+
+/**
+ * struct fd_stream - The bottom of a stack
+ * @watch:	Owns the registration; watch.fd is the socket, owned
+ * @connecting:	connect() not decided yet
+ * @eof:	End of stream was read; only an error can follow
+ * @err:	-errno of a failed connect; 0
+ */
+struct fd_stream {
+	struct stream s;
+	struct watch watch;
+	struct worker *worker;
+	bool connecting, eof;
+	int err;
+};
+
+static struct fd_stream *fds(struct stream *s)
+{
+	return container_of(s, struct fd_stream, s);
+}
+
+/* Is the connect decided? 0 connected, -EAGAIN, -errno */
+static int fds_settle(struct fd_stream *f)
+{
+	socklen_t len = sizeof(f->err);
+	int err = 0;
+
+	if (!f->connecting)
+		return f->err;
+	if (!(f->watch.ready & ST_WRITE))
+		return -EAGAIN;
+	if (getsockopt(f->watch.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
+		err = errno;
+	f->connecting = false;
+	f->err = -err;
+	return f->err;
+}
+
+/* Turn a failed call into the contract's codes */
+static ssize_t fds_fail(struct fd_stream *f, unsigned int dir)
+{
+	int err = errno;
+
+	if (err == EINTR || err == EAGAIN) {
+		if (err == EAGAIN)
+			watch_used_up(&f->watch, dir);
+		else
+			job_ready(f->s.job);
+		return -EAGAIN;
+	}
+	return -err;
+}
+
+static ssize_t fds_readv(struct stream *s, const struct iovec *iov, int cnt)
+{
+	struct fd_stream *f = fds(s);
+	int err = fds_settle(f);
+	ssize_t n;
+
+	if (err < 0)
+		return err;
+	if (!(f->watch.ready & ST_READ))
+		return f->eof ? 0 : -EAGAIN;
+	n = cnt == 1 ? read(f->watch.fd, iov->iov_base, iov->iov_len) :
+		       readv(f->watch.fd, iov, cnt);
+	if (n < 0)
+		return fds_fail(f, ST_READ);
+	if (n == 0) {
+		f->eof = true; /* the next edge is a reset */
+		watch_used_up(&f->watch, ST_READ);
+	}
+	return n;
+}
+
+static ssize_t fds_writev(struct stream *s, const struct iovec *iov, int cnt)
+{
+	struct fd_stream *f = fds(s);
+	struct msghdr msg = { .msg_iovlen = (size_t)cnt };
+	int err = fds_settle(f);
+	ssize_t n;
+
+	if (err < 0)
+		return err;
+	if (!(f->watch.ready & ST_WRITE))
+		return -EAGAIN;
+	/* sendmsg does not write through msg_iov; it has no const form */
+	memcpy(&msg.msg_iov, &iov, sizeof(iov));
+	n = sendmsg(f->watch.fd, &msg, MSG_NOSIGNAL);
+	return n < 0 ? fds_fail(f, ST_WRITE) : n;
+}
+
+static void fds_want(struct stream *s, unsigned int events)
+{
+	struct fd_stream *f = fds(s);
+
+	/* Until the connect is decided, its outcome is what everybody waits for */
+	if (f->connecting)
+		events |= ST_WRITE;
+	f->watch.job = s->job;
+	watch_want(&f->watch, events);
+}
+
+/* Settling only caches what the kernel says: const for the caller */
+static struct fd_stream *fds_const(const struct stream *s)
+{
+	union {
+		const struct stream *c;
+		struct stream *s;
+	} u = { .c = s };
+
+	return fds(u.s);
+}
+
+static bool fds_up(const struct stream *s)
+{
+	return fds_settle(fds_const(s)) == 0;
+}
+
+static int fds_finish(struct stream *s)
+{
+	struct fd_stream *f = fds(s);
+	int err = fds_settle(f);
+
+	if (err < 0)
+		return err;
+	return shutdown(f->watch.fd, SHUT_WR) < 0 && errno != ENOTCONN ?
+		       -errno :
+		       0;
+}
+
+static void fds_close(struct stream *s, int why)
+{
+	struct fd_stream *f = fds(s);
+	struct linger cut = { .l_onoff = 1, .l_linger = 0 };
+	int fd = f->watch.fd;
+
+	if (why < 0) /* RST instead of FIN; if refused, FIN is all we can do */
+		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &cut, sizeof(cut));
+	watch_del(f->worker, &f->watch);
+	close(fd);
+	free(f);
+}
+
+static int fds_fd(const struct stream *s, unsigned int dir)
+{
+	(void)dir;
+	return fds_up(s) ? fds_const(s)->watch.fd : -1;
+}
+
+static const struct stream_ops fd_stream_ops = {
+	.name = "fd",
+	.readv = fds_readv,
+	.writev = fds_writev,
+	.want = fds_want,
+	.up = fds_up,
+	.finish = fds_finish,
+	.close = fds_close,
+	.fd = fds_fd,
+};
+
+struct stream *fd_stream_new(struct worker *w, int fd, struct job *job,
+			     bool connecting)
+{
+	struct fd_stream *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->s = (struct stream){ .ops = &fd_stream_ops, .job = job };
+	f->worker = w;
+	f->connecting = connecting;
+	if (watch_add(w, &f->watch, fd, job) < 0) {
+		free(f);
+		return NULL;
+	}
+	return &f->s;
+}

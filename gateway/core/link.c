@@ -1,0 +1,251 @@
+/*
+ * link.c - The relay between two streams
+ *
+ * Each turn and direction: peel spent layers, put what was kept, then move by
+ * the cheapest way both ends offer (architecture, section 5), until one side
+ * blocks or the budget is used up. Not reading is the back-pressure.
+ */
+#include "gateway/core/link.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "gateway/core/worker.h"
+
+const char *way_name(enum way way)
+{
+	static const char *const names[] = { "none", "splice", "lend", "room",
+					     "copy" };
+
+	return (unsigned int)way < ARRAY_SIZE(names) ? names[way] : "?";
+}
+
+/* What a move returns: bytes, 0 end of source, -EAGAIN, or -errno with @dst_failed */
+struct moved {
+	ssize_t n;
+	bool dst_failed;
+};
+
+static struct moved moved(ssize_t n, bool dst)
+{
+	return (struct moved){ n, dst };
+}
+
+/* A side said -EAGAIN: remember which one the half waits for */
+static struct moved half_blocked(struct half *h, bool dst)
+{
+	if (dst)
+		h->dst_blocked = true;
+	else
+		h->src_blocked = true;
+	return moved(-EAGAIN, dst);
+}
+
+static struct moved half_lend(struct half *h)
+{
+	struct stream *src = *h->src, *dst = *h->dst;
+	struct iovec iov[STREAM_IOV];
+	int cnt = STREAM_IOV;
+	ssize_t n = src->ops->lend(src, iov, &cnt);
+
+	if (n == -EAGAIN)
+		return half_blocked(h, false);
+	if (n <= 0)
+		return moved(n, false);
+	n = dst->ops->writev(dst, iov, cnt);
+	if (n == -EAGAIN)
+		return half_blocked(h, true);
+	if (n < 0)
+		return moved(n, true);
+	src->ops->took(src, (size_t)n);
+	h->way = WAY_LEND;
+	return moved(n, true);
+}
+
+static struct moved half_room(struct half *h)
+{
+	struct stream *src = *h->src, *dst = *h->dst;
+	struct iovec iov[STREAM_IOV];
+	int cnt = STREAM_IOV, err;
+	ssize_t n = dst->ops->room(dst, iov, &cnt);
+
+	if (n == -EAGAIN)
+		return half_blocked(h, true);
+	if (n < 0)
+		return moved(n, true);
+	n = src->ops->readv(src, iov, cnt);
+	err = dst->ops->filled(dst, n > 0 ? (size_t)n : 0);
+	if (n == -EAGAIN)
+		return half_blocked(h, false);
+	if (n <= 0)
+		return moved(n, false);
+	if (err < 0)
+		return moved(err, true);
+	h->way = WAY_ROOM;
+	return moved(n, true);
+}
+
+/* Keep what @dst did not take of @n bytes at @p. 0 or -ENOMEM */
+static int half_keep(struct half *h, const uint8_t *p, size_t n)
+{
+	h->early = buf_new(n);
+	if (!h->early)
+		return -ENOMEM;
+	return buf_put(h->early, p, n);
+}
+
+static struct moved half_copy(struct worker *w, struct half *h)
+{
+	struct stream *dst = *h->dst;
+	ssize_t n = stream_read(*h->src, w->scratch, WORKER_SCRATCH_BYTES);
+	ssize_t put;
+
+	if (n == -EAGAIN)
+		return half_blocked(h, false);
+	if (n <= 0)
+		return moved(n, false);
+	put = stream_write(dst, w->scratch, (size_t)n);
+	if (put < 0 && put != -EAGAIN)
+		return moved(put, true);
+	h->way = WAY_COPY;
+	if (put < 0)
+		put = 0;
+	if (put < n) {
+		h->dst_blocked = true;
+		if (half_keep(h, w->scratch + put, (size_t)(n - put)) < 0)
+			return moved(-ENOMEM, true);
+	}
+	return put > 0 ? moved(put, true) : moved(-EAGAIN, true);
+}
+
+static struct moved half_move(struct worker *w, struct half *h)
+{
+	if ((*h->src)->ops->lend)
+		return half_lend(h);
+	if ((*h->dst)->ops->room)
+		return half_room(h);
+	return half_copy(w, h);
+}
+
+/* Put what was kept. Bytes, 0 nothing kept, -EAGAIN, -errno */
+static ssize_t half_flush(struct half *h)
+{
+	ssize_t n;
+
+	if (!h->early)
+		return 0;
+	if (h->early->len > 0) {
+		n = stream_write(*h->dst, buf_head(h->early), h->early->len);
+		if (n == -EAGAIN)
+			h->dst_blocked = true;
+		if (n < 0)
+			return n;
+		buf_drop(h->early, (size_t)n);
+		h->total += (uint64_t)n;
+		if (h->early->len > 0) {
+			h->dst_blocked = true;
+			return -EAGAIN;
+		}
+	}
+	buf_free(h->early);
+	h->early = NULL;
+	return 0;
+}
+
+/* Pass the end on. 0 told, -EAGAIN, -errno */
+static int half_finish(struct half *h)
+{
+	int err = (*h->dst)->ops->finish(*h->dst);
+
+	if (err == -EAGAIN)
+		h->dst_blocked = true;
+	else if (err == 0)
+		h->finished = true;
+	return err;
+}
+
+/* An ended source can still break: see whether it was reset. 0 or -errno */
+static int half_probe(const struct half *h)
+{
+	uint8_t byte;
+	ssize_t n = stream_read(*h->src, &byte, sizeof(byte));
+
+	return n < 0 && n != -EAGAIN ? (int)n : 0;
+}
+
+/*
+ * One direction, one turn. 0, or -errno with *@dst_failed; sets *@again when the
+ * budget ended it.
+ */
+static int half_pump(struct worker *w, struct half *h, size_t budget,
+		     bool *again, bool *dst_failed)
+{
+	struct moved m = { 0, true };
+	size_t used = 0;
+
+	h->src_blocked = false;
+	h->dst_blocked = false;
+	*dst_failed = false;
+	if (h->finished)
+		return half_probe(h);
+	m.n = half_flush(h);
+	while (m.n >= 0 && !h->eof && !h->early && used < budget) {
+		m = half_move(w, h);
+		if (m.n > 0) {
+			used += (size_t)m.n;
+			h->total += (uint64_t)m.n;
+		} else if (m.n == 0) {
+			h->eof = true;
+		}
+	}
+	if (m.n >= 0 && h->eof && !h->early)
+		m = moved(half_finish(h), true);
+	else if (m.n >= 0 && !h->early)
+		*again = true;
+	*dst_failed = m.dst_failed;
+	return m.n == -EAGAIN || m.n >= 0 ? 0 : (int)m.n;
+}
+
+int link_pump(struct worker *w, struct half h[2], size_t budget, bool *again,
+	      int *side)
+{
+	bool dst_failed[2];
+	int err[2];
+
+	stream_shed(h[0].src);
+	stream_shed(h[0].dst);
+	*again = false;
+	for (int i = 0; i < 2; i++)
+		err[i] = half_pump(w, &h[i], budget, again, &dst_failed[i]);
+	/* A failed side is reported after the other direction had its turn */
+	for (int i = 0; i < 2; i++) {
+		if (err[i] < 0) {
+			*side = dst_failed[i] ? !i : i;
+			return err[i];
+		}
+	}
+	return h[0].finished && h[1].finished;
+}
+
+static unsigned int half_wants(const struct half *in, const struct half *out)
+{
+	return (in->src_blocked || in->eof ? ST_READ : 0u) |
+	       (out->dst_blocked ? ST_WRITE : 0u);
+}
+
+void link_want(const struct half h[2])
+{
+	struct stream *a = *h[0].src, *b = *h[0].dst;
+
+	a->ops->want(a, half_wants(&h[0], &h[1]));
+	b->ops->want(b, half_wants(&h[1], &h[0]));
+}
+
+void link_free(struct worker *w, struct half h[2])
+{
+	(void)w;
+	for (int i = 0; i < 2; i++) {
+		buf_free(h[i].early);
+		h[i].early = NULL;
+	}
+}

@@ -1,0 +1,172 @@
+/*
+ * session.c - Birth, kill, reap, and what is said of a session at its end
+ *
+ * Nobody frees during a turn: ses_kill() marks, ses_reap() frees at the end of
+ * the tick, when no session is on the call stack.
+ */
+#include "gateway/core/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/log.h"
+#include "gateway/core/config.h"
+#include "gateway/core/dns.h"
+#include "gateway/core/udp.h"
+
+static void ses_link_halves(struct session *s)
+{
+	s->half[UP].src = &s->in;
+	s->half[UP].dst = &s->out;
+	s->half[DOWN].src = &s->out;
+	s->half[DOWN].dst = &s->in;
+}
+
+struct session *ses_new(struct worker *w, const struct inbound *ib,
+			uint8_t net, struct stream *in)
+{
+	struct session *s;
+
+	if (w->session_count >= w->session_limit) {
+		worker_drop(w, DROP_SESSIONS);
+		return NULL;
+	}
+	s = pool_get(&w->session_pool);
+	if (!s) {
+		worker_drop(w, DROP_NO_MEMORY);
+		return NULL;
+	}
+	*s = (struct session){
+		.job = { .run = ses_run, .worker = w },
+		.net = net,
+		.id = w->next_id,
+		.cfg = config_ref(w->cfg),
+		.inbound = ib,
+		.inbound_tag = ib->tag,
+		.in = in,
+		.born_ms = w->now_ms,
+		.last_active = w->now_ms,
+	};
+	w->next_id += WORKERS_MAX;
+	w->session_count++;
+	w->accepted[net == NET_UDP]++;
+	timer_init(&s->timer, NULL); /* ses_start() gives it its function */
+	ses_link_halves(s);
+	list_add_tail(&w->sessions, &s->node);
+	if (in)
+		stream_set_job(in, &s->job);
+	return s;
+}
+
+void ses_kill(struct session *s, int why, int side)
+{
+	if (s->state == SES_DYING)
+		return;
+	s->state = SES_DYING;
+	s->why = why;
+	s->why_side = (uint8_t)side;
+	list_del(&s->node);
+	list_add_tail(&s->job.worker->dying, &s->node);
+}
+
+const char *ses_route_name(const struct session *s)
+{
+	if (s->route_name)
+		return s->route_name;
+	return s->target.kind == ADDR_NAME ? s->target.name : NULL;
+}
+
+const char *ses_why_text(const struct session *s, char buf[96])
+{
+	static const char *const sides[] = { "client", "server", "culvert" };
+
+	if (s->why == 0)
+		return "done";
+	if (s->why == -EACCES)
+		return "blocked";
+	if (s->why == -ETIMEDOUT && s->why_side == 2)
+		return "timeout";
+	snprintf(buf, 96, "%s: %s",
+		 sides[s->why_side < 3 ? s->why_side : 2], strerror(-s->why));
+	return buf;
+}
+
+/* The one line of the end; nothing is formatted when info is off */
+static void ses_log_end(const struct session *s)
+{
+	char from[ADDR_TEXT_MAX], to[ADDR_TEXT_MAX], why[96];
+	uint32_t now = s->job.worker->now_ms;
+
+	if (log_level_now < LOG_INFO)
+		return;
+	log_info("s%x end: %s %s -> %s [%s -> %s]%s%s up %llu (%s) down %llu (%s) first byte %u ms, %u ms: %s",
+		 s->id, s->net == NET_UDP ? "udp" : "tcp",
+		 addr_format(&s->source, from, sizeof(from)),
+		 addr_format(&s->target, to, sizeof(to)), s->inbound_tag,
+		 s->outbound ? s->outbound->tag : "none",
+		 s->rule ? " rule " : "", s->rule ? s->rule : "",
+		 (unsigned long long)s->half[UP].total,
+		 way_name(s->half[UP].way),
+		 (unsigned long long)s->half[DOWN].total,
+		 way_name(s->half[DOWN].way),
+		 s->first_byte_seen ? s->first_byte_ms - s->born_ms : 0,
+		 now - s->born_ms, ses_why_text(s, why));
+}
+
+static void ses_close_streams(struct session *s)
+{
+	/* A side whose stream was delivered whole is closed in order */
+	stream_close(&s->out, s->half[UP].finished ? 0 : s->why);
+	stream_close(&s->in, s->half[DOWN].finished ? 0 : s->why);
+}
+
+static void ses_free(struct session *s)
+{
+	struct worker *w = s->job.worker;
+
+	ses_log_end(s);
+	timer_cancel(&s->timer);
+	if (s->flow)
+		udp_flow_close(s);
+	ses_close_streams(s);
+	job_forget(&s->job);
+	link_free(w, s->half);
+	if (s->dns) {
+		dns_cancel(s->dns);
+		free(s->dns);
+	}
+	free(s->domain);
+	free(s->http_head);
+	free(s->greet_state);
+	config_unref(s->cfg);
+	list_del(&s->node);
+	w->session_count--;
+	pool_put(&w->session_pool, s);
+}
+
+void ses_reap(struct worker *w)
+{
+	while (!list_empty(&w->dying))
+		ses_free(list_first(&w->dying, struct session, node));
+}
+
+int ses_take_name(struct session *s, const struct sniffed *found)
+{
+	const struct sniffing *sn = &s->inbound->sniffing;
+	char *copy;
+
+	s->proto = found->proto;
+	if (found->len == 0 || s->domain ||
+	    !sniff_overrides(sn, found, &s->orig, false))
+		return 0;
+	copy = strdup(found->domain);
+	if (!copy)
+		return -ENOMEM;
+	s->domain = copy;
+	if (sn->route_only)
+		s->route_name = copy;
+	else
+		s->target = addr_name(copy, found->len, s->target.port);
+	return 0;
+}

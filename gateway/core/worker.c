@@ -1,0 +1,273 @@
+/*
+ * worker.c - The only loop
+ *
+ *   wait -> clock -> events mark jobs -> timers -> jobs -> flush -> reap
+ *
+ * A job runs at most once a turn. One that is marked again after it ran waits
+ * for the next turn, so that everybody gets a turn before anybody gets two.
+ */
+#include "gateway/core/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/core/config.h"
+#include "gateway/core/session.h"
+#include "gateway/core/udp.h"
+
+#define WORKER_EVENTS 128
+#define SESSIONS_KEPT 64 /* freed sessions kept for the next birth */
+
+_Thread_local struct worker *worker_self;
+struct worker *workers_all[WORKERS_MAX];
+unsigned int workers_count;
+
+void job_ready(struct job *j)
+{
+	struct worker *w = j->worker;
+	struct job ***tail = j->tick == w->tick ? &w->later_tail :
+						  &w->ready_tail;
+
+	if (j->queued)
+		return;
+	j->queued = true;
+	j->next = NULL;
+	j->pprev = *tail;
+	**tail = j;
+	*tail = &j->next;
+}
+
+void job_forget(struct job *j)
+{
+	struct worker *w = j->worker;
+
+	if (!j->queued)
+		return;
+	*j->pprev = j->next;
+	if (j->next)
+		j->next->pprev = j->pprev;
+	else if (w->ready_tail == &j->next)
+		w->ready_tail = j->pprev;
+	else
+		w->later_tail = j->pprev;
+	j->next = NULL;
+	j->pprev = NULL;
+	j->queued = false;
+}
+
+/* What was put off in the last turn comes first in this one */
+static void worker_take_later(struct worker *w)
+{
+	if (!w->later_head)
+		return;
+	*w->later_tail = w->ready_head;
+	if (w->ready_head)
+		w->ready_head->pprev = w->later_tail;
+	else
+		w->ready_tail = w->later_tail;
+	w->ready_head = w->later_head;
+	w->ready_head->pprev = &w->ready_head;
+	w->later_head = NULL;
+	w->later_tail = &w->later_head;
+}
+
+static void worker_run_jobs(struct worker *w)
+{
+	worker_take_later(w);
+	while (w->ready_head) {
+		struct job *j = w->ready_head;
+
+		job_forget(j);
+		j->tick = w->tick;
+		j->run(j);
+	}
+}
+
+static void watch_event(struct watch *wt, uint32_t events)
+{
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		wt->ready |= ST_READ;
+	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+		wt->ready |= ST_WRITE;
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		wt->hup = true;
+	if (wt->ready & wt->want)
+		job_ready(wt->job);
+}
+
+int watch_add(struct worker *w, struct watch *wt, int fd, struct job *job)
+{
+	struct epoll_event ev = {
+		.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+		.data.ptr = wt,
+	};
+
+	*wt = (struct watch){ .fd = fd, .job = job };
+	if (epoll_ctl(w->epfd, EPOLL_CTL_ADD, fd, &ev) == 0)
+		return 0;
+	wt->fd = -1;
+	return -errno;
+}
+
+void watch_del(struct worker *w, struct watch *wt)
+{
+	if (wt->fd >= 0)
+		epoll_ctl(w->epfd, EPOLL_CTL_DEL, wt->fd, NULL);
+	wt->fd = -1;
+	wt->want = 0;
+}
+
+void watch_want(struct watch *wt, unsigned int events)
+{
+	wt->want = (uint8_t)events;
+	if (wt->ready & wt->want)
+		job_ready(wt->job);
+}
+
+void worker_post(struct worker *w, struct message *m)
+{
+	uint64_t one = 1;
+
+	m->next = NULL;
+	pthread_mutex_lock(&w->message_lock);
+	*w->message_tail = m;
+	w->message_tail = &m->next;
+	pthread_mutex_unlock(&w->message_lock);
+	/* EAGAIN means the counter is full: the worker wakes anyway */
+	if (write(w->wakefd, &one, sizeof(one)) < 0)
+		return;
+}
+
+static void worker_read_messages(struct job *j)
+{
+	struct worker *w = j->worker;
+	struct message *m, *next;
+	uint64_t count;
+
+	if (read(w->wakefd, &count, sizeof(count)) < 0)
+		watch_used_up(&w->wake_watch, ST_READ);
+	pthread_mutex_lock(&w->message_lock);
+	m = w->messages;
+	w->messages = NULL;
+	w->message_tail = &w->messages;
+	pthread_mutex_unlock(&w->message_lock);
+	for (; m; m = next) {
+		next = m->next;
+		m->fn(w, m);
+	}
+	watch_want(&w->wake_watch, ST_READ);
+}
+
+static int worker_timeout(const struct worker *w, int max_wait_ms)
+{
+	int next;
+
+	if (w->ready_head || w->later_head || !list_empty(&w->dying))
+		return 0;
+	next = wheel_next(&w->wheel, clock_ms());
+	if (next < 0 || (max_wait_ms >= 0 && max_wait_ms < next))
+		return max_wait_ms;
+	return next;
+}
+
+static void worker_flush(struct worker *w)
+{
+	struct list *p, *n;
+
+	list_for_each_safe(p, n, &w->flushers) {
+		struct flusher *f = container_of(p, struct flusher, node);
+
+		f->flush(f);
+	}
+}
+
+void worker_tick(struct worker *w, int max_wait_ms)
+{
+	struct epoll_event ev[WORKER_EVENTS];
+	int n;
+
+	worker_self = w;
+	n = epoll_wait(w->epfd, ev, WORKER_EVENTS,
+		       worker_timeout(w, max_wait_ms));
+	w->now_ms = clock_ms();
+	w->tick++;
+	for (int i = 0; i < n; i++)
+		watch_event(ev[i].data.ptr, ev[i].events);
+	wheel_run(&w->wheel, w->now_ms);
+	worker_run_jobs(w);
+	worker_flush(w);
+	ses_reap(w);
+	udp_reap(w);
+}
+
+void worker_run(struct worker *w)
+{
+	while (!w->stop)
+		worker_tick(w, -1);
+}
+
+static void worker_init_lists(struct worker *w)
+{
+	w->ready_tail = &w->ready_head;
+	w->later_tail = &w->later_head;
+	w->message_tail = &w->messages;
+	list_init(&w->sessions);
+	list_init(&w->dying);
+	list_init(&w->maps);
+	list_init(&w->dead_maps);
+	list_init(&w->flushers);
+	list_init(&w->listeners);
+}
+
+int worker_init(struct worker *w, unsigned int index, struct config *cfg)
+{
+	int err;
+
+	*w = (struct worker){ .index = index, .epfd = -1 };
+	worker_init_lists(w);
+	w->now_ms = clock_ms();
+	w->tick = 1; /* a zeroed job has not run in turn 1 */
+	w->next_id = index + 1;
+	w->session_limit = UINT32_MAX;
+	wheel_init(&w->wheel, w->now_ms);
+	pool_init(&w->session_pool, sizeof(struct session), SESSIONS_KEPT);
+	pthread_mutex_init(&w->message_lock, NULL);
+	w->wake_job = (struct job){ .run = worker_read_messages, .worker = w };
+	w->epfd = epoll_create1(EPOLL_CLOEXEC);
+	w->wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	w->scratch = malloc(WORKER_SCRATCH_BYTES);
+	udp_worker_start(w);
+	if (w->epfd < 0 || w->wakefd < 0 || !w->scratch) {
+		worker_fini(w);
+		return -EMFILE;
+	}
+	err = watch_add(w, &w->wake_watch, w->wakefd, &w->wake_job);
+	if (err < 0) {
+		worker_fini(w);
+		return err;
+	}
+	watch_want(&w->wake_watch, ST_READ);
+	if (cfg)
+		w->cfg = config_ref(cfg);
+	return 0;
+}
+
+void worker_fini(struct worker *w)
+{
+	udp_worker_stop(w);
+	if (w->wakefd >= 0) {
+		watch_del(w, &w->wake_watch);
+		close(w->wakefd);
+	}
+	if (w->epfd >= 0)
+		close(w->epfd);
+	free(w->scratch);
+	pool_trim(&w->session_pool);
+	pthread_mutex_destroy(&w->message_lock);
+	config_unref(w->cfg);
+	w->cfg = NULL;
+}
