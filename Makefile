@@ -244,7 +244,7 @@ fuzz:
 	@TIME=$(or $(TIME),60) scripts/run-tests fuzz $T
 
 lint:
-	@scripts/setup all
+	@$(MK) setup
 	@scripts/lint $T
 
 # T=FOLDER or file: lays out the code as `make lint` wants it
