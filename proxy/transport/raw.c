@@ -1,0 +1,78 @@
+/*
+ * raw.c - The bottom of every stack: kernel TCP, by itself or through a dialer
+ *
+ * Source: xray.md sections H and L
+ */
+#include <strings.h>
+
+#include "gateway/core/transport.h"
+#include "proxy/transport/chain.h"
+#include "proxy/transport/happy.h"
+
+static const struct sockopt sockopt_default = SOCKOPT_DEFAULT;
+
+/* tcpSettings, rawSettings: nothing but header.type "none" */
+static int raw_parse(struct transport *t, struct jobj *settings,
+		     struct config *cfg)
+{
+	const char *type;
+	struct jobj h;
+
+	(void)t;
+	(void)cfg;
+	if (j_bool(settings, "acceptProxyProtocol", false))
+		j_not_yet(settings, "acceptProxyProtocol",
+			  "PROXY protocol listeners");
+	if (!j_open(&h, settings->d, j_get(settings, "header")))
+		return 0;
+	type = j_str(&h, "type", "none");
+	if (strcasecmp(type, "none") != 0)
+		j_not_yet(&h, "type", "HTTP camouflage of the raw transport");
+	j_ignore(&h, "request", NULL);
+	j_ignore(&h, "response", NULL);
+	j_close(&h);
+	return 0;
+}
+
+int raw_dial(const struct dial *d, const struct addr *to,
+	     const struct sockopt *so, enum domain_strategy strategy,
+	     struct stream **out)
+{
+	if (d->ob && d->ob->dialer)
+		return chain_dial(d, to, out);
+	return happy_dial(d, to, so ? so : &sockopt_default, strategy, out);
+}
+
+static int raw_dial_server(const struct transport *t, const struct dial *d,
+			   const struct addr *to, struct stream **out)
+{
+	const struct sockopt *so = d->ob ? &d->ob->sockopt : &sockopt_default;
+
+	(void)t;
+	return raw_dial(d, to, so, (enum domain_strategy)so->domain_strategy,
+			out);
+}
+
+static int raw_accept(const struct transport *t, struct worker *w,
+		      struct stream *below, struct stream **out)
+{
+	(void)t;
+	(void)w;
+	*out = below;
+	return 0;
+}
+
+static const struct transport_ops raw_ops = {
+	.name = "raw",
+	.parse = raw_parse,
+	.dial = raw_dial_server,
+	.accept = raw_accept,
+};
+
+const struct transport transport_raw = { .ops = &raw_ops };
+
+int transport_dial(const struct transport *t, const struct dial *d,
+		   const struct addr *to, struct stream **out)
+{
+	return t->ops->dial(t, d, to, out);
+}
