@@ -187,6 +187,5 @@ int sockopt_parse(struct jobj *o, struct sockopt *so, struct arena *a)
 		if (!so->dialer_proxy)
 			return -ENOMEM;
 	}
-	j_close(o);
 	return 0;
 }

@@ -10,8 +10,8 @@
 #include "gateway/core/sock.h"
 
 /**
- * sockopt_parse() - Read a "sockopt" object; closes @o
- * @o:		Opened; an absent object gives the defaults
+ * sockopt_parse() - Read a "sockopt" object
+ * @o:		Opened, and closed by the caller; absent gives the defaults
  * @so:		Filled, wrong members with their default (reported)
  * @a:		Keeps dialerProxy's tag
  *

@@ -1,0 +1,164 @@
+/*
+ * freedom.c - Direct: to the target itself
+ *
+ * TCP: transport's raw dial (names raced, marked, bound). UDP: one unconnected
+ * dual-stack socket a client address:port, so that any remote may answer; the
+ * core resolves names before they come here (ops->local).
+ * Source: xray.md section I
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gateway/base/compat.h"
+#include "gateway/base/log.h"
+#include "gateway/core/config.h"
+#include "gateway/core/fd_dgram.h"
+#include "gateway/core/session.h"
+#include "gateway/core/sockopt.h"
+#include "gateway/core/transport.h"
+#include "gateway/core/udp.h"
+#include "proxy/out/out.h"
+#include "proxy/out/redirect.h"
+
+/**
+ * struct freedom_conf - Settings
+ * @strategy:	Its own domainStrategy; the outbound's targetStrategy wins
+ * @redirect:	kind NONE keeps the host, port 0 keeps the port
+ */
+struct freedom_conf {
+	enum domain_strategy strategy;
+	bool redirects;
+	struct addr redirect;
+};
+
+static enum domain_strategy strategy_of(const struct outbound *ob)
+{
+	const struct freedom_conf *conf = ob->settings;
+
+	return ob->target_strategy != DS_AS_IS ?
+		       (enum domain_strategy)ob->target_strategy :
+		       conf->strategy;
+}
+
+static int freedom_open(const struct outbound *ob, struct session *s,
+			struct stream **out)
+{
+	const struct freedom_conf *conf = ob->settings;
+	struct dial d = { .worker = s->job.worker, .job = &s->job,
+			  .cfg = s->cfg, .ob = ob, .s = s };
+	struct addr to = s->target;
+
+	if (conf->redirects)
+		redirect_apply(&conf->redirect, &to);
+	return raw_dial(&d, &to, &ob->sockopt, strategy_of(ob), out);
+}
+
+/* A socket for all destinations of a client; *@family says which it is */
+static int open_udp(const struct outbound *ob, int *family)
+{
+	struct addr src = ob->send_through;
+	int fd, rc;
+
+	*family = AF_INET6;
+	fd = sock_open(&ob->sockopt, AF_INET6, SOCK_DGRAM);
+	if (fd == -EAFNOSUPPORT) {
+		*family = AF_INET;
+		fd = sock_open(&ob->sockopt, AF_INET, SOCK_DGRAM);
+	}
+	if (fd < 0 || src.kind == ADDR_NONE)
+		return fd;
+	src.port = 0;
+	rc = sock_bind(fd, &src);
+	if (rc < 0) {
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+static int freedom_open_dgram(const struct outbound *ob, struct udp_map *m,
+			      struct session *s, struct dgram **out)
+{
+	const struct freedom_conf *conf = ob->settings;
+	struct worker *w = udp_map_worker(m);
+	struct dgram *d;
+	int family, fd = open_udp(ob, &family);
+
+	if (fd < 0) {
+		log_info("s%x freedom: udp socket: %s", s->id, strerror(-fd));
+		return fd;
+	}
+	d = fd_dgram_new(w, fd, family, udp_map_job(m));
+	if (!d) {
+		close(fd);
+		return -ENOMEM;
+	}
+	if (conf->redirects)
+		return redirect_dgram(w, s->cfg, &conf->redirect, d, out);
+	*out = d;
+	return 0;
+}
+
+/* Keys of Xray's freedom that are not done here; refused by name */
+static void parse_later(struct jobj *o)
+{
+	const cJSON *n = j_get(o, "noises");
+
+	if (j_get(o, "fragment"))
+		j_not_yet(o, "fragment", "cutting the first writes");
+	if (n && cJSON_GetArraySize(n) > 0)
+		j_not_yet(o, "noises", "junk datagrams");
+	if (j_get(o, "noise"))
+		diag_error(o->d, o->node, "noise",
+			   "was replaced by noises in Xray");
+	if (j_int(o, "proxyProtocol", 0, 0, 2))
+		j_not_yet(o, "proxyProtocol", "PROXY header to the target");
+	n = j_get(o, "finalRules");
+	if (n && cJSON_GetArraySize(n) > 0)
+		j_not_yet(o, "finalRules", "rules on the final address");
+	j_ignore(o, "ipsBlocked", "Xray has replaced it by finalRules");
+	j_ignore(o, "timeout", "policy connIdle is used");
+	(void)j_int(o, "userLevel", 0, 0, UINT32_MAX);
+}
+
+static int freedom_parse(struct outbound *ob, struct jobj *settings,
+			 struct config *cfg)
+{
+	struct freedom_conf *conf = arena_alloc(&cfg->arena, sizeof(*conf));
+	enum domain_strategy own, target;
+	const char *text;
+
+	if (!conf)
+		return -ENOMEM;
+	own = ds_parse(settings, "domainStrategy");
+	target = ds_parse(settings, "targetStrategy");
+	conf->strategy = target != DS_AS_IS ? target : own;
+	/* UDP targets are resolved by the core, which looks there */
+	if (ob->target_strategy == DS_AS_IS)
+		ob->target_strategy = (uint8_t)conf->strategy;
+	text = j_str(settings, "redirect", "");
+	if (*text) {
+		int rc = redirect_parse(text, &cfg->arena, &conf->redirect);
+
+		if (rc == -ENOMEM)
+			return rc;
+		if (rc < 0)
+			diag_error(settings->d, settings->node, "redirect",
+				   "\"%s\" is not host:port, :port or host:0",
+				   text);
+		conf->redirects = !rc;
+	}
+	parse_later(settings);
+	ob->settings = conf;
+	return 0;
+}
+
+const struct outbound_ops out_freedom = {
+	.name = "freedom",
+	.alias = "direct",
+	.local = true,
+	.parse = freedom_parse,
+	.open = freedom_open,
+	.open_dgram = freedom_open_dgram,
+};

@@ -1,0 +1,12 @@
+/* out.h - The kinds of outbounds, for the registry */
+#ifndef PROXY_OUT_OUT_H
+#define PROXY_OUT_OUT_H
+
+#include "gateway/core/outbound.h"
+
+extern const struct outbound_ops out_freedom;
+extern const struct outbound_ops out_blackhole;
+extern const struct outbound_ops out_loopback;
+extern const struct outbound_ops out_socks;
+
+#endif
