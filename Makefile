@@ -199,6 +199,7 @@ fuzzers: $(if $T,$(filter %/$T %/fuzz_$T,$(FUZZERS)),$(FUZZERS))
 
 # Objects depend on the flags, the archive on the list of sources
 $B/.flags: FORCE
+	@$(if $(PKG_LIBS),true,echo 'libraries are missing: make setup'; false)
 	@mkdir -p $(@D)
 	@echo '$(CC) $(subst ','\'',$(ALL_CFLAGS)) $(LWIP_SRC) $(NS_MAX)' \
 		| cmp -s - $@ || \
