@@ -10,7 +10,7 @@
 #include "gateway/core/job.h"
 
 #define DGRAM_MAX   65507 /* payload bytes of the biggest datagram */
-#define DGRAM_BATCH 32 /* packets a call */
+#define DGRAM_BATCH 64 /* packets a call: what one UDP_GRO message can hold */
 
 /**
  * struct pkt - One datagram
@@ -19,7 +19,8 @@
  * @data:	Payload, may be NULL when @len is 0
  * @len:	Payload bytes, 0 to DGRAM_MAX; an empty datagram is a datagram
  *
- * After recv the memory is valid until the next call on the dgram.
+ * After recv the memory is valid (and may be written to) until the next recv on
+ * any dgram of the worker: kernel sockets share one set of buffers.
  */
 struct pkt {
 	struct addr peer;

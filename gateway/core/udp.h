@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include "gateway/base/addr.h"
 #include "gateway/base/list.h"
@@ -40,6 +41,8 @@ struct udp_map; /* udp.c */
 struct udp_map *udp_map_new(struct worker *w, const struct inbound *ib,
 			    const struct addr *client, struct dgram *din);
 void udp_map_set(struct udp_map *m, const char *user, bool skip_dns);
+/* @held: it does not end by itself when no flow is left (SOCKS association) */
+void udp_map_hold(struct udp_map *m, bool held);
 /* The inbound ends it (TCP association closed, device gone); reaped later */
 void udp_map_kill(struct udp_map *m, int why);
 struct job *udp_map_job(struct udp_map *m);
@@ -56,9 +59,13 @@ int udp_flow_pending(const struct session *s, struct iovec *v, int max);
 uint32_t udp_flow_idle_ms(const struct session *s);
 /* ses_reap(): @s ends; its flow and pending packets are freed */
 void udp_flow_close(struct session *s);
-/* End of tick: free dead maps */
+/* How long @s may be silent: by port, and by whether it was ever answered */
+uint32_t udp_flow_idle_ms(const struct session *s);
+/* End of tick, after ses_reap(): free dead maps */
 void udp_reap(struct worker *w);
-void udp_worker_start(struct worker *w);
+/* After worker_init(), before the first map. 0 or -ENOMEM */
+int udp_worker_start(struct worker *w);
+/* Kills and reaps all maps and their sessions */
 void udp_worker_stop(struct worker *w);
 
 #endif
