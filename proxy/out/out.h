@@ -1,4 +1,4 @@
-/* out.h - The kinds of outbounds, for the registry */
+/* out.h - The kinds of outbound there are; the registry lists them */
 #ifndef PROXY_OUT_OUT_H
 #define PROXY_OUT_OUT_H
 
@@ -6,6 +6,7 @@
 
 extern const struct outbound_ops out_freedom;
 extern const struct outbound_ops out_blackhole;
+extern const struct outbound_ops out_dns;
 extern const struct outbound_ops out_loopback;
 extern const struct outbound_ops out_socks;
 

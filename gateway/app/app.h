@@ -1,0 +1,92 @@
+/* app.h - The parts of the program and how they call each other */
+#ifndef GATEWAY_APP_APP_H
+#define GATEWAY_APP_APP_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "gateway/core/config.h"
+
+/* Exit codes: 23 keeps service managers from restarting a broken config */
+enum { EXIT_OK = 0, EXIT_FAIL = 1, EXIT_USAGE = 2, EXIT_CONFIG = 23 };
+
+#define CLI_FILES 64
+
+/**
+ * struct cli - The command line
+ * @files:	-c, in order, then those of -confdir
+ */
+struct cli {
+	const char *command;
+	const char *files[CLI_FILES];
+	unsigned int file_count;
+	bool test, json, dump;
+	unsigned int revert_after_s;
+	const char **rest; /* arguments of the command; NULL terminated */
+};
+
+/* 0, or EXIT_USAGE after saying why. Strings stay the caller's or leak to the end */
+int cli_parse(struct cli *cli, int argc, char **argv);
+void cli_usage(FILE *f);
+
+/* Root sections of several documents, merged as Xray merges */
+#define MERGE_MAX 4096
+
+struct merged {
+	const cJSON *log, *routing, *dns, *policy, *stats, *fakedns, *culvert;
+	const cJSON **inbounds, **outbounds;
+	unsigned int inbound_count, outbound_count;
+};
+
+/* Order of @d's documents is the order of files. 0 or -ENOMEM; complaints to @d */
+int merge_docs(struct diag *d, const struct jdoc *docs, struct merged *m);
+void merge_free(struct merged *m);
+/* The merged configuration as JSON text (malloc'ed), for -dump */
+char *merge_print(const struct merged *m);
+
+/**
+ * config_load() - Read, merge and build a generation
+ * @d:		Initialised; all complaints
+ * @old:	Generation to keep FakeDNS mappings from; NULL
+ * @fallback:	The built-in configuration is used when there are no files
+ *
+ * Return: one reference, or NULL (see @d)
+ */
+struct config *config_load(struct diag *d, const struct cli *cli,
+			   const struct config *old, bool fallback);
+struct config *config_build(struct diag *d, const struct merged *m,
+			    const struct config *old);
+
+/* Sections; each adds complaints to @d and fills @cfg */
+void parse_log(struct diag *d, const cJSON *node, struct config *cfg);
+void parse_policy(struct diag *d, const cJSON *node, struct config *cfg);
+void parse_host(struct diag *d, const cJSON *node, struct config *cfg);
+void parse_inbounds(struct diag *d, const struct merged *m,
+		    struct config *cfg);
+void parse_outbounds(struct diag *d, const struct merged *m,
+		     struct config *cfg);
+/* streamSettings of an inbound or outbound */
+const struct transport *parse_stream(struct jobj *o, struct sockopt *so,
+				     struct config *cfg);
+
+/* registry.c: the kinds there are */
+const struct inbound_ops *registry_inbound(const char *protocol);
+const struct outbound_ops *registry_outbound(const char *protocol);
+/* "a, b, c" of all names, for messages */
+const char *registry_inbound_names(void);
+const char *registry_outbound_names(void);
+/* Why a protocol of Xray is not here (yet); NULL: unknown word */
+const char *registry_not_yet(const char *protocol);
+
+/* process.c: workers, signals, reload. Returns an exit code */
+int process_run(const struct cli *cli, struct config *cfg, bool full);
+/* reload.c, in a worker: adopt @cfg (one reference handed over) */
+int reload_listeners(struct worker *w, struct config *cfg, bool first);
+void reload_stop_listeners(struct worker *w);
+/* report.c: counters, to the log */
+void report_stats(bool always);
+
+/* The configuration of `culvert up` without a file */
+extern const char builtin_config[];
+
+#endif

@@ -1,0 +1,145 @@
+/* cli.c - The command line, with Xray's flags */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/app/app.h"
+
+void cli_usage(FILE *f)
+{
+	fputs("culvert " CULVERT_VERSION " - transparent proxy gateway\n"
+	      "\n"
+	      "  culvert run  -c FILE ...   run a configuration (Xray's JSON)\n"
+	      "  culvert up  [-c FILE ...]  run and make this host a gateway: TUN,\n"
+	      "                             routes, DNS; undone at the end\n"
+	      "  culvert down               remove what a killed culvert left\n"
+	      "  culvert confirm            keep an `up --revert-after` set-up\n"
+	      "  culvert check              say what this host lacks\n"
+	      "  culvert version\n"
+	      "\n"
+	      "  -c, -config FILE    configuration; may be repeated; - is stdin\n"
+	      "  -confdir DIR        all *.json and *.jsonc of a folder, by name\n"
+	      "  -test               check the configuration and exit (0, or 23)\n"
+	      "  -json               complaints as JSON (with -test)\n"
+	      "  -dump               print the merged configuration\n"
+	      "  --revert-after S    undo everything after S seconds unless confirmed\n",
+	      f);
+}
+
+static int usage_error(const char *what, const char *arg)
+{
+	fprintf(stderr, "culvert: %s%s%s\n\n", what, arg ? " " : "",
+		arg ? arg : "");
+	cli_usage(stderr);
+	return EXIT_USAGE;
+}
+
+static int add_file(struct cli *cli, const char *path)
+{
+	if (cli->file_count == CLI_FILES)
+		return usage_error("too many configuration files", NULL);
+	cli->files[cli->file_count++] = path;
+	return 0;
+}
+
+static int is_config(const struct dirent *e)
+{
+	const char *dot = strrchr(e->d_name, '.');
+
+	return dot && (!strcmp(dot, ".json") || !strcmp(dot, ".jsonc"));
+}
+
+static int add_dir(struct cli *cli, const char *dir)
+{
+	struct dirent **list;
+	int n = scandir(dir, &list, is_config, alphasort);
+	int err = 0;
+
+	if (n < 0) {
+		fprintf(stderr, "culvert: %s: %s\n", dir, strerror(errno));
+		return EXIT_USAGE;
+	}
+	for (int i = 0; i < n; i++) {
+		char *path;
+
+		if (!err && asprintf(&path, "%s/%s", dir, list[i]->d_name) > 0)
+			err = add_file(cli, path); /* lives as long as we do */
+		free(list[i]);
+	}
+	free(list);
+	return err;
+}
+
+static int parse_revert(struct cli *cli, const char *text)
+{
+	char *end;
+	unsigned long s = strtoul(text, &end, 10);
+
+	if (*end || end == text || s == 0 || s > 86400)
+		return usage_error("--revert-after wants 1 to 86400 seconds, not",
+				   text);
+	cli->revert_after_s = (unsigned int)s;
+	return 0;
+}
+
+/* One option without its dashes; *@used: its value was taken */
+static int parse_option(struct cli *cli, const char *name, const char *value,
+			bool *used)
+{
+	if (!strcmp(name, "test")) {
+		cli->test = true;
+	} else if (!strcmp(name, "json")) {
+		cli->json = true;
+	} else if (!strcmp(name, "dump")) {
+		cli->dump = true;
+	} else if (!value) {
+		return usage_error("unknown option, or one without its value:",
+				   name);
+	} else {
+		*used = true;
+		if (!strcmp(name, "c") || !strcmp(name, "config"))
+			return add_file(cli, value);
+		if (!strcmp(name, "confdir"))
+			return add_dir(cli, value);
+		if (!strcmp(name, "revert-after"))
+			return parse_revert(cli, value);
+		if (!strcmp(name, "format"))
+			return 0; /* JSON is what there is */
+		return usage_error("unknown option", name);
+	}
+	return 0;
+}
+
+int cli_parse(struct cli *cli, int argc, char **argv)
+{
+	int i = 1;
+
+	*cli = (struct cli){ .command = "run" };
+	if (argc > 1 && argv[1][0] != '-')
+		cli->command = argv[i++];
+	for (; i < argc; i++) {
+		const char *name = argv[i];
+		bool used = false;
+		int err;
+
+		if (name[0] != '-' || !name[1])
+			return usage_error("unexpected argument", name);
+		name += name[1] == '-' ? 2 : 1;
+		if (!strcmp(name, "h") || !strcmp(name, "help")) {
+			cli->command = "help";
+			return 0;
+		}
+		if (!strcmp(name, "version")) {
+			cli->command = "version";
+			return 0;
+		}
+		err = parse_option(cli, name, i + 1 < argc ? argv[i + 1] : NULL,
+				   &used);
+		if (err)
+			return err;
+		i += used;
+	}
+	return 0;
+}

@@ -1,0 +1,128 @@
+/* config.c - Files in, one immutable generation out; or complaints */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/app/app.h"
+#include "gateway/core/dns.h"
+#include "gateway/core/match.h"
+#include "gateway/core/route.h"
+#include "gateway/core/transport.h"
+
+static void config_free(struct config *cfg)
+{
+	for (unsigned int i = 0; i < cfg->inbound_count; i++) {
+		struct inbound *ib = cfg->inbounds[i];
+
+		if (ib->ops->drop)
+			ib->ops->drop(ib);
+		dommap_free(ib->sniffing.excluded);
+		ipset_free(ib->sniffing.ips_excluded);
+	}
+	for (unsigned int i = 0; i < cfg->outbound_count; i++)
+		if (cfg->outbounds[i]->ops->drop)
+			cfg->outbounds[i]->ops->drop(cfg->outbounds[i]);
+	router_free(cfg->router);
+	dns_free(cfg->dns);
+	fakedns_unref(cfg->fakedns);
+	arena_free(&cfg->arena);
+	free(cfg);
+}
+
+/* JSON true when the dns section names a "fakedns" server */
+static bool wants_fakedns(const cJSON *node)
+{
+	const cJSON *item;
+
+	if (!node)
+		return false;
+	if (cJSON_IsString(node))
+		return !strcmp(node->valuestring, "fakedns");
+	cJSON_ArrayForEach(item, node)
+		if (wants_fakedns(item))
+			return true;
+	return false;
+}
+
+static void build_sections(struct diag *d, const struct merged *m,
+			   const struct config *old, struct config *cfg)
+{
+	parse_log(d, m->log, cfg);
+	parse_policy(d, m->policy, cfg);
+	parse_host(d, m->culvert, cfg);
+	cfg->stats_on = m->stats != NULL;
+	cfg->fakedns = fakedns_parse(d, m->fakedns, wants_fakedns(m->dns),
+				     old ? old->fakedns : NULL);
+	parse_outbounds(d, m, cfg);
+	cfg->dns = dns_parse(d, m->dns, cfg);
+	cfg->router = router_parse(d, m->routing, cfg);
+	parse_inbounds(d, m, cfg);
+}
+
+/* Nodes die with the documents: nothing of the generation may point there */
+static void forget_nodes(struct config *cfg)
+{
+	for (unsigned int i = 0; i < cfg->inbound_count; i++)
+		cfg->inbounds[i]->node = NULL;
+	for (unsigned int i = 0; i < cfg->outbound_count; i++)
+		cfg->outbounds[i]->node = NULL;
+	cfg->host.node = NULL;
+}
+
+struct config *config_build(struct diag *d, const struct merged *m,
+			    const struct config *old)
+{
+	struct config *cfg = calloc(1, sizeof(*cfg));
+
+	if (!cfg) {
+		diag_error(d, NULL, NULL, "out of memory");
+		return NULL;
+	}
+	atomic_init(&cfg->refs, 1);
+	cfg->free = config_free;
+	cfg->generation = old ? old->generation + 1 : 1;
+	build_sections(d, m, old, cfg);
+	forget_nodes(cfg);
+	if (d->errors == 0)
+		return cfg;
+	config_unref(cfg);
+	return NULL;
+}
+
+static void load_files(struct diag *d, const struct cli *cli, bool fallback)
+{
+	for (unsigned int i = 0; i < cli->file_count; i++)
+		jdoc_load(d, cli->files[i]);
+	if (cli->file_count == 0 && fallback)
+		jdoc_parse(d, "built-in", builtin_config,
+			   strlen(builtin_config));
+}
+
+struct config *config_load(struct diag *d, const struct cli *cli,
+			   const struct config *old, bool fallback)
+{
+	struct config *cfg = NULL;
+	struct merged m;
+
+	load_files(d, cli, fallback);
+	if (d->errors > 0)
+		return NULL;
+	if (!d->docs) {
+		diag_error(d, NULL, NULL, "no configuration: use -c FILE");
+		return NULL;
+	}
+	if (merge_docs(d, d->docs, &m) < 0) {
+		diag_error(d, NULL, NULL, "out of memory");
+		return NULL;
+	}
+	if (d->errors == 0)
+		cfg = config_build(d, &m, old);
+	if (cfg && cli->dump) {
+		char *text = merge_print(&m);
+
+		puts(text ? text : "out of memory");
+		free(text);
+	}
+	merge_free(&m);
+	return cfg;
+}

@@ -1,0 +1,177 @@
+/* parse_in.c - The inbounds section: what all inbounds have in common */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "gateway/app/app.h"
+#include "gateway/core/match.h"
+#include "gateway/core/stats.h"
+
+static const struct jword override_words[] = {
+	{ "http", OVERRIDE_HTTP },
+	{ "tls", OVERRIDE_TLS },
+	{ "https", OVERRIDE_TLS },
+	{ "ssl", OVERRIDE_TLS },
+	{ "quic", OVERRIDE_QUIC },
+	{ "fakedns", OVERRIDE_FAKEDNS },
+	{ "fakedns+others", OVERRIDE_FAKEDNS },
+};
+
+static void parse_override(struct jobj *o, struct sniffing *sn)
+{
+	struct jlist l;
+
+	j_list(o, "destOverride", &l);
+	while (j_list_next(o, &l)) {
+		size_t i = 0;
+
+		while (i < ARRAY_SIZE(override_words) &&
+		       strcasecmp(override_words[i].word, l.text) != 0)
+			i++;
+		if (i < ARRAY_SIZE(override_words))
+			sn->override |= (uint8_t)override_words[i].value;
+		else
+			diag_error(o->d, l.node, NULL,
+				   "must be http, tls, quic, fakedns or fakedns+others, got \"%s\"",
+				   l.text);
+	}
+}
+
+static void parse_excluded(struct jobj *o, struct sniffing *sn)
+{
+	struct dommap *m = dommap_new();
+
+	if (m && dommap_parse(m, o, "domainsExcluded", DOM_PLAIN_SUBSTRING, 0) &&
+	    dommap_seal(m) == 0)
+		sn->excluded = m;
+	else
+		dommap_free(m);
+	sn->ips_excluded = ipset_parse(o, "ipsExcluded");
+}
+
+static void parse_sniffing(struct diag *d, const cJSON *node,
+			   struct sniffing *sn)
+{
+	struct jobj o;
+
+	if (!j_open(&o, d, node))
+		return;
+	sn->enabled = j_bool(&o, "enabled", false);
+	sn->metadata_only = j_bool(&o, "metadataOnly", false);
+	sn->route_only = j_bool(&o, "routeOnly", false);
+	parse_override(&o, sn);
+	parse_excluded(&o, sn);
+	j_close(&o);
+}
+
+static void parse_listen(struct jobj *o, struct inbound *ib, struct config *cfg)
+{
+	static const uint8_t any6[16];
+	static const uint8_t loop4[4] = { 127, 0, 0, 1 };
+	const char *text = j_str(o, "listen", "");
+
+	ib->port_count = j_ports(o, "port", ib->ports, INBOUND_PORTS);
+	if (!text[0] || !strcmp(text, "0.0.0.0") || !strcmp(text, "::")) {
+		ib->listen = (struct addr){ .kind = ADDR_V6 };
+		memcpy(ib->listen.ip, any6, sizeof(any6));
+	} else if (!strcasecmp(text, "localhost")) {
+		ib->listen = addr_v4(loop4, 0);
+	} else if (text[0] == '/' || text[0] == '@') {
+		const char *path = arena_strdup(&cfg->arena, text);
+
+		ib->listen = addr_name(path, strlen(text), 0);
+	} else if (addr_parse_ip(&ib->listen, text) < 0) {
+		diag_error(o->d, j_get(o, "listen"), NULL,
+			   "must be an IP address, localhost, a path or @name, got \"%s\"",
+			   text);
+	}
+}
+
+static struct stat *bound_stat(struct config *cfg, bool on, const char *kind,
+			       const char *tag, const char *way)
+{
+	char name[256];
+
+	if (!cfg->stats_on || !on || !tag[0])
+		return NULL;
+	snprintf(name, sizeof(name), "%s>>>%s>>>traffic>>>%s", kind, tag, way);
+	return stat_get(name);
+}
+
+static bool tag_taken(const struct config *cfg, const char *tag)
+{
+	for (unsigned int i = 0; tag[0] && i < cfg->inbound_count; i++)
+		if (!strcmp(cfg->inbounds[i]->tag, tag))
+			return true;
+	return false;
+}
+
+static const struct inbound_ops *inbound_kind(struct jobj *o)
+{
+	const char *protocol = j_need_str(o, "protocol");
+	const struct inbound_ops *ops;
+
+	if (!protocol[0])
+		return NULL;
+	ops = registry_inbound(protocol);
+	if (ops)
+		return ops;
+	if (registry_not_yet(protocol))
+		diag_error(o->d, j_get(o, "protocol"), NULL,
+			   "inbound \"%s\" is not supported yet", protocol);
+	else
+		diag_error(o->d, j_get(o, "protocol"), NULL,
+			   "unknown inbound \"%s\"; there are: %s", protocol,
+			   registry_inbound_names());
+	return NULL;
+}
+
+static void parse_settings(struct jobj *o, struct inbound *ib,
+			   struct config *cfg)
+{
+	struct jobj settings;
+
+	j_open(&settings, o->d, j_get(o, "settings"));
+	ib->level = (uint32_t)j_int(&settings, "userLevel", 0, 0, UINT32_MAX);
+	ib->policy = config_policy(cfg, ib->level);
+	if (ib->ops->parse(ib, &settings, cfg) == 0 && settings.node)
+		j_close(&settings);
+}
+
+static void parse_inbound(struct diag *d, const cJSON *node, struct config *cfg)
+{
+	struct inbound *ib = arena_alloc(&cfg->arena, sizeof(*ib));
+	struct jobj o;
+
+	if (!ib || !j_open(&o, d, node))
+		return;
+	ib->node = node;
+	ib->tag = arena_strdup(&cfg->arena, j_str(&o, "tag", ""));
+	if (tag_taken(cfg, ib->tag))
+		diag_error(d, node, "tag", "\"%s\" is the tag of another inbound",
+			   ib->tag);
+	ib->ops = inbound_kind(&o);
+	if (!ib->ops)
+		return;
+	ib->sockopt = SOCKOPT_DEFAULT;
+	parse_listen(&o, ib, cfg);
+	ib->transport = parse_stream(&o, &ib->sockopt, cfg);
+	parse_sniffing(d, j_get(&o, "sniffing"), &ib->sniffing);
+	j_not_yet(&o, "allocate", "removed from Xray");
+	cfg->inbounds[cfg->inbound_count++] = ib;
+	parse_settings(&o, ib, cfg);
+	ib->stat_up = bound_stat(cfg, cfg->stat_in_up, "inbound", ib->tag,
+				 "uplink");
+	ib->stat_down = bound_stat(cfg, cfg->stat_in_down, "inbound", ib->tag,
+				   "downlink");
+	j_close(&o);
+}
+
+void parse_inbounds(struct diag *d, const struct merged *m, struct config *cfg)
+{
+	cfg->inbounds = arena_alloc(&cfg->arena, (m->inbound_count + 1) *
+							 sizeof(*cfg->inbounds));
+	for (unsigned int i = 0; cfg->inbounds && i < m->inbound_count; i++)
+		parse_inbound(d, m->inbounds[i], cfg);
+}

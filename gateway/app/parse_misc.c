@@ -1,0 +1,186 @@
+/* parse_misc.c - The log, policy and culvert sections */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/app/app.h"
+#include "gateway/core/stats.h"
+
+static const struct jword log_words[] = {
+	{ "debug", LOG_DEBUG }, { "info", LOG_INFO },
+	{ "warning", LOG_WARNING }, { "error", LOG_ERROR },
+	{ "none", LOG_NONE },
+};
+
+/* "half", "quarter", "full", "/24+/64": bits of an address that logs show */
+static void parse_mask(struct jobj *o, struct log_conf *log)
+{
+	const char *text = j_str(o, "maskAddress", "");
+	unsigned int v4 = 0, v6 = 0;
+	char end;
+
+	if (!text[0])
+		return;
+	if (!strcmp(text, "half") || !strcmp(text, "quarter")) {
+		log->mask_v4 = text[0] == 'h' ? 16 : 8;
+		log->mask_v6 = text[0] == 'h' ? 32 : 16;
+	} else if (!strcmp(text, "full")) {
+		log->mask_v4 = 1;
+		log->mask_v6 = 1;
+	} else if (sscanf(text, "/%2u+/%3u%c", &v4, &v6, &end) == 2 &&
+		   v4 >= 8 && v4 <= 32 && v4 % 8 == 0 && v6 >= 8 && v6 <= 128) {
+		log->mask_v4 = (uint8_t)v4;
+		log->mask_v6 = (uint8_t)v6;
+	} else {
+		diag_error(o->d, o->node, "maskAddress",
+			   "must be half, quarter, full or \"/24+/64\", got \"%s\"",
+			   text);
+	}
+}
+
+static const char *keep(struct config *cfg, const char *text)
+{
+	return text ? arena_strdup(&cfg->arena, text) : NULL;
+}
+
+void parse_log(struct diag *d, const cJSON *node, struct config *cfg)
+{
+	struct log_conf *log = &cfg->log;
+	struct jobj o;
+
+	log->level = LOG_WARNING;
+	log->access = "none"; /* Xray: no log object, no access log */
+	if (!j_open(&o, d, node))
+		return;
+	log->access = keep(cfg, j_str(&o, "access", NULL));
+	log->error = keep(cfg, j_str(&o, "error", NULL));
+	log->level = (enum log_level)j_word(&o, "loglevel", log_words,
+					    ARRAY_SIZE(log_words), LOG_WARNING);
+	log->dns_log = j_bool(&o, "dnsLog", false);
+	parse_mask(&o, log);
+	if (log->level == LOG_NONE)
+		log->access = "none";
+	j_close(&o);
+}
+
+static uint32_t parse_seconds(struct jobj *o, const char *key, uint32_t def_ms)
+{
+	return (uint32_t)j_int(o, key, def_ms / 1000, 0, 86400) * 1000;
+}
+
+static void parse_level(struct diag *d, const cJSON *node, struct config *cfg)
+{
+	struct policy_level *l = &cfg->levels[cfg->level_count];
+	struct policy p = POLICY_DEFAULT;
+	struct jobj o;
+	char *end;
+	unsigned long level = strtoul(node->string, &end, 10);
+
+	if (*end || end == node->string || level > UINT32_MAX) {
+		diag_error(d, node, NULL, "a level is a number, got \"%s\"",
+			   node->string);
+		return;
+	}
+	if (!j_open(&o, d, node))
+		return;
+	p.handshake_ms = parse_seconds(&o, "handshake", p.handshake_ms);
+	p.idle_ms = parse_seconds(&o, "connIdle", p.idle_ms);
+	p.uplink_only_ms = parse_seconds(&o, "uplinkOnly", p.uplink_only_ms);
+	p.downlink_only_ms =
+		parse_seconds(&o, "downlinkOnly", p.downlink_only_ms);
+	p.buffer_bytes = (int32_t)j_int(&o, "bufferSize",
+					p.buffer_bytes / 1024, -1, 65536);
+	if (p.buffer_bytes > 0)
+		p.buffer_bytes *= 1024;
+	p.stats_user_up = j_bool(&o, "statsUserUplink", false);
+	p.stats_user_down = j_bool(&o, "statsUserDownlink", false);
+	j_ignore(&o, "statsUserOnline", "online users are not counted");
+	j_close(&o);
+	*l = (struct policy_level){ (uint32_t)level, p };
+	cfg->level_count++;
+}
+
+static void parse_system(struct diag *d, const cJSON *node, struct config *cfg)
+{
+	struct jobj o;
+
+	if (!j_open(&o, d, node))
+		return;
+	cfg->stat_in_up = j_bool(&o, "statsInboundUplink", false);
+	cfg->stat_in_down = j_bool(&o, "statsInboundDownlink", false);
+	cfg->stat_out_up = j_bool(&o, "statsOutboundUplink", false);
+	cfg->stat_out_down = j_bool(&o, "statsOutboundDownlink", false);
+	j_close(&o);
+}
+
+void parse_policy(struct diag *d, const cJSON *node, struct config *cfg)
+{
+	const cJSON *levels, *level;
+	struct jobj o;
+
+	/* The last one is what a level without an entry gets */
+	cfg->levels[CONFIG_LEVELS - 1].policy = POLICY_DEFAULT;
+	if (!j_open(&o, d, node))
+		return;
+	levels = j_get(&o, "levels");
+	cJSON_ArrayForEach(level, levels) {
+		if (cfg->level_count == CONFIG_LEVELS - 1) {
+			diag_error(d, level, NULL, "more than %d levels",
+				   CONFIG_LEVELS - 1);
+			break;
+		}
+		parse_level(d, level, cfg);
+	}
+	parse_system(d, j_get(&o, "system"), cfg);
+	j_close(&o);
+}
+
+const struct policy *config_policy(const struct config *c, uint32_t level)
+{
+	for (unsigned int i = 0; i < c->level_count; i++)
+		if (c->levels[i].level == level)
+			return &c->levels[i].policy;
+	return &c->levels[CONFIG_LEVELS - 1].policy;
+}
+
+static const struct jword capture_words[] = {
+	{ "none", CAPTURE_NONE },
+	{ "tun", CAPTURE_TUN },
+};
+
+static const struct jword fail_words[] = { { "open", 0 }, { "closed", 1 } };
+
+/* Own numbers differ from those of other gateways on purpose */
+#define HOST_DEFAULT \
+	((struct host_conf){ .mark = 0x20000000, .mark_mask = 0x20000000, \
+			     .table = 7663, .rule_pref = 7600, \
+			     .hijack_dns = true })
+
+void parse_host(struct diag *d, const cJSON *node, struct config *cfg)
+{
+	struct host_conf *h = &cfg->host;
+	struct jobj o;
+
+	*h = HOST_DEFAULT;
+	h->node = node;
+	if (!j_open(&o, d, node))
+		return;
+	h->workers = (unsigned int)j_int(&o, "workers", 0, 0, WORKERS_MAX);
+	h->mark = (uint32_t)j_int(&o, "mark", h->mark, 0, UINT32_MAX);
+	h->mark_mask = (uint32_t)j_int(&o, "markMask",
+				       h->mark ? h->mark : h->mark_mask, 0,
+				       UINT32_MAX);
+	h->table = (uint32_t)j_int(&o, "table", h->table, 1, UINT32_MAX);
+	h->rule_pref =
+		(uint32_t)j_int(&o, "rulePriority", h->rule_pref, 1, 32700);
+	h->capture = (enum capture)j_word(&o, "capture", capture_words,
+					  ARRAY_SIZE(capture_words),
+					  CAPTURE_NONE);
+	h->fail_closed =
+		j_word(&o, "fail", fail_words, ARRAY_SIZE(fail_words), 0) != 0;
+	h->hijack_dns = j_bool(&o, "hijackDns", true);
+	h->max_sessions =
+		(uint32_t)j_int(&o, "maxSessions", 0, 0, UINT32_MAX);
+	h->state_dir = keep(cfg, j_str(&o, "stateDir", NULL));
+	j_close(&o);
+}

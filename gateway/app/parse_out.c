@@ -1,0 +1,189 @@
+/* parse_out.c - The outbounds section: what all outbounds have in common */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "gateway/app/app.h"
+#include "gateway/core/sockopt.h"
+#include "gateway/core/stats.h"
+#include "gateway/core/transport.h"
+
+static const char *proxy_tag(struct jobj *o)
+{
+	struct jobj p;
+	const char *tag = NULL;
+
+	if (!j_open(&p, o->d, j_get(o, "proxySettings")))
+		return NULL;
+	tag = j_str(&p, "tag", NULL);
+	j_ignore(&p, "transportLayer", NULL); /* ours always keeps the transport */
+	j_close(&p);
+	return tag;
+}
+
+static void parse_send_through(struct jobj *o, struct outbound *ob)
+{
+	const char *text = j_str(o, "sendThrough", "");
+
+	if (!text[0] || !strcmp(text, "0.0.0.0") || !strcmp(text, "::"))
+		return;
+	if (addr_parse_ip(&ob->send_through, text) < 0)
+		diag_error(o->d, j_get(o, "sendThrough"), NULL,
+			   "must be an IP address, got \"%s\" (prefixes, origin and srcip are not supported yet)",
+			   text);
+}
+
+static void parse_mux(struct jobj *o)
+{
+	struct jobj mux;
+
+	if (!j_open(&mux, o->d, j_get(o, "mux")))
+		return;
+	if (j_bool(&mux, "enabled", false))
+		diag_error(o->d, mux.node, "enabled",
+			   "mux is not supported yet");
+	j_ignore(&mux, "concurrency", NULL);
+	j_ignore(&mux, "xudpConcurrency", NULL);
+	j_ignore(&mux, "xudpProxyUDP443", NULL);
+	j_close(&mux);
+}
+
+static const struct outbound_ops *outbound_kind(struct jobj *o)
+{
+	const char *protocol = j_need_str(o, "protocol");
+	const struct outbound_ops *ops;
+
+	if (!protocol[0])
+		return NULL;
+	ops = registry_outbound(protocol);
+	if (ops)
+		return ops;
+	if (registry_not_yet(protocol))
+		diag_error(o->d, j_get(o, "protocol"), NULL,
+			   "outbound \"%s\" is not supported yet", protocol);
+	else
+		diag_error(o->d, j_get(o, "protocol"), NULL,
+			   "unknown outbound \"%s\"; there are: %s", protocol,
+			   registry_outbound_names());
+	return NULL;
+}
+
+static struct stat *bound_stat(struct config *cfg, bool on, const char *tag,
+			       const char *way)
+{
+	char name[256];
+
+	if (!cfg->stats_on || !on || !tag[0])
+		return NULL;
+	snprintf(name, sizeof(name), "outbound>>>%s>>>traffic>>>%s", tag, way);
+	return stat_get(name);
+}
+
+static void parse_settings(struct jobj *o, struct outbound *ob,
+			   struct config *cfg)
+{
+	struct jobj settings;
+
+	j_open(&settings, o->d, j_get(o, "settings"));
+	if (ob->ops->parse(ob, &settings, cfg) == 0 && settings.node)
+		j_close(&settings);
+}
+
+static const char *parse_tag(struct jobj *o, struct config *cfg)
+{
+	const char *tag = arena_strdup(&cfg->arena, j_str(o, "tag", ""));
+
+	if (tag && tag[0] && config_outbound(cfg, tag))
+		diag_error(o->d, o->node, "tag",
+			   "\"%s\" is the tag of another outbound", tag);
+	return tag;
+}
+
+static void parse_outbound(struct diag *d, const cJSON *node,
+			   struct config *cfg)
+{
+	struct outbound *ob = arena_alloc(&cfg->arena, sizeof(*ob));
+	const char *proxy;
+	struct jobj o;
+
+	if (!ob || !j_open(&o, d, node))
+		return;
+	ob->node = node;
+	ob->tag = parse_tag(&o, cfg);
+	ob->ops = outbound_kind(&o);
+	if (!ob->ops)
+		return;
+	ob->sockopt = SOCKOPT_DEFAULT;
+	ob->transport = parse_stream(&o, &ob->sockopt, cfg);
+	if (!ob->transport)
+		ob->transport = &transport_raw;
+	proxy = proxy_tag(&o);
+	if (proxy && !ob->sockopt.dialer_proxy)
+		ob->sockopt.dialer_proxy = arena_strdup(&cfg->arena, proxy);
+	parse_send_through(&o, ob);
+	ob->target_strategy = (uint8_t)ds_parse(&o, "targetStrategy");
+	parse_mux(&o);
+	cfg->outbounds[cfg->outbound_count++] = ob;
+	parse_settings(&o, ob, cfg);
+	ob->stat_up = bound_stat(cfg, cfg->stat_out_up, ob->tag, "uplink");
+	ob->stat_down = bound_stat(cfg, cfg->stat_out_down, ob->tag,
+				   "downlink");
+	j_close(&o);
+}
+
+const struct outbound *config_outbound(const struct config *c, const char *tag)
+{
+	for (unsigned int i = 0; tag && i < c->outbound_count; i++)
+		if (!strcmp(c->outbounds[i]->tag, tag))
+			return c->outbounds[i];
+	return NULL;
+}
+
+/* Chains are checked once: each link must exist and none may lead back */
+static void link_dialer(struct diag *d, struct config *cfg,
+			struct outbound *ob)
+{
+	const char *tag = ob->sockopt.dialer_proxy;
+	const struct outbound *to = config_outbound(cfg, tag);
+
+	if (!tag || !tag[0])
+		return;
+	if (!to)
+		diag_error(d, ob->node, NULL,
+			   "dialerProxy names \"%s\", which is no outbound",
+			   tag);
+	else
+		ob->dialer = to;
+}
+
+static void check_chain(struct diag *d, const struct outbound *ob,
+			unsigned int count)
+{
+	const struct outbound *hop = ob->dialer;
+
+	for (unsigned int i = 0; hop && i <= count; i++, hop = hop->dialer) {
+		if (hop == ob) {
+			diag_error(d, ob->node, NULL,
+				   "dialerProxy leads back to \"%s\"", ob->tag);
+			return;
+		}
+	}
+}
+
+void parse_outbounds(struct diag *d, const struct merged *m,
+		     struct config *cfg)
+{
+	cfg->outbounds =
+		arena_alloc(&cfg->arena, (m->outbound_count + 1) *
+						 sizeof(*cfg->outbounds));
+	for (unsigned int i = 0; cfg->outbounds && i < m->outbound_count; i++)
+		parse_outbound(d, m->outbounds[i], cfg);
+	for (unsigned int i = 0; i < cfg->outbound_count; i++)
+		link_dialer(d, cfg, cfg->outbounds[i]);
+	for (unsigned int i = 0; i < cfg->outbound_count; i++)
+		check_chain(d, cfg->outbounds[i], cfg->outbound_count);
+	if (m->outbound_count == 0)
+		diag_error(d, NULL, "outbounds",
+			   "there must be at least one outbound");
+}

@@ -1,0 +1,340 @@
+/*
+ * process.c - The running program: workers, signals, reload, the end
+ *
+ * The main thread owns configuration and host; it waits for signals and the
+ * netlink monitor. Workers are told by messages.
+ *
+ *   SIGHUP   load the configuration again; a bad one changes nothing
+ *   SIGUSR1  print the counters, reopen the log files
+ *   SIGINT, SIGTERM  end: listeners, sessions, host set-up
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "gateway/app/app.h"
+#include "gateway/base/clock.h"
+#include "gateway/base/log.h"
+#include "gateway/core/dns.h"
+#include "gateway/core/host.h"
+#include "gateway/core/session.h"
+#include "gateway/core/udp.h"
+#include "gateway/core/worker.h"
+
+#define FDS_RESERVED   128 /* logs, TUN queues, resolver, epoll ... */
+#define WORKERS_DEFAULT 4
+
+/**
+ * struct process - What the main thread owns
+ * @confirmed:	--revert-after was answered (or not asked for)
+ */
+struct process {
+	const struct cli *cli;
+	struct config *cfg;
+	struct host *host;
+	struct worker workers[WORKERS_MAX];
+	unsigned int count;
+	unsigned int started; /* threads running */
+	int sigfd;
+	bool full, stop, confirmed;
+	uint32_t revert_at;
+	int exit_code;
+};
+
+/**
+ * struct order - A message with an answer the main thread waits for
+ */
+struct order {
+	struct message m; /* must be first */
+	struct config *cfg;
+	bool first;
+	int result;
+	pthread_mutex_t lock;
+	pthread_cond_t done_cond;
+	bool done;
+};
+
+static void order_done(struct order *o, int result)
+{
+	pthread_mutex_lock(&o->lock);
+	o->result = result;
+	o->done = true;
+	pthread_cond_signal(&o->done_cond);
+	pthread_mutex_unlock(&o->lock);
+}
+
+static void order_adopt(struct worker *w, struct message *m)
+{
+	struct order *o = container_of(m, struct order, m);
+
+	order_done(o, reload_listeners(w, o->cfg, o->first));
+}
+
+static void order_stop(struct worker *w, struct message *m)
+{
+	struct list *p, *n;
+
+	reload_stop_listeners(w);
+	list_for_each_safe(p, n, &w->sessions)
+		ses_kill(container_of(p, struct session, node), -ECANCELED, 2);
+	dns_worker_stop(w);
+	w->stop = true;
+	order_done(container_of(m, struct order, m), 0);
+}
+
+/* Post @fn to @w and wait for its answer */
+static int order_give(struct worker *w,
+		      void (*fn)(struct worker *w, struct message *m),
+		      struct config *cfg, bool first)
+{
+	struct order o = {
+		.m.fn = fn,
+		.cfg = cfg,
+		.first = first,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.done_cond = PTHREAD_COND_INITIALIZER,
+	};
+
+	worker_post(w, &o.m);
+	pthread_mutex_lock(&o.lock);
+	while (!o.done)
+		pthread_cond_wait(&o.done_cond, &o.lock);
+	pthread_mutex_unlock(&o.lock);
+	return o.result;
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+
+	worker_run(w);
+	worker_tick(w, 0); /* what the last messages killed is reaped */
+	return NULL;
+}
+
+static unsigned int worker_count(const struct config *cfg)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (cfg->host.workers)
+		return cfg->host.workers;
+	if (cores < 1)
+		return 1;
+	return cores > WORKERS_DEFAULT ? WORKERS_DEFAULT : (unsigned int)cores;
+}
+
+/* Raise the descriptor limit as far as allowed; sessions get what is there */
+static uint32_t session_budget(const struct config *cfg, unsigned int workers)
+{
+	struct rlimit rl = { 1024, 1024 };
+	uint32_t limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < rl.rlim_max) {
+		rl.rlim_cur = rl.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &rl) < 0)
+			getrlimit(RLIMIT_NOFILE, &rl);
+	}
+	if (rl.rlim_cur > UINT32_MAX)
+		rl.rlim_cur = UINT32_MAX;
+	limit = rl.rlim_cur > 2 * FDS_RESERVED ?
+			(uint32_t)rl.rlim_cur - FDS_RESERVED :
+			(uint32_t)rl.rlim_cur / 2;
+	if (cfg->host.max_sessions && cfg->host.max_sessions < limit)
+		limit = cfg->host.max_sessions;
+	log_info("start: %u workers, at most %u sessions", workers, limit);
+	return limit / workers ? limit / workers : 1;
+}
+
+static int process_start_worker(struct process *p, unsigned int i,
+				uint32_t budget)
+{
+	struct worker *w = &p->workers[i];
+	int err = worker_init(w, i, p->cfg);
+
+	if (err < 0)
+		return err;
+	w->session_limit = budget;
+	workers_all[i] = w;
+	workers_count = i + 1;
+	p->count = i + 1;
+	err = dns_worker_start(w);
+	if (err < 0)
+		return err;
+	err = -pthread_create(&w->thread, NULL, worker_main, w);
+	if (err < 0)
+		return err;
+	p->started = i + 1;
+	return 0;
+}
+
+static int process_start(struct process *p)
+{
+	unsigned int n = worker_count(p->cfg);
+	uint32_t budget = session_budget(p->cfg, n);
+	int err = 0;
+
+	for (unsigned int i = 0; i < n && err == 0; i++)
+		err = process_start_worker(p, i, budget);
+	for (unsigned int i = 0; i < n && err == 0; i++)
+		err = order_give(&p->workers[i], order_adopt, p->cfg, true);
+	if (err < 0) {
+		log_error("start: %s", strerror(-err));
+		return err;
+	}
+	return host_start(p->cfg, p->full, &p->host);
+}
+
+static void process_stop(struct process *p)
+{
+	host_stop(p->host);
+	for (unsigned int i = 0; i < p->started; i++)
+		order_give(&p->workers[i], order_stop, NULL, false);
+	for (unsigned int i = 0; i < p->started; i++)
+		pthread_join(p->workers[i].thread, NULL);
+	report_stats(p->cfg->stats_on);
+	for (unsigned int i = 0; i < p->count; i++)
+		worker_fini(&p->workers[i]);
+	workers_count = 0;
+	config_unref(p->cfg);
+}
+
+static void process_adopt(struct process *p, struct config *cfg)
+{
+	struct config *old = p->cfg;
+
+	log_setup(cfg->log.level, cfg->log.error, cfg->log.access);
+	p->cfg = cfg;
+	for (unsigned int i = 0; i < p->count; i++)
+		order_give(&p->workers[i], order_adopt, config_ref(cfg), false);
+	host_reload(p->host, cfg);
+	config_unref(old);
+	log_warning("reload: generation %u is in force", cfg->generation);
+}
+
+static void process_reload(struct process *p)
+{
+	struct config *cfg;
+	struct diag d;
+
+	diag_init(&d);
+	cfg = config_load(&d, p->cli, p->cfg, p->full);
+	if (d.errors + d.warnings)
+		diag_print(&d, stderr, false);
+	if (cfg)
+		process_adopt(p, cfg);
+	else
+		log_error("reload: the configuration has errors; nothing is changed");
+	diag_free(&d);
+}
+
+static void process_signal(struct process *p)
+{
+	struct signalfd_siginfo si;
+
+	if (read(p->sigfd, &si, sizeof(si)) != (ssize_t)sizeof(si))
+		return;
+	switch (si.ssi_signo) {
+	case SIGHUP:
+		process_reload(p);
+		break;
+	case SIGUSR1:
+		log_setup(p->cfg->log.level, p->cfg->log.error,
+			  p->cfg->log.access);
+		report_stats(true);
+		break;
+	case SIGUSR2:
+		if (!p->confirmed)
+			log_warning("confirmed: the set-up stays");
+		p->confirmed = true;
+		break;
+	default:
+		p->stop = true;
+		break;
+	}
+}
+
+static int process_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	signal(SIGPIPE, SIG_IGN);
+	pthread_sigmask(SIG_BLOCK, &set, NULL); /* workers inherit it */
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/* --revert-after: a lost SSH session must not lose the machine */
+static int revert_wait_ms(struct process *p)
+{
+	int32_t left;
+
+	if (p->confirmed)
+		return -1;
+	left = (int32_t)(p->revert_at - clock_ms());
+	if (left > 0)
+		return left;
+	log_error("not confirmed in time: everything is undone");
+	p->stop = true;
+	p->exit_code = EXIT_FAIL;
+	return 0;
+}
+
+static void process_loop(struct process *p)
+{
+	while (!p->stop) {
+		struct pollfd pf[2] = {
+			{ .fd = p->sigfd, .events = POLLIN },
+			{ .fd = host_fd(p->host), .events = POLLIN },
+		};
+		int wait = revert_wait_ms(p);
+
+		if (p->stop || poll(pf, 2, wait) < 0)
+			continue;
+		if (pf[0].revents)
+			process_signal(p);
+		if (pf[1].revents)
+			host_event(p->host);
+	}
+}
+
+static void process_revert_setup(struct process *p)
+{
+	unsigned int s = p->cli->revert_after_s;
+
+	p->confirmed = !s;
+	p->revert_at = clock_ms() + s * 1000;
+	if (s)
+		log_warning("everything is undone in %u s unless `culvert confirm` is run",
+			    s);
+}
+
+int process_run(const struct cli *cli, struct config *cfg, bool full)
+{
+	static struct process p; /* large; one a process */
+
+	p = (struct process){ .cli = cli, .cfg = cfg, .full = full };
+	p.sigfd = process_signals();
+	if (log_setup(cfg->log.level, cfg->log.error, cfg->log.access) < 0)
+		fprintf(stderr, "culvert: cannot open the log files\n");
+	sock_set_own_mark(full ? cfg->host.mark : 0);
+	if (p.sigfd < 0 || process_start(&p) < 0) {
+		p.exit_code = EXIT_FAIL;
+	} else {
+		log_warning("culvert " CULVERT_VERSION " started");
+		process_revert_setup(&p);
+		process_loop(&p);
+	}
+	process_stop(&p);
+	close(p.sigfd);
+	return p.exit_code;
+}

@@ -1,0 +1,87 @@
+/* registry.c - Every kind of inbound and outbound: one line adds one */
+#include <string.h>
+#include <strings.h>
+
+#include "gateway/app/app.h"
+#include "proxy/in/in.h"
+#include "proxy/out/out.h"
+
+static const struct inbound_ops *const inbounds[] = {
+	&in_tun,
+};
+
+static const struct outbound_ops *const outbounds[] = {
+	&out_freedom, &out_blackhole, &out_dns, &out_loopback, &out_socks,
+};
+
+/* Xray has them, culvert does not */
+static const struct {
+	const char *protocol, *why;
+} not_yet[] = {
+	{ "socks", "not yet as an inbound" },
+	{ "mixed", "not yet as an inbound" },
+	{ "http", "not yet" },
+	{ "dokodemo-door", "not yet" },
+	{ "tunnel", "not yet" },
+	{ "shadowsocks", "not yet" },
+	{ "trojan", "not yet" },
+	{ "vless", "not yet" },
+	{ "vmess", "not yet" },
+	{ "wireguard", "not yet" },
+	{ "hysteria", "not yet" },
+};
+
+const struct inbound_ops *registry_inbound(const char *protocol)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(inbounds); i++)
+		if (!strcasecmp(inbounds[i]->name, protocol))
+			return inbounds[i];
+	return NULL;
+}
+
+const struct outbound_ops *registry_outbound(const char *protocol)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(outbounds); i++) {
+		const struct outbound_ops *ops = outbounds[i];
+
+		if (!strcasecmp(ops->name, protocol) ||
+		    (ops->alias && !strcasecmp(ops->alias, protocol)))
+			return ops;
+	}
+	return NULL;
+}
+
+static void names_add(char *text, size_t size, const char *name)
+{
+	size_t used = strlen(text);
+
+	snprintf(text + used, size - used, "%s%s", used ? ", " : "", name);
+}
+
+const char *registry_inbound_names(void)
+{
+	static char text[512];
+
+	text[0] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(inbounds); i++)
+		names_add(text, sizeof(text), inbounds[i]->name);
+	return text;
+}
+
+const char *registry_outbound_names(void)
+{
+	static char text[512];
+
+	text[0] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(outbounds); i++)
+		names_add(text, sizeof(text), outbounds[i]->name);
+	return text;
+}
+
+const char *registry_not_yet(const char *protocol)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(not_yet); i++)
+		if (!strcasecmp(not_yet[i].protocol, protocol))
+			return not_yet[i].why;
+	return NULL;
+}

@@ -1,0 +1,95 @@
+/*
+ * reload.c - A worker adopts a generation: what did not change stays open
+ *
+ * A listener is kept when the new generation has an inbound with the same tag
+ * and kind whose settings the kind calls the same. Live sessions keep theirs.
+ */
+#include <string.h>
+
+#include "gateway/app/app.h"
+#include "gateway/base/log.h"
+#include "gateway/core/worker.h"
+
+static const struct inbound *find_same(const struct config *cfg,
+				       const struct inbound *old)
+{
+	for (unsigned int i = 0; i < cfg->inbound_count; i++) {
+		const struct inbound *ib = cfg->inbounds[i];
+
+		if (ib->ops == old->ops && !strcmp(ib->tag, old->tag) &&
+		    ib->ops->same && ib->ops->same(old, ib))
+			return ib;
+	}
+	return NULL;
+}
+
+static bool is_open(struct worker *w, const struct inbound *ib)
+{
+	struct list *p;
+
+	list_for_each(p, &w->listeners)
+		if (container_of(p, struct listener, node)->ib == ib)
+			return true;
+	return false;
+}
+
+static int start_missing(struct worker *w, const struct config *cfg,
+			 bool first)
+{
+	for (unsigned int i = 0; i < cfg->inbound_count; i++) {
+		const struct inbound *ib = cfg->inbounds[i];
+		struct listener *l = NULL;
+		int err;
+
+		if (is_open(w, ib))
+			continue;
+		err = ib->ops->start(ib, w, &l);
+		if (err == 0) {
+			l->ib = ib;
+			l->worker = w;
+			list_add_tail(&w->listeners, &l->node);
+			continue;
+		}
+		log_error("inbound [%s] does not start: %s", ib->tag,
+			  strerror(-err));
+		if (first)
+			return err;
+	}
+	return 0;
+}
+
+static void listener_stop(struct listener *l)
+{
+	list_del(&l->node);
+	l->ib->ops->stop(l);
+}
+
+int reload_listeners(struct worker *w, struct config *cfg, bool first)
+{
+	struct config *old = w->cfg;
+	struct list *p, *n;
+	int err;
+
+	list_for_each_safe(p, n, &w->listeners) {
+		struct listener *l = container_of(p, struct listener, node);
+		const struct inbound *ib = find_same(cfg, l->ib);
+
+		if (ib)
+			l->ib = ib;
+		else
+			listener_stop(l);
+	}
+	w->cfg = cfg;
+	err = start_missing(w, cfg, first);
+	if (old != cfg)
+		config_unref(old);
+	return err;
+}
+
+void reload_stop_listeners(struct worker *w)
+{
+	struct list *p, *n;
+
+	list_for_each_safe(p, n, &w->listeners)
+		listener_stop(container_of(p, struct listener, node));
+}

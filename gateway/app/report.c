@@ -1,0 +1,50 @@
+/* report.c - The counters in words: on SIGUSR1 and at the end */
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/app/app.h"
+#include "gateway/base/log.h"
+#include "gateway/core/worker.h"
+
+static void report_stat(const struct stat *s, void *arg)
+{
+	(void)arg;
+	log_print(&(struct log_site){ 0 }, LOG_INFO, "stats: %s: %llu",
+		  s->name, (unsigned long long)stat_sum(s));
+}
+
+static uint64_t drops_of(enum drop d)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < workers_count; i++)
+		sum += workers_all[i]->drops[d];
+	return sum;
+}
+
+void report_stats(bool always)
+{
+	uint64_t tcp = 0, udp = 0, live = 0;
+
+	if (!always && log_level_now < LOG_INFO)
+		return;
+	for (unsigned int i = 0; i < workers_count; i++) {
+		tcp += workers_all[i]->accepted[0];
+		udp += workers_all[i]->accepted[1];
+		live += workers_all[i]->session_count;
+	}
+	log_print(&(struct log_site){ 0 }, LOG_INFO,
+		  "stats: sessions tcp %llu udp %llu open %llu",
+		  (unsigned long long)tcp, (unsigned long long)udp,
+		  (unsigned long long)live);
+	stat_each(report_stat, NULL);
+	for (int d = 0; d < DROP_COUNT; d++) {
+		uint64_t n = drops_of((enum drop)d);
+
+		if (n)
+			log_print(&(struct log_site){ 0 }, LOG_INFO,
+				  "stats: dropped: %s: %llu",
+				  drop_name((enum drop)d),
+				  (unsigned long long)n);
+	}
+}

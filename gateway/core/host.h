@@ -1,0 +1,42 @@
+/*
+ * host.h - What culvert sets up around itself on the host, and takes down
+ *
+ * Implemented in netstack/ (netlink) for the app; main thread only. Objects of
+ * ours carry our protocol number, table and rule priorities, so that they are
+ * found and removed by identity, also after kill -9.
+ */
+#ifndef GATEWAY_CORE_HOST_H
+#define GATEWAY_CORE_HOST_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "gateway/core/config.h"
+
+struct host;
+
+/**
+ * host_start() - Bring the TUN devices of @cfg up, and the host's rules if asked
+ * @full:	`culvert up`: own table, policy rules, DNS hijack, bypasses, mark.
+ *		false: only what the inbounds ask for (address, link up,
+ *		autoSystemRoutingTable), as Xray
+ *
+ * Called after every worker has opened its queues. What a former life left is
+ * removed first. On failure everything done so far is undone.
+ *
+ * Return: 0 with *@out, or -errno after log_error()
+ */
+int host_start(const struct config *cfg, bool full, struct host **out);
+/* A reload brought @cfg: apply differences, drop no flow. 0 or -errno */
+int host_reload(struct host *h, const struct config *cfg);
+/* Netlink monitor for the main loop: readable -> host_event(). -1: none */
+int host_fd(const struct host *h);
+void host_event(struct host *h);
+/* Undo everything; NULL is allowed */
+void host_stop(struct host *h);
+/* `culvert down`: remove by identity what a dead culvert left. 0 or -errno */
+int host_cleanup(FILE *out);
+/* `culvert check`: say in words what the host lacks. Number of problems */
+int host_check(FILE *out);
+
+#endif

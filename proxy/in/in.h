@@ -1,0 +1,9 @@
+/* in.h - Every kind of inbound, for the registry */
+#ifndef PROXY_IN_IN_H
+#define PROXY_IN_IN_H
+
+#include "gateway/core/inbound.h"
+
+extern const struct inbound_ops in_tun;
+
+#endif
