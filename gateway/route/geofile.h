@@ -1,0 +1,23 @@
+/* geofile.h - Finding geoip.dat, geosite.dat and the like on this host */
+#ifndef GATEWAY_ROUTE_GEOFILE_H
+#define GATEWAY_ROUTE_GEOFILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * geo_load() - Read the entry @code of the file @name
+ * @name:	File name in the asset directories, or an absolute path
+ * @buf:	malloc'ed, the caller frees
+ * @err:	A sentence that names the missing file or code, on failure
+ *
+ * Directories in order: $XRAY_LOCATION_ASSET (or xray.location.asset), that of
+ * the executable, /usr/local/share/xray, /usr/share/xray, /opt/share/xray,
+ * /usr/share/culvert. Blocks: for loading a configuration only.
+ *
+ * Return: 0, -ENOENT no such file, -EINVAL no such code or a bad file, -ENOMEM
+ */
+int geo_load(const char *name, size_t name_len, const char *code,
+	     size_t code_len, uint8_t **buf, size_t *len, char err[128]);
+
+#endif
