@@ -17,7 +17,8 @@
 struct cJSON;
 struct jdoc;
 
-#define DIAG_MAX_ERRORS 20
+#define DIAG_MAX_ERRORS	  20
+#define DIAG_MAX_WARNINGS 100
 
 enum diag_kind { DIAG_WARNING, DIAG_ERROR };
 
@@ -25,12 +26,13 @@ enum diag_kind { DIAG_WARNING, DIAG_ERROR };
  * struct diag - All complaints about one configuration
  * @doc:	Where nodes are looked up for their place; first of a list
  * @errors, @warnings:	How many were added (may exceed what is kept)
+ * @last:	The item added last; NULL when it was not kept
  */
 struct diag {
 	struct jdoc *docs;
 	unsigned int errors, warnings;
 	struct diag_item *items; /* in order of adding, owned */
-	struct diag_item **tail;
+	struct diag_item **tail, *last;
 };
 
 void diag_init(struct diag *d);
@@ -45,7 +47,10 @@ void diag_warning(struct diag *d, const struct cJSON *node, const char *key,
 		  const char *fmt, ...) PRINTF(4, 5);
 /* Append "help: ..." to the complaint added last */
 void diag_help(struct diag *d, const char *fmt, ...) PRINTF(2, 3);
-/* Text form as above, or one JSON array when @json */
+/*
+ * In order of place, and the summary. Text form as above, or one JSON array
+ * when @json. Values of secret keys are starred in the source line.
+ */
 void diag_print(const struct diag *d, FILE *f, bool json);
 
 #endif

@@ -41,6 +41,9 @@ struct jdoc {
 /**
  * jdoc_parse() - Parse @text and add the document to @d
  *
+ * A duplicate key is an error, but the document is returned, so that all else
+ * is complained about in the same pass: look at @d->errors at the end.
+ *
  * Return: the document (owned by @d), or NULL after a diag_error()
  */
 struct jdoc *jdoc_parse(struct diag *d, const char *name, const char *text,

@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/text.h"
 
 #define LINE_BYTES  2048 /* one line with its newline */
 #define STAMP_BYTES 27 /* "2026/11/26 01:22:33.123456 " */
@@ -94,27 +95,6 @@ static bool access_on;
 
 /* --- making a line ------------------------------------------------------- */
 
-/* Bytes of the UTF-8 sequence at @s that is fit to print; 0: escape a byte */
-static size_t printable(const unsigned char *s, size_t n)
-{
-	size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 :
-		     s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
-
-	if (len == 1)
-		return s[0] >= 0x20 && s[0] != 0x7f;
-	if (!len || len > n)
-		return 0;
-	for (size_t i = 1; i < len; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	/* C1 controls; overlong forms; surrogates; beyond U+10FFFF */
-	if ((s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xe0 && s[1] < 0xa0) ||
-	    (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-	    (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return len;
-}
-
 /* Append untrusted text; what does not fit is replaced by "..." */
 static void line_text(struct line *l, const char *text, size_t n)
 {
@@ -122,23 +102,23 @@ static void line_text(struct line *l, const char *text, size_t n)
 	size_t max = sizeof(l->s) - 1 - 3, len; /* newline, dots */
 
 	for (size_t i = 0; i < n; i += len ? len : 1) {
-		const unsigned char *u = (const unsigned char *)text + i;
+		unsigned char c = (unsigned char)text[i];
 
-		len = printable(u, n - i);
+		len = text_char(text + i, n - i);
 		if (l->n + (len ? len : 4) > max) {
 			memcpy(l->s + l->n, "...", 3);
 			l->n += 3;
 			return;
 		}
 		if (len) {
-			memcpy(l->s + l->n, u, len);
+			memcpy(l->s + l->n, text + i, len);
 			l->n += len;
 			continue;
 		}
 		l->s[l->n++] = '\\';
 		l->s[l->n++] = 'x';
-		l->s[l->n++] = hex[*u >> 4];
-		l->s[l->n++] = hex[*u & 15];
+		l->s[l->n++] = hex[c >> 4];
+		l->s[l->n++] = hex[c & 15];
 	}
 }
 

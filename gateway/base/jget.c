@@ -1,0 +1,587 @@
+/*
+ * jget.c - Typed getters over a JSON object
+ *
+ * Keys are compared without case and the last of equal ones counts, as Go's
+ * decoder has it, which Xray's users rely on. Each getter marks its key; what
+ * nobody asked for is warned about by j_close().
+ * Forms of lists, ports, addresses and ranges: Xray's infra/conf/common.go.
+ */
+#include "gateway/base/jget.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "gateway/base/jdoc.h"
+#include "gateway/base/text.h"
+
+#define SEEN_MAX     256 /* members with a bit in struct jobj */
+#define WORDS_SHOWN  400 /* bytes of a list of allowed words in a message */
+#define ENV_PREFIX   "env:"
+
+static const char *type_name(const cJSON *n)
+{
+	if (cJSON_IsString(n))
+		return "a string";
+	if (cJSON_IsNumber(n))
+		return "a number";
+	if (cJSON_IsBool(n))
+		return cJSON_IsTrue(n) ? "true" : "false";
+	if (cJSON_IsObject(n))
+		return "an object";
+	return cJSON_IsArray(n) ? "an array" : "null";
+}
+
+/* --- open, close --------------------------------------------------------- */
+
+bool j_open(struct jobj *o, struct diag *d, const cJSON *node)
+{
+	*o = (struct jobj){ .d = d };
+	if (!node || cJSON_IsNull(node))
+		return false;
+	if (!cJSON_IsObject(node)) {
+		diag_error(d, node, NULL, "must be an object, got %s",
+			   type_name(node));
+		return false;
+	}
+	o->node = node;
+	return true;
+}
+
+static void ask(struct jobj *o, const char *key)
+{
+	for (unsigned int i = 0; i < o->asked_count; i++)
+		if (!strcmp(o->asked[i], key))
+			return;
+	if (o->asked_count < JOBJ_KEYS)
+		o->asked[o->asked_count++] = key;
+}
+
+/* The last member @key, null included; all of that key are marked as seen */
+static cJSON *find(struct jobj *o, const char *key)
+{
+	cJSON *found = NULL, *m;
+	unsigned int i = 0;
+
+	if (!o->node)
+		return NULL;
+	ask(o, key);
+	for (m = o->node->child; m; m = m->next, i++) {
+		if (strcasecmp(m->string, key))
+			continue;
+		found = m;
+		if (i < SEEN_MAX)
+			o->seen[i / 64] |= UINT64_C(1) << (i % 64);
+	}
+	return found;
+}
+
+static cJSON *get(struct jobj *o, const char *key)
+{
+	cJSON *m = find(o, key);
+
+	return m && !cJSON_IsNull(m) ? m : NULL;
+}
+
+const cJSON *j_get(struct jobj *o, const char *key)
+{
+	return get(o, key);
+}
+
+static void wrong_type(struct jobj *o, const cJSON *m, const char *want)
+{
+	diag_error(o->d, m, NULL, "must be %s, got %s", want, type_name(m));
+}
+
+/* The nearest key anybody asked for; NULL: none is near */
+static const char *nearest(const struct jobj *o, const char *key)
+{
+	unsigned int best = 3, n;
+	const char *found = NULL;
+
+	for (unsigned int i = 0; i < o->asked_count; i++) {
+		n = text_distance(key, o->asked[i], 2);
+		if (n < best && n < strlen(key) && n < strlen(o->asked[i])) {
+			best = n;
+			found = o->asked[i];
+		}
+	}
+	return found;
+}
+
+static bool is_comment(const char *key)
+{
+	return key[0] == '_' || key[0] == '$' || !strncmp(key, "//", 2);
+}
+
+void j_close(struct jobj *o)
+{
+	const char *near;
+	unsigned int i = 0;
+	const cJSON *m;
+
+	if (!o->node)
+		return;
+	for (m = o->node->child; m && i < SEEN_MAX; m = m->next, i++) {
+		if (o->seen[i / 64] >> (i % 64) & 1 || is_comment(m->string))
+			continue;
+		diag_key_warning(o->d, m, "unknown key, ignored");
+		near = nearest(o, m->string);
+		if (near)
+			diag_help(o->d, "did you mean \"%s\"?", near);
+	}
+}
+
+/* --- plain values -------------------------------------------------------- */
+
+bool j_bool(struct jobj *o, const char *key, bool def)
+{
+	const cJSON *m = get(o, key);
+
+	if (!m)
+		return def;
+	if (!cJSON_IsBool(m)) {
+		wrong_type(o, m, "true or false");
+		return def;
+	}
+	return cJSON_IsTrue(m);
+}
+
+int64_t j_int(struct jobj *o, const char *key, int64_t def, int64_t min,
+	      int64_t max)
+{
+	const cJSON *m = get(o, key);
+	double v;
+
+	if (!m)
+		return def;
+	if (!cJSON_IsNumber(m)) {
+		diag_error(o->d, m, NULL,
+			   "must be a number from %lld to %lld, got %s",
+			   (long long)min, (long long)max, type_name(m));
+		return def;
+	}
+	v = m->valuedouble;
+	/* 2^63 itself is a double, INT64_MAX is not */
+	if (v >= -0x1p63 && v < 0x1p63 && v == floor(v) && (int64_t)v >= min &&
+	    (int64_t)v <= max)
+		return (int64_t)v;
+	diag_error(o->d, m, NULL, "must be %s%lld to %lld, got %.15g",
+		   v == floor(v) ? "" : "a whole number from ", (long long)min,
+		   (long long)max, v);
+	return def;
+}
+
+double j_num(struct jobj *o, const char *key, double def, double min,
+	     double max)
+{
+	const cJSON *m = get(o, key);
+
+	if (!m)
+		return def;
+	if (!cJSON_IsNumber(m)) {
+		diag_error(o->d, m, NULL,
+			   "must be a number from %g to %g, got %s", min, max,
+			   type_name(m));
+		return def;
+	}
+	if (m->valuedouble >= min && m->valuedouble <= max)
+		return m->valuedouble;
+	diag_error(o->d, m, NULL, "must be %g to %g, got %.15g", min, max,
+		   m->valuedouble);
+	return def;
+}
+
+const char *j_str(struct jobj *o, const char *key, const char *def)
+{
+	const cJSON *m = get(o, key);
+
+	if (!m)
+		return def;
+	if (!cJSON_IsString(m)) {
+		wrong_type(o, m, "a string");
+		return def;
+	}
+	return m->valuestring;
+}
+
+const char *j_need_str(struct jobj *o, const char *key)
+{
+	const cJSON *m = get(o, key);
+
+	if (!m) {
+		diag_error(o->d, o->node, key, "is missing");
+		return "";
+	}
+	if (!cJSON_IsString(m))
+		wrong_type(o, m, "a string");
+	else if (!*m->valuestring)
+		diag_error(o->d, m, NULL, "must not be empty");
+	else
+		return m->valuestring;
+	return "";
+}
+
+const cJSON *j_array(struct jobj *o, const char *key)
+{
+	const cJSON *m = get(o, key);
+
+	if (!m || cJSON_IsArray(m))
+		return m;
+	wrong_type(o, m, "an array");
+	return NULL;
+}
+
+/* --- words --------------------------------------------------------------- */
+
+static void wrong_word(struct jobj *o, const cJSON *m,
+		       const struct jword *words, size_t count)
+{
+	const char *got = m->valuestring, *near = NULL;
+	char list[WORDS_SHOWN] = "";
+	unsigned int best = 3, n;
+	size_t len = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (*words[i].word && len + 64 < sizeof(list))
+			len += (size_t)snprintf(list + len, sizeof(list) - len,
+						"%s%.60s", len ? ", " : "",
+						words[i].word);
+		n = text_distance(got, words[i].word, 2);
+		if (n < best && n < strlen(words[i].word) && n < strlen(got)) {
+			best = n;
+			near = words[i].word;
+		}
+	}
+	diag_error(o->d, m, NULL, "must be one of %s; got \"%.64s\"", list, got);
+	if (near)
+		diag_help(o->d, "did you mean \"%s\"?", near);
+}
+
+/* An empty string is the default, as in Xray */
+int j_word(struct jobj *o, const char *key, const struct jword *words,
+	   size_t count, int def)
+{
+	const cJSON *m = get(o, key);
+
+	if (!m)
+		return def;
+	if (!cJSON_IsString(m)) {
+		wrong_type(o, m, "a string");
+		return def;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (!strcasecmp(words[i].word, m->valuestring))
+			return words[i].value;
+	if (*m->valuestring)
+		wrong_word(o, m, words, count);
+	return def;
+}
+
+void j_not_yet(struct jobj *o, const char *key, const char *why)
+{
+	const cJSON *m = get(o, key);
+
+	if (m)
+		diag_error(o->d, m, NULL, "not supported: %s", why);
+}
+
+void j_ignore(struct jobj *o, const char *key, const char *why)
+{
+	const cJSON *m = get(o, key);
+
+	if (m && why)
+		diag_warning(o->d, m, NULL, "has no effect: %s", why);
+}
+
+/* --- lists --------------------------------------------------------------- */
+
+void j_list(struct jobj *o, const char *key, struct jlist *l)
+{
+	const cJSON *m = get(o, key);
+
+	l->node = NULL;
+	l->text = NULL;
+	l->array = NULL;
+	l->rest = NULL;
+	if (!m)
+		return;
+	if (cJSON_IsArray(m)) {
+		l->array = m;
+	} else if (cJSON_IsString(m)) {
+		l->node = m;
+		l->rest = m->valuestring;
+	} else {
+		wrong_type(o, m, "an array of strings, or \"a,b\"");
+	}
+}
+
+/* The next element that is a string; each other one is an error */
+static bool next_element(struct jobj *o, struct jlist *l)
+{
+	for (;;) {
+		l->node = l->node ? l->node->next : l->array->child;
+		if (!l->node) {
+			l->array = NULL;
+			return false;
+		}
+		if (cJSON_IsString(l->node)) {
+			l->text = l->node->valuestring;
+			return true;
+		}
+		wrong_type(o, l->node, "a string");
+	}
+}
+
+/* Copy [@s, @s + @n) without blanks around; 0: nothing is left, -ENOBUFS */
+static int copy_trimmed(char *out, size_t size, const char *s, size_t n)
+{
+	while (n && (*s == ' ' || *s == '\t')) {
+		s++;
+		n--;
+	}
+	while (n && (s[n - 1] == ' ' || s[n - 1] == '\t'))
+		n--;
+	if (n >= size)
+		return -ENOBUFS;
+	memcpy(out, s, n);
+	out[n] = '\0';
+	return (int)n;
+}
+
+bool j_list_next(struct jobj *o, struct jlist *l)
+{
+	size_t n;
+	int got;
+
+	if (l->array)
+		return next_element(o, l);
+	while (l->rest) {
+		n = strcspn(l->rest, ",");
+		got = copy_trimmed(l->tmp, sizeof(l->tmp), l->rest, n);
+		l->rest = l->rest[n] ? l->rest + n + 1 : NULL;
+		if (got < 0)
+			diag_error(o->d, l->node, NULL,
+				   "an element longer than %zu bytes",
+				   sizeof(l->tmp) - 1);
+		l->text = l->tmp;
+		if (got > 0)
+			return true;
+	}
+	return false;
+}
+
+/* --- numbers in strings -------------------------------------------------- */
+
+/**
+ * read_i32() - Digits with an optional minus
+ * @s:		Moved behind them on success
+ *
+ * Return: 0, -EINVAL: no digit, -ERANGE
+ */
+static int read_i32(const char **s, int32_t *out)
+{
+	const char *p = *s;
+	bool minus = *p == '-';
+	int64_t v = 0;
+
+	p += minus;
+	if (*p < '0' || *p > '9')
+		return -EINVAL;
+	for (; *p >= '0' && *p <= '9'; p++) {
+		v = v * 10 + (*p - '0');
+		if (v > (int64_t)INT32_MAX + minus)
+			return -ERANGE;
+	}
+	*out = (int32_t)(minus ? -v : v);
+	*s = p;
+	return 0;
+}
+
+/* "5" or "5-10", nothing behind; 0 or -errno */
+static int read_range(const char *s, int32_t *lo, int32_t *hi)
+{
+	int err = read_i32(&s, lo);
+
+	*hi = *lo;
+	if (!err && *s == '-') {
+		s++;
+		err = read_i32(&s, hi);
+	}
+	return err ? err : *s ? -EINVAL : 0;
+}
+
+/* The string of @m with "env:NAME" looked up; NULL after an error */
+static const char *with_env(struct jobj *o, const cJSON *m)
+{
+	const char *s = m->valuestring, *v;
+
+	if (strncmp(s, ENV_PREFIX, strlen(ENV_PREFIX)))
+		return s;
+	s += strlen(ENV_PREFIX);
+	v = getenv(s);
+	if (!v)
+		diag_error(o->d, m, NULL,
+			   "the environment variable %.64s is not set", s);
+	return v;
+}
+
+/* One element of a port set; 0 or -EINVAL */
+static int read_ports(const char *s, struct port_range *out)
+{
+	int32_t lo = 0, hi = 0;
+
+	if (read_range(s, &lo, &hi) || lo < 0 || hi < lo || hi > 65535)
+		return -EINVAL;
+	*out = (struct port_range){ (uint16_t)lo, (uint16_t)hi };
+	return 0;
+}
+
+static unsigned int list_ports(struct jobj *o, const cJSON *m,
+			       struct port_range *out, unsigned int max)
+{
+	const char *s = with_env(o, m);
+	unsigned int n = 0;
+	char part[32];
+	size_t len;
+	int got;
+
+	if (!s)
+		return 0;
+	for (; s; s = s[len] ? s + len + 1 : NULL) {
+		len = strcspn(s, ",");
+		got = copy_trimmed(part, sizeof(part), s, len);
+		if (!got)
+			continue;
+		if (n == max) {
+			diag_error(o->d, m, NULL, "more than %u port ranges",
+				   max);
+			return 0;
+		}
+		if (got < 0 || read_ports(part, &out[n])) {
+			diag_error(o->d, m, NULL,
+				   "must be ports like \"80,443,1000-2000\" "
+				   "up to 65535; \"%.*s\" is none",
+				   (int)(len < 32 ? len : 32), s);
+			return 0;
+		}
+		n++;
+	}
+	return n;
+}
+
+unsigned int j_ports(struct jobj *o, const char *key, struct port_range *out,
+		     unsigned int max)
+{
+	const cJSON *m = get(o, key);
+	int64_t v;
+
+	if (!m || !max)
+		return 0;
+	if (cJSON_IsString(m))
+		return list_ports(o, m, out, max);
+	if (!cJSON_IsNumber(m)) {
+		wrong_type(o, m, "a port, or \"80,443,1000-2000\"");
+		return 0;
+	}
+	v = j_int(o, key, -1, 0, 65535);
+	if (v < 0)
+		return 0;
+	out[0] = (struct port_range){ (uint16_t)v, (uint16_t)v };
+	return 1;
+}
+
+bool j_range(struct jobj *o, const char *key, int32_t *lo, int32_t *hi)
+{
+	const cJSON *m = get(o, key);
+	int32_t a = 0, b = 0;
+	unsigned int errors = o->d->errors;
+
+	if (!m)
+		return false;
+	if (cJSON_IsNumber(m)) {
+		a = (int32_t)j_int(o, key, 0, INT32_MIN, INT32_MAX);
+		b = a;
+	} else if (!cJSON_IsString(m)) {
+		wrong_type(o, m, "a number, or \"5-10\"");
+	} else if (*m->valuestring && read_range(m->valuestring, &a, &b)) {
+		diag_error(o->d, m, NULL,
+			   "must be a number or a range like \"5-10\", got "
+			   "\"%.32s\"", m->valuestring);
+	}
+	if (o->d->errors != errors)
+		return false;
+	*lo = a < b ? a : b;
+	*hi = a < b ? b : a;
+	return true;
+}
+
+/* --- addresses ----------------------------------------------------------- */
+
+/* An address in brackets is read as one without */
+static int read_ip(struct addr *a, const char *s)
+{
+	char bare[64];
+	size_t n = strlen(s);
+
+	if (n < 3 || s[0] != '[' || s[n - 1] != ']' || n - 2 >= sizeof(bare))
+		return addr_parse_ip(a, s);
+	memcpy(bare, s + 1, n - 2);
+	bare[n - 2] = '\0';
+	return strchr(bare, ':') ? addr_parse_ip(a, bare) : -EINVAL;
+}
+
+static void wrong_addr(struct jobj *o, const cJSON *m, const char *s)
+{
+	diag_error(o->d, m, NULL,
+		   "must be an IP address or a host name, got \"%.64s\"", s);
+	for (const char *p = s; *p; p++) {
+		if ((unsigned char)*p < 0x80)
+			continue;
+		diag_help(o->d, "write an international name in its ASCII "
+			  "form, xn--...");
+		return;
+	}
+}
+
+/*
+ * The cleaned name is written back to the node, so that it lives as long as
+ * the document.
+ */
+bool j_addr(struct jobj *o, const char *key, struct addr *out)
+{
+	cJSON *m = get(o, key);
+	struct addr a = { 0 };
+	char name[ADDR_NAME_MAX + 1];
+	const char *s;
+	int len;
+
+	if (!m)
+		return false;
+	if (!cJSON_IsString(m)) {
+		wrong_type(o, m, "an IP address or a host name");
+		return false;
+	}
+	s = with_env(o, m);
+	if (!s || !*s)
+		return false;
+	if (!read_ip(&a, s)) {
+		*out = a;
+		return true;
+	}
+	len = addr_clean_name(s, strlen(s), name);
+	if (len < 0) {
+		wrong_addr(o, m, s);
+		return false;
+	}
+	s = cJSON_SetValuestring(m, name);
+	if (!s) {
+		diag_error(o->d, m, NULL, "out of memory");
+		return false;
+	}
+	*out = addr_name(s, (size_t)len, 0);
+	return true;
+}

@@ -1,0 +1,18 @@
+/* text.h - Small helpers for text that is shown to people */
+#ifndef GATEWAY_BASE_TEXT_H
+#define GATEWAY_BASE_TEXT_H
+
+#include <stddef.h>
+
+/*
+ * Bytes (1 to 4) of the UTF-8 character at @s that is fit to print; 0 when it
+ * is a control character or no UTF-8. @n > 0 bytes are there.
+ */
+size_t text_char(const char *s, size_t n);
+/*
+ * How many letters must be added, left out, changed or swapped with their
+ * neighbour to make @a into @b, without case; @limit + 1 when more than @limit
+ */
+unsigned int text_distance(const char *a, const char *b, unsigned int limit);
+
+#endif
