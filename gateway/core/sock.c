@@ -222,8 +222,7 @@ int sock_bind(int fd, const struct addr *local)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len) < 0)
 		return -errno;
-	if (!addr_is_ip(local) ||
-	    (family == AF_INET && local->kind != ADDR_V4))
+	if (!addr_is_ip(local) || (family == AF_INET && local->kind != ADDR_V4))
 		return -EAFNOSUPPORT;
 	if (!local->port && setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT,
 				       &one, sizeof(one)) < 0)

@@ -13,7 +13,7 @@
 #include "gateway/base/compat.h"
 #include "gateway/core/dns.h"
 
-#define TFO_ON	   256
+#define TFO_ON     256
 #define HAPPY_MOST 8 /* attempts at the same time; happy.c has as many places */
 
 static const struct jword ds_words[] = {
@@ -81,10 +81,10 @@ static int32_t parse_tfo(struct jobj *o)
 
 static void parse_keepalive(struct jobj *o, struct sockopt *so)
 {
-	so->keep_idle_s = (int32_t)j_int(o, "tcpKeepAliveIdle", 0, INT32_MIN,
-					 32767);
-	so->keep_interval_s = (int32_t)j_int(o, "tcpKeepAliveInterval", 0,
-					     INT32_MIN, 32767);
+	so->keep_idle_s =
+		(int32_t)j_int(o, "tcpKeepAliveIdle", 0, INT32_MIN, 32767);
+	so->keep_interval_s =
+		(int32_t)j_int(o, "tcpKeepAliveInterval", 0, INT32_MIN, 32767);
 	if ((so->keep_idle_s < 0 && so->keep_interval_s > 0) ||
 	    (so->keep_idle_s > 0 && so->keep_interval_s < 0))
 		diag_error(o->d, o->node, "tcpKeepAliveIdle",
@@ -95,7 +95,10 @@ static void parse_keepalive(struct jobj *o, struct sockopt *so)
 static void parse_tproxy(struct jobj *o, struct sockopt *so)
 {
 	static const struct jword words[] = {
-		{ "off", 0 }, { "", 0 }, { "tproxy", 1 }, { "redirect", 2 },
+		{ "off", 0 },
+		{ "", 0 },
+		{ "tproxy", 1 },
+		{ "redirect", 2 },
 	};
 
 	so->tproxy = (uint8_t)j_word(o, "tproxy", words, ARRAY_SIZE(words), 0);
@@ -129,8 +132,8 @@ static void parse_name16(struct jobj *o, const char *key, char out[16])
 	const char *s = j_str(o, key, "");
 
 	if (strlen(s) > 15)
-		diag_error(o->d, o->node, key,
-			   "at most 15 characters, got %zu", strlen(s));
+		diag_error(o->d, o->node, key, "at most 15 characters, got %zu",
+			   strlen(s));
 	else
 		memcpy(out, s, strlen(s) + 1);
 }

@@ -45,8 +45,11 @@ static int freedom_open(const struct outbound *ob, struct session *s,
 			struct stream **out)
 {
 	const struct freedom_conf *conf = ob->settings;
-	struct dial d = { .worker = s->job.worker, .job = &s->job,
-			  .cfg = s->cfg, .ob = ob, .s = s };
+	struct dial d = { .worker = s->job.worker,
+			  .job = &s->job,
+			  .cfg = s->cfg,
+			  .ob = ob,
+			  .s = s };
 	struct addr to = s->target;
 
 	if (conf->redirects)

@@ -30,7 +30,8 @@ static int loopback_parse(struct outbound *ob, struct jobj *settings,
 
 	if (!conf)
 		return -ENOMEM;
-	conf->tag = arena_strdup(&cfg->arena, j_str(settings, "inboundTag", ""));
+	conf->tag =
+		arena_strdup(&cfg->arena, j_str(settings, "inboundTag", ""));
 	if (!conf->tag)
 		return -ENOMEM;
 	if (j_open(&sn, settings->d, j_get(settings, "sniffing")) &&

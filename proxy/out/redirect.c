@@ -124,8 +124,7 @@ static int redirect_recv(struct dgram *d, struct pkt *v, int max)
 	int n = d->below->ops->recv(d->below, v, max);
 
 	for (int i = 0; i < n; i++) {
-		const struct addr *back =
-			&r->back[v[i].peer.port % BACK_SLOTS];
+		const struct addr *back = &r->back[v[i].peer.port % BACK_SLOTS];
 		struct addr sent = *back;
 
 		if (back->kind == ADDR_NONE)
@@ -175,7 +174,8 @@ int redirect_dgram(struct worker *w, struct config *cfg, const struct addr *r,
 		below->ops->close(below);
 		return -ENOMEM;
 	}
-	l->d = (struct dgram){ .ops = &redirect_ops, .below = below,
+	l->d = (struct dgram){ .ops = &redirect_ops,
+			       .below = below,
 			       .job = below->job };
 	l->to = *r;
 	if (r->kind == ADDR_NAME)

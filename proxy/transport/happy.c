@@ -30,11 +30,11 @@
 #include "gateway/core/sockopt.h"
 #include "gateway/core/worker.h"
 
-#define DIAL_MS	       16000u
-#define RESOLUTION_MS  50u
-#define TRIES	       5
-#define RETRY_STEP_MS  100u
-#define ATTEMPTS_MAX   8
+#define DIAL_MS       16000u
+#define RESOLUTION_MS 50u
+#define TRIES         5
+#define RETRY_STEP_MS 100u
+#define ATTEMPTS_MAX  8
 
 _Static_assert(DNS_MAX_IPS <= 16, "tried has a bit for each address");
 
@@ -98,9 +98,9 @@ static bool own_listener(const struct happy *h, const struct addr *a)
 
 	for (unsigned int i = 0; c && i < c->inbound_count; i++) {
 		const struct inbound *ib = c->inbounds[i];
-		bool wild = addr_is_ip(&ib->listen) &&
-			    !memcmp(ib->listen.ip, any,
-				    addr_ip_len(&ib->listen));
+		bool wild =
+			addr_is_ip(&ib->listen) &&
+			!memcmp(ib->listen.ip, any, addr_ip_len(&ib->listen));
 
 		if (wild ? !addr_is_martian(a) && !addr_eq_host(a, &h->own) :
 			   !addr_eq_host(a, &ib->listen))
@@ -214,8 +214,8 @@ static bool may_start(struct happy *h)
 	uint32_t now = h->worker->now_ms;
 	bool v6 = h->so->happy_v6_first;
 
-	if (!any_untried(h) ||
-	    h->attempts >= ATTEMPTS_MAX || h->attempts >= h->so->happy_max)
+	if (!any_untried(h) || h->attempts >= ATTEMPTS_MAX ||
+	    h->attempts >= h->so->happy_max)
 		return false;
 	if (!h->started && (h->req.pending & (v6 ? DNS_V6 : DNS_V4)) &&
 	    untried(h, v6 ? ADDR_V6 : ADDR_V4) < 0) {
@@ -292,8 +292,7 @@ static int all_failed(struct happy *h)
 		return h->err ? h->err : -EHOSTUNREACH;
 	h->tried = 0;
 	h->run = 0;
-	h->next_ms = h->worker->now_ms +
-		     (h->retries - 1u) * RETRY_STEP_MS;
+	h->next_ms = h->worker->now_ms + (h->retries - 1u) * RETRY_STEP_MS;
 	return -EAGAIN;
 }
 
