@@ -1,0 +1,227 @@
+/*
+ * socks5.c - SOCKS5 messages and its address form
+ *
+ *   greeting   05 | count | method...          reply  05 | method
+ *   password   01 | ulen | user | plen | pass  reply  01 | 00 is success
+ *   request    05 | cmd | 00 | address         reply  05 | rep | 00 | address
+ *   datagram   00 00 | fragment | address | data
+ *   address    01 v4 port, 03 len name port, 04 v6 port
+ *
+ * Source: RFC 1928, RFC 1929
+ */
+#include "proxy/wire/socks5.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "gateway/base/compat.h"
+
+enum { TYPE_V4 = 1, TYPE_NAME = 3, TYPE_V6 = 4 };
+
+static int get_name(struct rd *r, struct addr *out, char name[256])
+{
+	size_t n = rd_u8(r);
+	const uint8_t *p = rd_bytes(r, n);
+	char text[256];
+	int len;
+
+	if (!p || !n)
+		return -EPROTO;
+	memcpy(text, p, n);
+	text[n] = '\0';
+	if (memchr(text, '\0', n))
+		return -EPROTO;
+	if (!addr_parse_ip(out, text))
+		return 0;
+	len = addr_clean_name(text, n, name);
+	if (len <= 0)
+		return -EPROTO;
+	*out = addr_name(name, (size_t)len, 0);
+	return 0;
+}
+
+int socks5_get_addr(struct rd *r, struct addr *out, char name[256])
+{
+	uint8_t type = rd_u8(r);
+	struct addr a = { .kind = ADDR_NONE };
+	const uint8_t *p;
+	int rc = 0;
+
+	if (type == TYPE_V4) {
+		p = rd_bytes(r, 4);
+		if (p)
+			a = addr_v4(p, 0);
+	} else if (type == TYPE_V6) {
+		p = rd_bytes(r, 16);
+		if (p)
+			a = addr_v6(p, 0);
+	} else if (type == TYPE_NAME) {
+		rc = get_name(r, &a, name);
+	} else {
+		rc = -EPROTO;
+	}
+	a.port = rd_be16(r);
+	if (rc < 0 || !rd_ok(r))
+		return -EPROTO;
+	*out = a;
+	return 0;
+}
+
+ssize_t socks5_set_addr(uint8_t *p, const struct addr *a)
+{
+	uint8_t *q = p;
+
+	switch ((enum addr_kind)a->kind) {
+	case ADDR_V4:
+		*q++ = TYPE_V4;
+		break;
+	case ADDR_V6:
+		*q++ = TYPE_V6;
+		break;
+	case ADDR_NAME:
+		*q++ = TYPE_NAME;
+		*q++ = a->len;
+		memcpy(q, a->name, a->len);
+		q += a->len;
+		break;
+	case ADDR_NONE:
+		return -EINVAL;
+	}
+	memcpy(q, a->ip, addr_ip_len(a));
+	q += addr_ip_len(a);
+	put_be16(q, a->port);
+	return q + 2 - p;
+}
+
+int socks5_put_greeting(struct buf *b, uint8_t method)
+{
+	uint8_t m[3] = { SOCKS5_VERSION, 1, method };
+
+	return buf_put(b, m, sizeof(m));
+}
+
+int socks5_put_auth(struct buf *b, const char *user, const char *pass)
+{
+	size_t u = strlen(user), p = strlen(pass);
+	uint8_t m[3 + 255 + 255];
+
+	if (u > 255 || p > 255)
+		return -EINVAL;
+	m[0] = 1;
+	m[1] = (uint8_t)u;
+	memcpy(m + 2, user, u);
+	m[2 + u] = (uint8_t)p;
+	memcpy(m + 3 + u, pass, p);
+	return buf_put(b, m, 3 + u + p);
+}
+
+int socks5_put_request(struct buf *b, uint8_t cmd, const struct addr *a)
+{
+	static const uint8_t any[4];
+	struct addr none = addr_v4(any, 0);
+	uint8_t m[3 + SOCKS5_ADDR_MAX] = { SOCKS5_VERSION, cmd, 0 };
+	ssize_t n = socks5_set_addr(m + 3, a ? a : &none);
+
+	return n < 0 ? (int)n : buf_put(b, m, 3 + (size_t)n);
+}
+
+ssize_t socks5_get_method(const uint8_t *p, size_t n, uint8_t *method)
+{
+	if (n && p[0] != SOCKS5_VERSION)
+		return -EPROTO;
+	if (n < 2)
+		return 0;
+	*method = p[1];
+	return 2;
+}
+
+/* Some servers answer with version 5 here; what counts is the status */
+ssize_t socks5_get_auth_reply(const uint8_t *p, size_t n, bool *ok)
+{
+	if (n && p[0] != 1 && p[0] != SOCKS5_VERSION)
+		return -EPROTO;
+	if (n < 2)
+		return 0;
+	*ok = p[1] == 0;
+	return 2;
+}
+
+size_t socks5_reply_size(const uint8_t *p, size_t n)
+{
+	if (n < 4)
+		return SOCKS5_REPLY_MIN;
+	if (p[3] == TYPE_V4)
+		return 4 + 4 + 2;
+	if (p[3] == TYPE_V6)
+		return 4 + 16 + 2;
+	return n < 5 ? SOCKS5_REPLY_MIN : 5 + (size_t)p[4] + 2;
+}
+
+ssize_t socks5_get_reply(const uint8_t *p, size_t n, struct socks5_reply *out)
+{
+	static const uint8_t any[4];
+	struct rd r = rd_init(p, n);
+	struct addr a;
+	bool empty;
+	int rc;
+
+	if (n && p[0] != SOCKS5_VERSION)
+		return -EPROTO;
+	if (n >= 4 && p[3] != TYPE_V4 && p[3] != TYPE_NAME && p[3] != TYPE_V6)
+		return -EPROTO;
+	if (n < socks5_reply_size(p, n))
+		return 0;
+	/* An empty name says as little as the unspecified address */
+	empty = p[3] == TYPE_NAME && !p[4];
+	rd_bytes(&r, 3);
+	if (empty) {
+		rd_bytes(&r, 2);
+		a = addr_v4(any, rd_be16(&r));
+	} else {
+		rc = socks5_get_addr(&r, &a, out->name);
+		if (rc < 0)
+			return rc;
+	}
+	out->rep = p[1];
+	out->bound = a;
+	return r.p - p;
+}
+
+ssize_t socks5_set_udp(uint8_t *p, const struct addr *a)
+{
+	ssize_t n;
+
+	memset(p, 0, 3);
+	n = socks5_set_addr(p + 3, a);
+	return n < 0 ? n : n + 3;
+}
+
+ssize_t socks5_get_udp(const uint8_t *p, size_t n, struct addr *a,
+		       char name[256])
+{
+	struct rd r = rd_init(p, n);
+	uint32_t head = rd_be24(&r); /* reserved, and fragment 0 */
+	struct addr got;
+
+	if (!rd_ok(&r) || head || socks5_get_addr(&r, &got, name) < 0)
+		return -EPROTO;
+	*a = got;
+	return r.p - p;
+}
+
+int socks5_rep_errno(uint8_t rep)
+{
+	static const int codes[] = {
+		[SOCKS5_OK] = 0,
+		[SOCKS5_GENERAL] = -EREMOTEIO,
+		[SOCKS5_NOT_ALLOWED] = -EACCES,
+		[SOCKS5_NET_UNREACH] = -ENETUNREACH,
+		[SOCKS5_HOST_UNREACH] = -EHOSTUNREACH,
+		[SOCKS5_REFUSED] = -ECONNREFUSED,
+		[SOCKS5_TTL] = -ETIMEDOUT,
+		[SOCKS5_BAD_COMMAND] = -EOPNOTSUPP,
+		[SOCKS5_BAD_ADDRESS] = -EAFNOSUPPORT,
+	};
+
+	return rep < ARRAY_SIZE(codes) ? codes[rep] : -EPROTO;
+}
