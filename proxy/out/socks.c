@@ -34,7 +34,7 @@
 #include "proxy/wire/socks5.h"
 
 #define ANSWER_MS 1000u /* see above */
-#define HELLO_MAX (3 + 513 + 3 + SOCKS5_ADDR_MAX)
+#define HELLO_MAX (3 + 513 + 3 + ADDR_WIRE_MAX)
 
 enum socks_state { SOCKS_METHOD, SOCKS_AUTH, SOCKS_REPLY, SOCKS_DONE };
 
@@ -130,8 +130,8 @@ static int redial(struct socks *k)
 static int flush_out(struct socks *k)
 {
 	while (k->out->len) {
-		ssize_t n = stream_write(k->s.below, buf_head(k->out),
-					 k->out->len);
+		ssize_t n =
+			stream_write(k->s.below, buf_head(k->out), k->out->len);
 
 		if (n < 0)
 			return (int)n;

@@ -18,81 +18,6 @@
 
 enum { TYPE_V4 = 1, TYPE_NAME = 3, TYPE_V6 = 4 };
 
-static int get_name(struct rd *r, struct addr *out, char name[256])
-{
-	size_t n = rd_u8(r);
-	const uint8_t *p = rd_bytes(r, n);
-	char text[256];
-	int len;
-
-	if (!p || !n)
-		return -EPROTO;
-	memcpy(text, p, n);
-	text[n] = '\0';
-	if (memchr(text, '\0', n))
-		return -EPROTO;
-	if (!addr_parse_ip(out, text))
-		return 0;
-	len = addr_clean_name(text, n, name);
-	if (len <= 0)
-		return -EPROTO;
-	*out = addr_name(name, (size_t)len, 0);
-	return 0;
-}
-
-int socks5_get_addr(struct rd *r, struct addr *out, char name[256])
-{
-	uint8_t type = rd_u8(r);
-	struct addr a = { .kind = ADDR_NONE };
-	const uint8_t *p;
-	int rc = 0;
-
-	if (type == TYPE_V4) {
-		p = rd_bytes(r, 4);
-		if (p)
-			a = addr_v4(p, 0);
-	} else if (type == TYPE_V6) {
-		p = rd_bytes(r, 16);
-		if (p)
-			a = addr_v6(p, 0);
-	} else if (type == TYPE_NAME) {
-		rc = get_name(r, &a, name);
-	} else {
-		rc = -EPROTO;
-	}
-	a.port = rd_be16(r);
-	if (rc < 0 || !rd_ok(r))
-		return -EPROTO;
-	*out = a;
-	return 0;
-}
-
-ssize_t socks5_set_addr(uint8_t *p, const struct addr *a)
-{
-	uint8_t *q = p;
-
-	switch ((enum addr_kind)a->kind) {
-	case ADDR_V4:
-		*q++ = TYPE_V4;
-		break;
-	case ADDR_V6:
-		*q++ = TYPE_V6;
-		break;
-	case ADDR_NAME:
-		*q++ = TYPE_NAME;
-		*q++ = a->len;
-		memcpy(q, a->name, a->len);
-		q += a->len;
-		break;
-	case ADDR_NONE:
-		return -EINVAL;
-	}
-	memcpy(q, a->ip, addr_ip_len(a));
-	q += addr_ip_len(a);
-	put_be16(q, a->port);
-	return q + 2 - p;
-}
-
 int socks5_put_greeting(struct buf *b, uint8_t method)
 {
 	uint8_t m[3] = { SOCKS5_VERSION, 1, method };
@@ -119,8 +44,9 @@ int socks5_put_request(struct buf *b, uint8_t cmd, const struct addr *a)
 {
 	static const uint8_t any[4];
 	struct addr none = addr_v4(any, 0);
-	uint8_t m[3 + SOCKS5_ADDR_MAX] = { SOCKS5_VERSION, cmd, 0 };
-	ssize_t n = socks5_set_addr(m + 3, a ? a : &none);
+	uint8_t m[3 + ADDR_WIRE_MAX] = { SOCKS5_VERSION, cmd, 0 };
+	ssize_t n = addr_wire_encode(ADDR_SOCKS, a ? a : &none, m + 3,
+				     ADDR_WIRE_MAX);
 
 	return n < 0 ? (int)n : buf_put(b, m, 3 + (size_t)n);
 }
@@ -160,53 +86,48 @@ size_t socks5_reply_size(const uint8_t *p, size_t n)
 ssize_t socks5_get_reply(const uint8_t *p, size_t n, struct socks5_reply *out)
 {
 	static const uint8_t any[4];
-	struct rd r = rd_init(p, n);
-	struct addr a;
-	bool empty;
-	int rc;
+	struct addr a = addr_v4(any, 0);
+	size_t size = socks5_reply_size(p, n);
+	ssize_t got;
 
 	if (n && p[0] != SOCKS5_VERSION)
 		return -EPROTO;
 	if (n >= 4 && p[3] != TYPE_V4 && p[3] != TYPE_NAME && p[3] != TYPE_V6)
 		return -EPROTO;
-	if (n < socks5_reply_size(p, n))
+	if (n < size)
 		return 0;
 	/* An empty name says as little as the unspecified address */
-	empty = p[3] == TYPE_NAME && !p[4];
-	rd_bytes(&r, 3);
-	if (empty) {
-		rd_bytes(&r, 2);
-		a = addr_v4(any, rd_be16(&r));
+	if (p[3] == TYPE_NAME && !p[4]) {
+		a.port = get_be16(p + 5);
 	} else {
-		rc = socks5_get_addr(&r, &a, out->name);
-		if (rc < 0)
-			return rc;
+		got = addr_wire_decode(ADDR_SOCKS, p + 3, size - 3, &a,
+				       out->name);
+		if (got <= 0)
+			return -EPROTO;
 	}
 	out->rep = p[1];
 	out->bound = a;
-	return r.p - p;
+	return (ssize_t)size;
 }
 
 ssize_t socks5_set_udp(uint8_t *p, const struct addr *a)
 {
-	ssize_t n;
+	ssize_t n = addr_wire_encode(ADDR_SOCKS, a, p + 3, ADDR_WIRE_MAX);
 
 	memset(p, 0, 3);
-	n = socks5_set_addr(p + 3, a);
 	return n < 0 ? n : n + 3;
 }
 
 ssize_t socks5_get_udp(const uint8_t *p, size_t n, struct addr *a,
 		       char name[256])
 {
-	struct rd r = rd_init(p, n);
-	uint32_t head = rd_be24(&r); /* reserved, and fragment 0 */
-	struct addr got;
+	ssize_t len;
 
-	if (!rd_ok(&r) || head || socks5_get_addr(&r, &got, name) < 0)
+	/* two reserved bytes, and fragment 0 */
+	if (n < 3 || p[0] || p[1] || p[2])
 		return -EPROTO;
-	*a = got;
-	return r.p - p;
+	len = addr_wire_decode(ADDR_SOCKS, p + 3, n - 3, a, name);
+	return len > 0 ? len + 3 : -EPROTO;
 }
 
 int socks5_rep_errno(uint8_t rep)

@@ -1,4 +1,4 @@
-/* socks5.h - SOCKS5 messages and its address form (also Trojan's, Shadowsocks') */
+/* socks5.h - SOCKS5 messages */
 #ifndef PROXY_WIRE_SOCKS5_H
 #define PROXY_WIRE_SOCKS5_H
 
@@ -9,7 +9,7 @@
 
 #include "gateway/base/addr.h"
 #include "gateway/base/buf.h"
-#include "gateway/base/rd.h"
+#include "proxy/wire/addr_wire.h"
 
 #define SOCKS5_VERSION 5
 
@@ -27,19 +27,9 @@ enum socks5_rep {
 	SOCKS5_BAD_ADDRESS,
 };
 
-#define SOCKS5_ADDR_MAX	    (1 + 1 + 255 + 2) /* type, length, name, port */
-#define SOCKS5_UDP_HEAD_MAX (3 + SOCKS5_ADDR_MAX)
+#define SOCKS5_UDP_HEAD_MAX (3 + ADDR_WIRE_MAX)
 #define SOCKS5_REPLY_MIN    7 /* no reply is shorter: an empty name */
-#define SOCKS5_REPLY_MAX    (3 + SOCKS5_ADDR_MAX)
-
-/*
- * Type, address, port at the cursor. @name keeps a domain, which @out borrows; a
- * domain that is an IP literal becomes that address. 0; -EPROTO also when the
- * bytes end early (@r->bad is set only then)
- */
-int socks5_get_addr(struct rd *r, struct addr *out, char name[256]);
-/* Bytes written to @p (room for SOCKS5_ADDR_MAX), or -EINVAL: no address */
-ssize_t socks5_set_addr(uint8_t *p, const struct addr *a);
+#define SOCKS5_REPLY_MAX    (3 + ADDR_WIRE_MAX)
 
 /* Client's messages. 0, -ENOBUFS, -EINVAL (too long, no address) */
 int socks5_put_greeting(struct buf *b, uint8_t method);
