@@ -55,4 +55,11 @@ struct dgram {
 	struct job *job;
 };
 
+/* @j is marked ready from now on (from the next want), by all layers */
+static inline void dgram_set_job(struct dgram *d, struct job *j)
+{
+	for (; d; d = d->below)
+		d->job = j;
+}
+
 #endif

@@ -10,9 +10,12 @@
 /*
  * Wrap an unconnected (or connected) socket; @fd is owned on success. @family: AF_INET6
  * sockets (v6only off) take IPv4 peers as v4-mapped. NULL: out of memory.
- * Only IP peers may be sent to.
+ * Only IP peers may be sent to; others are dropped and counted. ICMP errors
+ * (ECONNREFUSED and the like) never end the socket.
  */
 struct dgram *fd_dgram_new(struct worker *w, int fd, int family,
 			   struct job *job);
+/* Free the worker's receive buffers; all its fd_dgrams have been closed */
+void fd_dgram_worker_stop(struct worker *w);
 
 #endif

@@ -242,7 +242,7 @@ struct udp_map *udp_map_new(struct worker *w, const struct inbound *ib,
 	if (m->source->count++ >= r->maps_source_max)
 		source_evict(r, m->source);
 	m->din = din;
-	din->job = &m->job;
+	dgram_set_job(din, &m->job);
 	list_add_tail(&w->maps, &m->node);
 	list_add_tail(&m->source->maps, &m->in_source);
 	r->map_count++;

@@ -16,6 +16,7 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/core/config.h"
+#include "gateway/core/fd_dgram.h"
 #include "gateway/core/session.h"
 #include "gateway/core/udp.h"
 
@@ -259,6 +260,7 @@ int worker_init(struct worker *w, unsigned int index, struct config *cfg)
 void worker_fini(struct worker *w)
 {
 	udp_worker_stop(w);
+	fd_dgram_worker_stop(w);
 	if (w->wakefd >= 0) {
 		watch_del(w, &w->wake_watch);
 		close(w->wakefd);
