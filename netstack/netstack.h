@@ -41,6 +41,7 @@ struct netstack {
 	struct lw *lw;
 	struct udp_table *udp;
 	struct frag_table *frag;
+	uint32_t icmp_tokens, icmp_ms; /* rate limit of ICMP errors */
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 };
 

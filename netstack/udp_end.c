@@ -1,0 +1,423 @@
+/*
+ * udp_end.c - UDP straight from and to the TUN, one end a client address:port
+ *
+ *   TUN -> udp_input: copied into the end's queue -> recv (by the map's job)
+ *   TUN <- one frame, a super-packet of equal sizes, or fragments <- send
+ *
+ * The queue holds what came in one turn of the worker; it is bounded, and the
+ * oldest goes first. An idle end holds no buffer.
+ * Source: RFC 768; super-packets: Linux include/uapi/linux/virtio_net.h
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/compat.h"
+#include "gateway/base/htab.h"
+#include "gateway/base/rand.h"
+#include "gateway/core/dgram.h"
+#include "gateway/core/stream.h"
+#include "gateway/core/udp.h"
+#include "netstack/ip_out.h"
+#include "netstack/netstack.h"
+
+#define UDP_HEADER	8
+#define UDP_CSUM_OFFSET 6
+#define UDP_SEGMENTS	64 /* of one super-packet; UDP_MAX_SEGMENTS of Linux */
+#define UDP_END_FRAMES	1024 /* waiting at one end */
+#define UDP_END_BYTES	(1u << 20)
+#define UDP_ALL_BYTES	(8u << 20) /* at all ends of the worker */
+
+/* A payload that waits: one datagram, or several of @segment bytes */
+struct udp_frame {
+	struct udp_frame *next;
+	struct addr dst;
+	size_t len, segment, off; /* off: taken so far */
+	uint8_t data[];
+};
+
+/**
+ * struct udp_table - The ends of one netstack
+ * @bytes:	In all queues
+ */
+struct udp_table {
+	struct netstack *ns;
+	struct htab ends;
+	struct list all; /* struct udp_end.node */
+	size_t bytes;
+};
+
+/**
+ * struct udp_end - One client address and port
+ * @table:	NULL once the netstack is gone
+ * @lent:	Frames whose bytes the last recv showed
+ */
+struct udp_end {
+	struct dgram d; /* must be first */
+	struct hnode by_client;
+	struct list node;
+	struct udp_table *table;
+	struct udp_map *map;
+	struct addr client;
+	struct udp_frame *head, **tail, *lent;
+	uint32_t frames;
+	size_t bytes;
+};
+
+static struct udp_end *end_of(struct dgram *d)
+{
+	return container_of(d, struct udp_end, d);
+}
+
+static void frames_free(struct udp_frame *f)
+{
+	struct udp_frame *next;
+
+	for (; f; f = next) {
+		next = f->next;
+		free(f);
+	}
+}
+
+/* Take the first frame out of the queue; it is still the caller's */
+static struct udp_frame *end_pop(struct udp_end *e)
+{
+	struct udp_frame *f = e->head;
+
+	e->head = f->next;
+	if (!e->head)
+		e->tail = &e->head;
+	e->frames--;
+	e->bytes -= f->len;
+	if (e->table)
+		e->table->bytes -= f->len;
+	return f;
+}
+
+static void end_lend(struct udp_end *e, struct udp_frame *f)
+{
+	f->next = e->lent;
+	e->lent = f;
+}
+
+static void end_drop_oldest(struct udp_end *e)
+{
+	struct udp_frame *f = end_pop(e);
+
+	worker_drop(e->table->ns->worker, DROP_UDP_QUEUE);
+	if (f->off)
+		end_lend(e, f); /* a part of it was shown */
+	else
+		free(f);
+}
+
+static int ude_recv(struct dgram *d, struct pkt *v, int max)
+{
+	struct udp_end *e = end_of(d);
+	struct udp_frame *f;
+	int n = 0;
+
+	frames_free(e->lent);
+	e->lent = NULL;
+	while (n < max && (f = e->head)) {
+		size_t take = f->len - f->off;
+
+		if (f->segment && take > f->segment)
+			take = f->segment;
+		v[n].peer = f->dst;
+		v[n].data = f->data + f->off;
+		v[n++].len = take;
+		f->off += take;
+		if (f->off == f->len)
+			end_lend(e, end_pop(e));
+	}
+	if (n)
+		return n;
+	return e->table ? -EAGAIN : -ENODEV;
+}
+
+static void ude_want(struct dgram *d, unsigned int events)
+{
+	struct udp_end *e = end_of(d);
+
+	if (e->head && events & ST_READ)
+		job_ready(d->job);
+}
+
+/* How many packets of @v leave in one super-packet */
+static int run_length(const struct netstack *ns, const struct pkt *v, int n)
+{
+	size_t len = v->len, bytes = len;
+	int k = 1;
+
+	if (!ns->vnet_hdr || !ns->uso || !len ||
+	    !ip_fits(ns, v->peer.kind == ADDR_V6, UDP_HEADER + len))
+		return 1;
+	while (k < n && k < UDP_SEGMENTS && v[k].len && v[k].len <= len &&
+	       bytes + v[k].len <= DGRAM_MAX &&
+	       addr_eq(&v[k].peer, &v->peer)) {
+		bytes += v[k].len;
+		if (v[k++].len < len)
+			break; /* only the last may be shorter */
+	}
+	return k;
+}
+
+/* The device makes the checksum: the field holds the pseudo-header's sum */
+static void udp_offload(uint8_t *h, struct vnet *vnet, const struct addr *src,
+			const struct addr *dst, size_t len)
+{
+	uint32_t sum = csum_pseudo(src, dst, IPPROTO_UDP, (uint32_t)len);
+
+	put_be16(h + UDP_CSUM_OFFSET, (uint16_t)~csum_fold(sum));
+	vnet->csum_partial = true;
+	vnet->csum_offset = UDP_CSUM_OFFSET;
+	vnet->hdr_len = UDP_HEADER;
+}
+
+static void udp_checksum(uint8_t *h, const struct pkt *p,
+			 const struct addr *dst, size_t len)
+{
+	uint32_t sum = csum_pseudo(&p->peer, dst, IPPROTO_UDP, (uint32_t)len);
+	uint16_t c;
+
+	sum = csum_add(sum, h, UDP_HEADER);
+	if (p->len)
+		sum = csum_add(sum, p->data, p->len);
+	c = csum_fold(sum);
+	put_be16(h + UDP_CSUM_OFFSET, c ? c : 0xffff);
+}
+
+/* One frame of the @k packets at @v, which have one peer */
+static void end_write(struct udp_end *e, const struct pkt *v, int k)
+{
+	struct netstack *ns = e->table->ns;
+	const struct addr *src = &v->peer, *dst = &e->client;
+	uint8_t h[UDP_HEADER] = { 0 };
+	struct iovec iov[UDP_SEGMENTS + 1];
+	struct vnet vnet = { 0 };
+	size_t len = UDP_HEADER;
+	bool offload;
+	int i;
+
+	iov[0].iov_base = h;
+	iov[0].iov_len = UDP_HEADER;
+	for (i = 0; i < k; i++) {
+		iov[i + 1].iov_base = v[i].data;
+		iov[i + 1].iov_len = v[i].len;
+		len += v[i].len;
+	}
+	offload = ns->vnet_hdr &&
+		  (k > 1 || ip_fits(ns, src->kind == ADDR_V6, len));
+	put_be16(h, src->port);
+	put_be16(h + 2, dst->port);
+	put_be16(h + 4, (uint16_t)len);
+	if (offload)
+		udp_offload(h, &vnet, src, dst, len);
+	else
+		udp_checksum(h, v, dst, len);
+	if (k > 1) {
+		vnet.gso = GSO_UDP;
+		vnet.gso_size = (uint16_t)v->len;
+	}
+	if (ip_send(ns, src, dst, IPPROTO_UDP, iov, k + 1,
+		    offload ? &vnet : NULL))
+		worker_drop(ns->worker, DROP_UDP_SEND);
+}
+
+static int ude_send(struct dgram *d, const struct pkt *v, int n)
+{
+	struct udp_end *e = end_of(d);
+	int i, k;
+
+	if (!e->table)
+		return -ENODEV;
+	for (i = 0; i < n; i += k) {
+		k = 1;
+		/* a source the client's family cannot show, or a name */
+		if (v[i].peer.kind != e->client.kind || v[i].len > DGRAM_MAX) {
+			worker_drop(e->table->ns->worker, DROP_UDP_SEND);
+			continue;
+		}
+		k = run_length(e->table->ns, v + i, n - i);
+		end_write(e, v + i, k);
+	}
+	return n;
+}
+
+static void ude_reject(struct dgram *d, const struct addr *peer)
+{
+	struct udp_end *e = end_of(d);
+
+	if (e->table && peer->kind == e->client.kind)
+		icmp_unreachable(e->table->ns, &e->client, peer);
+}
+
+static void end_detach(struct udp_end *e)
+{
+	while (e->head)
+		free(end_pop(e));
+	htab_del(&e->table->ends, &e->by_client);
+	list_del(&e->node);
+	e->table = NULL;
+}
+
+static void ude_close(struct dgram *d)
+{
+	struct udp_end *e = end_of(d);
+
+	if (e->table)
+		end_detach(e);
+	frames_free(e->lent);
+	free(e);
+}
+
+static const struct dgram_ops udp_end_ops = {
+	.name = "netstack",
+	.recv = ude_recv,
+	.send = ude_send,
+	.want = ude_want,
+	.close = ude_close,
+	.reject = ude_reject,
+};
+
+static struct udp_end *end_find(struct udp_table *t, const struct addr *client,
+				uint32_t hash)
+{
+	struct hnode *n;
+	struct udp_end *e;
+
+	htab_each(n, &t->ends, hash) {
+		e = container_of(n, struct udp_end, by_client);
+		if (addr_eq(&e->client, client))
+			return e;
+	}
+	return NULL;
+}
+
+static struct udp_end *end_new(struct udp_table *t, const struct addr *client,
+			       uint32_t hash)
+{
+	struct udp_end *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	e->d.ops = &udp_end_ops;
+	e->table = t;
+	e->client = *client;
+	e->tail = &e->head;
+	e->map = udp_map_new(t->ns->worker, t->ns->listener.ib, client, &e->d);
+	if (!e->map) {
+		free(e);
+		return NULL;
+	}
+	htab_put(&t->ends, &e->by_client, hash);
+	list_add_tail(&t->all, &e->node);
+	return e;
+}
+
+/* 0 with the payload of @p, or -1: its length field lies */
+static int udp_payload(const struct packet *p, const uint8_t **data,
+		       size_t *len)
+{
+	size_t have, said;
+
+	if (p->len < (size_t)p->l4 + UDP_HEADER)
+		return -1;
+	have = p->len - p->l4;
+	said = get_be16(p->data + p->l4 + 4);
+	/* of a super-packet some kernels give the first segment's length */
+	if (p->vnet.gso == GSO_UDP)
+		said = have;
+	if (said < UDP_HEADER || said > have)
+		return -1;
+	*data = p->data + p->l4 + UDP_HEADER;
+	*len = said - UDP_HEADER;
+	return 0;
+}
+
+static void end_queue(struct udp_end *e, const struct packet *p,
+		      const uint8_t *data, size_t len)
+{
+	struct udp_table *t = e->table;
+	struct udp_frame *f;
+
+	while (e->head && (e->frames >= UDP_END_FRAMES ||
+			   e->bytes + len > UDP_END_BYTES ||
+			   t->bytes + len > UDP_ALL_BYTES))
+		end_drop_oldest(e);
+	if (t->bytes + len > UDP_ALL_BYTES) {
+		worker_drop(t->ns->worker, DROP_UDP_QUEUE);
+		return;
+	}
+	f = malloc(sizeof(*f) + len);
+	if (!f) {
+		worker_drop(t->ns->worker, DROP_NO_MEMORY);
+		return;
+	}
+	f->next = NULL;
+	f->dst = p->dst;
+	f->len = len;
+	f->segment = p->vnet.gso == GSO_UDP ? p->vnet.gso_size : 0;
+	f->off = 0;
+	memcpy(f->data, data, len);
+	*e->tail = f;
+	e->tail = &f->next;
+	e->frames++;
+	e->bytes += len;
+	t->bytes += len;
+}
+
+void udp_input(struct netstack *ns, struct packet *p)
+{
+	struct udp_table *t = ns->udp;
+	uint32_t hash = addr_hash(&p->src, rand_key());
+	const uint8_t *data;
+	struct udp_end *e;
+	size_t len;
+
+	if (udp_payload(p, &data, &len)) {
+		worker_drop(ns->worker, DROP_UDP_HEADER);
+		return;
+	}
+	e = end_find(t, &p->src, hash);
+	if (!e)
+		e = end_new(t, &p->src, hash);
+	if (!e) {
+		worker_drop(ns->worker, DROP_UDP_LIMIT);
+		return;
+	}
+	end_queue(e, p, data, len);
+	job_ready(e->d.job);
+}
+
+struct udp_table *udp_table_new(struct netstack *ns)
+{
+	struct udp_table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->ns = ns;
+	list_init(&t->all);
+	if (htab_init(&t->ends, 64)) {
+		free(t);
+		return NULL;
+	}
+	return t;
+}
+
+/* The maps end; each closes its end in the reaper */
+void udp_table_free(struct udp_table *t)
+{
+	if (!t)
+		return;
+	while (!list_empty(&t->all)) {
+		struct udp_end *e = list_first(&t->all, struct udp_end, node);
+
+		end_detach(e);
+		udp_map_kill(e->map, -ENODEV);
+	}
+	htab_free(&t->ends);
+	free(t);
+}
