@@ -1,0 +1,22 @@
+/* shake.h - SHAKE128 read in small pieces, which OpenSSL 3.0 cannot do */
+#ifndef GATEWAY_BASE_SHAKE_H
+#define GATEWAY_BASE_SHAKE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * struct shake128 - An endless stream of bytes that follows from a seed
+ * @lanes:	Keccak's state
+ * @pos:	Bytes of the current block already given out, 0 to 168
+ */
+struct shake128 {
+	uint64_t lanes[25];
+	uint32_t pos;
+};
+
+/* @n at most 167 bytes: one block, all that our protocols need */
+void shake128_init(struct shake128 *s, const void *seed, size_t n);
+void shake128_read(struct shake128 *s, void *out, size_t n);
+
+#endif
