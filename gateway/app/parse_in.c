@@ -88,7 +88,7 @@ static void parse_listen(struct jobj *o, struct inbound *ib, struct config *cfg)
 	}
 }
 
-static struct stat *bound_stat(struct config *cfg, bool on, const char *kind,
+static struct counter *bound_stat(struct config *cfg, bool on, const char *kind,
 			       const char *tag, const char *way)
 {
 	char name[256];

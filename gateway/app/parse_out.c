@@ -69,7 +69,7 @@ static const struct outbound_ops *outbound_kind(struct jobj *o)
 	return NULL;
 }
 
-static struct stat *bound_stat(struct config *cfg, bool on, const char *tag,
+static struct counter *bound_stat(struct config *cfg, bool on, const char *tag,
 			       const char *way)
 {
 	char name[256];

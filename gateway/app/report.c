@@ -6,7 +6,7 @@
 #include "gateway/base/log.h"
 #include "gateway/core/worker.h"
 
-static void report_stat(const struct stat *s, void *arg)
+static void report_stat(const struct counter *s, void *arg)
 {
 	(void)arg;
 	log_print(&(struct log_site){ 0 }, LOG_INFO, "stats: %s: %llu",

@@ -97,7 +97,7 @@ static ssize_t fds_writev(struct stream *s, const struct iovec *iov, int cnt)
 	if (!(f->watch.ready & ST_WRITE))
 		return -EAGAIN;
 	/* sendmsg does not write through msg_iov; it has no const form */
-	memcpy(&msg.msg_iov, &iov, sizeof(iov));
+	memcpy(&msg.msg_iov, &iov, sizeof(msg.msg_iov));
 	n = sendmsg(f->watch.fd, &msg, MSG_NOSIGNAL);
 	return n < 0 ? fds_fail(f, ST_WRITE) : n;
 }
@@ -154,10 +154,10 @@ static void fds_close(struct stream *s, int why)
 	free(f);
 }
 
-static int fds_fd(const struct stream *s, unsigned int dir)
+static struct watch *fds_watch(struct stream *s, unsigned int dir)
 {
 	(void)dir;
-	return fds_up(s) ? fds_const(s)->watch.fd : -1;
+	return fds_up(s) ? &fds(s)->watch : NULL;
 }
 
 static const struct stream_ops fd_stream_ops = {
@@ -168,7 +168,7 @@ static const struct stream_ops fd_stream_ops = {
 	.up = fds_up,
 	.finish = fds_finish,
 	.close = fds_close,
-	.fd = fds_fd,
+	.watch = fds_watch,
 };
 
 struct stream *fd_stream_new(struct worker *w, int fd, struct job *job,

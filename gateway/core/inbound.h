@@ -13,7 +13,7 @@ struct config;
 struct inbound;
 struct policy;
 struct session;
-struct stat;
+struct counter;
 struct transport;
 struct worker;
 
@@ -70,7 +70,7 @@ struct inbound {
 	struct sniffing sniffing;
 	struct sockopt sockopt;
 	const struct transport *transport; /* streamSettings; NULL raw */
-	struct stat *stat_up, *stat_down; /* NULL: not counted */
+	struct counter *stat_up, *stat_down; /* NULL: not counted */
 	void *settings; /* the kind's own */
 };
 

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "gateway/core/link_way.h"
 #include "gateway/core/worker.h"
 
 const char *way_name(enum way way)
@@ -20,26 +21,6 @@ const char *way_name(enum way way)
 	return (unsigned int)way < ARRAY_SIZE(names) ? names[way] : "?";
 }
 
-/* What a move returns: bytes, 0 end of source, -EAGAIN, or -errno with @dst_failed */
-struct moved {
-	ssize_t n;
-	bool dst_failed;
-};
-
-static struct moved moved(ssize_t n, bool dst)
-{
-	return (struct moved){ n, dst };
-}
-
-/* A side said -EAGAIN: remember which one the half waits for */
-static struct moved half_blocked(struct half *h, bool dst)
-{
-	if (dst)
-		h->dst_blocked = true;
-	else
-		h->src_blocked = true;
-	return moved(-EAGAIN, dst);
-}
 
 static struct moved half_lend(struct half *h)
 {
@@ -118,8 +99,23 @@ static struct moved half_copy(struct worker *w, struct half *h)
 	return put > 0 ? moved(put, true) : moved(-EAGAIN, true);
 }
 
+/* Both ends are bare sockets: the bytes need not come up here */
+static bool half_can_splice(struct half *h, struct watch **from,
+			    struct watch **to)
+{
+	struct stream *src = *h->src, *dst = *h->dst;
+
+	*from = src->ops->watch ? src->ops->watch(src, ST_READ) : NULL;
+	*to = *from && dst->ops->watch ? dst->ops->watch(dst, ST_WRITE) : NULL;
+	return *to;
+}
+
 static struct moved half_move(struct worker *w, struct half *h)
 {
+	struct watch *from, *to;
+
+	if (half_can_splice(h, &from, &to) && (h->pipe || pipe_borrow(w, h)))
+		return half_splice(w, h, from, to);
 	if ((*h->src)->ops->lend)
 		return half_lend(h);
 	if ((*h->dst)->ops->room)
@@ -198,7 +194,7 @@ static int half_pump(struct worker *w, struct half *h, size_t budget,
 			h->eof = true;
 		}
 	}
-	if (m.n >= 0 && h->eof && !h->early)
+	if (m.n >= 0 && h->eof && !h->early && !h->piped)
 		m = moved(half_finish(h), true);
 	else if (m.n >= 0 && !h->early)
 		*again = true;
@@ -243,8 +239,8 @@ void link_want(const struct half h[2])
 
 void link_free(struct worker *w, struct half h[2])
 {
-	(void)w;
 	for (int i = 0; i < 2; i++) {
+		pipe_return(w, &h[i]);
 		buf_free(h[i].early);
 		h[i].early = NULL;
 	}

@@ -12,7 +12,7 @@
 struct config;
 struct outbound;
 struct session;
-struct stat;
+struct counter;
 struct transport;
 struct udp_map;
 
@@ -57,7 +57,7 @@ struct outbound {
 	struct addr send_through;
 	uint8_t target_strategy;
 	struct sockopt sockopt;
-	struct stat *stat_up, *stat_down;
+	struct counter *stat_up, *stat_down;
 	void *settings;
 };
 

@@ -9,7 +9,7 @@
 #include "gateway/base/compat.h"
 
 static pthread_mutex_t stats_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct stat *stats_all; /* newest first; never shrinks */
+static struct counter *stats_all; /* newest first; never shrinks */
 
 static const char *const drop_names[] = {
 #define X(id, text) text,
@@ -23,10 +23,10 @@ const char *drop_name(enum drop d)
 	return (unsigned int)d < DROP_COUNT ? drop_names[d] : "?";
 }
 
-static struct stat *stat_make(const char *name)
+static struct counter *stat_make(const char *name)
 {
 	size_t len = strlen(name) + 1;
-	struct stat *s = calloc(1, sizeof(*s) + len);
+	struct counter *s = calloc(1, sizeof(*s) + len);
 	char *copy;
 
 	if (!s)
@@ -39,9 +39,9 @@ static struct stat *stat_make(const char *name)
 	return s;
 }
 
-struct stat *stat_get(const char *name)
+struct counter *stat_get(const char *name)
 {
-	struct stat *s;
+	struct counter *s;
 
 	pthread_mutex_lock(&stats_lock);
 	for (s = stats_all; s && strcmp(s->name, name) != 0;)
@@ -52,7 +52,7 @@ struct stat *stat_get(const char *name)
 	return s;
 }
 
-uint64_t stat_sum(const struct stat *s)
+uint64_t stat_sum(const struct counter *s)
 {
 	uint64_t sum = 0;
 
@@ -61,10 +61,10 @@ uint64_t stat_sum(const struct stat *s)
 	return sum;
 }
 
-void stat_each(void (*fn)(const struct stat *s, void *arg), void *arg)
+void stat_each(void (*fn)(const struct counter *s, void *arg), void *arg)
 {
 	pthread_mutex_lock(&stats_lock);
-	for (const struct stat *s = stats_all; s; s = s->next)
+	for (const struct counter *s = stats_all; s; s = s->next)
 		fn(s, arg);
 	pthread_mutex_unlock(&stats_lock);
 }

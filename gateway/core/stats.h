@@ -15,26 +15,26 @@
 struct worker;
 
 /**
- * struct stat - One named counter, e.g. "inbound>>>tun-in>>>traffic>>>uplink"
+ * struct counter - One named counter, e.g. "inbound>>>tun-in>>>traffic>>>uplink"
  *
  * Lives until the process ends: counters survive reloads.
  */
-struct stat {
-	struct stat *next;
+struct counter {
+	struct counter *next;
 	const char *name;
 	uint64_t cell[WORKERS_MAX];
 };
 
 /* Find or make; main thread only. NULL: out of memory */
-struct stat *stat_get(const char *name);
+struct counter *stat_get(const char *name);
 /* @s may be NULL: not counted */
-static inline void stat_add(struct stat *s, unsigned int worker, uint64_t n)
+static inline void stat_add(struct counter *s, unsigned int worker, uint64_t n)
 {
 	if (s)
 		s->cell[worker] += n;
 }
-uint64_t stat_sum(const struct stat *s);
-void stat_each(void (*fn)(const struct stat *s, void *arg), void *arg);
+uint64_t stat_sum(const struct counter *s);
+void stat_each(void (*fn)(const struct counter *s, void *arg), void *arg);
 
 /* Why a packet or a flow was not carried; names in stats.c */
 #define DROP_REASONS(X) \

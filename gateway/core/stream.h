@@ -15,6 +15,7 @@ enum { ST_READ = 1u << 0, ST_WRITE = 1u << 1 };
 #define STREAM_IOV 64 /* iovec places a caller of lend/room brings */
 
 struct stream;
+struct watch;
 
 /**
  * struct stream_ops - What any byte stream can do; no call blocks
@@ -38,8 +39,9 @@ struct stream;
  *		can tell a complete stream from a broken one
  * @shed:	Spent and holding no bytes: free only @s, return the one below.
  *		Otherwise NULL. The op may be NULL: never
- * @fd:		Socket for splice(2) in direction @dir (ST_READ or ST_WRITE); -1
- *		while this layer holds or transforms bytes that way. NULL: never
+ * @watch:	Socket for splice(2) in direction @dir (ST_READ or ST_WRITE), with
+ *		its readiness; NULL while this layer holds or transforms bytes
+ *		that way. The op may be NULL: never
  *
  * Only the owner calls; only from its job's run(). A stream may be used from
  * birth: while connecting, calls return -EAGAIN; a failed connect is the
@@ -58,7 +60,7 @@ struct stream_ops {
 	int (*finish)(struct stream *s);
 	void (*close)(struct stream *s, int why);
 	struct stream *(*shed)(struct stream *s);
-	int (*fd)(const struct stream *s, unsigned int dir);
+	struct watch *(*watch)(struct stream *s, unsigned int dir);
 };
 
 /**

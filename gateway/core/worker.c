@@ -17,6 +17,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/core/config.h"
 #include "gateway/core/fd_dgram.h"
+#include "gateway/core/link_way.h"
 #include "gateway/core/session.h"
 #include "gateway/core/udp.h"
 
@@ -261,6 +262,7 @@ void worker_fini(struct worker *w)
 {
 	udp_worker_stop(w);
 	fd_dgram_worker_stop(w);
+	pipe_drop_all(w);
 	if (w->wakefd >= 0) {
 		watch_del(w, &w->wake_watch);
 		close(w->wakefd);

@@ -53,10 +53,10 @@ static struct socks_udp *udp_of(struct dgram *d)
 static int server_addr(const struct socks_udp *u, struct addr *out)
 {
 	const struct socks_conf *conf = u->ob->settings;
-	const struct stream *c = u->control;
+	struct stream *c = u->control;
+	const struct watch *w;
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
-	int fd;
 
 	if (addr_is_ip(&conf->server)) {
 		*out = conf->server;
@@ -64,8 +64,8 @@ static int server_addr(const struct socks_udp *u, struct addr *out)
 	}
 	while (c->below)
 		c = c->below;
-	fd = c->ops->fd ? c->ops->fd(c, ST_READ) : -1;
-	if (fd < 0 || getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
+	w = c->ops->watch ? c->ops->watch(c, ST_READ) : NULL;
+	if (!w || getpeername(w->fd, (struct sockaddr *)&ss, &len) < 0)
 		return -EHOSTUNREACH;
 	*out = addr_from_sockaddr(&ss);
 	return addr_is_ip(out) ? 0 : -EHOSTUNREACH;

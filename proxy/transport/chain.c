@@ -75,11 +75,11 @@ static void chain_close(struct stream *s, int why)
 	free(c);
 }
 
-static int chain_fd(const struct stream *s, unsigned int dir)
+static struct watch *chain_watch(struct stream *s, unsigned int dir)
 {
-	const struct stream *b = s->below;
+	struct stream *b = s->below;
 
-	return b->ops->fd ? b->ops->fd(b, dir) : -1;
+	return b->ops->watch ? b->ops->watch(b, dir) : NULL;
 }
 
 static const struct stream_ops chain_ops = {
@@ -90,7 +90,7 @@ static const struct stream_ops chain_ops = {
 	.up = chain_up,
 	.finish = chain_finish,
 	.close = chain_close,
-	.fd = chain_fd,
+	.watch = chain_watch,
 };
 
 /* A copy of the session served (or of nothing), with the server as target */
