@@ -133,7 +133,8 @@ $B/lw_all.o: $(LWOBJ) $B/.list
 	@echo "  LD -r   $@"
 	$Q$(LD) -r -o $@ $(filter %.o,$^)
 
-$B/lw_%.o: $B/lw_all.o
+# a static pattern: make's own %: %.o would look for lw_table.d.o here
+$(LWIDX:%=$B/lw_%.o): $B/lw_%.o: $B/lw_all.o
 	$Q$(OBJCOPY) --redefine-sym lw_ops=lw_ops_$* \
 		--keep-global-symbol=lw_ops_$* $< $@
 

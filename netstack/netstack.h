@@ -17,11 +17,18 @@
 
 struct frag_table;
 struct lw;
+struct lw_buf;
 struct lw_ops;
+struct tun_device;
 struct udp_table;
 
 /**
  * struct netstack - All of one worker's netstack; embeds the listener
+ * @fd:		Own duplicate of this worker's queue; -1: the worker has none
+ * @timer:	lwIP's next timer; not armed while no flow needs one
+ * @buf:	Where the next packet is read to
+ * @spare:	Receive buffers kept; @bufs: all in existence; @bufs_max: above
+ *		that packets are copied instead of handed over
  * @mtu:	Of the TUN
  * @vnet_hdr:	Frames carry a virtio-net header
  * @tso, @uso:	What the device takes
@@ -35,6 +42,10 @@ struct netstack {
 	struct watch watch;
 	struct job job; /* reads a burst */
 	struct flusher flusher;
+	struct timer timer;
+	struct tun_device *device;
+	struct lw_buf *buf, *spare;
+	uint32_t spare_count, bufs, bufs_max;
 	uint16_t mtu;
 	bool vnet_hdr, tso, uso, local_echo;
 	const struct lw_ops *lw_ops;

@@ -1,0 +1,159 @@
+/*
+ * lw_in.h - Inside of one stack copy: flows, buckets, and who calls whom
+ *
+ *   lw.c       new/free/input/flush, admission, the accept callback
+ *   bucket.c   hash table of lwIP's pcb lists, growth, the slow timer's sweep
+ *   tcp_end.c  a flow as struct stream
+ *   output.c   lwIP's segments become TUN frames
+ *   sack.c     loss recovery by the SACK blocks lwIP ignores
+ *
+ * lwIP keeps its pcbs on two global lists. Here each bucket has its own pair,
+ * and the globals are loaded with the pair of the flow at work: so every lwIP
+ * call that may add, move or free a pcb runs behind bucket_select().
+ */
+#ifndef NETSTACK_LW_LW_IN_H
+#define NETSTACK_LW_LW_IN_H
+
+#include "gateway/base/list.h"
+#include "gateway/core/stream.h"
+#include "gateway/core/worker.h"
+#include "lwip/netif.h"
+#include "lwip/priv/tcp_priv.h"
+#include "lwip/tcp.h"
+#include "netstack/lw.h"
+
+#define LW_ACK_MS      20 /* a lone small segment waits that long for company */
+#define LW_SOURCES     1024
+#define LW_LINGER_MS   60000 /* a closed flow's last bytes; then reset */
+#define LW_MSS_MIN     64
+#define LW_SUPER_BYTES 64000 /* payload of a super-segment */
+
+struct slab;
+struct sack;
+
+/**
+ * struct flow - One client connection; born with the SYN
+ * @node:	In lw->flows
+ * @out:	In lw->half_open, later in lw->touched or alone
+ * @ack:	In lw->acks when a delayed acknowledgement waits
+ * @pcb:	NULL once lwIP has freed it
+ * @hash:	Of the tuple; bucket = hash & mask
+ * @rx_head, @rx_tail:	Received, unread pbufs, each with its own length
+ * @rx_bytes:	Their sum
+ * @rx_space:	Free bytes behind @rx_tail's data, when it is our own copy
+ * @tx_head, @tx_tail:	Slabs with bytes lwIP refers to, oldest first
+ * @tx_written, @tx_freed:	Running byte counts: given to lwIP, freed by it
+ * @sack:	Loss recovery; NULL until the first loss
+ * @err:	-errno of every further call
+ * @closed_ms:	When the owner let go
+ * @rmss:	The client's segment size; @source: slot in lw->by_source
+ * @want:	ST_*; @owned: a session holds the stream
+ * @half:	Counted as half-open; @rx_fin, @tx_fin: ends of the directions
+ */
+struct flow {
+	struct stream stream; /* must be first */
+	struct list node, out, ack;
+	struct tcp_pcb *pcb;
+	struct pbuf *rx_head, *rx_tail;
+	struct slab *tx_head, *tx_tail;
+	struct sack *sack;
+	uint32_t hash;
+	uint32_t rx_bytes;
+	uint32_t tx_written, tx_freed;
+	uint32_t closed_ms;
+	int err;
+	uint16_t rmss, source, rx_space;
+	uint8_t want;
+	bool owned, half, rx_fin, tx_fin;
+};
+
+/* A bucket's share of lwIP's lists */
+struct bucket {
+	struct tcp_pcb *active, *tw;
+};
+
+/**
+ * struct lw - The stack
+ * @cur:	Bucket whose lists are loaded in lwIP's globals
+ * @hot:	Bit a bucket with something to time; @hot_count: set bits
+ * @in_hash:	Of the packet in tcp_input()
+ * @tick_due_ms:	Valid while @hot_count; @ack_due_ms: while @acks
+ * @spare:	Slabs kept; the first one is what room() shows
+ * @spare_count:	Their number
+ * @timer_calls:	Copy of lwIP's private timer counter
+ * @flat:	Scratch for a segment of too many pieces
+ * @bare:	The pbuf of a packet without payload
+ */
+struct lw {
+	struct lw_conf conf;
+	struct netif netif;
+	struct tcp_pcb_listen *listener;
+	struct bucket *buckets;
+	uint64_t *hot;
+	uint32_t mask, cur, hot_count, in_hash;
+	uint64_t key;
+	struct list flows, half_open, touched, acks;
+	uint32_t tick_due_ms, ack_due_ms;
+	struct slab *spare;
+	unsigned int spare_count;
+	uint8_t *flat;
+	struct pbuf_custom bare;
+	bool assert_hit;
+	struct lw_stats stats;
+	uint16_t by_source[LW_SOURCES];
+};
+
+extern struct lw *lw_self; /* the one this copy serves; lwIP is global too */
+
+static inline uint32_t lw_now(void)
+{
+	return lw_self->conf.worker->now_ms;
+}
+
+static inline struct flow *flow_of(const struct tcp_pcb *pcb)
+{
+	return pcb->ext_args[0].data;
+}
+
+/* Seen by a session waiting for @events */
+static inline void flow_notify(struct flow *f, unsigned int events)
+{
+	if (f->stream.job && (f->want & events || f->err))
+		job_ready(f->stream.job);
+}
+
+static inline struct addr lw_addr(const ip_addr_t *a, uint16_t port)
+{
+	if (IP_IS_V6_VAL(*a))
+		return addr_v6(ip_2_ip6(a)->addr, port);
+	return addr_v4(&ip_2_ip4(a)->addr, port);
+}
+
+/* bucket.c */
+int bucket_init(struct lw *lw);
+void bucket_fini(struct lw *lw);
+void bucket_select(struct lw *lw, uint32_t hash);
+void bucket_grow(struct lw *lw);
+/* The loaded bucket needs the slow timer if one of its pcbs does */
+void bucket_mark(struct lw *lw);
+void bucket_sweep(struct lw *lw);
+
+/* tcp_end.c */
+struct flow *flow_new(struct lw *lw, struct tcp_pcb *pcb);
+/* lwIP frees the pcb of @f */
+void flow_pcb_gone(struct flow *f);
+void flow_free(struct flow *f);
+void flow_accepted(struct flow *f);
+void flow_rx_drop(struct flow *f);
+void slab_trim(struct lw *lw, unsigned int keep);
+
+/* output.c */
+err_t output_init(struct netif *nif);
+/* Send @len bytes of the sequence space from @seq again */
+void output_again(struct flow *f, uint32_t seq, uint32_t len);
+
+/* sack.c */
+void sack_input(struct flow *f, const struct tcp_hdr *th, uint32_t payload);
+void sack_free(struct flow *f);
+
+#endif

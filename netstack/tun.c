@@ -1,0 +1,325 @@
+/*
+ * tun.c - TUN devices: opening, offload ladder, and the virtio-net header
+ *
+ *   ladder:  USO + TSO + CSUM  ->  TSO + CSUM  ->  header only  ->  no header
+ *
+ * The ladder is about frames towards us. Whatever rung it ends on, the kernel
+ * segments and sums what we write as long as there is a header.
+ * Source: Linux Documentation/networking/tuntap.rst; virtio 1.2, 5.1.6.
+ */
+#include "netstack/tun.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/virtio_net.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "gateway/base/compat.h"
+#include "gateway/base/log.h"
+#include "gateway/core/inbound.h"
+#include "gateway/core/tun_conf.h"
+#include "gateway/core/worker.h"
+#include "netstack/lw.h"
+
+/* Older headers lack them; Linux 6.2 */
+enum {
+	OFFLOAD_USO = 0x20 | 0x40,
+	OFFLOAD_TSO = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6,
+	GSO_UDP_L4 = 5,
+	COPIES_MAX = 64
+};
+
+/* Shared by all workers: which devices are open, which stack copies are used */
+static pthread_mutex_t tun_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct tun_device *tun_devices;
+static bool copy_used[COPIES_MAX];
+
+void vnet_encode(const struct vnet *v, bool v6, uint8_t out[TUN_VNET_BYTES])
+{
+	uint16_t field[4] = { v->hdr_len, v->gso_size, v->csum_start,
+			      v->csum_offset };
+
+	out[0] = v->csum_partial ? VIRTIO_NET_HDR_F_NEEDS_CSUM : 0;
+	out[1] = VIRTIO_NET_HDR_GSO_NONE;
+	if (v->gso == GSO_UDP)
+		out[1] = GSO_UDP_L4;
+	else if (v->gso != GSO_NONE)
+		out[1] = v6 ? VIRTIO_NET_HDR_GSO_TCPV6 :
+			      VIRTIO_NET_HDR_GSO_TCPV4;
+	for (unsigned int i = 0; i < ARRAY_SIZE(field); i++) {
+		out[2 + i * 2] = (uint8_t)field[i];
+		out[3 + i * 2] = (uint8_t)(field[i] >> 8);
+	}
+}
+
+static uint16_t get_le16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] | p[1] << 8);
+}
+
+void vnet_decode(const uint8_t in[TUN_VNET_BYTES], struct vnet *out)
+{
+	*out = (struct vnet){
+		.csum_partial = in[0] & VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.csum_ok = in[0] & VIRTIO_NET_HDR_F_DATA_VALID,
+		.hdr_len = get_le16(in + 2),
+		.gso_size = get_le16(in + 4),
+		.csum_start = get_le16(in + 6),
+		.csum_offset = get_le16(in + 8),
+	};
+	switch (in[1] & ~VIRTIO_NET_HDR_GSO_ECN) {
+	case VIRTIO_NET_HDR_GSO_TCPV4:
+		out->gso = GSO_TCP4;
+		break;
+	case VIRTIO_NET_HDR_GSO_TCPV6:
+		out->gso = GSO_TCP6;
+		break;
+	case VIRTIO_NET_HDR_GSO_UDP:
+	case GSO_UDP_L4:
+		out->gso = GSO_UDP;
+		break;
+	default:
+		out->gso = GSO_NONE;
+	}
+}
+
+/* --- opening --------------------------------------------------------------- */
+
+static int queue_open(const char *name, short flags, struct ifreq *ifr)
+{
+	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return -errno;
+	memset(ifr, 0, sizeof(*ifr));
+	memcpy(ifr->ifr_name, name, strlen(name));
+	ifr->ifr_flags = flags;
+	if (ioctl(fd, TUNSETIFF, ifr) == 0)
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+/* The first queue makes the device; without IFF_VNET_HDR on very old kernels */
+static int device_open_first(struct tun_device *d, const char *name,
+			     short *flags)
+{
+	struct ifreq ifr;
+	int fd = queue_open(name, (short)(*flags | IFF_VNET_HDR), &ifr);
+
+	if (fd == -EINVAL) {
+		fd = queue_open(name, *flags, &ifr);
+	} else {
+		*flags |= IFF_VNET_HDR;
+		d->vnet_hdr = true;
+	}
+	if (fd < 0)
+		return fd;
+	memcpy(d->name, ifr.ifr_name, sizeof(d->name));
+	d->name[IFNAMSIZ - 1] = '\0';
+	return fd;
+}
+
+static void queue_offload(struct tun_device *d, int fd)
+{
+	int one = 1;
+
+	if (!d->vnet_hdr)
+		return;
+	/* ioctls that take flags take them by value */
+	if (ioctl(fd, TUNSETVNETLE, &one))
+		log_warning("tun: %s: TUNSETVNETLE: %s", d->name,
+			    strerror(errno));
+	d->uso = !ioctl(fd, TUNSETOFFLOAD,
+			(unsigned long)(OFFLOAD_TSO | OFFLOAD_USO));
+	d->tso = d->uso || !ioctl(fd, TUNSETOFFLOAD, (unsigned long)OFFLOAD_TSO);
+}
+
+static void device_close(struct tun_device *d)
+{
+	for (unsigned int i = 0; i < d->queues; i++)
+		close(d->fds[i]);
+	d->queues = 0;
+}
+
+static int device_open(struct tun_device *d, const char *name, unsigned int n)
+{
+	short flags = IFF_TUN | IFF_NO_PI;
+	struct ifreq ifr;
+	int fd;
+
+	if (n > 1)
+		flags |= IFF_MULTI_QUEUE;
+	while (d->queues < n) {
+		fd = d->queues ? queue_open(d->name, flags, &ifr) :
+				 device_open_first(d, name, &flags);
+		if (fd < 0) {
+			device_close(d);
+			return fd;
+		}
+		queue_offload(d, fd);
+		d->fds[d->queues++] = fd;
+	}
+	return 0;
+}
+
+/* A descriptor of somebody else: take it as it is */
+static int device_adopt(struct tun_device *d, int fd)
+{
+	struct ifreq ifr;
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return -errno;
+	memset(&ifr, 0, sizeof(ifr));
+	if (ioctl(fd, TUNGETIFF, &ifr) == 0) {
+		d->vnet_hdr = ifr.ifr_flags & IFF_VNET_HDR;
+		queue_offload(d, fd);
+	}
+	d->handed = true;
+	d->fds[0] = fd;
+	d->queues = 1;
+	return 0;
+}
+
+static int env_fd(void)
+{
+	const char *text = getenv("xray.tun.fd");
+	char *end;
+	long fd;
+
+	if (!text)
+		text = getenv("XRAY_TUN_FD");
+	if (!text || !*text)
+		return -1;
+	fd = strtol(text, &end, 10);
+	return *end || fd < 0 || fd > 1 << 20 ? -1 : (int)fd;
+}
+
+/* --- the table ------------------------------------------------------------- */
+
+static void device_key(const struct inbound *ib, char key[64])
+{
+	const struct tun_conf *tc = ib->settings;
+
+	snprintf(key, 64, "%s %.40s", tc->name ? tc->name : "",
+		 tc->name ? "" : ib->tag);
+}
+
+static unsigned int copies_take(struct tun_device *d, unsigned int n)
+{
+	unsigned int got = 0;
+
+	for (unsigned int i = 0; i < lw_table_len && got < n; i++) {
+		if (copy_used[i])
+			continue;
+		copy_used[i] = true;
+		d->lw[got++] = lw_table[i];
+	}
+	return got;
+}
+
+static void copies_give(struct tun_device *d)
+{
+	for (unsigned int i = 0; i < lw_table_len; i++)
+		for (unsigned int k = 0; k < WORKERS_MAX; k++)
+			if (d->lw[k] == lw_table[i])
+				copy_used[i] = false;
+}
+
+static int device_make(const struct inbound *ib, const char *key,
+		       struct tun_device **out)
+{
+	const struct tun_conf *tc = ib->settings;
+	struct tun_device *d = calloc(1, sizeof(*d));
+	int fd = env_fd(), err = -ENOBUFS;
+	unsigned int n;
+
+	if (!d)
+		return -ENOMEM;
+	memcpy(d->key, key, sizeof(d->key));
+	n = copies_take(d, fd >= 0 || !workers_count ? 1 : workers_count);
+	if (n)
+		err = fd >= 0 ? device_adopt(d, fd) :
+				device_open(d, tc->name ? tc->name : "culvert%d",
+					    n);
+	if (err < 0) {
+		copies_give(d);
+		free(d);
+		return err;
+	}
+	log_info("tun: %s: %u queues, offload %s", d->handed ? "fd" : d->name,
+		 d->queues, d->uso ? "udp+tcp" : d->tso ? "tcp" : "none");
+	d->next = tun_devices;
+	tun_devices = d;
+	*out = d;
+	return 0;
+}
+
+static struct tun_device *device_find(const char *key)
+{
+	struct tun_device *d = tun_devices;
+
+	while (d && strcmp(d->key, key) != 0)
+		d = d->next;
+	return d;
+}
+
+int tun_get(const struct inbound *ib, struct tun_device **out)
+{
+	struct tun_device *d;
+	char key[64] = "";
+	int err = 0;
+
+	device_key(ib, key);
+	pthread_mutex_lock(&tun_lock);
+	d = device_find(key);
+	if (!d)
+		err = device_make(ib, key, &d);
+	if (!err) {
+		d->refs++;
+		*out = d;
+	}
+	pthread_mutex_unlock(&tun_lock);
+	if (err)
+		log_error("tun: %s: cannot open the device: %s", ib->tag,
+			  strerror(-err));
+	return err;
+}
+
+void tun_put(struct tun_device *d)
+{
+	struct tun_device **pp = &tun_devices;
+
+	pthread_mutex_lock(&tun_lock);
+	if (--d->refs == 0) {
+		while (*pp != d)
+			pp = &(*pp)->next;
+		*pp = d->next;
+		device_close(d);
+		copies_give(d);
+		free(d);
+	}
+	pthread_mutex_unlock(&tun_lock);
+}
+
+bool tun_name(const struct inbound *ib, char out[IFNAMSIZ])
+{
+	struct tun_device *d;
+	char key[64] = "";
+
+	device_key(ib, key);
+	pthread_mutex_lock(&tun_lock);
+	d = device_find(key);
+	if (d)
+		memcpy(out, d->name, IFNAMSIZ);
+	pthread_mutex_unlock(&tun_lock);
+	return d && !d->handed;
+}

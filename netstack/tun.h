@@ -1,0 +1,58 @@
+/*
+ * tun.h - TUN devices: one is shared by all workers, each has its own queue
+ *
+ * All queues are opened at once, before the device is brought up: the number of
+ * attached queues must not change while flows are steered by it.
+ */
+#ifndef NETSTACK_TUN_H
+#define NETSTACK_TUN_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/core/stats.h"
+#include "netstack/packet.h"
+
+struct inbound;
+struct lw_ops;
+struct tun_conf;
+
+#define TUN_VNET_BYTES 10 /* virtio-net header of a frame */
+#define TUN_IOV	       256 /* pieces of one frame */
+
+/**
+ * struct tun_device - A device of this process, counted
+ * @key:	What the configuration calls it
+ * @name:	What the kernel calls it; "" for a descriptor handed in
+ * @fds:	A queue each
+ * @queues:	Their number: workers, but at most free stack copies
+ * @lw:		The stack copy that belongs to each queue
+ * @handed:	Opened and set up by somebody else
+ */
+struct tun_device {
+	struct tun_device *next;
+	char key[64];
+	char name[IFNAMSIZ];
+	int fds[WORKERS_MAX];
+	const struct lw_ops *lw[WORKERS_MAX];
+	unsigned int queues, refs;
+	bool vnet_hdr, tso, uso, handed;
+};
+
+/*
+ * Find or make the device of @ib, and take a reference. Any thread. 0 with *@out,
+ * or -errno after log_error(). A descriptor in the environment (xray.tun.fd,
+ * XRAY_TUN_FD) is used instead of a new device.
+ */
+int tun_get(const struct inbound *ib, struct tun_device **out);
+/* The last reference closes the queues; the device is gone then */
+void tun_put(struct tun_device *d);
+/* Kernel name of the device of @ib into @out; false: not open, or handed in */
+bool tun_name(const struct inbound *ib, char out[IFNAMSIZ]);
+
+/* The virtio-net header, little-endian whatever the host is */
+void vnet_encode(const struct vnet *v, bool v6, uint8_t out[TUN_VNET_BYTES]);
+void vnet_decode(const uint8_t in[TUN_VNET_BYTES], struct vnet *out);
+
+#endif
