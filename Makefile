@@ -11,6 +11,7 @@ DESTDIR	?=
 CONF	?= config.json
 VERSION	:= 0.1.0
 Q	?= @
+comma	:= ,
 
 # --- flags ------------------------------------------------------------------
 
@@ -160,6 +161,10 @@ endif
 
 # --- tests and fuzz targets ---------------------------------------------------
 
+# alloc_fail_at() of the unit tests stands between them and these
+UNITLD	:= $(if $(wildcard tests/unit/alloc_fail.c),\
+	   $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc strdup))
+
 # test_lw_* look inside the instanced stack: they get lw_all.o and lwIP's headers
 $B/obj/tests/unit/test_lw_%.o: tests/unit/test_lw_%.c $B/.flags | $(LWSTAMP)
 	@mkdir -p $(@D)
@@ -170,12 +175,12 @@ $B/unit/test_lw_%: $B/obj/tests/unit/test_lw_%.o $(UNITHLP) $B/lw_all.o \
 		$B/libculvert.a
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
-	$Q$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka -lm
+	$Q$(CC) $(ALL_LDFLAGS) $(UNITLD) -o $@ $^ $(PKG_LIBS) -lcmocka -lm
 
 $B/unit/%: $B/obj/tests/unit/%.o $(UNITHLP) $B/libculvert.a
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
-	$Q$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka -lm
+	$Q$(CC) $(ALL_LDFLAGS) $(UNITLD) -o $@ $^ $(PKG_LIBS) -lcmocka -lm
 
 $B/obj/tests/fuzz/fuzz_lw_%.o: tests/fuzz/fuzz_lw_%.c $B/.flags | $(LWSTAMP)
 	@mkdir -p $(@D)

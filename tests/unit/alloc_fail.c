@@ -1,0 +1,63 @@
+/*
+ * alloc_fail.c - Make the n-th allocation fail
+ *
+ * Unit tests are linked with --wrap for these four, so that the sanitizers
+ * still see the real ones.
+ */
+#include "tests/unit/alloc_fail.h"
+
+#include <stddef.h>
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+char *__real_strdup(const char *s);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+char *__wrap_strdup(const char *s);
+
+static _Thread_local unsigned int left; /* 0: off */
+static _Thread_local bool hit;
+
+void alloc_fail_at(unsigned int n)
+{
+	left = n;
+	hit = false;
+}
+
+bool alloc_fail_hit(void)
+{
+	bool was = hit;
+
+	alloc_fail_at(0);
+	return was;
+}
+
+static bool fails(void)
+{
+	if (!left || --left)
+		return false;
+	hit = true;
+	return true;
+}
+
+void *__wrap_malloc(size_t n)
+{
+	return fails() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+	return fails() ? NULL : __real_realloc(p, n);
+}
+
+char *__wrap_strdup(const char *s)
+{
+	return fails() ? NULL : __real_strdup(s);
+}
