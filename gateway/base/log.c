@@ -242,25 +242,28 @@ static bool put_line(struct target *t, const struct line *l,
 	return false;
 }
 
-/* End the line and put it; after a gap, say how many were lost */
+/* Say in the error log how many lines @t has lost, now that it takes some */
+static void put_gap(struct target *t)
+{
+	struct line l;
+
+	line_stamp(&l);
+	line_level(&l, LOG_WARNING);
+	l.n += (size_t)snprintf(l.s + l.n, 80,
+				"log: %llu lines of the %s log were lost\n",
+				(unsigned long long)t->lost,
+				t == &error_log ? "error" : "access");
+	if (put_line(&error_log, &l, LOG_WARNING))
+		t->lost = 0;
+}
+
+/* End the line and put it */
 static void put(struct target *t, struct line *l, enum log_level level)
 {
-	struct line gap;
-	uint64_t lost;
-
 	l->s[l->n++] = '\n';
 	pthread_mutex_lock(&lock);
-	lost = t->lost;
-	if (put_line(t, l, level) && lost) {
-		t->lost = 0;
-		line_stamp(&gap);
-		line_level(&gap, LOG_WARNING);
-		gap.n += (size_t)snprintf(gap.s + gap.n, 80,
-					  "log: %llu lines were lost, their "
-					  "target was full\n",
-					  (unsigned long long)lost);
-		put_line(t, &gap, LOG_WARNING);
-	}
+	if (put_line(t, l, level) && t->lost)
+		put_gap(t);
 	pthread_mutex_unlock(&lock);
 }
 
