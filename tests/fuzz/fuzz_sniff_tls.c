@@ -1,0 +1,17 @@
+/* fuzz_sniff_tls.c - Any bytes as the head of a stream */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/sniff/sniffers.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+	struct sniffed s;
+
+	if (sniff_tls(p, n, &s) == SNIFF_YES && strlen(s.domain) != s.len)
+		abort();
+	return 0;
+}
