@@ -1,0 +1,375 @@
+/* test_link.c - The relay over real sockets, layers and a memory end */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "gateway/core/fd_stream.h"
+#include "gateway/core/link.h"
+#include "gateway/core/worker.h"
+
+#define TOTAL (3u << 20)
+#define HEAD  7 /* bytes of the test layer's header */
+
+/* What a pump needs: a worker, two ends, a job that runs it */
+struct rig {
+	struct worker w;
+	struct job job;
+	struct stream *in, *out;
+	struct half half[2];
+	int client, server; /* far ends of the socket pairs */
+	int result, side;
+	bool done;
+};
+
+static void rig_run(struct job *j)
+{
+	struct rig *r = container_of(j, struct rig, job);
+	bool again;
+
+	if (r->done)
+		return;
+	r->result = link_pump(&r->w, r->half, WORKER_BUDGET_BYTES, &again,
+			      &r->side);
+	if (r->result != 0) {
+		r->done = true;
+		return;
+	}
+	link_want(r->half);
+	if (again)
+		job_ready(&r->job);
+}
+
+static struct stream *rig_end(struct rig *r, int *far)
+{
+	int sv[2];
+	struct stream *s;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sv),
+			 0);
+	s = fd_stream_new(&r->w, sv[0], &r->job, false);
+	assert_non_null(s);
+	*far = sv[1];
+	return s;
+}
+
+static void rig_up(struct rig *r)
+{
+	memset(r, 0, sizeof(*r));
+	assert_int_equal(worker_init(&r->w, 0, NULL), 0);
+	r->job = (struct job){ .run = rig_run, .worker = &r->w };
+	r->in = rig_end(r, &r->client);
+	r->out = rig_end(r, &r->server);
+	r->half[0] = (struct half){ .src = &r->in, .dst = &r->out };
+	r->half[1] = (struct half){ .src = &r->out, .dst = &r->in };
+	job_ready(&r->job);
+}
+
+static void rig_down(struct rig *r)
+{
+	link_free(&r->w, r->half);
+	stream_close(&r->in, 0);
+	stream_close(&r->out, 0);
+	job_forget(&r->job);
+	worker_fini(&r->w);
+	close(r->client);
+	close(r->server);
+}
+
+static uint8_t pattern(size_t i)
+{
+	return (uint8_t)(i * 131 + (i >> 8) * 7 + (i >> 16));
+}
+
+/**
+ * struct feed - One direction as the test drives it
+ * @from:	Written by the test; @to: read and compared
+ */
+struct feed {
+	int from, to;
+	size_t sent, got, total;
+	bool shut, ended;
+};
+
+static void feed_step(struct feed *f)
+{
+	static uint8_t b[40000];
+	ssize_t n;
+
+	if (f->sent < f->total) {
+		size_t k = f->total - f->sent;
+
+		k = k < sizeof(b) ? k : sizeof(b);
+		for (size_t i = 0; i < k; i++)
+			b[i] = pattern(f->sent + i);
+		n = write(f->from, b, k);
+		if (n > 0)
+			f->sent += (size_t)n;
+	} else if (!f->shut) {
+		shutdown(f->from, SHUT_WR);
+		f->shut = true;
+	}
+	n = read(f->to, b, sizeof(b));
+	for (ssize_t i = 0; i < n; i++)
+		assert_int_equal(b[i], pattern(f->got + (size_t)i));
+	if (n > 0)
+		f->got += (size_t)n;
+	if (n == 0)
+		f->ended = true;
+}
+
+static void rig_transfer(struct rig *r, size_t up, size_t down)
+{
+	struct feed f[2] = { { .from = r->client, .to = r->server, .total = up },
+			     { .from = r->server,
+			       .to = r->client,
+			       .total = down } };
+
+	for (int i = 0; i < 20000 && !(f[0].ended && f[1].ended); i++) {
+		feed_step(&f[0]);
+		feed_step(&f[1]);
+		worker_tick(&r->w, 0);
+	}
+	assert_int_equal(f[0].got, up);
+	assert_int_equal(f[1].got, down);
+	assert_true(f[0].ended && f[1].ended);
+	worker_tick(&r->w, 0);
+	assert_int_equal(r->result, 1);
+	assert_int_equal(r->half[0].total, up);
+	assert_int_equal(r->half[1].total, down);
+}
+
+static void sockets_are_spliced_both_ways(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_up(&r);
+	rig_transfer(&r, TOTAL, TOTAL / 2);
+	assert_int_equal(r.half[0].way, WAY_SPLICE);
+	assert_int_equal(r.half[1].way, WAY_SPLICE);
+	assert_null(r.half[0].pipe); /* borrowed only while it holds bytes */
+	rig_down(&r);
+}
+
+static void an_empty_direction_still_ends(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_up(&r);
+	rig_transfer(&r, 0, 1000);
+	rig_down(&r);
+}
+
+/* --- a layer: eats a header on the way in, then is spent --- */
+
+struct strip {
+	struct stream s;
+	size_t left; /* header bytes still to come */
+	bool transform; /* never sheds; turns each byte over */
+};
+
+static ssize_t strip_readv(struct stream *s, const struct iovec *iov, int cnt)
+{
+	struct strip *st = container_of(s, struct strip, s);
+	ssize_t n;
+
+	while (st->left) {
+		uint8_t head[HEAD];
+
+		n = stream_read(s->below, head, st->left);
+		if (n <= 0)
+			return n;
+		st->left -= (size_t)n;
+	}
+	n = s->below->ops->readv(s->below, iov, cnt);
+	for (ssize_t i = 0; st->transform && i < n; i++)
+		((uint8_t *)iov[0].iov_base)[i] ^= 0xff;
+	return n;
+}
+
+static ssize_t strip_writev(struct stream *s, const struct iovec *iov, int cnt)
+{
+	return s->below->ops->writev(s->below, iov, cnt);
+}
+
+static void strip_want(struct stream *s, unsigned int events)
+{
+	s->below->ops->want(s->below, events);
+}
+
+static bool strip_up(const struct stream *s)
+{
+	return s->below->ops->up(s->below);
+}
+
+static int strip_finish(struct stream *s)
+{
+	return s->below->ops->finish(s->below);
+}
+
+static void strip_close(struct stream *s, int why)
+{
+	stream_close(&s->below, why);
+	free(container_of(s, struct strip, s));
+}
+
+static struct stream *strip_shed(struct stream *s)
+{
+	struct strip *st = container_of(s, struct strip, s);
+	struct stream *below = s->below;
+
+	if (st->left || st->transform)
+		return NULL;
+	free(st);
+	return below;
+}
+
+static const struct stream_ops strip_ops = {
+	.name = "strip",
+	.readv = strip_readv,
+	.writev = strip_writev,
+	.want = strip_want,
+	.up = strip_up,
+	.finish = strip_finish,
+	.close = strip_close,
+	.shed = strip_shed,
+};
+
+static void rig_wrap(struct rig *r, bool transform)
+{
+	struct strip *st = calloc(1, sizeof(*st));
+
+	assert_non_null(st);
+	st->s = (struct stream){ .ops = &strip_ops,
+				 .below = r->in,
+				 .job = &r->job };
+	st->left = HEAD;
+	st->transform = transform;
+	r->in = &st->s;
+}
+
+static void a_spent_layer_is_shed_and_spliced(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_up(&r);
+	rig_wrap(&r, false);
+	assert_int_equal(write(r.client, "header!", HEAD), HEAD);
+	rig_transfer(&r, TOTAL, TOTAL);
+	assert_string_equal(r.in->ops->name, "fd");
+	assert_int_equal(r.half[0].way, WAY_SPLICE);
+	rig_down(&r);
+}
+
+static void a_transforming_layer_is_copied(void **state)
+{
+	uint8_t got[4];
+	struct rig r;
+
+	(void)state;
+	rig_up(&r);
+	rig_wrap(&r, true);
+	assert_int_equal(write(r.client, "header!abcd", HEAD + 4), HEAD + 4);
+	for (int i = 0; i < 5; i++)
+		worker_tick(&r.w, 0);
+	assert_int_equal(read(r.server, got, 4), 4);
+	assert_int_equal(got[0], 'a' ^ 0xff);
+	assert_int_equal(r.half[0].way, WAY_COPY);
+	assert_string_equal(r.in->ops->name, "strip");
+	rig_down(&r);
+}
+
+static void a_short_write_is_kept_and_delivered(void **state)
+{
+	int small = 4096;
+	struct rig r;
+
+	(void)state;
+	rig_up(&r);
+	rig_wrap(&r, true); /* the copying way, in a narrow socket */
+	setsockopt(r.out->ops->watch(r.out, ST_WRITE)->fd, SOL_SOCKET,
+		   SO_SNDBUF, &small, sizeof(small));
+	assert_int_equal(write(r.client, "header!", HEAD), HEAD);
+	{
+		static uint8_t b[100000];
+		size_t sent = 0, got = 0;
+
+		for (int i = 0; i < 2000 && got < sizeof(b); i++) {
+			ssize_t n = write(r.client, b, sizeof(b) - sent);
+
+			sent += n > 0 ? (size_t)n : 0;
+			worker_tick(&r.w, 0);
+			worker_tick(&r.w, 0);
+			n = read(r.server, b, 3000);
+			got += n > 0 ? (size_t)n : 0;
+		}
+		assert_int_equal(got, sizeof(b));
+	}
+	rig_down(&r);
+}
+
+static void a_broken_server_is_reported_as_its_side(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_up(&r);
+	worker_tick(&r.w, 0);
+	close(r.server);
+	r.server = -1;
+	for (int i = 0; i < 10 && !r.done; i++) {
+		(void)!write(r.client, "x", 1);
+		worker_tick(&r.w, 0);
+	}
+	assert_true(r.done);
+	assert_true(r.result < 0);
+	assert_int_equal(r.side, 1);
+	rig_down(&r);
+}
+
+static void a_blocked_relay_costs_no_turns(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_up(&r);
+	for (int i = 0; i < 5; i++)
+		worker_tick(&r.w, 0);
+	/* Nothing to do: the job must not be queued, or the loop would spin */
+	assert_false(r.job.queued);
+	/* A full sink: the source's bytes stay where they are */
+	for (int i = 0; i < 200; i++) {
+		static uint8_t b[65536];
+
+		(void)!write(r.client, b, sizeof(b));
+		worker_tick(&r.w, 0);
+	}
+	worker_tick(&r.w, 0);
+	worker_tick(&r.w, 0);
+	assert_false(r.job.queued);
+	assert_true(r.half[0].dst_blocked);
+	rig_down(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sockets_are_spliced_both_ways),
+		cmocka_unit_test(an_empty_direction_still_ends),
+		cmocka_unit_test(a_spent_layer_is_shed_and_spliced),
+		cmocka_unit_test(a_transforming_layer_is_copied),
+		cmocka_unit_test(a_short_write_is_kept_and_delivered),
+		cmocka_unit_test(a_broken_server_is_reported_as_its_side),
+		cmocka_unit_test(a_blocked_relay_costs_no_turns),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
