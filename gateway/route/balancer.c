@@ -1,0 +1,172 @@
+/* balancer.c - Choices among outbounds that need no probes */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "gateway/base/rand.h"
+#include "gateway/core/config.h"
+#include "gateway/route/rule.h"
+
+const struct outbound *outbound_by_tag(const struct config *cfg,
+				       const char *tag)
+{
+	unsigned int i;
+
+	for (i = 0; i < cfg->outbound_count; i++)
+		if (cfg->outbounds[i]->tag &&
+		    !strcmp(cfg->outbounds[i]->tag, tag))
+			return cfg->outbounds[i];
+	return NULL;
+}
+
+void help_outbounds(struct diag *d, const struct config *cfg)
+{
+	char text[400] = "";
+	const char *tag;
+	size_t n = 0;
+	unsigned int i;
+	int got;
+
+	for (i = 0; i < cfg->outbound_count && n < sizeof(text) - 8; i++) {
+		tag = cfg->outbounds[i]->tag;
+		if (!tag || !tag[0])
+			continue;
+		got = snprintf(text + n, sizeof(text) - n, "%s%s",
+			       n ? ", " : "", tag);
+		n += got > 0 ? (size_t)got : 0;
+	}
+	diag_help(d, "tags of outbounds are: %s", n ? text : "(none)");
+}
+
+static int tag_order(const void *a, const void *b)
+{
+	const struct outbound *const *x = a, *const *y = b;
+
+	return strcmp((*x)->tag, (*y)->tag);
+}
+
+/* Does the tag of @ob begin with one of the selectors? */
+static bool selected(const struct outbound *ob, struct jobj *o)
+{
+	bool yes = false;
+	struct jlist l;
+
+	j_list(o, "selector", &l);
+	while (j_list_next(o, &l))
+		yes |= ob->tag && ob->tag[0] &&
+		       !strncmp(ob->tag, l.text, strlen(l.text));
+	return yes;
+}
+
+static void take_outbounds(struct balancer *b, struct jobj *o,
+			   struct config *cfg)
+{
+	unsigned int i;
+
+	b->outbounds =
+		arena_alloc(&cfg->arena, (cfg->outbound_count + 1) *
+						 sizeof(struct outbound *));
+	for (i = 0; b->outbounds && i < cfg->outbound_count; i++)
+		if (selected(cfg->outbounds[i], o))
+			b->outbounds[b->count++] = cfg->outbounds[i];
+	if (b->count)
+		qsort(b->outbounds, b->count, sizeof(*b->outbounds), tag_order);
+}
+
+static enum balance read_strategy(struct diag *d, struct jobj *o)
+{
+	const cJSON *node = j_get(o, "strategy");
+	enum balance how = BALANCE_RANDOM;
+	const char *type;
+	struct jobj s;
+
+	if (!j_open(&s, d, node))
+		return how;
+	type = j_str(&s, "type", "random");
+	j_ignore(&s, "settings", NULL);
+	if (!strcasecmp(type, "roundRobin"))
+		how = BALANCE_ROUND_ROBIN;
+	else if (!strcasecmp(type, "leastPing") ||
+		 !strcasecmp(type, "leastLoad"))
+		diag_error(d, node, "type",
+			   "%s is not implemented yet; "
+			   "random and roundRobin are",
+			   type);
+	else if (strcasecmp(type, "random"))
+		diag_error(d, node, "type",
+			   "expected random or roundRobin, "
+			   "got \"%s\"",
+			   type);
+	j_close(&s);
+	return how;
+}
+
+static void read_fallback(struct balancer *b, struct diag *d, struct jobj *o,
+			  const struct config *cfg)
+{
+	const char *tag = j_str(o, "fallbackTag", NULL);
+
+	if (!tag || !tag[0])
+		return;
+	b->fallback = outbound_by_tag(cfg, tag);
+	if (!b->fallback) {
+		diag_error(d, o->node, "fallbackTag",
+			   "no outbound has the tag \"%s\"", tag);
+		help_outbounds(d, cfg);
+	} else {
+		diag_warning(d, o->node, "fallbackTag",
+			     "outbounds are not probed: used only when the "
+			     "selector finds none");
+	}
+}
+
+static void balancer_parse(struct balancer *b, struct diag *d,
+			   const cJSON *node, struct config *cfg)
+{
+	struct jobj o;
+
+	if (!j_open(&o, d, node))
+		return;
+	b->tag = arena_strdup(&cfg->arena, j_need_str(&o, "tag"));
+	b->strategy = read_strategy(d, &o);
+	take_outbounds(b, &o, cfg);
+	read_fallback(b, d, &o, cfg);
+	if (!b->count && !b->fallback) {
+		diag_error(d, node, "selector",
+			   "no outbound has a tag with one of these prefixes");
+		help_outbounds(d, cfg);
+	}
+	j_close(&o);
+}
+
+void balancers_parse(struct router *r, struct diag *d, const cJSON *array,
+		     struct config *cfg)
+{
+	int count = array ? cJSON_GetArraySize(array) : 0;
+	const cJSON *node;
+
+	if (count <= 0)
+		return;
+	r->balancers = calloc((size_t)count, sizeof(*r->balancers));
+	if (!r->balancers) {
+		diag_error(d, array, NULL, "out of memory");
+		return;
+	}
+	cJSON_ArrayForEach(node, array) balancer_parse(
+		&r->balancers[r->balancer_count++], d, node, cfg);
+}
+
+const struct outbound *balancer_pick(struct balancer *b)
+{
+	uint32_t i;
+
+	if (!b->count)
+		return b->fallback;
+	if (b->strategy == BALANCE_ROUND_ROBIN)
+		i = atomic_fetch_add_explicit(&b->next, 1,
+					      memory_order_relaxed) %
+		    b->count;
+	else
+		i = rand_below(b->count);
+	return b->outbounds[i];
+}

@@ -1,0 +1,389 @@
+/* rule_parse.c - Reading routing.rules */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "gateway/core/config.h"
+#include "gateway/route/dommap.h"
+#include "gateway/route/ipset.h"
+#include "gateway/route/regexp.h"
+#include "gateway/route/rule.h"
+
+#define PORT_RANGES_MAX 256
+
+/* One rule being read */
+struct reader {
+	struct router *r;
+	struct config *cfg;
+	struct diag *d;
+	struct jobj o;
+	struct rule *rule;
+	uint32_t index;
+};
+
+static void *take(struct reader *p, size_t count, size_t size)
+{
+	void *mem = arena_alloc(&p->cfg->arena, count * size);
+
+	if (!mem)
+		diag_error(p->d, p->o.node, NULL, "out of memory");
+	return mem;
+}
+
+static uint32_t count_list(struct reader *p, const char *key)
+{
+	struct jlist l;
+	uint32_t n = 0;
+
+	j_list(&p->o, key, &l);
+	while (j_list_next(&p->o, &l))
+		n++;
+	return n;
+}
+
+static void read_strings(struct reader *p, const char *key, uint32_t cond,
+			 struct str_list *out)
+{
+	uint32_t n = count_list(p, key);
+	struct jlist l;
+
+	if (!n || !(out->text = take(p, n, sizeof(*out->text))))
+		return;
+	j_list(&p->o, key, &l);
+	while (out->count < n && j_list_next(&p->o, &l)) {
+		out->text[out->count] = arena_strdup(&p->cfg->arena, l.text);
+		if (!out->text[out->count])
+			return;
+		out->count++;
+	}
+	p->rule->has |= cond;
+}
+
+static void read_ports(struct reader *p, const char *key, uint32_t cond,
+		       struct port_list *out)
+{
+	struct port_range tmp[PORT_RANGES_MAX], *mem;
+	unsigned int n = j_ports(&p->o, key, tmp, PORT_RANGES_MAX);
+
+	if (!n || !(mem = take(p, n, sizeof(*mem))))
+		return;
+	memcpy(mem, tmp, n * sizeof(*mem));
+	out->range = mem;
+	out->count = n;
+	p->rule->has |= cond;
+}
+
+static struct ipset *read_ips(struct reader *p, const char *key, uint32_t cond)
+{
+	struct ipset *s = ipset_parse(&p->o, key);
+
+	if (s)
+		p->rule->has |= cond;
+	return s;
+}
+
+static struct regexp *read_regexp(struct reader *p, const cJSON *node,
+				  const char *text)
+{
+	struct regexp *re = NULL;
+	char err[128] = "out of memory";
+
+	if (regexp_new(text, strlen(text), &re, err) < 0)
+		diag_error(p->d, node, NULL, "%s", err);
+	return re;
+}
+
+static void read_users(struct reader *p)
+{
+	struct match_list *m = &p->rule->users;
+	uint32_t n = count_list(p, "user");
+	struct text_match *u;
+	struct jlist l;
+
+	if (!n || !(m->item = take(p, n, sizeof(*m->item))))
+		return;
+	j_list(&p->o, "user", &l);
+	while (m->count < n && j_list_next(&p->o, &l)) {
+		u = &m->item[m->count++];
+		u->text = arena_strdup(&p->cfg->arena, l.text);
+		if (!strncmp(l.text, "regexp:", 7))
+			u->re = read_regexp(p, l.node, l.text + 7);
+		if (!u->text)
+			m->count--;
+	}
+	p->rule->has |= COND_USER;
+}
+
+static void read_attrs(struct reader *p)
+{
+	const cJSON *node = j_get(&p->o, "attrs"), *a;
+	struct match_list *m = &p->rule->attrs;
+	struct text_match *t;
+
+	if (!node)
+		return;
+	if (!cJSON_IsObject(node)) {
+		diag_error(p->d, node, NULL,
+			   "expected an object: header name and regexp");
+		return;
+	}
+	m->item =
+		take(p, (size_t)cJSON_GetArraySize(node) + 1, sizeof(*m->item));
+	cJSON_ArrayForEach(a, node)
+	{
+		if (!m->item || !cJSON_IsString(a)) {
+			diag_error(p->d, a, NULL, "expected a regexp");
+			continue;
+		}
+		t = &m->item[m->count];
+		t->text = arena_strdup(&p->cfg->arena, a->string);
+		t->re = read_regexp(p, a, a->valuestring);
+		m->count += t->text && t->re;
+	}
+	if (m->count)
+		p->rule->has |= COND_ATTRS;
+	p->r->wants_attrs |= m->count != 0;
+}
+
+static void read_network(struct reader *p)
+{
+	struct jlist l;
+
+	j_list(&p->o, "network", &l);
+	while (j_list_next(&p->o, &l)) {
+		p->rule->has |= COND_NETWORK;
+		if (!strcasecmp(l.text, "tcp"))
+			p->rule->nets |= NET_TCP;
+		else if (!strcasecmp(l.text, "udp"))
+			p->rule->nets |= NET_UDP;
+		else if (strcasecmp(l.text, "unix"))
+			diag_error(p->d, l.node, NULL,
+				   "expected tcp or udp, got \"%s\"", l.text);
+	}
+}
+
+static void read_domains(struct reader *p)
+{
+	unsigned int n = dommap_parse(p->r->domains, &p->o, "domain",
+				      DOM_PLAIN_SUBSTRING, p->index);
+
+	n += dommap_parse(p->r->domains, &p->o, "domains", DOM_PLAIN_SUBSTRING,
+			  p->index);
+	if (n)
+		p->rule->has |= COND_DOMAIN;
+}
+
+/* Keys of Xray that have no effect here, or none yet */
+static void read_others(struct reader *p)
+{
+	j_ignore(&p->o, "type", NULL);
+	j_ignore(&p->o, "domainMatcher", NULL);
+	j_ignore(&p->o, "webhook", "no webhooks are called");
+	j_not_yet(&p->o, "process",
+		  "a rule that ignores it would match too much");
+	j_not_yet(&p->o, "vlessRoute", "it is a condition of VLESS servers");
+}
+
+static void read_conditions(struct reader *p)
+{
+	struct rule *r = p->rule;
+
+	read_network(p);
+	read_strings(p, "inboundTag", COND_INBOUND, &r->inbounds);
+	read_strings(p, "protocol", COND_PROTOCOL, &r->protocols);
+	read_ports(p, "port", COND_PORT, &r->ports);
+	read_ports(p, "sourcePort", COND_SOURCE_PORT, &r->source_ports);
+	read_ports(p, "localPort", COND_LOCAL_PORT, &r->local_ports);
+	read_users(p);
+	read_attrs(p);
+	read_domains(p);
+	r->ip = read_ips(p, "ip", COND_IP);
+	r->local = read_ips(p, "localIP", COND_LOCAL);
+	r->source = read_ips(p, "sourceIP", COND_SOURCE);
+	if (r->source)
+		j_ignore(&p->o, "source", "sourceIP is used");
+	else
+		r->source = read_ips(p, "source", COND_SOURCE);
+	if (r->ip)
+		p->r->families |= ipset_families(r->ip);
+}
+
+static struct balancer *find_balancer(const struct router *r, const char *tag)
+{
+	uint32_t i;
+
+	for (i = 0; i < r->balancer_count; i++)
+		if (r->balancers[i].tag && !strcmp(r->balancers[i].tag, tag))
+			return &r->balancers[i];
+	return NULL;
+}
+
+/* outboundTag goes before balancerTag */
+static void read_target(struct reader *p)
+{
+	const char *out = j_str(&p->o, "outboundTag", NULL);
+	const char *bal = j_str(&p->o, "balancerTag", NULL);
+
+	if (out && out[0]) {
+		p->rule->outbound = outbound_by_tag(p->cfg, out);
+		if (!p->rule->outbound) {
+			diag_error(p->d, p->o.node, "outboundTag",
+				   "no outbound has the tag \"%s\"", out);
+			help_outbounds(p->d, p->cfg);
+		}
+	} else if (bal && bal[0]) {
+		p->rule->balancer = find_balancer(p->r, bal);
+		if (!p->rule->balancer)
+			diag_error(p->d, p->o.node, "balancerTag",
+				   "no balancer has the tag \"%s\"", bal);
+	} else {
+		diag_error(p->d, p->o.node, "outboundTag",
+			   "a rule needs outboundTag or balancerTag");
+	}
+}
+
+static void read_tag(struct reader *p)
+{
+	const char *tag = j_str(&p->o, "ruleTag", NULL);
+	char number[24];
+
+	if (!tag || !tag[0]) {
+		snprintf(number, sizeof(number), "rules[%u]", p->index);
+		tag = number;
+	}
+	p->rule->tag = arena_strdup(&p->cfg->arena, tag);
+}
+
+/* localOS: the rule is for other systems only */
+static bool other_os(struct reader *p)
+{
+	bool any = false, here = false;
+	struct jlist l;
+
+	j_list(&p->o, "localOS", &l);
+	while (j_list_next(&p->o, &l)) {
+		any = true;
+		here |= !strcasecmp(l.text, "linux");
+	}
+	if (any && !here)
+		diag_warning(p->d, p->o.node, "localOS",
+			     "this rule is not for Linux: it is left out");
+	return any && !here;
+}
+
+/* The first rule that takes everything, when more of them follow */
+static void warn_unreachable(struct diag *d, const cJSON *node,
+			     const struct rule *all, unsigned int left)
+{
+	if (left == 1)
+		diag_warning(d, node, NULL,
+			     "never reached: %s takes "
+			     "everything",
+			     all->tag);
+	else
+		diag_warning(d, node, NULL,
+			     "never reached, nor the %u rules "
+			     "behind it: %s takes everything",
+			     left - 1, all->tag);
+}
+
+static bool all_ports(const struct port_list *l)
+{
+	uint32_t i;
+
+	for (i = 0; i < l->count; i++)
+		if (l->range[i].lo <= 1 && l->range[i].hi == 65535)
+			return true;
+	return false;
+}
+
+static bool takes_everything(const struct rule *r)
+{
+	if (r->has & ~(COND_NETWORK | COND_PORT) || !r->has)
+		return false;
+	if (r->has & COND_NETWORK && r->nets != (NET_TCP | NET_UDP))
+		return false;
+	return !(r->has & COND_PORT) || all_ports(&r->ports);
+}
+
+/* One rule; true: it was taken */
+static bool rule_parse(struct reader *p, const cJSON *node)
+{
+	unsigned int errors = p->d->errors;
+	bool elsewhere;
+
+	if (!j_open(&p->o, p->d, node)) {
+		if (p->d->errors == errors)
+			diag_error(p->d, node, NULL, "expected an object");
+		return false;
+	}
+	read_tag(p);
+	elsewhere = other_os(p);
+	read_others(p);
+	if (!elsewhere)
+		read_conditions(p);
+	read_target(p);
+	if (!elsewhere)
+		j_close(&p->o);
+	if (!elsewhere && !p->rule->has && p->d->errors == errors) {
+		diag_error(p->d, node, NULL, "this rule has no condition");
+		diag_help(p->d, "for everything, write \"network\": "
+				"\"tcp,udp\"");
+	}
+	return !elsewhere;
+}
+
+void rules_parse(struct router *r, struct diag *d, const cJSON *array,
+		 struct config *cfg)
+{
+	int count = array ? cJSON_GetArraySize(array) : 0;
+	struct reader p = { .r = r, .cfg = cfg, .d = d };
+	const struct rule *all = NULL;
+	const cJSON *node;
+
+	if (count <= 0)
+		return;
+	if (count > ROUTE_RULES_MAX) {
+		diag_error(d, array, NULL, "at most %d rules", ROUTE_RULES_MAX);
+		return;
+	}
+	r->rules = calloc((size_t)count, sizeof(*r->rules));
+	if (!r->rules) {
+		diag_error(d, array, NULL, "out of memory");
+		return;
+	}
+	cJSON_ArrayForEach(node, array)
+	{
+		p.index = r->rule_count;
+		p.rule = &r->rules[r->rule_count];
+		if (all) {
+			warn_unreachable(d, node, all, (unsigned int)count);
+			all = NULL;
+		}
+		if (!rule_parse(&p, node)) {
+			memset(p.rule, 0, sizeof(*p.rule));
+		} else {
+			r->rule_count++;
+			if (takes_everything(p.rule) && node->next)
+				all = p.rule;
+		}
+		count--;
+	}
+}
+
+static void match_list_free(struct match_list *m)
+{
+	uint32_t i;
+
+	for (i = 0; i < m->count; i++)
+		regexp_free(m->item[i].re);
+}
+
+void rule_free(struct rule *rule)
+{
+	ipset_free(rule->ip);
+	ipset_free(rule->source);
+	ipset_free(rule->local);
+	match_list_free(&rule->users);
+	match_list_free(&rule->attrs);
+}
