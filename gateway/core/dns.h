@@ -92,6 +92,8 @@ struct dns *dns_parse(struct diag *d, const cJSON *node, struct config *cfg);
 void dns_free(struct dns *dns);
 /* The module's inbound tag (its own queries), for loop checks */
 const char *dns_tag(const struct dns *dns);
+/* @tag is that of the module or of one of its servers: a query of our own */
+bool dns_own_tag(const struct dns *dns, const char *tag);
 int dns_worker_start(struct worker *w);
 void dns_worker_stop(struct worker *w);
 

@@ -1,0 +1,116 @@
+/* conf.h - The compiled "dns" object, and who reads it */
+#ifndef GATEWAY_DNS_CONF_H
+#define GATEWAY_DNS_CONF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/base/arena.h"
+#include "gateway/core/dns.h"
+#include "gateway/core/inbound.h"
+#include "gateway/core/match.h"
+#include "gateway/dns/cache.h"
+#include "gateway/dns/sysconf.h"
+
+#define DNS_SERVERS_MAX 32
+#define DNS_HOSTS_TTL	10 /* seconds, as Xray */
+#define DNS_FAKE_TTL	1
+#define DNS_ALIAS_MAX	5 /* names after each other in hosts */
+
+enum server_kind {
+	SERVER_UDP,
+	SERVER_TCP,
+	SERVER_TCP_LOCAL,
+	SERVER_SYSTEM, /* "localhost": what /etc/resolv.conf says */
+	SERVER_FAKE,
+};
+
+/**
+ * struct dns_server - One entry of "servers"
+ * @name:	As Xray logs it: "UDP:8.8.8.8:53"
+ * @addr:	Where; ADDR_NONE for SERVER_SYSTEM, SERVER_FAKE
+ * @index:	Place in dns->servers; key of the cache
+ * @families:	DNS_V4 | DNS_V6 that this server is asked
+ * @prefer_expected, @avoid_unexpected:	"*" in the list: sort, do not refuse
+ * @subnet:	Client subnet to send; kind ADDR_NONE: none
+ * @inbound:	Its queries' pseudo inbound, with the tag
+ */
+struct dns_server {
+	uint8_t kind, index, families;
+	bool skip_fallback, final_query, cache_off, serve_stale;
+	bool prefer_expected, avoid_unexpected;
+	uint32_t timeout_ms, stale_s; /* stale_s 0: without end */
+	const char *name;
+	struct addr addr;
+	struct ipset *expected, *unexpected;
+	struct cidr subnet;
+	const struct inbound *inbound;
+};
+
+/**
+ * struct dns - Compiled "dns" object; immutable but for @cache and @sys, which
+ * have their own locks
+ * @domains:	Patterns of all servers, id = server index; NULL none
+ * @hosts:	Patterns of "hosts", id = index of @entries; NULL none
+ * @system:	The server behind DNS_SYSTEM; not in @servers
+ */
+struct dns {
+	struct arena arena;
+	struct dns_server servers[DNS_SERVERS_MAX];
+	struct dns_server system;
+	unsigned int count;
+	struct dommap *domains, *hosts;
+	struct host_entry *entries;
+	unsigned int entry_count;
+	uint8_t families;
+	bool fallback_off, fallback_off_if_match, system_hosts;
+	const char *tag;
+	struct dns_cache cache;
+	struct sysconf sys;
+};
+
+/**
+ * struct host_entry - What "hosts" says of a name
+ * @rcode:	-1, or answer with this code and nothing else
+ * @alias:	Another name to ask for instead; NULL
+ */
+struct host_entry {
+	int rcode;
+	const char *alias;
+	struct dns_ip *ips;
+	unsigned int count;
+};
+
+/**
+ * struct dns_outcome - Result of one question
+ * @rc:		0: a server answered (with @rcode, maybe without addresses),
+ *		-ETIMEDOUT or other -errno
+ * @fake:	The fakedns server comes first for this name: nothing is filled
+ */
+struct dns_outcome {
+	int rc;
+	uint8_t rcode, count;
+	bool fake;
+	uint32_t ttl;
+	struct dns_ip ips[DNS_MAX_IPS];
+};
+
+enum hosts_found { HOSTS_NO, HOSTS_YES, HOSTS_ALIAS };
+
+/*
+ * HOSTS_YES fills @out; HOSTS_ALIAS: @name (256 bytes) was replaced, ask the
+ * servers for that one
+ */
+enum hosts_found hosts_find(struct dns *dns, char name[256], uint8_t family,
+			    struct dns_outcome *out);
+/* Parse "hosts" */
+void hosts_parse(struct dns *dns, struct diag *d, const cJSON *node);
+
+/*
+ * Servers to ask for @name, in order, into @order (DNS_SERVERS_MAX). @fake:
+ * fakedns servers too. Returns how many
+ */
+unsigned int servers_order(const struct dns *dns, const char *name, bool fake,
+			   uint8_t order[DNS_SERVERS_MAX]);
+
+#endif

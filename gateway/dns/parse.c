@@ -1,0 +1,493 @@
+/*
+ * parse.c - The "dns" object
+ *
+ * "8.8.8.8"            UDP, through routing       "localhost"  /etc/resolv.conf
+ * "tcp://8.8.8.8:53"   TCP, through routing       "fakedns"    the pools
+ * "tcp+local://..."    TCP, straight out
+ * https://, h2c://, quic+local:// are refused by name: not yet.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "gateway/base/compat.h"
+#include "gateway/core/config.h"
+#include "gateway/dns/conf.h"
+
+#define DEFAULT_TAG	"culvert.dns"
+#define DEFAULT_TIMEOUT 4000
+
+static const struct jword strategies[] = {
+	{ "UseIP", DNS_V4 | DNS_V6 },	{ "Use_IP", DNS_V4 | DNS_V6 },
+	{ "Use-IP", DNS_V4 | DNS_V6 },	{ "UseSys", DNS_V4 | DNS_V6 },
+	{ "UseSystem", DNS_V4 | DNS_V6 }, { "Use_Sys", DNS_V4 | DNS_V6 },
+	{ "UseIPv4", DNS_V4 },		{ "UseIP4", DNS_V4 },
+	{ "Use_IPv4", DNS_V4 },		{ "Use-IPv4", DNS_V4 },
+	{ "UseIP_v4", DNS_V4 },		{ "Use_IP_v4", DNS_V4 },
+	{ "UseIPv6", DNS_V6 },		{ "UseIP6", DNS_V6 },
+	{ "Use_IPv6", DNS_V6 },		{ "Use-IPv6", DNS_V6 },
+	{ "UseIP_v6", DNS_V6 },		{ "Use_IP_v6", DNS_V6 },
+};
+
+static const struct {
+	const char *scheme;
+	int kind; /* enum server_kind, or -1: not yet */
+	const char *log;
+} schemes[] = {
+	{ "udp://", SERVER_UDP, "UDP:" },
+	{ "tcp://", SERVER_TCP, "TCP//" },
+	{ "tcp+local://", SERVER_TCP_LOCAL, "TCPL//" },
+	{ "https://", -1, NULL },
+	{ "https+local://", -1, NULL },
+	{ "h2c://", -1, NULL },
+	{ "h2c+local://", -1, NULL },
+	{ "quic+local://", -1, NULL },
+	{ "tls://", -1, NULL },
+};
+
+/* What "localhost" owns besides its own domains */
+static const char *const local_names[] = {
+	"dotless:",	   "domain:local",   "domain:localdomain",
+	"domain:localhost", "domain:lan",     "domain:home.arpa",
+	"domain:example",  "domain:invalid", "domain:test",
+};
+
+/* Queries of our own: no idle wait of minutes behind a lost answer */
+static const struct policy own_policy = { 10000, 10000, 1000,  1000,
+					  64 << 10, false, false };
+
+static const struct inbound_ops own_inbound = { .name = "dns" };
+
+/* What servers inherit */
+struct defaults {
+	const char *tag;
+	struct cidr subnet;
+	uint8_t families;
+	bool cache_off, serve_stale;
+	uint32_t stale_s;
+};
+
+static const struct inbound *own_inbound_new(struct dns *dns, const char *tag)
+{
+	struct inbound *ib = arena_alloc(&dns->arena, sizeof(*ib));
+
+	if (!ib)
+		return NULL;
+	ib->ops = &own_inbound;
+	ib->tag = arena_strdup(&dns->arena, tag);
+	ib->policy = &own_policy;
+	ib->sockopt = SOCKOPT_DEFAULT;
+	return ib->tag ? ib : NULL;
+}
+
+/* "host", "host:port", "[v6]:port"; @port is the default. 0 or -EINVAL */
+static int host_parse(struct dns *dns, const char *text, uint16_t port,
+		      struct addr *out)
+{
+	char host[256], clean[256];
+	const char *colon = strrchr(text, ':');
+	size_t len = strlen(text);
+	long number = port;
+	char *end;
+	int n;
+
+	if (*text == '[' || (colon && strchr(text, ':') == colon)) {
+		const char *close = *text == '[' ? strchr(text, ']') : colon;
+
+		if (!close)
+			return -EINVAL;
+		len = (size_t)(close - text);
+		if (*close == ']' && close[1] == ':')
+			colon = close + 1;
+		else if (*close == ']')
+			colon = close[1] ? NULL : close;
+		if (!colon)
+			return -EINVAL;
+		if (*colon == ':') {
+			number = strtol(colon + 1, &end, 10);
+			if (*end || end == colon + 1 || number < 1 ||
+			    number > 65535)
+				return -EINVAL;
+		}
+	}
+	if (*text == '[') {
+		text++;
+		len--;
+	}
+	if (!len || len >= sizeof(host))
+		return -EINVAL;
+	memcpy(host, text, len);
+	host[len] = '\0';
+	memset(out, 0, sizeof(*out));
+	if (addr_parse_ip(out, host)) {
+		n = addr_clean_name(host, len, clean);
+		if (n <= 0 || strchr(host, ':'))
+			return -EINVAL;
+		*out = addr_name(arena_strndup(&dns->arena, clean, (size_t)n),
+				 (size_t)n, 0);
+	}
+	out->port = (uint16_t)number;
+	return 0;
+}
+
+/* Name for the log: @prefix and the address */
+static const char *log_name(struct dns *dns, const char *prefix,
+			    const struct addr *a)
+{
+	char text[ADDR_TEXT_MAX + 16], host[ADDR_TEXT_MAX];
+
+	snprintf(text, sizeof(text), "%s%s", prefix,
+		 addr_format(a, host, sizeof(host)));
+	return arena_strdup(&dns->arena, text);
+}
+
+/* Fill kind, name and addr. false after a diag_error() */
+static bool address_parse(struct dns *dns, struct diag *d, const cJSON *node,
+			  const char *key, const char *text, uint16_t port,
+			  struct dns_server *s)
+{
+	const char *prefix = "UDP:";
+	size_t i, skip = 0;
+
+	if (!strcasecmp(text, "localhost") || !strcasecmp(text, "fakedns")) {
+		s->kind = tolower(*text) == 'l' ? SERVER_SYSTEM : SERVER_FAKE;
+		s->name = s->kind == SERVER_FAKE ? "FakeDNS" : "localhost";
+		return true;
+	}
+	s->kind = SERVER_UDP;
+	for (i = 0; i < ARRAY_SIZE(schemes); i++) {
+		skip = strlen(schemes[i].scheme);
+		if (strncasecmp(text, schemes[i].scheme, skip))
+			continue;
+		if (schemes[i].kind < 0) {
+			diag_error(d, node, key, "%s servers are not there yet",
+				   schemes[i].scheme);
+			diag_help(d, "use an address (UDP), tcp://, "
+				     "tcp+local://, localhost or fakedns");
+			return false;
+		}
+		s->kind = (uint8_t)schemes[i].kind;
+		prefix = schemes[i].log;
+		break;
+	}
+	if (i == ARRAY_SIZE(schemes))
+		skip = 0;
+	if (host_parse(dns, text + skip, port, &s->addr) < 0) {
+		diag_error(d, node, key, "\"%s\" is no server address", text);
+		return false;
+	}
+	if (s->kind == SERVER_TCP_LOCAL && s->addr.kind == ADDR_NAME) {
+		diag_error(d, node, key, "a +local server must be an address");
+		return false;
+	}
+	s->name = log_name(dns, prefix, &s->addr);
+	return true;
+}
+
+/* An address set whose "*" means "prefer" */
+static struct ipset *ips_parse(struct jobj *o, const char *key, bool *star)
+{
+	struct ipset *set = NULL;
+	char err[128];
+	struct jlist l;
+
+	j_list(o, key, &l);
+	while (j_list_next(o, &l)) {
+		if (!strcmp(l.text, "*")) {
+			*star = true;
+			continue;
+		}
+		if (!set && !(set = ipset_new()))
+			break;
+		if (ipset_add(set, l.text, err) < 0)
+			diag_error(o->d, l.node, NULL, "%s", err);
+	}
+	if (set && ipset_seal(set) < 0) {
+		ipset_free(set);
+		return NULL;
+	}
+	return set;
+}
+
+static bool subnet_parse(struct jobj *o, struct cidr *out)
+{
+	const char *text = j_str(o, "clientIp", NULL);
+	struct cidr c;
+
+	if (!text || !*text)
+		return true;
+	if (cidr_parse(&c, text) < 0 || strchr(text, '/')) {
+		diag_error(o->d, o->node, "clientIp", "\"%s\" is no address",
+			   text);
+		return false;
+	}
+	c.bits = c.kind == ADDR_V4 ? 24 : 96;
+	memset(c.ip + c.bits / 8, 0, sizeof(c.ip) - c.bits / 8u);
+	*out = c;
+	return true;
+}
+
+static void domains_add(struct dns *dns, struct dns_server *s, struct jobj *o)
+{
+	char err[128];
+	size_t i;
+
+	if (!dns->domains && !(dns->domains = dommap_new()))
+		return;
+	if (o)
+		dommap_parse(dns->domains, o, "domains", DOM_PLAIN_SUBSTRING,
+			     s->index);
+	if (s->kind != SERVER_SYSTEM)
+		return;
+	for (i = 0; i < ARRAY_SIZE(local_names); i++)
+		dommap_add(dns->domains, local_names[i], DOM_PLAIN_SUBSTRING,
+			   s->index, err);
+}
+
+/* Everything of a server object but its address */
+static void options_parse(struct dns *dns, struct jobj *o,
+			  struct dns_server *s, const struct defaults *def)
+{
+	bool star = false;
+
+	s->expected = ips_parse(o, "expectedIPs", &star);
+	if (!s->expected && !star)
+		s->expected = ips_parse(o, "expectIPs", &star);
+	else
+		j_ignore(o, "expectIPs", NULL);
+	s->prefer_expected = star;
+	star = false;
+	s->unexpected = ips_parse(o, "unexpectedIPs", &star);
+	s->avoid_unexpected = star;
+	s->skip_fallback = j_bool(o, "skipFallback", false);
+	s->final_query = j_bool(o, "finalQuery", false);
+	s->families = (uint8_t)(def->families &
+				j_word(o, "queryStrategy", strategies,
+				       ARRAY_SIZE(strategies),
+				       DNS_V4 | DNS_V6));
+	s->timeout_ms = (uint32_t)j_int(o, "timeoutMs", DEFAULT_TIMEOUT, 0,
+					600000);
+	if (!s->timeout_ms)
+		s->timeout_ms = DEFAULT_TIMEOUT;
+	s->cache_off = j_bool(o, "disableCache", def->cache_off);
+	s->serve_stale = j_bool(o, "serveStale", def->serve_stale);
+	s->stale_s = (uint32_t)j_int(o, "serveExpiredTTL", def->stale_s, 0,
+				     UINT32_MAX);
+	subnet_parse(o, &s->subnet);
+	domains_add(dns, s, o);
+}
+
+static void server_defaults(struct dns_server *s, const struct defaults *def)
+{
+	s->families = def->families;
+	s->cache_off = def->cache_off;
+	s->serve_stale = def->serve_stale;
+	s->stale_s = def->stale_s;
+	s->subnet = def->subnet;
+	s->timeout_ms = DEFAULT_TIMEOUT;
+}
+
+static void server_object(struct dns *dns, struct diag *d, const cJSON *node,
+			  struct dns_server *s, const struct defaults *def)
+{
+	const char *text, *tag;
+	struct jobj o;
+	uint16_t port;
+
+	if (!j_open(&o, d, node))
+		return;
+	text = j_need_str(&o, "address");
+	port = (uint16_t)j_int(&o, "port", 53, 0, 65535);
+	if (*text && address_parse(dns, d, node, "address", text,
+				   port ? port : 53, s))
+		options_parse(dns, &o, s, def);
+	tag = j_str(&o, "tag", NULL);
+	if (tag && *tag)
+		s->inbound = own_inbound_new(dns, tag);
+	j_close(&o);
+}
+
+static void server_parse(struct dns *dns, struct diag *d, const cJSON *node,
+			 const struct defaults *def)
+{
+	struct dns_server *s = &dns->servers[dns->count];
+
+	if (dns->count == DNS_SERVERS_MAX) {
+		diag_error(d, node, NULL, "at most %d servers",
+			   DNS_SERVERS_MAX);
+		return;
+	}
+	server_defaults(s, def);
+	s->index = (uint8_t)dns->count++;
+	if (!cJSON_IsString(node)) {
+		server_object(dns, d, node, s, def);
+		return;
+	}
+	if (address_parse(dns, d, node, NULL, node->valuestring, 53, s) &&
+	    s->kind == SERVER_SYSTEM)
+		domains_add(dns, s, NULL);
+}
+
+static void servers_parse(struct dns *dns, struct jobj *o,
+			  const struct defaults *def)
+{
+	const cJSON *list = j_array(o, "servers"), *item;
+	unsigned int i;
+
+	cJSON_ArrayForEach(item, list)
+		server_parse(dns, o->d, item, def);
+	if (!dns->count) {
+		dns->servers[0] = (struct dns_server){
+			.kind = SERVER_SYSTEM, .name = "localhost",
+		};
+		server_defaults(&dns->servers[0], def);
+		dns->count = 1;
+	}
+	dns->system.kind = SERVER_SYSTEM;
+	dns->system.name = "localhost";
+	server_defaults(&dns->system, def);
+	dns->system.families = DNS_V4 | DNS_V6;
+	dns->system.index = DNS_SERVERS_MAX;
+	dns->system.inbound = own_inbound_new(dns, dns->tag);
+	for (i = 0; i < dns->count; i++)
+		if (!dns->servers[i].inbound)
+			dns->servers[i].inbound = dns->system.inbound;
+	if (dns->domains && dommap_seal(dns->domains) < 0)
+		diag_error(o->d, o->node, "servers", "out of memory");
+}
+
+static void object_parse(struct dns *dns, struct jobj *o)
+{
+	struct defaults def = { 0 };
+	const char *tag = j_str(o, "tag", DEFAULT_TAG);
+
+	dns->tag = arena_strdup(&dns->arena, *tag ? tag : DEFAULT_TAG);
+	def.tag = dns->tag;
+	def.families = (uint8_t)j_word(o, "queryStrategy", strategies,
+				       ARRAY_SIZE(strategies),
+				       DNS_V4 | DNS_V6);
+	def.cache_off = j_bool(o, "disableCache", false);
+	def.serve_stale = j_bool(o, "serveStale", false);
+	def.stale_s = (uint32_t)j_int(o, "serveExpiredTTL", 0, 0, UINT32_MAX);
+	subnet_parse(o, &def.subnet);
+	dns->families = def.families;
+	dns->fallback_off = j_bool(o, "disableFallback", false);
+	dns->fallback_off_if_match = j_bool(o, "disableFallbackIfMatch", false);
+	dns->system_hosts = j_bool(o, "useSystemHosts", false);
+	j_ignore(o, "enableParallelQuery",
+		 "servers are asked one after the other");
+	hosts_parse(dns, o->d, j_get(o, "hosts"));
+	servers_parse(dns, o, &def);
+}
+
+struct dns *dns_parse(struct diag *d, const cJSON *node, struct config *cfg)
+{
+	unsigned int errors = d->errors;
+	struct dns *dns = calloc(1, sizeof(*dns));
+	struct jobj o;
+
+	(void)cfg;
+	if (!dns) {
+		diag_error(d, node, NULL, "out of memory");
+		return NULL;
+	}
+	dns_cache_init(&dns->cache, DNS_CACHE_MAX);
+	sysconf_init(&dns->sys, "/etc/resolv.conf", "/etc/hosts");
+	j_open(&o, d, node);
+	object_parse(dns, &o);
+	j_close(&o);
+	if (d->errors == errors)
+		return dns;
+	dns_free(dns);
+	return NULL;
+}
+
+void dns_free(struct dns *dns)
+{
+	unsigned int i;
+
+	if (!dns)
+		return;
+	for (i = 0; i < dns->count; i++) {
+		ipset_free(dns->servers[i].expected);
+		ipset_free(dns->servers[i].unexpected);
+	}
+	dommap_free(dns->domains);
+	dommap_free(dns->hosts);
+	dns_cache_fini(&dns->cache);
+	sysconf_fini(&dns->sys);
+	arena_free(&dns->arena);
+	free(dns);
+}
+
+const char *dns_tag(const struct dns *dns)
+{
+	return dns->tag;
+}
+
+bool dns_own_tag(const struct dns *dns, const char *tag)
+{
+	unsigned int i;
+
+	if (!tag || !*tag)
+		return false;
+	if (!strcmp(tag, dns->tag))
+		return true;
+	for (i = 0; i < dns->count; i++)
+		if (!strcmp(tag, dns->servers[i].inbound->tag))
+			return true;
+	return false;
+}
+
+unsigned int dns_wants_fake(const struct dns *dns)
+{
+	unsigned int i, families = 0;
+
+	for (i = 0; i < dns->count; i++)
+		if (dns->servers[i].kind == SERVER_FAKE)
+			families |= dns->servers[i].families;
+	return families;
+}
+
+/* Matching servers first, then those for everything (xray.md, F "Order") */
+unsigned int servers_order(const struct dns *dns, const char *name, bool fake,
+			   uint8_t order[DNS_SERVERS_MAX])
+{
+	uint32_t ids[DNS_SERVERS_MAX], used = 0;
+	unsigned int n = 0, i;
+	size_t found = 0;
+
+	if (dns->domains)
+		found = dommap_find(dns->domains, name, strlen(name), ids,
+				    DNS_SERVERS_MAX);
+	for (i = 0; i < found; i++) {
+		const struct dns_server *s = &dns->servers[ids[i]];
+
+		used |= 1u << s->index;
+		if (s->kind == SERVER_FAKE && !fake)
+			continue;
+		order[n++] = s->index;
+		if (s->final_query)
+			return n;
+	}
+	if (dns->fallback_off || (found && dns->fallback_off_if_match))
+		goto out;
+	for (i = 0; i < dns->count; i++) {
+		const struct dns_server *s = &dns->servers[i];
+
+		if (used & 1u << i || s->skip_fallback ||
+		    (s->kind == SERVER_FAKE && !fake))
+			continue;
+		order[n++] = s->index;
+		if (s->final_query)
+			return n;
+	}
+out:
+	if (!n)
+		for (i = 0; i < dns->count && !n; i++)
+			if (dns->servers[i].kind != SERVER_FAKE || fake)
+				order[n++] = (uint8_t)i;
+	return n;
+}
