@@ -29,21 +29,6 @@ static void config_free(struct config *cfg)
 	free(cfg);
 }
 
-/* JSON true when the dns section names a "fakedns" server */
-static bool wants_fakedns(const cJSON *node)
-{
-	const cJSON *item;
-
-	if (!node)
-		return false;
-	if (cJSON_IsString(node))
-		return !strcmp(node->valuestring, "fakedns");
-	cJSON_ArrayForEach(item, node)
-		if (wants_fakedns(item))
-			return true;
-	return false;
-}
-
 static void build_sections(struct diag *d, const struct merged *m,
 			   const struct config *old, struct config *cfg)
 {
@@ -51,10 +36,11 @@ static void build_sections(struct diag *d, const struct merged *m,
 	parse_policy(d, m->policy, cfg);
 	parse_host(d, m->culvert, cfg);
 	cfg->stats_on = m->stats != NULL;
-	cfg->fakedns = fakedns_parse(d, m->fakedns, wants_fakedns(m->dns),
+	cfg->dns = dns_parse(d, m->dns, cfg);
+	cfg->fakedns = fakedns_parse(d, m->fakedns,
+				     cfg->dns ? dns_wants_fake(cfg->dns) : 0,
 				     old ? old->fakedns : NULL);
 	parse_outbounds(d, m, cfg);
-	cfg->dns = dns_parse(d, m->dns, cfg);
 	cfg->router = router_parse(d, m->routing, cfg);
 	parse_inbounds(d, m, cfg);
 }

@@ -1,0 +1,408 @@
+/* upstream.c - One query on its way to one server (see upstream.h) */
+#include "gateway/dns/upstream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gateway/base/compat.h"
+#include "gateway/base/rand.h"
+#include "gateway/core/fd_dgram.h"
+#include "gateway/core/fd_stream.h"
+#include "gateway/core/session.h"
+#include "gateway/core/sock.h"
+#include "gateway/core/udp.h"
+
+/**
+ * struct up_end - The client side of a routed query
+ * @u:		NULL when the query is over; then this end only waits for close
+ * @unsent:	The query shall be read (again)
+ * @off:	Bytes of the query the session has read (TCP)
+ */
+struct up_end {
+	struct dgram d;
+	struct stream s;
+	struct upstream *u;
+	struct udp_map *map;
+	struct session *ses;
+	bool unsent;
+	size_t off;
+	uint8_t query[2 + DNS_QUERY_MAX];
+};
+
+static void up_fail(struct upstream *u, int err)
+{
+	if (!u->err)
+		u->err = err ? err : -ECONNRESET;
+	job_ready(u->job);
+}
+
+/* --- bytes of a TCP answer ---------------------------------------------- */
+
+/* Take bytes of the stream; true when the answer is complete and accepted */
+static bool rx_put(struct upstream *u, const uint8_t *p, size_t n)
+{
+	while (n) {
+		size_t want, k;
+
+		if (u->rx_got < 2) {
+			u->rx_head[u->rx_got++] = *p++;
+			n--;
+			continue;
+		}
+		want = get_be16(u->rx_head);
+		if (!u->rx && !(u->rx = malloc(want ? want : 1))) {
+			up_fail(u, -ENOMEM);
+			return false;
+		}
+		k = want - (u->rx_got - 2);
+		if (k > n)
+			k = n;
+		memcpy(u->rx + u->rx_got - 2, p, k);
+		u->rx_got += k;
+		p += k;
+		n -= k;
+		if (u->rx_got - 2 < want)
+			continue;
+		u->rx_got = 0;
+		if (u->answer(u, u->rx, want))
+			return true;
+		free(u->rx);
+		u->rx = NULL;
+	}
+	return false;
+}
+
+/* --- the datagram end ------------------------------------------------------ */
+
+static int end_recv(struct dgram *d, struct pkt *v, int max)
+{
+	struct up_end *e = container_of(d, struct up_end, d);
+
+	if (!e->u || !e->unsent || max < 1)
+		return -EAGAIN;
+	e->unsent = false;
+	v->peer = e->u->to;
+	v->data = e->query + 2;
+	v->len = e->u->query_len - 2;
+	return 1;
+}
+
+static int end_send(struct dgram *d, const struct pkt *v, int n)
+{
+	struct up_end *e = container_of(d, struct up_end, d);
+	int i;
+
+	for (i = 0; i < n && e->u; i++) {
+		if (e->u->to.kind != ADDR_NAME &&
+		    !addr_eq(&v[i].peer, &e->u->to))
+			continue;
+		if (e->u->answer(e->u, v[i].data, v[i].len))
+			break;
+	}
+	return n;
+}
+
+static void end_want(struct dgram *d, unsigned int events)
+{
+	struct up_end *e = container_of(d, struct up_end, d);
+
+	if (e->u && e->unsent && (events & ST_READ))
+		job_ready(d->job);
+}
+
+static void end_gone(struct up_end *e, int why)
+{
+	if (e->u) {
+		e->u->end = NULL;
+		up_fail(e->u, why);
+	}
+	free(e);
+}
+
+static void end_close(struct dgram *d)
+{
+	end_gone(container_of(d, struct up_end, d), -ECONNRESET);
+}
+
+static void end_reject(struct dgram *d, const struct addr *peer)
+{
+	struct up_end *e = container_of(d, struct up_end, d);
+
+	(void)peer;
+	if (e->u)
+		up_fail(e->u, -EACCES);
+}
+
+static const struct dgram_ops end_dgram_ops = {
+	.name = "dns",
+	.recv = end_recv,
+	.send = end_send,
+	.want = end_want,
+	.close = end_close,
+	.reject = end_reject,
+};
+
+/* --- the stream end -------------------------------------------------------- */
+
+static ssize_t end_readv(struct stream *s, const struct iovec *iov, int cnt)
+{
+	struct up_end *e = container_of(s, struct up_end, s);
+	size_t n = 0, k;
+	int i;
+
+	if (!e->u)
+		return 0;
+	for (i = 0; i < cnt && e->off < e->u->query_len; i++) {
+		k = e->u->query_len - e->off;
+		if (k > iov[i].iov_len)
+			k = iov[i].iov_len;
+		memcpy(iov[i].iov_base, e->query + e->off, k);
+		e->off += k;
+		n += k;
+	}
+	return n ? (ssize_t)n : -EAGAIN;
+}
+
+static ssize_t end_writev(struct stream *s, const struct iovec *iov, int cnt)
+{
+	struct up_end *e = container_of(s, struct up_end, s);
+	size_t n = 0;
+	bool done = false;
+	int i;
+
+	for (i = 0; i < cnt; i++) {
+		if (e->u && !done)
+			done = rx_put(e->u, iov[i].iov_base, iov[i].iov_len);
+		n += iov[i].iov_len;
+	}
+	return (ssize_t)n;
+}
+
+static void end_swant(struct stream *s, unsigned int events)
+{
+	struct up_end *e = container_of(s, struct up_end, s);
+
+	if (events & ST_WRITE ||
+	    (events & ST_READ && (!e->u || e->off < e->u->query_len)))
+		job_ready(s->job);
+}
+
+static bool end_up(const struct stream *s)
+{
+	(void)s;
+	return true;
+}
+
+static int end_finish(struct stream *s)
+{
+	struct up_end *e = container_of(s, struct up_end, s);
+
+	if (e->u)
+		up_fail(e->u, -ECONNRESET);
+	return 0;
+}
+
+static void end_sclose(struct stream *s, int why)
+{
+	end_gone(container_of(s, struct up_end, s), why);
+}
+
+static const struct stream_ops end_stream_ops = {
+	.name = "dns",
+	.readv = end_readv,
+	.writev = end_writev,
+	.want = end_swant,
+	.up = end_up,
+	.finish = end_finish,
+	.close = end_sclose,
+};
+
+/* --- open and close ---------------------------------------------------------- */
+
+/* Who asks, for the log: this host, at a port that only tells queries apart */
+static struct addr own_client(void)
+{
+	static const uint8_t loopback[4] = { 127, 0, 0, 1 };
+
+	return addr_v4(loopback, (uint16_t)(1024 + rand_below(64000)));
+}
+
+static int open_session(struct upstream *u, const struct inbound *ib,
+			struct up_end *e)
+{
+	struct session *s = ses_new(u->worker, ib, NET_TCP, &e->s);
+
+	if (!s)
+		return -ENOBUFS;
+	s->source = own_client();
+	s->orig = u->to;
+	s->target = u->to;
+	s->skip_dns = true;
+	e->ses = s;
+	ses_start(s);
+	return 0;
+}
+
+static int open_map(struct upstream *u, const struct inbound *ib,
+		    struct up_end *e)
+{
+	struct addr client = own_client();
+	struct udp_map *m = udp_map_new(u->worker, ib, &client, &e->d);
+
+	if (!m)
+		return -ENOBUFS;
+	udp_map_set(m, NULL, true);
+	e->map = m;
+	return 0;
+}
+
+static int open_routed(struct upstream *u, const struct inbound *ib)
+{
+	struct up_end *e = calloc(1, sizeof(*e));
+	int err;
+
+	if (!e)
+		return -ENOMEM;
+	e->d.ops = &end_dgram_ops;
+	e->s.ops = &end_stream_ops;
+	e->u = u;
+	e->unsent = true;
+	memcpy(e->query, u->query, u->query_len);
+	err = u->tcp ? open_session(u, ib, e) : open_map(u, ib, e);
+	if (err) {
+		free(e);
+		return err;
+	}
+	u->end = e;
+	return 0;
+}
+
+static int open_straight(struct upstream *u)
+{
+	int family = u->to.kind == ADDR_V6 ? AF_INET6 : AF_INET;
+	int fd, err;
+
+	if (!addr_is_ip(&u->to))
+		return -EINVAL;
+	fd = sock_open(NULL, family, u->tcp ? SOCK_STREAM : SOCK_DGRAM);
+	if (fd < 0)
+		return fd;
+	err = sock_connect(fd, family, &u->to);
+	if (!err && u->tcp)
+		u->s = fd_stream_new(u->worker, fd, u->job, true);
+	else if (!err)
+		u->d = fd_dgram_new(u->worker, fd, family, u->job);
+	if (!u->s && !u->d) {
+		close(fd);
+		return err ? err : -ENOMEM;
+	}
+	job_ready(u->job);
+	return 0;
+}
+
+int upstream_open(struct upstream *u, const struct inbound *ib)
+{
+	int err;
+
+	u->err = 0;
+	u->sent = 0;
+	u->rx_got = 0;
+	put_be16(u->query, (uint16_t)(u->query_len - 2));
+	err = ib ? open_routed(u, ib) : open_straight(u);
+	u->open = !err;
+	return err;
+}
+
+void upstream_again(struct upstream *u)
+{
+	if (!u->open || u->tcp)
+		return;
+	if (u->end) {
+		u->end->unsent = true;
+		job_ready(u->end->d.job);
+	} else if (u->d) {
+		u->sent = 0;
+		job_ready(u->job);
+	}
+}
+
+static void run_dgram(struct upstream *u)
+{
+	struct pkt v[4], q = {
+		.peer = u->to, .data = u->query + 2, .len = u->query_len - 2,
+	};
+	int n, i;
+
+	if (!u->sent) {
+		n = u->d->ops->send(u->d, &q, 1);
+		if (n > 0)
+			u->sent = q.len;
+		else if (n != -EAGAIN)
+			u->err = n;
+	}
+	while (!u->err && (n = u->d->ops->recv(u->d, v, 4)) != -EAGAIN) {
+		if (n <= 0)
+			u->err = n ? n : -EIO;
+		for (i = 0; i < n; i++)
+			if (u->answer(u, v[i].data, v[i].len))
+				return;
+	}
+	u->d->ops->want(u->d, ST_READ | (u->sent ? 0 : ST_WRITE));
+}
+
+static void run_stream(struct upstream *u)
+{
+	uint8_t buf[2048];
+	ssize_t n = 0;
+
+	while (u->sent < u->query_len) {
+		n = stream_write(u->s, u->query + u->sent,
+				 u->query_len - u->sent);
+		if (n <= 0)
+			break;
+		u->sent += (size_t)n;
+	}
+	if (n >= 0 || n == -EAGAIN) {
+		while ((n = stream_read(u->s, buf, sizeof(buf))) > 0)
+			if (rx_put(u, buf, (size_t)n))
+				return;
+	}
+	if (n != -EAGAIN && !u->err)
+		u->err = n ? (int)n : -ECONNRESET;
+	if (!u->err)
+		u->s->ops->want(u->s, ST_READ | (u->sent < u->query_len ?
+						 ST_WRITE : 0));
+}
+
+void upstream_run(struct upstream *u)
+{
+	if (!u->open || u->err)
+		return;
+	if (u->d)
+		run_dgram(u);
+	else if (u->s)
+		run_stream(u);
+}
+
+void upstream_close(struct upstream *u)
+{
+	struct up_end *e = u->end;
+
+	u->open = false;
+	u->end = NULL;
+	if (e) {
+		e->u = NULL;
+		if (e->map)
+			udp_map_kill(e->map, 0);
+		else
+			ses_kill(e->ses, 0, 0);
+	}
+	if (u->d)
+		u->d->ops->close(u->d);
+	u->d = NULL;
+	stream_close(&u->s, 0);
+	free(u->rx);
+	u->rx = NULL;
+}

@@ -1,0 +1,68 @@
+/*
+ * upstream.h - One query on its way to one server
+ *
+ *   routed    our end (dgram or stream) is the "client" of a UDP map or session
+ *             whose inbound has the dns tag: routing rules decide
+ *   straight  a marked socket of our own
+ *
+ * Each query has a map or socket of its own, so that the kernel gives it a
+ * random source port; with the random id an answer is hard to guess.
+ */
+#ifndef GATEWAY_DNS_UPSTREAM_H
+#define GATEWAY_DNS_UPSTREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gateway/base/addr.h"
+#include "gateway/core/worker.h"
+#include "proxy/wire/dns_msg.h"
+
+struct dgram;
+struct inbound;
+struct stream;
+struct up_end;
+
+/**
+ * struct upstream - Embedded in the lookup; zero is closed
+ * @job:	Marked ready when upstream_run() has something to do
+ * @answer:	Looks at a message that came from the server: true when it is
+ *		the answer; called at any time, must not close the upstream
+ * @to:		The server; a name only when routed
+ * @err:	-errno: nothing more will come
+ * @query:	Two length bytes (for TCP), then the message
+ * @sent:	Bytes of @query that are out (TCP)
+ * @rx:		TCP: the answer so far; @rx_head its length bytes
+ * @end:	Routed: our end, freed by the map or session that owns it
+ * @d, @s:	Straight: our socket
+ */
+struct upstream {
+	struct worker *worker;
+	struct job *job;
+	bool (*answer)(struct upstream *u, const uint8_t *msg, size_t n);
+	struct addr to;
+	bool tcp, open;
+	int err;
+	uint8_t query[2 + DNS_QUERY_MAX];
+	size_t query_len, sent;
+	uint8_t rx_head[2];
+	uint8_t *rx;
+	size_t rx_got;
+	struct up_end *end;
+	struct dgram *d;
+	struct stream *s;
+};
+
+/*
+ * Send the message in @u->query. @ib: routed with this inbound; NULL: straight.
+ * 0 or -errno (then it is closed)
+ */
+int upstream_open(struct upstream *u, const struct inbound *ib);
+/* Straight sockets: read and write. Called from the job */
+void upstream_run(struct upstream *u);
+/* Send a UDP query once more: the first one may be lost */
+void upstream_again(struct upstream *u);
+void upstream_close(struct upstream *u);
+
+#endif
