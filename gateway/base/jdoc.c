@@ -267,7 +267,7 @@ static int build(struct diag *d, struct jdoc *doc, const char *s, size_t open,
 	size_t from;
 	int err = jscan_run(sc, s, doc->len, JDOC_MAX_DEPTH);
 
-	if (err == -EPROTO && open < doc->len && sc->err_off >= open) {
+	if (err == -EPROTO && open < doc->len && sc->pos >= open) {
 		diag_at(d, DIAG_ERROR, doc, (uint32_t)open, NULL,
 			"the comment that begins here has no end");
 		diag_help(d, "close it with */");

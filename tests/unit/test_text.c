@@ -1,0 +1,66 @@
+/* test_text.c - What may be printed, and how near two words are */
+#include "tests/unit/cm.h"
+
+#include <string.h>
+
+#include "gateway/base/text.h"
+
+static void only_printable_utf8_is_a_character(void **state)
+{
+	static const struct {
+		const char *s;
+		size_t len;
+	} v[] = {
+		{ "a", 1 },	       { "\xc2\xa0", 2 },   { "\xe2\x82\xac", 3 },
+		{ "\xf4\x8f\xbf\xbf", 4 }, { "\n", 0 },	    { "\x7f", 0 },
+		{ "\x80", 0 },	       { "\xc1\xbf", 0 },   { "\xc2\x9f", 0 },
+		{ "\xe0\x9f\xbf", 0 }, { "\xed\xa0\x80", 0 },
+		{ "\xf0\x8f\xbf\xbf", 0 }, { "\xf4\x90\x80\x80", 0 },
+		{ "\xf5\x80\x80\x80", 0 }, { "\xe2\x82", 0 },
+		{ "\xe2\x82" "a", 0 }, { "\xff", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(v); i++)
+		assert_int_equal(text_char(v[i].s, strlen(v[i].s)), v[i].len);
+	assert_int_equal(text_char("\0", 1), 0);
+	assert_int_equal(text_char("\xe2\x82\xac", 2), 0);
+}
+
+static void distance_counts_edits_and_swaps_without_case(void **state)
+{
+	(void)state;
+	assert_int_equal(text_distance("port", "PORT", 2), 0);
+	assert_int_equal(text_distance("protocl", "protocol", 2), 1);
+	assert_int_equal(text_distance("prot", "port", 2), 1);
+	assert_int_equal(text_distance("settigns", "settings", 2), 1);
+	assert_int_equal(text_distance("adress", "addres", 2), 2);
+	assert_int_equal(text_distance("", "ab", 2), 2);
+	assert_int_equal(text_distance("ab", "", 1), 2);
+	assert_int_equal(text_distance("inbounds", "outbounds", 2), 3);
+	assert_int_equal(text_distance("tag", "xyz", 2), 3);
+}
+
+static void words_longer_than_63_have_no_neighbours(void **state)
+{
+	char a[80];
+
+	(void)state;
+	memset(a, 'a', sizeof(a));
+	a[63] = '\0';
+	assert_int_equal(text_distance(a, a, 2), 0);
+	a[63] = 'a';
+	a[64] = '\0';
+	assert_int_equal(text_distance(a, a, 2), 3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_printable_utf8_is_a_character),
+		cmocka_unit_test(distance_counts_edits_and_swaps_without_case),
+		cmocka_unit_test(words_longer_than_63_have_no_neighbours),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
