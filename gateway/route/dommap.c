@@ -45,7 +45,7 @@ static void *grow(void *p, size_t count, size_t size)
 {
 	if (count & (count - 1) || count == 0)
 		return count ? p : malloc(size);
-	return reallocarray(p, count * 2, size);
+	return realloc(p, count * 2 * size);
 }
 
 static int add_regexp(struct dommap *m, const char *text, size_t len,
@@ -79,8 +79,7 @@ static int add_regexp(struct dommap *m, const char *text, size_t len,
 		   0;
 }
 
-static int add_dotless(struct dommap *m, const char *text, size_t len,
-		       uint32_t id)
+static int add_dotless(struct dommap *m, const char *text, uint32_t id)
 {
 	struct dom_dotless *list =
 		grow(m->dotless, m->dotless_count, sizeof(*list));
@@ -89,7 +88,7 @@ static int add_dotless(struct dommap *m, const char *text, size_t len,
 	if (!list)
 		return -ENOMEM;
 	m->dotless = list;
-	copy = strndup(text, len);
+	copy = strdup(text);
 	if (!copy)
 		return -ENOMEM;
 	list[m->dotless_count++] = (struct dom_dotless){ copy, id };
@@ -150,7 +149,7 @@ int dommap_add_dotless(struct dommap *m, const char *text, size_t len,
 
 	if (n < 0 || m->sealed || id >= DOM_IDS)
 		return -EINVAL;
-	rc = add_dotless(m, name, (size_t)n, id);
+	rc = add_dotless(m, name, id);
 	if (!rc)
 		m->count++;
 	return rc;

@@ -37,7 +37,7 @@ static int put4(struct ranges *r, struct range4 x)
 
 	if (r->n4 == cap) {
 		cap += cap / 2 + 8;
-		p = reallocarray(p, cap, sizeof(*p));
+		p = realloc(p, cap * sizeof(*p));
 		if (!p)
 			return -ENOMEM;
 		r->v4 = p;
@@ -54,7 +54,7 @@ static int put6(struct ranges *r, struct range6 x)
 
 	if (r->n6 == cap) {
 		cap += cap / 2 + 8;
-		p = reallocarray(p, cap, sizeof(*p));
+		p = realloc(p, cap * sizeof(*p));
 		if (!p)
 			return -ENOMEM;
 		r->v6 = p;

@@ -94,6 +94,8 @@ bool http_attr_matches(const char *head, const char *key,
 	for (; *head; head = *next ? next + 1 : next) {
 		next = strchrnul(head, '\n');
 		end = next > head && next[-1] == '\r' ? next - 1 : next;
+		if (end == head) /* the body begins */
+			return false;
 		if (key[0] == ':')
 			return request_line_matches(head, end, key, re);
 		if ((size_t)(end - head) <= key_len || head[key_len] != ':' ||
