@@ -367,26 +367,27 @@ static int aead_start(struct aead_key *k, const uint8_t *nonce, int encrypt)
 	return ok ? 0 : -EINVAL;
 }
 
-static bool aead_feed(struct aead_key *k, const void *aad, size_t aad_len,
+static bool aead_feed(struct aead_key *k, const struct iovec *aad,
 		      const uint8_t *in, size_t n, uint8_t *out)
 {
+	size_t len = aad ? aad->iov_len : 0;
 	int m;
 
-	if (n > INT_MAX || aad_len > INT_MAX)
+	if (n > INT_MAX || len > INT_MAX)
 		return false;
-	if (aad_len && !EVP_CipherUpdate(k->ctx, NULL, &m, aad, (int)aad_len))
+	if (len && !EVP_CipherUpdate(k->ctx, NULL, &m, aad->iov_base, (int)len))
 		return false;
 	return !n || EVP_CipherUpdate(k->ctx, out, &m, in, (int)n);
 }
 
-int aead_seal(struct aead_key *k, const uint8_t *nonce, const void *aad,
-	      size_t aad_len, const uint8_t *in, size_t n, uint8_t *out)
+int aead_seal(struct aead_key *k, const uint8_t *nonce, const struct iovec *aad,
+	      const uint8_t *in, size_t n, uint8_t *out)
 {
 	int m, err = aead_start(k, nonce, 1);
 
 	if (err)
 		return err;
-	if (!aead_feed(k, aad, aad_len, in, n, out) ||
+	if (!aead_feed(k, aad, in, n, out) ||
 	    !EVP_CipherFinal_ex(k->ctx, out + n, &m) ||
 	    !EVP_CIPHER_CTX_ctrl(k->ctx, EVP_CTRL_AEAD_GET_TAG, AEAD_TAG_BYTES,
 				 out + n))
@@ -394,8 +395,8 @@ int aead_seal(struct aead_key *k, const uint8_t *nonce, const void *aad,
 	return 0;
 }
 
-int aead_open(struct aead_key *k, const uint8_t *nonce, const void *aad,
-	      size_t aad_len, const uint8_t *in, size_t n, uint8_t *out)
+int aead_open(struct aead_key *k, const uint8_t *nonce, const struct iovec *aad,
+	      const uint8_t *in, size_t n, uint8_t *out)
 {
 	uint8_t tag[AEAD_TAG_BYTES], none[AEAD_TAG_BYTES];
 	int m, err;
@@ -410,36 +411,34 @@ int aead_open(struct aead_key *k, const uint8_t *nonce, const void *aad,
 	if (!EVP_CIPHER_CTX_ctrl(k->ctx, EVP_CTRL_AEAD_SET_TAG, AEAD_TAG_BYTES,
 				 tag))
 		return -EINVAL;
-	if (!aead_feed(k, aad, aad_len, in, n, out) ||
+	if (!aead_feed(k, aad, in, n, out) ||
 	    !EVP_CipherFinal_ex(k->ctx, none, &m))
 		return -EPROTO;
 	return 0;
 }
 
 int aead_seal_once(enum aead_kind kind, const uint8_t *key,
-		   const uint8_t *nonce, const struct iovec *aad,
-		   const uint8_t *in, size_t n, uint8_t *out)
+		   const uint8_t *nonce, const struct iovec *aad, uint8_t *p,
+		   size_t n)
 {
 	struct aead_key k;
 	int err = aead_key_set(&k, kind, key);
 
 	if (!err)
-		err = aead_seal(&k, nonce, aad ? aad->iov_base : NULL,
-				aad ? aad->iov_len : 0, in, n, out);
+		err = aead_seal(&k, nonce, aad, p, n, p);
 	aead_key_drop(&k);
 	return err;
 }
 
 int aead_open_once(enum aead_kind kind, const uint8_t *key,
-		   const uint8_t *nonce, const struct iovec *aad,
-		   const uint8_t *in, size_t n, uint8_t *out)
+		   const uint8_t *nonce, const struct iovec *aad, uint8_t *p,
+		   size_t n)
 {
 	struct aead_key k;
 	int err = aead_key_set(&k, kind, key);
 
 	if (!err)
-		err = aead_open(&k, nonce, aad ? aad->iov_base : NULL,
-				aad ? aad->iov_len : 0, in, n, out);
+		err = aead_open(&k, nonce, aad, p, n, p);
 	aead_key_drop(&k);
 	return err;
 }

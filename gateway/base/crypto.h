@@ -95,23 +95,23 @@ int aead_key_set(struct aead_key *k, enum aead_kind kind, const uint8_t *key);
 void aead_key_drop(struct aead_key *k);
 /*
  * @n bytes of @in to @n + AEAD_TAG_BYTES at @out; @in == @out is allowed.
- * No memory is allocated.
+ * @aad may be NULL. No memory is allocated.
  */
-int aead_seal(struct aead_key *k, const uint8_t *nonce, const void *aad,
-	      size_t aad_len, const uint8_t *in, size_t n, uint8_t *out);
+int aead_seal(struct aead_key *k, const uint8_t *nonce, const struct iovec *aad,
+	      const uint8_t *in, size_t n, uint8_t *out);
 /*
  * @n bytes with the tag at their end to @n - AEAD_TAG_BYTES at @out; @in ==
  * @out is allowed. -EPROTO leaves @out undefined
  */
-int aead_open(struct aead_key *k, const uint8_t *nonce, const void *aad,
-	      size_t aad_len, const uint8_t *in, size_t n, uint8_t *out);
-/* The same with a key used once */
+int aead_open(struct aead_key *k, const uint8_t *nonce, const struct iovec *aad,
+	      const uint8_t *in, size_t n, uint8_t *out);
+/* The same with a key used once, in place */
 int aead_seal_once(enum aead_kind kind, const uint8_t *key,
-		   const uint8_t *nonce, const struct iovec *aad,
-		   const uint8_t *in, size_t n, uint8_t *out);
+		   const uint8_t *nonce, const struct iovec *aad, uint8_t *p,
+		   size_t n);
 int aead_open_once(enum aead_kind kind, const uint8_t *key,
-		   const uint8_t *nonce, const struct iovec *aad,
-		   const uint8_t *in, size_t n, uint8_t *out);
+		   const uint8_t *nonce, const struct iovec *aad, uint8_t *p,
+		   size_t n);
 /* Add one to a counter nonce, little endian (shadowsocks) */
 void nonce_inc_le(uint8_t *nonce, size_t n);
 

@@ -99,25 +99,25 @@ static enum verdict host_found(const char *p, size_t n, struct sniffed *out)
 	return SNIFF_YES;
 }
 
-enum verdict sniff_http(const uint8_t *bytes, size_t n, struct sniffed *out)
+enum verdict sniff_http(const uint8_t *p, size_t n, struct sniffed *out)
 {
-	const char *p = (const char *)bytes, *end = p + n, *value, *lf;
-	enum verdict v = method_begins(p, n);
+	const char *at = (const char *)p, *end = at + n, *value, *lf;
+	enum verdict v = method_begins(at, n);
 	bool first = true;
 	size_t len;
 
 	if (v != SNIFF_YES)
 		return v;
-	for (; (lf = memchr(p, '\n', (size_t)(end - p))); p = lf + 1) {
-		size_t line = (size_t)(lf - p);
+	for (; (lf = memchr(at, '\n', (size_t)(end - at))); at = lf + 1) {
+		size_t line = (size_t)(lf - at);
 
-		if (has_control(p, line))
+		if (has_control(at, line))
 			return SNIFF_NO;
-		if (!line || (line == 1 && *p == '\r'))
+		if (!line || (line == 1 && *at == '\r'))
 			return SNIFF_NO;
-		if (!first && line_host(p, line, &value, &len))
+		if (!first && line_host(at, line, &value, &len))
 			return host_found(value, len, out);
 		first = false;
 	}
-	return has_control(p, (size_t)(end - p)) ? SNIFF_NO : SNIFF_MORE;
+	return has_control(at, (size_t)(end - at)) ? SNIFF_NO : SNIFF_MORE;
 }

@@ -192,6 +192,8 @@ static ssize_t packet_open(const struct initial_key *k,
 	size_t pn_len, n = pk->head_len;
 	struct iovec aad_vec = { aad, 0 };
 	const uint8_t *pn, *sample, *sealed;
+	struct aead_key key;
+	int err;
 
 	pn = body.p;
 	rd_bytes(&body, 4);
@@ -210,9 +212,12 @@ static ssize_t packet_open(const struct initial_key *k,
 	}
 	aad_vec.iov_len = n + pn_len;
 	sealed = pn + pn_len;
-	if (aead_open_once(AEAD_AES_128_GCM, k->key, nonce, &aad_vec, sealed,
-			   pk->len - pn_len, plain))
+	if (aead_key_set(&key, AEAD_AES_128_GCM, k->key))
 		return -EPROTO;
+	err = aead_open(&key, nonce, &aad_vec, sealed, pk->len - pn_len, plain);
+	aead_key_drop(&key);
+	if (err)
+		return err;
 	return (ssize_t)(pk->len - pn_len - AEAD_TAG_BYTES);
 }
 

@@ -22,6 +22,20 @@
  */
 enum addr_style { ADDR_SOCKS, ADDR_SS, ADDR_PORT };
 
+/**
+ * struct wire_packet - A datagram and its address, inside a carrier
+ * @peer:	Where to, or from whom
+ * @data, @len:	Payload, borrowed
+ * @name:	Decoding: keeps the name @peer points to, so that a copy of the
+ *		struct needs its pointer set again
+ */
+struct wire_packet {
+	struct addr peer;
+	const uint8_t *data;
+	size_t len;
+	char name[256];
+};
+
 #define ADDR_WIRE_MAX 259 /* bytes of the longest form */
 
 /**

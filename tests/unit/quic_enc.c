@@ -159,8 +159,9 @@ void enc_initial(struct enc *out, const struct initial *in,
 		nonce[11 - i] ^= (uint8_t)(in->pn >> 8 * i);
 	aad = (struct iovec){ h.b, h.n };
 	assert_true(frames->n + 16 <= sizeof(sealed));
+	memcpy(sealed, frames->b, frames->n);
 	assert_int_equal(aead_seal_once(AEAD_AES_128_GCM, keys[0], nonce, &aad,
-					frames->b, frames->n, sealed),
+					sealed, frames->n),
 			 0);
 	assert_int_equal(
 		aes_block(keys[2], 16, true, sealed + 4 - pn_len, mask), 0);
