@@ -26,7 +26,7 @@
 #include "netstack/lw/lw_in.h"
 
 enum {
-	COPY_MAX = 4096, /* a bigger packet is handed over, not copied */
+	COPY_MAX = 16384, /* a bigger packet is handed over, not copied */
 	SPARE_SLABS = 16
 };
 
@@ -330,19 +330,33 @@ static void drop_asserted(struct lw *lw, const struct packet *p)
 }
 
 /*
+ * A super-segment that does not fit the client's small window would wait for the
+ * persist timer (three ticks) to be cut: cut it when whole segments fit
+ */
+static void fit_window(struct tcp_pcb *pcb, uint32_t rmss)
+{
+	uint32_t n = pcb->snd_wnd / rmss * rmss;
+
+	if (!pcb->persist_backoff || pcb->unacked || !pcb->unsent || !n ||
+	    n >= pcb->unsent->len)
+		return;
+	if (tcp_split_unsent_seg(pcb, (u16_t)n) == ERR_OK)
+		tcp_output(pcb);
+}
+
+/*
  * A lone small segment's acknowledgement waits for an answer to ride on; a big
  * one's leaves with the flush, as the client's kernel counts in segments
  */
 static void after_input(struct lw *lw, uint32_t payload)
 {
 	struct tcp_pcb *pcb = tcp_active_pcbs; /* lwIP moved it to the front */
-	struct flow *f;
+	struct flow *f = pcb ? flow_of(pcb) : NULL;
 
+	if (f && !f->half)
+		fit_window(pcb, f->rmss);
 	bucket_mark(lw);
-	if (!pcb || !(pcb->flags & TF_ACK_DELAY))
-		return;
-	f = flow_of(pcb);
-	if (f->half)
+	if (!f || f->half || !(pcb->flags & TF_ACK_DELAY))
 		return;
 	if (payload > f->rmss) {
 		if (list_empty(&f->out))
@@ -380,7 +394,7 @@ static bool lw_input(struct lw *lw, const struct packet *p, struct lw_buf *buf)
 	}
 	set_ip_data(lw, p);
 	if (pcb && flags & TCP_ACK)
-		sack_input(flow_of(pcb), q->payload, payload);
+		sack_input(flow_of(pcb), q->payload);
 	if (syn)
 		lw->listener->local_port = p->dst.port;
 	tcp_input(q, &lw->netif);

@@ -153,7 +153,8 @@ err_t output_init(struct netif *nif);
 void output_again(struct flow *f, uint32_t seq, uint32_t len);
 
 /* sack.c */
-void sack_input(struct flow *f, const struct tcp_hdr *th, uint32_t payload);
+/* Before tcp_input(); @th in network order, options checked */
+void sack_input(struct flow *f, const struct tcp_hdr *th);
 void sack_free(struct flow *f);
 
 #endif

@@ -224,6 +224,7 @@ struct accepted *client_open(struct client *c)
 	unsigned int before = c->p->acc_count;
 	struct seg *s;
 
+	peer_forget(c->p);
 	client_send_opt(c, F_SYN, opt, sizeof(opt), NULL, 0);
 	s = peer_next(c->p);
 	if (!s || s->flags != (F_SYN | F_ACK) || s->ack != c->seq)
