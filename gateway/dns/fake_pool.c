@@ -71,6 +71,17 @@ static uint32_t name_hash(const struct fake_pool *p, const char *name,
 	return (uint32_t)hash_bytes(p->key, name, len);
 }
 
+static char *name_copy(const char *name, size_t len)
+{
+	char *copy = malloc(len + 1);
+
+	if (copy) {
+		memcpy(copy, name, len);
+		copy[len] = '\0';
+	}
+	return copy;
+}
+
 static uint32_t *bucket_of(const struct fake_pool *p, uint32_t hash)
 {
 	return &p->buckets[hash & p->bucket_mask];
@@ -215,7 +226,7 @@ uint32_t fake_pool_get(struct fake_pool *p, const char *name, size_t len,
 		touch(p, i);
 		return i;
 	}
-	copy = strndup(name, len);
+	copy = name_copy(name, len);
 	if (!copy)
 		return FAKE_NONE;
 	if (p->used < p->size) {
@@ -279,7 +290,7 @@ int fake_pool_set(struct fake_pool *p, uint32_t slot, const char *name,
 
 	if (slot >= p->size)
 		return -EINVAL;
-	copy = strndup(name, len);
+	copy = name_copy(name, len);
 	if (!copy)
 		return -ENOMEM;
 	if (slots_grow(p, slot + 1) < 0) {

@@ -245,12 +245,16 @@ ssize_t dns_query_encode(uint8_t *out, size_t cap, uint16_t id,
 	return (ssize_t)n;
 }
 
-/* Addresses of @type owned by @owner; a CNAME moves @owner on (returns 1) */
+/*
+ * Addresses of @type owned by @owner. 1: there was a CNAME instead, and @owner
+ * is its target now: scan again, for records come in any order
+ */
 static int answers_scan(const uint8_t *msg, size_t n, size_t off,
 			unsigned int count, uint16_t type, char owner[256],
 			struct dns_found *f)
 {
 	size_t want = type == DNS_T_A ? 4 : 16;
+	char next[256];
 	unsigned int i;
 	int moved = 0;
 
@@ -264,7 +268,7 @@ static int answers_scan(const uint8_t *msg, size_t n, size_t off,
 		if (r.type == DNS_T_CNAME) {
 			size_t at = r.data_off;
 
-			if (dns_name_decode(msg, n, &at, owner, NULL) < 0)
+			if (dns_name_decode(msg, n, &at, next, NULL) < 0)
 				return -EPROTO;
 			moved = 1;
 		} else if (r.type == type && r.len == want) {
@@ -278,6 +282,8 @@ static int answers_scan(const uint8_t *msg, size_t n, size_t off,
 		if (r.ttl < f->ttl)
 			f->ttl = r.ttl;
 	}
+	if (moved)
+		memcpy(owner, next, strlen(next) + 1);
 	return moved;
 }
 
