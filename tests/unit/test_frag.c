@@ -14,7 +14,7 @@
 
 static struct worker w;
 static struct frag_table *t;
-static uint8_t payload[65535], l4[65535], frame[BUILD_MAX];
+static uint8_t payload[65535], l4[2 * 65536], frame[BUILD_MAX];
 
 static int set_up(void **state)
 {
@@ -86,7 +86,7 @@ static void round_trip(bool v6, size_t n, size_t step, bool backwards)
 
 static void all_sizes_come_together_in_any_order(void **state)
 {
-	static const size_t sizes[] = { 1465, 1473, 5000, 30000, 65507 };
+	static const size_t sizes[] = { 1473, 1480, 5000, 30000, 65507 };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
