@@ -65,6 +65,7 @@ static inline void loop_init(struct loop *l)
 	atomic_init(&l->cfg.refs, 1);
 	l->cfg.free = loop_keep;
 	l->cfg.levels[0].policy = POLICY_DEFAULT;
+	l->cfg.level_count = 1;
 	assert_int_equal(worker_init(&l->w, 0, &l->cfg), 0);
 	l->job = (struct job){ .run = loop_job, .worker = &l->w };
 	worker_self = &l->w;
