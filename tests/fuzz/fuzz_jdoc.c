@@ -94,7 +94,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 			get_all(&d, c);
 	}
 	s = print(&d, false);
-	MUST(!strstr(s, "cannot be read"));
+	/* without a place: scan and cJSON disagree, or no memory */
+	MUST(strncmp(s, "fuzz: error:", 12));
 	free(s);
 	s = print(&d, true);
 	json = cJSON_Parse(s);

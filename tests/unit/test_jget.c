@@ -211,7 +211,7 @@ static void unknown_keys_are_warned_about_with_the_nearest(void **state)
 
 static void objects_of_many_members_and_getters_stay_in_bounds(void **state)
 {
-	static char text[16000], keys[100][8];
+	static char text[16000], keys[100][16];
 	size_t n = 1;
 
 	(void)state;
