@@ -79,7 +79,7 @@ static void on_wake(void *arg)
 
 void peer_up(struct peer *p, const struct lw_ops *ops, bool super, bool v6)
 {
-	memset(p, 0, sizeof(*p));
+	memset(p, 0, offsetof(struct peer, segs));
 	if (worker_init(&p->w, 0, NULL))
 		abort();
 	p->w.now_ms = 1000;

@@ -43,13 +43,12 @@ struct peer {
 	const struct lw_ops *ops;
 	struct lw *lw;
 	struct lw_conf conf;
-	struct seg segs[PEER_SEGS];
-	unsigned int seg_count, seg_read;
-	struct accepted acc[PEER_ACCEPTED];
-	unsigned int acc_count;
+	unsigned int seg_count, seg_read, acc_count;
 	bool refuse; /* accept() sheds */
 	unsigned int bufs_out; /* handed over and not given back */
 	bool v6;
+	struct seg segs[PEER_SEGS];
+	struct accepted acc[PEER_ACCEPTED];
 };
 
 /* One client flow */
