@@ -21,6 +21,7 @@
 #include "gateway/core/udp.h"
 #include "netstack/ip_out.h"
 #include "netstack/netstack.h"
+#include "netstack/udp_end.h"
 
 #define UDP_HEADER	8
 #define UDP_CSUM_OFFSET 6
@@ -39,9 +40,11 @@ struct udp_frame {
 
 /**
  * struct udp_table - The ends of one netstack
+ * @next:	Of the same worker, on another device
  * @bytes:	In all queues
  */
 struct udp_table {
+	struct udp_table *next;
 	struct netstack *ns;
 	struct htab ends;
 	struct list all; /* struct udp_end.node */
@@ -318,8 +321,7 @@ static struct udp_end *end_new(struct udp_table *t, const struct addr *client,
 }
 
 /* 0 with the payload of @p, or -1: its length field lies */
-static int udp_payload(const struct packet *p, const uint8_t **data,
-		       size_t *len)
+static int udp_payload(const struct packet *p, struct udp_in *in)
 {
 	size_t have, said;
 
@@ -332,64 +334,78 @@ static int udp_payload(const struct packet *p, const uint8_t **data,
 		said = have;
 	if (said < UDP_HEADER || said > have)
 		return -1;
-	*data = p->data + p->l4 + UDP_HEADER;
-	*len = said - UDP_HEADER;
+	in->src = p->src;
+	in->dst = p->dst;
+	in->data = p->data + p->l4 + UDP_HEADER;
+	in->len = said - UDP_HEADER;
+	in->segment = p->vnet.gso == GSO_UDP ? p->vnet.gso_size : 0;
 	return 0;
 }
 
-static void end_queue(struct udp_end *e, const struct packet *p,
-		      const uint8_t *data, size_t len)
+static void end_queue(struct udp_end *e, const struct udp_in *in)
 {
 	struct udp_table *t = e->table;
 	struct udp_frame *f;
 
 	while (e->head && (e->frames >= UDP_END_FRAMES ||
-			   e->bytes + len > UDP_END_BYTES ||
-			   t->bytes + len > UDP_ALL_BYTES))
+			   e->bytes + in->len > UDP_END_BYTES ||
+			   t->bytes + in->len > UDP_ALL_BYTES))
 		end_drop_oldest(e);
-	if (t->bytes + len > UDP_ALL_BYTES) {
+	if (t->bytes + in->len > UDP_ALL_BYTES) {
 		worker_drop(t->ns->worker, DROP_UDP_QUEUE);
 		return;
 	}
-	f = malloc(sizeof(*f) + len);
+	f = malloc(sizeof(*f) + in->len);
 	if (!f) {
 		worker_drop(t->ns->worker, DROP_NO_MEMORY);
 		return;
 	}
 	f->next = NULL;
-	f->dst = p->dst;
-	f->len = len;
-	f->segment = p->vnet.gso == GSO_UDP ? p->vnet.gso_size : 0;
+	f->dst = in->dst;
+	f->len = in->len;
+	f->segment = in->segment;
 	f->off = 0;
-	memcpy(f->data, data, len);
+	memcpy(f->data, in->data, in->len);
 	*e->tail = f;
 	e->tail = &f->next;
 	e->frames++;
-	e->bytes += len;
-	t->bytes += len;
+	e->bytes += in->len;
+	t->bytes += in->len;
+}
+
+void udp_take(struct udp_table *t, const struct udp_in *in)
+{
+	uint32_t hash = addr_hash(&in->src, rand_key());
+	struct udp_end *e = end_find(t, &in->src, hash);
+
+	if (!e)
+		e = end_new(t, &in->src, hash);
+	if (!e) {
+		worker_drop(t->ns->worker, DROP_UDP_LIMIT);
+		return;
+	}
+	end_queue(e, in);
+	job_ready(e->d.job);
 }
 
 void udp_input(struct netstack *ns, struct packet *p)
 {
-	struct udp_table *t = ns->udp;
-	uint32_t hash = addr_hash(&p->src, rand_key());
-	const uint8_t *data;
-	struct udp_end *e;
-	size_t len;
+	struct udp_in in;
 
-	if (udp_payload(p, &data, &len)) {
+	if (udp_payload(p, &in))
 		worker_drop(ns->worker, DROP_UDP_HEADER);
-		return;
-	}
-	e = end_find(t, &p->src, hash);
-	if (!e)
-		e = end_new(t, &p->src, hash);
-	if (!e) {
-		worker_drop(ns->worker, DROP_UDP_LIMIT);
-		return;
-	}
-	end_queue(e, p, data, len);
-	job_ready(e->d.job);
+	else if (!udp_steer(ns, &in))
+		udp_take(ns->udp, &in);
+}
+
+struct netstack *udp_table_netstack(const struct udp_table *t)
+{
+	return t->ns;
+}
+
+struct udp_table **udp_table_next(struct udp_table *t)
+{
+	return &t->next;
 }
 
 struct udp_table *udp_table_new(struct netstack *ns)
@@ -404,6 +420,7 @@ struct udp_table *udp_table_new(struct netstack *ns)
 		free(t);
 		return NULL;
 	}
+	udp_steer_add(t);
 	return t;
 }
 
@@ -412,6 +429,7 @@ void udp_table_free(struct udp_table *t)
 {
 	if (!t)
 		return;
+	udp_steer_del(t);
 	while (!list_empty(&t->all)) {
 		struct udp_end *e = list_first(&t->all, struct udp_end, node);
 

@@ -8,6 +8,7 @@
 #define GATEWAY_CORE_WORKER_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -59,7 +60,7 @@ struct message {
 };
 
 /* Per-worker state of the rooms; each room owns its slot */
-enum room_slot { ROOM_DNS, ROOM_MUX, ROOM_TPROXY, ROOM_H2, ROOM_UDP, ROOM_DGRAM, ROOM_SLOTS };
+enum room_slot { ROOM_DNS, ROOM_MUX, ROOM_TPROXY, ROOM_H2, ROOM_UDP, ROOM_DGRAM, ROOM_NETUDP, ROOM_SLOTS };
 
 struct worker {
 	unsigned int index; /* 0 to WORKERS_MAX - 1 */
@@ -87,6 +88,7 @@ struct worker {
 	unsigned int pipe_count;
 	pthread_mutex_t message_lock;
 	struct message *messages, **message_tail;
+	atomic_uint handed_over; /* datagrams on their way from other workers */
 	uint64_t drops[DROP_COUNT];
 	uint64_t accepted[2]; /* sessions born: tcp, udp */
 	void *rooms[ROOM_SLOTS];

@@ -15,6 +15,7 @@
 #include "gateway/core/session.h"
 #include "gateway/core/udp.h"
 #include "netstack/netstack.h"
+#include "netstack/tun.h"
 #include "tests/unit/ip_build.h"
 
 /* --- in place of the TUN and of the maps ------------------------------------ */
@@ -296,6 +297,60 @@ static void netstack_may_go_before_the_map(void **state)
 	assert_int_equal(frame_count, 0);
 }
 
+/* Both queues bring packets of the same clients: each client has one worker */
+static void a_client_port_belongs_to_one_worker(void **state)
+{
+	struct tun_device device = { .queues = 2 };
+	struct build b = pair(false);
+	struct pkt v[DGRAM_BATCH];
+	static struct worker w2;
+	static struct netstack ns2;
+	int here = 0, there = 0;
+
+	(void)state;
+	assert_int_equal(worker_init(&w2, 1, NULL), 0);
+	ns2 = (struct netstack){ .worker = &w2, .mtu = 1500,
+				 .device = &device };
+	ns2.udp = udp_table_new(&ns2);
+	assert_non_null(ns2.udp);
+	ns.device = &device;
+	workers_all[0] = &w;
+	workers_all[1] = &w2;
+	workers_count = 2;
+	for (uint16_t port = 1; port <= 40; port++) {
+		int before = maps_new;
+
+		b.src.port = port;
+		b.dst.port = 2000;
+		input(&b, payload, 100, 0);
+		b.dst.port = 2001;
+		input(&b, payload, 200, 50);
+		if (maps_new == before) {
+			there++;
+			assert_int_equal(atomic_load(&w2.handed_over), 2);
+			map.job.worker = &w2;
+			worker_tick(&w2, 0);
+			job_forget(&map.job);
+			map.job.worker = &w;
+		} else {
+			here++;
+		}
+		assert_int_equal(maps_new, before + 1);
+		assert_int_equal(din->ops->recv(din, v, DGRAM_BATCH), 5);
+		assert_int_equal(v[0].peer.port, 2000);
+		assert_int_equal(v[1].peer.port, 2001);
+		assert_memory_equal(v[4].data, payload + 150, 50);
+		din->ops->close(din);
+		din = NULL;
+	}
+	assert_true(here > 0 && there > 0);
+	assert_int_equal(atomic_load(&w2.handed_over), 0);
+	workers_count = 0;
+	ns.device = NULL;
+	udp_table_free(ns2.udp);
+	worker_fini(&w2);
+}
+
 /* --- to the TUN ------------------------------------------------------------------- */
 
 /* The frame must be a datagram from @src to @dst with payload @data */
@@ -472,6 +527,7 @@ int main(void)
 		T(full_queue_drops_the_oldest),
 		T(what_is_shown_survives_being_the_oldest),
 		T(no_map_means_no_end),
+		T(a_client_port_belongs_to_one_worker),
 		T(length_fields_that_lie_are_dropped),
 		T(netstack_may_go_before_the_map),
 		T(replies_carry_their_exact_source),
