@@ -20,10 +20,8 @@ static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
 /* "no address one could proxy to" */
 static const struct cidr martians[] = {
-	{ ADDR_V4, 8, { 0 } },
-	{ ADDR_V4, 8, { 127 } },
-	{ ADDR_V4, 4, { 224 } },
-	{ ADDR_V4, 32, { 255, 255, 255, 255 } },
+	{ ADDR_V4, 8, { 0 } },    { ADDR_V4, 8, { 127 } },
+	{ ADDR_V4, 4, { 224 } },  { ADDR_V4, 32, { 255, 255, 255, 255 } },
 	{ ADDR_V6, 127, { 0 } }, /* :: and ::1 */
 	{ ADDR_V6, 8, { 0xff } },
 };
@@ -343,8 +341,8 @@ int addr_clean_name(const char *name, size_t len, char out[256])
 		return -EINVAL;
 	for (size_t i = 0; i < len; i++) {
 		tmp[i] = name_char(name[i]);
-		if (!tmp[i] || (tmp[i] == '.' && (i + 1 == len ||
-						  name[i + 1] == '.')))
+		if (!tmp[i] ||
+		    (tmp[i] == '.' && (i + 1 == len || name[i + 1] == '.')))
 			return -EINVAL;
 	}
 	tmp[len] = '\0';

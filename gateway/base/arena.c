@@ -12,7 +12,7 @@
 
 #define BLOCK_MIN (4u << 10)
 #define BLOCK_MAX (64u << 10)
-#define ALIGN	  _Alignof(max_align_t)
+#define ALIGN     _Alignof(max_align_t)
 
 struct arena_block {
 	struct arena_block *next;

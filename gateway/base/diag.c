@@ -49,10 +49,9 @@ struct spot {
 };
 
 static const char *const secret_keys[] = {
-	"id",	     "uuid",	  "password", "pass",
-	"privateKey", "secretKey", "psk",     "preSharedKey",
-	"auth",	     "seed",	  "secret",   "mldsa65Seed",
-	"key",	     "decryption",
+	"id",        "uuid",        "password",     "pass",       "privateKey",
+	"secretKey", "psk",         "preSharedKey", "auth",       "seed",
+	"secret",    "mldsa65Seed", "key",          "decryption",
 };
 
 /* --- collecting ---------------------------------------------------------- */
@@ -99,8 +98,8 @@ void diag_free(struct diag *d)
 /* Count, and keep unless there are enough; NULL: not kept */
 static struct diag_item *add(struct diag *d, enum diag_kind kind)
 {
-	unsigned int max = kind == DIAG_ERROR ? DIAG_MAX_ERRORS :
-						DIAG_MAX_WARNINGS;
+	unsigned int max =
+		kind == DIAG_ERROR ? DIAG_MAX_ERRORS : DIAG_MAX_WARNINGS;
 	unsigned int *count = kind == DIAG_ERROR ? &d->errors : &d->warnings;
 
 	d->last = (*count)++ < max ? calloc(1, sizeof(*d->last)) : NULL;
@@ -157,14 +156,15 @@ static void locate(const struct diag *d, struct diag_item *it,
 	} else {
 		it->doc = NULL;
 		snprintf(path, sizeof(path), "%s",
-			 key ? key : member ? member->string : "");
+			 key    ? key :
+			 member ? member->string :
+				  "");
 	}
 	it->path = *path ? strdup(path) : NULL;
 }
 
 static void complain(struct diag *d, enum diag_kind kind, const cJSON *node,
-		     const char *key, const char *fmt, va_list ap)
-	PRINTF(5, 0);
+		     const char *key, const char *fmt, va_list ap) PRINTF(5, 0);
 
 static void complain(struct diag *d, enum diag_kind kind, const cJSON *node,
 		     const char *key, const char *fmt, va_list ap)

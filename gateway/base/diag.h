@@ -17,7 +17,7 @@
 struct cJSON;
 struct jdoc;
 
-#define DIAG_MAX_ERRORS	  20
+#define DIAG_MAX_ERRORS   20
 #define DIAG_MAX_WARNINGS 100
 
 enum diag_kind { DIAG_WARNING, DIAG_ERROR };

@@ -188,7 +188,8 @@ static void complain_twice(struct diag *d, const struct jdoc *doc,
 		diag_key_error(d, last->node, "this key is already in line %u",
 			       line);
 	else
-		diag_key_warning(d, last->node, "differs from \"%.64s\" in "
+		diag_key_warning(d, last->node,
+				 "differs from \"%.64s\" in "
 				 "line %u in case only: the last one counts",
 				 first->node->string, line);
 }

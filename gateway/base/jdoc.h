@@ -31,8 +31,7 @@ void jdoc_path(const struct jdoc *doc, const struct jplace *p, const char *key,
 	       char out[JDOC_PATH_MAX]);
 /* Add a complaint with a place of its own; @doc NULL: @file names the file */
 void diag_at(struct diag *d, enum diag_kind kind, const struct jdoc *doc,
-	     uint32_t off, const char *file, const char *fmt, ...)
-	PRINTF(6, 7);
+	     uint32_t off, const char *file, const char *fmt, ...) PRINTF(6, 7);
 /* Warn about the key of @node itself, not its value */
 void diag_key_warning(struct diag *d, const cJSON *node, const char *fmt, ...)
 	PRINTF(3, 4);

@@ -18,9 +18,9 @@
 #include "gateway/base/jdoc.h"
 #include "gateway/base/text.h"
 
-#define SEEN_MAX     256 /* members with a bit in struct jobj */
-#define WORDS_SHOWN  400 /* bytes of a list of allowed words in a message */
-#define ENV_PREFIX   "env:"
+#define SEEN_MAX    256 /* members with a bit in struct jobj */
+#define WORDS_SHOWN 400 /* bytes of a list of allowed words in a message */
+#define ENV_PREFIX  "env:"
 
 static const char *type_name(const cJSON *n)
 {
@@ -256,7 +256,8 @@ static void wrong_word(struct jobj *o, const cJSON *m,
 			near = words[i].word;
 		}
 	}
-	diag_error(o->d, m, NULL, "must be one of %s; got \"%.64s\"", list, got);
+	diag_error(o->d, m, NULL, "must be one of %s; got \"%.64s\"", list,
+		   got);
 	if (near)
 		diag_help(o->d, "did you mean \"%s\"?", near);
 }
@@ -510,7 +511,8 @@ bool j_range(struct jobj *o, const char *key, int32_t *lo, int32_t *hi)
 	} else if (*m->valuestring && read_range(m->valuestring, &a, &b)) {
 		diag_error(o->d, m, NULL,
 			   "must be a number or a range like \"5-10\", got "
-			   "\"%.32s\"", m->valuestring);
+			   "\"%.32s\"",
+			   m->valuestring);
 	}
 	if (o->d->errors != errors)
 		return false;
@@ -542,7 +544,7 @@ static void wrong_addr(struct jobj *o, const cJSON *m, const char *s)
 		if ((unsigned char)*p < 0x80)
 			continue;
 		diag_help(o->d, "write an international name in its ASCII "
-			  "form, xn--...");
+				"form, xn--...");
 		return;
 	}
 }

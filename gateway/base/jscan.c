@@ -61,8 +61,8 @@ size_t jscan_strip(char *s, size_t n)
 	while (i < n) {
 		if (s[i] == '"') {
 			i = skip_string(s, n, i + 1);
-		} else if (s[i] == '#' || (s[i] == '/' && i + 1 < n &&
-					   s[i + 1] == '/')) {
+		} else if (s[i] == '#' ||
+			   (s[i] == '/' && i + 1 < n && s[i + 1] == '/')) {
 			i = blank_line(s, n, i);
 		} else if (s[i] == '/' && i + 1 < n && s[i + 1] == '*') {
 			end = blank_block(s, n, i);
@@ -136,9 +136,11 @@ static int fail_end(struct jscan *sc)
 
 	while (off && isspace((unsigned char)sc->s[off - 1]))
 		off--;
-	return fail(sc, off, "", "the file ends inside the %s that begins in "
-		    "line %u: '%c' is missing", object ? "object" : "array",
-		    line_of(sc, m->off), object ? '}' : ']');
+	return fail(sc, off, "",
+		    "the file ends inside the %s that begins in "
+		    "line %u: '%c' is missing",
+		    object ? "object" : "array", line_of(sc, m->off),
+		    object ? '}' : ']');
 }
 
 /* --- tokens -------------------------------------------------------------- */
@@ -188,7 +190,9 @@ static int scan_unicode(struct jscan *sc)
 	if (v < 0xd800 || v > 0xdfff)
 		return 0;
 	low = v < 0xdc00 && sc->pos + 1 < sc->n && sc->s[sc->pos] == '\\' &&
-	      sc->s[sc->pos + 1] == 'u' ? hex4(sc) : -1;
+			      sc->s[sc->pos + 1] == 'u' ?
+		      hex4(sc) :
+		      -1;
 	if (low < 0xdc00 || low > 0xdfff)
 		return fail(sc, at, "", "half of a surrogate pair");
 	sc->pos += 6;
@@ -223,7 +227,8 @@ static int scan_string(struct jscan *sc)
 			return 0;
 		}
 		if (c == -1 || c == '\n' || c == '\r')
-			return fail(sc, open, "", "no closing '\"' on this "
+			return fail(sc, open, "",
+				    "no closing '\"' on this "
 				    "line for the string that begins here");
 		if (c < 0x20)
 			return fail(sc, sc->pos,
@@ -281,12 +286,13 @@ static int scan_number(struct jscan *sc)
 {
 	size_t from = sc->pos;
 
-	if (!number_parts(sc) || (sc->pos < sc->n &&
-				  (word_char(sc->s[sc->pos]) ||
-				   sc->s[sc->pos] == '.')))
-		return fail(sc, from,
-			    "text, addresses and ranges take double quotes",
-			    "not a number as JSON writes it (like 80, -1, 0.5)");
+	if (!number_parts(sc) ||
+	    (sc->pos < sc->n &&
+	     (word_char(sc->s[sc->pos]) || sc->s[sc->pos] == '.')))
+		return fail(
+			sc, from,
+			"text, addresses and ranges take double quotes",
+			"not a number as JSON writes it (like 80, -1, 0.5)");
 	if (sc->pos - from > NUMBER_MAX)
 		return fail(sc, from, "", "a number of more than %d digits",
 			    NUMBER_MAX);
@@ -302,15 +308,17 @@ static int fail_value(struct jscan *sc)
 
 	if (sc->pos == sc->n)
 		return sc->here == JSCAN_NONE ?
-		       fail(sc, sc->pos, "", "there is no JSON value in it") :
-		       fail_end(sc);
+			       fail(sc, sc->pos, "",
+				    "there is no JSON value in it") :
+			       fail_end(sc);
 	if (*p == '\'')
 		return fail(sc, sc->pos, "write \"text\"",
 			    "a string takes double quotes, not single ones");
 	while (sc->pos + len < sc->n && word_char(p[len]))
 		len++;
 	for (size_t i = 0; i < ARRAY_SIZE(literal); i++) {
-		if (len != strlen(literal[i]) || strncasecmp(p, literal[i], len))
+		if (len != strlen(literal[i]) ||
+		    strncasecmp(p, literal[i], len))
 			continue;
 		snprintf(help, sizeof(help), "write %s in lower case",
 			 literal[i]);
@@ -377,8 +385,10 @@ static int scan_key(struct jscan *sc, uint32_t *key_off)
 	if (c == -1)
 		return fail_end(sc);
 	if (c != '"')
-		return fail(sc, sc->pos, word_char((char)c) || c == '\'' ?
-			    "keys take double quotes: \"key\": value" : "",
+		return fail(sc, sc->pos,
+			    word_char((char)c) || c == '\'' ?
+				    "keys take double quotes: \"key\": value" :
+				    "",
 			    "expected a key in double quotes, got %s",
 			    found(sc, buf));
 	at = sc->pos;
@@ -473,8 +483,10 @@ static int scan_after(struct jscan *sc, bool *more)
 			return check_comma(sc, end);
 		}
 		if (c == '"' || c == '{' || c == '[' || isalnum(c) || c == '-')
-			return fail(sc, end, "", "a comma is missing here: "
-				    "%s follows", found(sc, buf));
+			return fail(sc, end, "",
+				    "a comma is missing here: "
+				    "%s follows",
+				    found(sc, buf));
 		if (c != close)
 			return fail(sc, sc->pos, "",
 				    "expected ',' or '%c', got %s", close,
@@ -491,10 +503,9 @@ int jscan_run(struct jscan *sc, const char *s, size_t n, unsigned int max_depth)
 	bool more = true;
 	int err = 0;
 
-	*sc = (struct jscan){ .s = s,
-			      .n = n,
-			      .max_depth = max_depth,
-			      .here = JSCAN_NONE };
+	*sc = (struct jscan){
+		.s = s, .n = n, .max_depth = max_depth, .here = JSCAN_NONE
+	};
 	while (!err && more) {
 		err = scan_value(sc, &more);
 		if (!err && !more)

@@ -12,7 +12,7 @@
 
 #include "gateway/base/compat.h"
 
-#define JSCAN_NONE UINT32_MAX
+#define JSCAN_NONE       UINT32_MAX
 #define JSCAN_MAX_VALUES (1u << 20)
 
 /**

@@ -75,14 +75,14 @@ struct line {
 };
 
 static const char *const level_word[] = {
-	[LOG_NONE] = "",	   [LOG_ERROR] = "Error", [LOG_WARNING] = "Warning",
-	[LOG_INFO] = "Info",	   [LOG_DEBUG] = "Debug",
+	[LOG_NONE] = "",     [LOG_ERROR] = "Error", [LOG_WARNING] = "Warning",
+	[LOG_INFO] = "Info", [LOG_DEBUG] = "Debug",
 };
 
 /* Severities of RFC 3164 */
 static const uint8_t level_severity[] = {
-	[LOG_NONE] = 7,	 [LOG_ERROR] = 3, [LOG_WARNING] = 4,
-	[LOG_INFO] = 6,	 [LOG_DEBUG] = 7,
+	[LOG_NONE] = 7, [LOG_ERROR] = 3, [LOG_WARNING] = 4,
+	[LOG_INFO] = 6, [LOG_DEBUG] = 7,
 };
 
 enum log_level log_level_now = LOG_WARNING;
@@ -187,8 +187,9 @@ static ssize_t put_syslog(struct target *t, const struct line *l,
 	}
 	if (t->fd < 0)
 		return -1;
-	head = snprintf(msg, sizeof(msg), "<%d>culvert[%d]: ",
-			LOG_DAEMON | level_severity[level], (int)getpid());
+	head = snprintf(msg, sizeof(msg),
+			"<%d>culvert[%d]: ", LOG_DAEMON | level_severity[level],
+			(int)getpid());
 	memcpy(msg + head, l->s + STAMP_BYTES, body);
 	n = send(t->fd, msg, (size_t)head + body, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0 && errno != EAGAIN && errno != ENOBUFS) {
@@ -296,7 +297,7 @@ static void open_std(struct target *t, int fd)
 	} else if (S_ISFIFO(st.st_mode) || isatty(fd)) {
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 		fd = open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY |
-				O_CLOEXEC);
+					O_CLOEXEC);
 		if (fd >= 0)
 			t->fd = fd;
 	}
@@ -305,8 +306,10 @@ static void open_std(struct target *t, int fd)
 static int open_file(struct target *t, const char *path)
 {
 	struct stat st;
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC |
-			    O_NONBLOCK | O_NOCTTY, 0640);
+	int fd = open(path,
+		      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK |
+			      O_NOCTTY,
+		      0640);
 
 	if (fd < 0)
 		return -errno;
@@ -392,8 +395,7 @@ static bool site_allows(struct log_site *site, uint32_t *dropped)
 		*dropped = __atomic_exchange_n(&site->dropped, 0,
 					       __ATOMIC_RELAXED);
 	}
-	if (__atomic_fetch_add(&site->printed, 1, __ATOMIC_RELAXED) <
-	    LOG_BURST)
+	if (__atomic_fetch_add(&site->printed, 1, __ATOMIC_RELAXED) < LOG_BURST)
 		return true;
 	__atomic_fetch_add(&site->dropped, 1, __ATOMIC_RELAXED);
 	return false;

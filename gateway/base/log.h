@@ -56,9 +56,9 @@ uint64_t log_lost(void);
 		    (level)) \
 			log_print(&log_site_here, (level), __VA_ARGS__); \
 	} while (0)
-#define log_error(...)	 log_at(LOG_ERROR, __VA_ARGS__)
+#define log_error(...)   log_at(LOG_ERROR, __VA_ARGS__)
 #define log_warning(...) log_at(LOG_WARNING, __VA_ARGS__)
-#define log_info(...)	 log_at(LOG_INFO, __VA_ARGS__)
-#define log_debug(...)	 log_at(LOG_DEBUG, __VA_ARGS__)
+#define log_info(...)    log_at(LOG_INFO, __VA_ARGS__)
+#define log_debug(...)   log_at(LOG_DEBUG, __VA_ARGS__)
 
 #endif

@@ -65,8 +65,8 @@ unsigned int text_distance(const char *a, const char *b, unsigned int limit)
 		cur[0] = (unsigned int)i;
 		for (size_t j = 1; j <= nb; j++) {
 			best = least(up[j], cur[j - 1]) + 1;
-			best = least(best, up[j - 1] +
-						   !same(a[i - 1], b[j - 1]));
+			best = least(best,
+				     up[j - 1] + !same(a[i - 1], b[j - 1]));
 			if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) &&
 			    same(a[i - 2], b[j - 1]))
 				best = least(best, up2[j - 2] + 1);

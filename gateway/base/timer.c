@@ -49,8 +49,7 @@ static void place(struct wheel *w, struct timer *t)
 	uint32_t ahead = t->due_ms - w->now_ms;
 	unsigned int level = 0, slot;
 
-	while (level < TIMER_LEVELS - 1 &&
-	       ahead >> shift_of(level + 1))
+	while (level < TIMER_LEVELS - 1 && ahead >> shift_of(level + 1))
 		level++;
 	slot = slot_of(t->due_ms, level);
 	if (ahead >> shift_of(TIMER_LEVELS))

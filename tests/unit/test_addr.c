@@ -43,8 +43,9 @@ static void literals_are_read_and_written_back(void **state)
 static void what_is_no_literal_is_refused_and_changes_nothing(void **state)
 {
 	static const char *const bad[] = {
-		"", "1.2.3", "1.2.3.4.5", "1.2.3.256", "01.2.3.4", "a.b.c.d",
-		"::g", ":::", "1::2::3", "[::1]", "fe80::1%eth0", "1.2.3.4 ",
+		"",           "1.2.3",   "1.2.3.4.5",    "1.2.3.256",
+		"01.2.3.4",   "a.b.c.d", "::g",          ":::",
+		"1::2::3",    "[::1]",   "fe80::1%eth0", "1.2.3.4 ",
 		"1.2.3.4:80", "12345::",
 	};
 	struct addr a = { .kind = ADDR_NONE, .port = 7 };
@@ -230,9 +231,19 @@ static void prefixes_are_read_and_host_bits_are_zeroed(void **state)
 static void bad_prefixes_are_refused(void **state)
 {
 	static const char *const bad[] = {
-		"", "/", "/8", "10.0.0.0/", "10.0.0.0/33", "::/129",
-		"10.0.0.0/-1", "10.0.0.0/8 ", "10.0.0.0/0008", "10.0.0/8",
-		"::1/64/2", "name/8", "10.0.0.0/+8",
+		"",
+		"/",
+		"/8",
+		"10.0.0.0/",
+		"10.0.0.0/33",
+		"::/129",
+		"10.0.0.0/-1",
+		"10.0.0.0/8 ",
+		"10.0.0.0/0008",
+		"10.0.0/8",
+		"::1/64/2",
+		"name/8",
+		"10.0.0.0/+8",
 		"1111:1111:1111:1111:1111:1111:1111:1111:1111:1111:1111/8",
 	};
 	struct cidr c = { .kind = 77 };
@@ -287,10 +298,9 @@ static void bad_names_are_refused_and_change_nothing(void **state)
 		const char *s;
 		size_t n;
 	} bad[] = {
-		{ "", 0 },	  { ".", 1 },	      { "..", 2 },
-		{ "a..b", 4 },	  { ".a", 2 },	      { "a..", 3 },
-		{ "a b", 3 },	  { "a\0b", 3 },      { "a/b", 3 },
-		{ "a:80", 4 },	  { "[::1]", 5 },     { "a\n", 2 },
+		{ "", 0 },         { ".", 1 },    { "..", 2 },    { "a..b", 4 },
+		{ ".a", 2 },       { "a..", 3 },  { "a b", 3 },   { "a\0b", 3 },
+		{ "a/b", 3 },      { "a:80", 4 }, { "[::1]", 5 }, { "a\n", 2 },
 		{ "\xc3\xa4", 2 }, { "a@b", 3 },
 	};
 	char out[256] = "kept";

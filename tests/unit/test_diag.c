@@ -81,11 +81,12 @@ static void columns_count_characters(void **state)
 
 	(void)state;
 	diag_error(&d, root->child, NULL, "x");
-	assert_string_equal(diag_text(&d, false),
-			    "c.json:1:8: error: [\"\xe4\xbd\xa0\xe5\xa5\xbd\"]: x\n"
-			    "    {\"\xe4\xbd\xa0\xe5\xa5\xbd\": 1}\n"
-			    "           ^\n"
-			    "1 error, 0 warnings\n");
+	assert_string_equal(
+		diag_text(&d, false),
+		"c.json:1:8: error: [\"\xe4\xbd\xa0\xe5\xa5\xbd\"]: x\n"
+		"    {\"\xe4\xbd\xa0\xe5\xa5\xbd\": 1}\n"
+		"           ^\n"
+		"1 error, 0 warnings\n");
 }
 
 static void of_a_long_line_the_part_around_the_place_is_shown(void **state)

@@ -57,11 +57,11 @@ static void assert_place(const cJSON *node, uint32_t off, uint32_t key_off,
 
 static void each_node_knows_its_place_and_path(void **state)
 {
-	static const char text[] =
-		"{ // outbounds: [\n"
-		"  \"outbounds\": [{}, /* [ */ {\"settings\": {\"port\" : 0}}],\n"
-		"  \"hosts\": {\"a.com\": [\"x\"]}\n"
-		"}";
+	static const char text[] = "{ // outbounds: [\n"
+				   "  \"outbounds\": [{}, /* [ */ "
+				   "{\"settings\": {\"port\" : 0}}],\n"
+				   "  \"hosts\": {\"a.com\": [\"x\"]}\n"
+				   "}";
 	const cJSON *out, *settings, *hosts;
 	const struct jdoc *doc = parse(text);
 	char path[JDOC_PATH_MAX];

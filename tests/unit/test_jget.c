@@ -192,8 +192,9 @@ static void words_are_found_without_case_or_suggested(void **state)
 static void unknown_keys_are_warned_about_with_the_nearest(void **state)
 {
 	(void)state;
-	open_text("{\"protocl\": 1,\n\"zzz\": 1,\n\"_comment\": 1,\n\"//\": 1,\n"
-		  "\"$schema\": 1,\n\"ok\": 1,\n\"Settigns\": 2, \"tg\": 1}");
+	open_text(
+		"{\"protocl\": 1,\n\"zzz\": 1,\n\"_comment\": 1,\n\"//\": 1,\n"
+		"\"$schema\": 1,\n\"ok\": 1,\n\"Settigns\": 2, \"tg\": 1}");
 	j_get(&o, "protocol");
 	j_get(&o, "settings");
 	j_get(&o, "tag");
@@ -436,16 +437,20 @@ static void ranges_are_numbers_or_pairs_in_either_order(void **state)
 		const char *v;
 		int32_t lo, hi;
 	} good[] = {
-		{ "5", 5, 5 },		      { "-7", -7, -7 },
-		{ "\"5\"", 5, 5 },	      { "\"5-10\"", 5, 10 },
-		{ "\"10-5\"", 5, 10 },	      { "\"-5--10\"", -10, -5 },
-		{ "\"-5-5\"", -5, 5 },	      { "\"\"", 0, 0 },
+		{ "5", 5, 5 },
+		{ "-7", -7, -7 },
+		{ "\"5\"", 5, 5 },
+		{ "\"5-10\"", 5, 10 },
+		{ "\"10-5\"", 5, 10 },
+		{ "\"-5--10\"", -10, -5 },
+		{ "\"-5-5\"", -5, 5 },
+		{ "\"\"", 0, 0 },
 		{ "\"-2147483648-2147483647\"", INT32_MIN, INT32_MAX },
 	};
-	static const char *const bad[] = { "\"x\"",  "\"5-\"",	"\"5-x\"",
-					   "\"5 \"", "\"--5\"", "\"1-2-3\"",
-					   "\"2147483648\"", "1.5", "[]",
-					   "2147483648" };
+	static const char *const bad[] = {
+		"\"x\"",     "\"5-\"",         "\"5-x\"", "\"5 \"", "\"--5\"",
+		"\"1-2-3\"", "\"2147483648\"", "1.5",     "[]",     "2147483648"
+	};
 	int32_t lo = 1, hi = 2;
 	char text[64];
 

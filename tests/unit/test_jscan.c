@@ -43,8 +43,7 @@ static void comments_become_spaces_of_the_same_length(void **state)
 
 static void a_comment_without_end_is_told(void **state)
 {
-	static const char *const v[] = { "1 /*", "1 /* x", "1 /*\n*",
-					 "1 /*/" };
+	static const char *const v[] = { "1 /*", "1 /* x", "1 /*\n*", "1 /*/" };
 	char buf[64];
 
 	(void)state;
@@ -118,7 +117,8 @@ static void bad_texts_are_told_where_and_what(void **state)
 		{ "{\"a\"", 1, "expected ':' after the key, got the end", "" },
 		{ "{\"a\":", 5, "object that begins in line 1: '}' is missing",
 		  "" },
-		{ "\n{\"a\":\n[1\n", 9, "array that begins in line 3: ']'", "" },
+		{ "\n{\"a\":\n[1\n", 9, "array that begins in line 3: ']'",
+		  "" },
 		{ "{", 1, "'}' is missing", "" },
 		{ "{\"a\":1,", 7, "'}' is missing", "" },
 		{ "{a:1}", 1, "expected a key in double quotes, got 'a'",
@@ -155,7 +155,8 @@ static void bad_texts_are_told_where_and_what(void **state)
 		{ "[[[[[[[[[]]]]]]]]]", 8, "deeper than 8", "" },
 		{ "[\x01]", 1, "byte 0x01", "" },
 		{ "[1111111111111111111111111111111111111111111111111111111111"
-		  "111]", 1, "more than 60 digits", "" },
+		  "111]",
+		  1, "more than 60 digits", "" },
 	};
 	struct jscan sc;
 

@@ -20,7 +20,7 @@ static void list_keeps_order_and_survives_double_delete(void **state)
 	for (int i = 1; i < 4; i++)
 		list_add_tail(&head, &t[i].node);
 	list_add(&head, &t[0].node);
-	list_for_each(p, &head)
+	list_for_each (p, &head)
 		assert_int_equal(container_of(p, struct thing, node)->v,
 				 want++);
 	assert_int_equal(want, 4);
@@ -29,7 +29,7 @@ static void list_keeps_order_and_survives_double_delete(void **state)
 	list_del(&t[1].node);
 	list_del(&t[1].node);
 	assert_ptr_equal(t[0].node.next, &t[2].node);
-	list_for_each_safe(p, n, &head)
+	list_for_each_safe (p, n, &head)
 		list_del(p);
 	assert_true(list_empty(&head));
 }

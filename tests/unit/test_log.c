@@ -16,7 +16,8 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 
-#define STAMP "^[0-9]{4}/[0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{6} "
+#define STAMP \
+	"^[0-9]{4}/[0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{6} "
 
 static char dir[] = "/tmp/culvert-log-XXXXXX";
 static char text[256 << 10];
@@ -81,7 +82,9 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	static const char *const names[] = { "e", "a", "e.1", "sock", "r", "m" };
+	static const char *const names[] = {
+		"e", "a", "e.1", "sock", "r", "m"
+	};
 
 	(void)state;
 	log_setup(LOG_WARNING, NULL, "none");
@@ -115,8 +118,9 @@ static void control_characters_of_strangers_are_escaped(void **state)
 	(void)state;
 	empty("e");
 	empty("a");
-	log_error("%s", "a\nb\r\x1b[31m\x7f \xc3\xa9 \xe4\xbd\xa0 \xf0\x9f\x98\x80"
-			" \xff \xc2\x9b \xed\xa0\x80 \xc3");
+	log_error("%s",
+		  "a\nb\r\x1b[31m\x7f \xc3\xa9 \xe4\xbd\xa0 \xf0\x9f\x98\x80"
+		  " \xff \xc2\x9b \xed\xa0\x80 \xc3");
 	log_access("x\ny");
 	content(in_dir("e"));
 	assert_int_equal(lines(text), 1);
@@ -162,7 +166,8 @@ static void a_call_site_prints_20_a_second_and_the_sum(void **state)
 	shout(2);
 	content(in_dir("e"));
 	assert_int_equal(lines(text), 2);
-	assert_matches(text, STAMP "\\[Warning\\] \\(80 more dropped\\) again$");
+	assert_matches(text,
+		       STAMP "\\[Warning\\] \\(80 more dropped\\) again$");
 	assert_matches(text, STAMP "\\[Warning\\] again$");
 }
 
@@ -330,7 +335,8 @@ static void syslog_is_spoken_and_comes_back(void **state)
 	next_second();
 	log_error("back");
 	assert_matches(next_message(fd), "^<27>.*\\[Error\\] back$");
-	assert_matches(next_message(fd), "^<28>.*[0-9]+ lines of the error log were lost");
+	assert_matches(next_message(fd),
+		       "^<28>.*[0-9]+ lines of the error log were lost");
 	for (int i = 0; i < 2000; i++)
 		log_access("from x"); /* nobody reads: must not block */
 	close(fd);

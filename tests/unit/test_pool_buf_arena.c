@@ -94,8 +94,8 @@ static void buf_refuses_sizes_that_do_not_fit(void **state)
 
 static void arena_gives_zeroed_aligned_memory_of_any_size(void **state)
 {
-	static const size_t sizes[] = { 0, 1, 15, 16, 17, 1000, 1024, 1025,
-					5000, 70000, 3 };
+	static const size_t sizes[] = { 0,    1,    15,   16,    17, 1000,
+					1024, 1025, 5000, 70000, 3 };
 	struct arena a = { 0 };
 	uint8_t *p;
 

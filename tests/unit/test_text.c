@@ -11,13 +11,25 @@ static void only_printable_utf8_is_a_character(void **state)
 		const char *s;
 		size_t len;
 	} v[] = {
-		{ "a", 1 },	       { "\xc2\xa0", 2 },   { "\xe2\x82\xac", 3 },
-		{ "\xf4\x8f\xbf\xbf", 4 }, { "\n", 0 },	    { "\x7f", 0 },
-		{ "\x80", 0 },	       { "\xc1\xbf", 0 },   { "\xc2\x9f", 0 },
-		{ "\xe0\x9f\xbf", 0 }, { "\xed\xa0\x80", 0 },
-		{ "\xf0\x8f\xbf\xbf", 0 }, { "\xf4\x90\x80\x80", 0 },
-		{ "\xf5\x80\x80\x80", 0 }, { "\xe2\x82", 0 },
-		{ "\xe2\x82" "a", 0 }, { "\xff", 0 },
+		{ "a", 1 },
+		{ "\xc2\xa0", 2 },
+		{ "\xe2\x82\xac", 3 },
+		{ "\xf4\x8f\xbf\xbf", 4 },
+		{ "\n", 0 },
+		{ "\x7f", 0 },
+		{ "\x80", 0 },
+		{ "\xc1\xbf", 0 },
+		{ "\xc2\x9f", 0 },
+		{ "\xe0\x9f\xbf", 0 },
+		{ "\xed\xa0\x80", 0 },
+		{ "\xf0\x8f\xbf\xbf", 0 },
+		{ "\xf4\x90\x80\x80", 0 },
+		{ "\xf5\x80\x80\x80", 0 },
+		{ "\xe2\x82", 0 },
+		{ "\xe2\x82"
+		  "a",
+		  0 },
+		{ "\xff", 0 },
 	};
 
 	(void)state;

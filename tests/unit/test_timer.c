@@ -45,9 +45,9 @@ static uint32_t next_random(uint32_t *x)
 
 static uint32_t random_after(uint32_t *x)
 {
-	static const uint32_t span[] = { 1,	 10,	   64,	     65,
-					 4096,	 100000,   1u << 18, 1u << 24,
-					 1u << 26 };
+	static const uint32_t span[] = { 1,        10,       64,
+					 65,       4096,     100000,
+					 1u << 18, 1u << 24, 1u << 26 };
 	uint32_t s = span[next_random(x) % ARRAY_SIZE(span)];
 
 	return 1 + (next_random(x) << 8 | (next_random(x) & 0xff)) % s;
@@ -142,8 +142,8 @@ static void one_late_run_fires_all_that_was_due_in_order(void **state)
 
 static void timers_of_weeks_are_kept(void **state)
 {
-	static const uint32_t far[] = { (1u << 24) - 1, 1u << 24,
-					(1u << 24) + 1, 5 * 3600 * 1000,
+	static const uint32_t far[] = { (1u << 24) - 1,     1u << 24,
+					(1u << 24) + 1,     5 * 3600 * 1000,
 					20u * 86400 * 1000, 0x7fffffff };
 	struct clocked c = { 0 };
 	struct wheel w;
