@@ -434,7 +434,7 @@ struct jdoc *jdoc_load(struct diag *d, const char *path)
 		return NULL;
 	fd = std ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	n = fd < 0 ? -errno : read_all(fd, &text);
-	if (n >= 0)
+	if (text)
 		doc = jdoc_parse(d, std ? "stdin" : path, text, (size_t)n);
 	else if (n == -EFBIG)
 		diag_at(d, DIAG_ERROR, NULL, JDOC_NO_PLACE, path,

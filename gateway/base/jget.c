@@ -20,6 +20,7 @@
 
 #define SEEN_MAX    256 /* members with a bit in struct jobj */
 #define WORDS_SHOWN 400 /* bytes of a list of allowed words in a message */
+#define TWO_63      9223372036854775808.0 /* INT64_MAX is no double */
 #define ENV_PREFIX  "env:"
 
 static const char *type_name(const cJSON *n)
@@ -165,8 +166,7 @@ int64_t j_int(struct jobj *o, const char *key, int64_t def, int64_t min,
 		return def;
 	}
 	v = m->valuedouble;
-	/* 2^63 itself is a double, INT64_MAX is not */
-	if (v >= -0x1p63 && v < 0x1p63 && v == floor(v) && (int64_t)v >= min &&
+	if (v >= -TWO_63 && v < TWO_63 && v == floor(v) && (int64_t)v >= min &&
 	    (int64_t)v <= max)
 		return (int64_t)v;
 	diag_error(o->d, m, NULL, "must be %s%lld to %lld, got %.15g",

@@ -164,16 +164,17 @@ static int skip_space(struct jscan *sc)
 /* Four hex digits at @pos + 2, of "\uXXXX"; -1: they are not there */
 static int hex4(const struct jscan *sc)
 {
-	int v = 0;
+	unsigned int v = 0;
 
 	for (size_t i = sc->pos + 2; i < sc->pos + 6; i++) {
 		unsigned char c = i < sc->n ? (unsigned char)sc->s[i] : 0;
 
 		if (!isxdigit(c))
 			return -1;
-		v = v << 4 | (isdigit(c) ? c - '0' : (c | 32) - 'a' + 10);
+		v = v << 4 |
+		    (unsigned int)(isdigit(c) ? c - '0' : (c | 32) - 'a' + 10);
 	}
-	return v;
+	return (int)v;
 }
 
 /* "\uXXXX", or a pair of them for characters beyond U+FFFF */

@@ -326,7 +326,7 @@ static int open_syslog(struct target *t, const char *path)
 		return -ENAMETOOLONG;
 	t->kind = TO_SYSLOG;
 	t->path.sun_family = AF_UNIX;
-	strcpy(t->path.sun_path, path);
+	memcpy(t->path.sun_path, path, strlen(path) + 1);
 	t->retry_s = clock_ms() / 1000;
 	syslog_connect(t);
 	return 0;

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 
+/* names that the linker gives: NOLINTBEGIN(bugprone-reserved-identifier) */
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *p, size_t n);
@@ -16,6 +17,7 @@ void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t n);
 char *__wrap_strdup(const char *s);
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 static _Thread_local unsigned int left; /* 0: off */
 static _Thread_local bool hit;

@@ -250,12 +250,12 @@ static void assert_list(const char *text, const char *want)
 {
 	char got[256] = "";
 	struct jlist l;
+	size_t n = 0;
 
 	open_text(text);
 	j_list(&o, "l", &l);
 	while (j_list_next(&o, &l)) {
-		strcat(got, l.text);
-		strcat(got, "|");
+		n += (size_t)snprintf(got + n, sizeof(got) - n, "%s|", l.text);
 		assert_non_null(l.node);
 	}
 	assert_false(j_list_next(&o, &l));
@@ -285,9 +285,7 @@ static void a_list_element_too_long_is_told(void **state)
 	struct jlist l;
 
 	(void)state;
-	memset(text, 'a', sizeof(text));
-	memcpy(text, "{\"l\":\"", 6);
-	strcpy(text + 600, ",b\"}");
+	snprintf(text, sizeof(text), "{\"l\":\"%0600d,b\"}", 0);
 	open_text(text);
 	j_list(&o, "l", &l);
 	assert_true(j_list_next(&o, &l));
@@ -309,7 +307,7 @@ static void a_list_of_100000_takes_no_time(void **state)
 	for (int i = 0; i < 100000; i++)
 		n += (size_t)snprintf(text + n, cap - n, "%s\"host%d.com\"",
 				      i ? "," : "", i);
-	strcpy(text + n, "]}");
+	snprintf(text + n, cap - n, "]}");
 	open_text(text);
 	j_list(&o, "l", &l);
 	while (j_list_next(&o, &l))

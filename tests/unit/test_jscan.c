@@ -48,7 +48,7 @@ static void a_comment_without_end_is_told(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(v); i++) {
-		strcpy(buf, v[i]);
+		snprintf(buf, sizeof(buf), "%s", v[i]);
 		assert_int_equal(jscan_strip(buf, strlen(v[i])), 2);
 	}
 }

@@ -10,10 +10,10 @@
 struct clocked {
 	struct timer t;
 	struct wheel *w;
-	uint32_t due, fired_at;
-	unsigned int fired;
 	struct clocked *victim; /* cancelled by our callback */
+	uint32_t due, fired_at;
 	uint32_t again_ms; /* set again by our callback; 0: not */
+	unsigned int fired;
 };
 
 static void note(struct timer *t)
