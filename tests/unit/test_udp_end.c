@@ -320,6 +320,7 @@ static void a_client_port_belongs_to_one_worker(void **state)
 	for (uint16_t port = 1; port <= 40; port++) {
 		int before = maps_new;
 
+		job_forget(&map.job); /* before it changes its worker */
 		b.src.port = port;
 		b.dst.port = 2000;
 		input(&b, payload, 100, 0);
