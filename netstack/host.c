@@ -1,27 +1,36 @@
 /*
  * host.c - The host around us: devices up, routes, rules (gateway/core/host.h)
  *
- *   start   devices: addresses, MTU, up -> plan -> execute -> interface
- *   event   something changed: 100 ms of quiet, then execute again
- *   stop    what the plan made is taken back
+ *   start   devices: addresses, MTU, up -> plan -> nftables, routes, rules ->
+ *           what a former life left and the plan lacks is removed
+ *   event   something changed: a moment of quiet, then execute again; what is
+ *           there stays, what somebody flushed comes back
+ *   reload  a new plan is executed, then what only the old one had is removed
+ *   stop    routes first, so that every rule falls through; rules; nftables
  */
 #include "gateway/core/host.h"
 
 #include <errno.h>
 #include <net/if.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "gateway/base/compat.h"
 #include "gateway/base/log.h"
 #include "gateway/core/sock.h"
 #include "gateway/core/tun_conf.h"
-#include "netstack/nl.h"
+#include "netstack/instance.h"
+#include "netstack/intake.h"
+#include "netstack/nft.h"
 #include "netstack/plan.h"
+#include "netstack/sweep.h"
 #include "netstack/tun.h"
 #include "netstack/uplink.h"
+#include "netstack/watch.h"
 
-#define HOST_DEVICES 16
+enum { HOST_DEVICES = 16, DOWN_STEP_MS = 50, DOWN_WAIT_MS = 10000 };
 
 /**
  * struct host_device - A TUN of ours
@@ -36,21 +45,30 @@ struct host_device {
 /**
  * struct host - Everything we set up
  * @cfg:	Borrowed until host_reload() or host_stop()
+ * @full:	`culvert up`; @capture: and the first device catches traffic
+ * @instance:	Nobody else sets up this namespace while it is open; -1
  * @plan:	What the kernel should have
  * @interface:	Last given to sock_set_interface(); "" none
  */
 struct host {
 	const struct config *cfg;
-	bool full;
+	bool full, capture;
+	int instance;
 	struct nlk nl;
+	struct watch_host watch;
 	struct host_device devices[HOST_DEVICES];
 	unsigned int device_count;
+	struct intake intake;
 	struct plan plan;
+	struct nft nft;
 	char interface[IFNAMSIZ];
 };
 
+/* --- devices ------------------------------------------------------------------- */
+
 static void find_devices(struct host *h)
 {
+	h->device_count = 0;
 	for (unsigned int i = 0; i < h->cfg->inbound_count; i++) {
 		const struct inbound *ib = h->cfg->inbounds[i];
 		struct host_device d = { .ifindex = 0 };
@@ -76,7 +94,8 @@ static int device_addr(struct host *h, const struct host_device *d,
 		return 0;
 	addr_format_host(&g->addr, text, sizeof(text));
 	if (g->addr.kind == ADDR_V6) {
-		log_warning("host: %s: no address %s/%u: %s; IPv6 is left out",
+		log_warning("host: %s: no address %s/%u: %s; own IPv6 is not "
+			    "caught",
 			    d->name, text, g->bits, strerror(-err));
 		return 0;
 	}
@@ -85,22 +104,39 @@ static int device_addr(struct host *h, const struct host_device *d,
 	return err;
 }
 
-static int device_up(struct host *h, const struct host_device *d)
+/* The capturing device has an address of each family, others what they ask for */
+static int device_addresses(struct host *h, const struct host_device *d)
 {
-	int err = nlk_link_up(&h->nl, d->ifindex, d->conf->mtu);
+	bool catches = h->capture && d == &h->devices[0];
+	const struct tun_prefix *g =
+		catches ? h->intake.gateway : d->conf->gateway;
+	unsigned int n =
+		catches ? h->intake.gateway_count : d->conf->gateway_count;
+	int err = 0;
 
-	if (err < 0)
-		log_error("host: %s cannot be brought up: %s", d->name,
-			  strerror(-err));
-	for (unsigned int i = 0; err == 0 && i < d->conf->gateway_count; i++)
-		err = device_addr(h, d, &d->conf->gateway[i]);
+	for (unsigned int i = 0; err == 0 && i < n; i++)
+		err = device_addr(h, d, &g[i]);
 	return err;
 }
 
-static const char *route_text(const struct nlk_route *r, char *buf, size_t n)
+static int devices_up(struct host *h)
 {
-	return cidr_format(&r->dst, buf, n);
+	int err = 0;
+
+	for (unsigned int i = 0; err == 0 && i < h->device_count; i++) {
+		const struct host_device *d = &h->devices[i];
+
+		err = nlk_link_up(&h->nl, d->ifindex, d->conf->mtu);
+		if (err < 0)
+			log_error("host: %s cannot be brought up: %s", d->name,
+				  strerror(-err));
+		else
+			err = device_addresses(h, d);
+	}
+	return err;
 }
+
+/* --- routes and rules ------------------------------------------------------------ */
 
 /* IPv6 may be switched off: only IPv4 must work */
 static int execute_routes(struct host *h)
@@ -114,7 +150,7 @@ static int execute_routes(struct host *h)
 		if (err == 0)
 			continue;
 		log_warning("host: route %s in table %u: %s",
-			    route_text(r, text, sizeof(text)), r->table,
+			    cidr_format(&r->dst, text, sizeof(text)), r->table,
 			    strerror(-err));
 		if (r->dst.kind == ADDR_V4)
 			return err;
@@ -122,14 +158,45 @@ static int execute_routes(struct host *h)
 	return 0;
 }
 
-static int make_plan(struct host *h)
+static int execute_rules(struct host *h)
 {
-	plan_free(&h->plan);
-	for (unsigned int i = 0; i < h->device_count; i++)
-		plan_tun_routes(&h->plan, h->devices[i].conf,
-				h->devices[i].ifindex);
-	return h->plan.failed ? -ENOMEM : 0;
+	for (unsigned int i = 0; i < h->plan.rule_count; i++) {
+		const struct nlk_rule *r = &h->plan.rules[i];
+		int err = nlk_rule(&h->nl, NLK_ADD, r);
+
+		if (err == 0 || (err == -EAFNOSUPPORT && r->kind == ADDR_V6))
+			continue;
+		log_error("host: policy rule %u: %s", r->pref, strerror(-err));
+		return err;
+	}
+	return 0;
 }
+
+static int make_plan(struct host *h, struct plan *p)
+{
+	*p = (struct plan){ .failed = false };
+	for (unsigned int i = 0; i < h->device_count; i++)
+		plan_tun_routes(p, h->devices[i].conf, h->devices[i].ifindex);
+	if (h->capture)
+		plan_capture(p, &h->intake);
+	if (!p->failed)
+		return 0;
+	plan_free(p);
+	return -ENOMEM;
+}
+
+/* Remove what @old had and the plan has not: routes first */
+static void remove_old(struct host *h, const struct plan *old)
+{
+	for (unsigned int i = 0; i < old->route_count; i++)
+		if (!plan_has_route(&h->plan, &old->routes[i]))
+			nlk_route(&h->nl, NLK_DEL, &old->routes[i]);
+	for (unsigned int i = old->rule_count; i-- > 0;)
+		if (!plan_has_rule(&h->plan, &old->rules[i]))
+			nlk_rule(&h->nl, NLK_DEL, &old->rules[i]);
+}
+
+/* --- the way out ------------------------------------------------------------------- */
 
 /* autoOutboundsInterface: the first TUN that asks decides */
 static const char *wanted_interface(const struct host *h)
@@ -140,43 +207,106 @@ static const char *wanted_interface(const struct host *h)
 	return NULL;
 }
 
-static void follow_interface(struct host *h)
+static void follow_interface(struct host *h, const char *best)
 {
 	const char *want = wanted_interface(h);
-	int skip[HOST_DEVICES];
-	char name[IFNAMSIZ] = "";
 
 	if (!want)
 		return;
-	for (unsigned int i = 0; i < h->device_count; i++)
-		skip[i] = h->devices[i].ifindex;
-	if (strcmp(want, "auto") != 0)
-		memcpy(name, want, strnlen(want, sizeof(name) - 1));
-	else
-		uplink_find(&h->nl, skip, h->device_count, name);
-	if (!name[0])
+	if (!strcmp(want, "auto"))
+		want = best;
+	if (!want[0])
 		log_warning("host: no default route: own sockets stay with %s",
 			    h->interface[0] ? h->interface : "no interface");
-	if (!name[0] || !strcmp(name, h->interface))
+	if (!want[0] || !strcmp(want, h->interface))
 		return;
-	log_info("host: own sockets use %s", name);
-	memcpy(h->interface, name, sizeof(name));
-	sock_set_interface(name);
+	log_info("host: own sockets use %s", want);
+	snprintf(h->interface, sizeof(h->interface), "%s", want);
+	sock_set_interface(want);
 }
 
-static int bring_up(struct host *h)
+static void follow_uplinks(struct host *h)
 {
-	int err = 0;
+	char ups[NFT_UPLINKS][IFNAMSIZ];
+	int skip[HOST_DEVICES];
+	unsigned int n;
+
+	for (unsigned int i = 0; i < h->device_count; i++)
+		skip[i] = h->devices[i].ifindex;
+	n = uplink_find(&h->nl, skip, h->device_count, ups, NFT_UPLINKS);
+	follow_interface(h, n ? ups[0] : "");
+	if (h->capture)
+		nft_set_uplinks(&h->nft, (const char(*)[IFNAMSIZ])ups, n);
+}
+
+/* --- life --------------------------------------------------------------------------- */
+
+static int find_capture(struct host *h)
+{
+	const struct host_device *d = &h->devices[0];
+
+	h->capture = h->full && h->cfg->host.capture == CAPTURE_TUN;
+	if (!h->capture)
+		return 0;
+	if (!h->device_count) {
+		log_error(
+			"host: there is no tun inbound to catch traffic with "
+			"(\"culvert\": {\"capture\": \"none\"} catches none)");
+		return -ENODEV;
+	}
+	intake_fill(&h->intake, h->cfg, d->conf, d->name, d->ifindex);
+	if (h->intake.dns_local)
+		nlk_link_localnet(&h->nl, d->ifindex);
+	return 0;
+}
+
+/* Bring the kernel to where the configuration wants it, from wherever it is */
+static int apply(struct host *h)
+{
+	struct plan old = h->plan, next;
+	int err;
 
 	find_devices(h);
-	for (unsigned int i = 0; err == 0 && i < h->device_count; i++)
-		err = device_up(h, &h->devices[i]);
+	err = find_capture(h);
 	if (err == 0)
-		err = make_plan(h);
+		err = devices_up(h);
 	if (err == 0)
-		err = execute_routes(h);
-	follow_interface(h);
+		err = make_plan(h, &next);
+	if (err < 0)
+		return err;
+	h->plan = next;
+	if (h->capture && h->nft.kind == NFT_NONE)
+		nft_load(&h->nft, &h->intake);
+	follow_uplinks(h);
+	err = execute_routes(h);
+	if (err == 0)
+		err = execute_rules(h);
+	if (err == 0)
+		remove_old(h, &old);
+	plan_free(&old);
 	return err;
+}
+
+static int take_instance(struct host *h)
+{
+	pid_t holder;
+
+	h->instance = instance_take();
+	if (h->instance >= 0)
+		return watch_also(&h->watch, h->instance);
+	holder = instance_holder();
+	if (h->instance != -EADDRINUSE || !holder) {
+		log_warning(
+			"host: cannot tell whether another culvert runs: %s",
+			strerror(-h->instance));
+		h->instance = -1;
+		return 0;
+	}
+	h->instance = -1;
+	log_error(
+		"host: culvert is up already (pid %d); `culvert down` ends it",
+		(int)holder);
+	return -EBUSY;
 }
 
 int host_start(const struct config *cfg, bool full, struct host **out)
@@ -188,46 +318,144 @@ int host_start(const struct config *cfg, bool full, struct host **out)
 		return -ENOMEM;
 	h->cfg = cfg;
 	h->full = full;
-	err = nlk_open(&h->nl);
+	h->instance = -1;
+	h->nft.in = -1;
+	h->watch = (struct watch_host){ -1, -1, -1, -1, false };
+	err = nlk_open(&h->nl, NETLINK_ROUTE);
 	if (err == 0)
-		err = bring_up(h);
+		err = watch_open(&h->watch);
+	if (err == 0 && full)
+		err = take_instance(h);
+	if (err == 0)
+		err = apply(h);
 	if (err < 0) {
+		log_error("host: set-up failed: %s", strerror(-err));
 		host_stop(h);
 		return err;
 	}
+	if (full && sweep(&h->nl, &h->plan, NULL))
+		log_warning("host: rules and routes of a former life removed");
 	*out = h;
 	return 0;
 }
 
 int host_reload(struct host *h, const struct config *cfg)
 {
+	int err;
+
 	if (!h)
 		return 0;
 	h->cfg = cfg;
-	h->device_count = 0;
-	return bring_up(h);
+	err = apply(h);
+	if (err < 0)
+		log_error("host: the new configuration is not set up: %s",
+			  strerror(-err));
+	else if (h->capture)
+		nft_replace(&h->nft, &h->intake);
+	return err;
 }
 
 int host_fd(const struct host *h)
 {
-	(void)h;
-	return -1;
+	return h ? h->watch.epoll : -1;
 }
 
 void host_event(struct host *h)
 {
-	follow_interface(h);
+	if (h->instance >= 0)
+		instance_answer(h->instance);
+	if (!watch_read(&h->watch))
+		return;
+	for (unsigned int i = 0; i < h->device_count; i++)
+		device_addresses(h, &h->devices[i]);
+	execute_routes(h);
+	execute_rules(h);
+	if (h->capture && nft_watch(&h->nft, &h->intake))
+		watch_arm(&h->watch);
+	follow_uplinks(h);
 }
 
 void host_stop(struct host *h)
 {
+	struct plan old;
+
 	if (!h)
 		return;
+	old = h->plan;
+	h->plan = (struct plan){ .failed = false };
+	if (h->nl.sk)
+		remove_old(h, &old);
+	plan_free(&old);
+	nft_unload(&h->nft);
 	if (h->interface[0])
 		sock_set_interface("");
-	for (unsigned int i = 0; i < h->plan.route_count; i++)
-		nlk_route(&h->nl, NLK_DEL, &h->plan.routes[i]);
-	plan_free(&h->plan);
+	watch_close(&h->watch);
+	if (h->instance >= 0)
+		close(h->instance);
 	nlk_close(&h->nl);
 	free(h);
+}
+
+/* --- culvert down ----------------------------------------------------------------------- */
+
+/* End a culvert that set this namespace up. 0, or -ETIMEDOUT */
+static int end_running(FILE *out)
+{
+	pid_t pid = instance_holder();
+
+	if (!pid)
+		return 0;
+	fprintf(out, "culvert runs (pid %d): asked to end\n", (int)pid);
+	if (kill(pid, SIGTERM) < 0)
+		return -errno;
+	for (int ms = 0; ms < DOWN_WAIT_MS; ms += DOWN_STEP_MS) {
+		if (instance_holder() != pid)
+			return 0;
+		usleep(DOWN_STEP_MS * 1000);
+	}
+	fprintf(out, "it does not end within %d s\n", DOWN_WAIT_MS / 1000);
+	return -ETIMEDOUT;
+}
+
+int host_cleanup(FILE *out)
+{
+	struct nlk nl;
+	unsigned int n;
+	int err = end_running(out);
+
+	if (err < 0)
+		return err;
+	err = nlk_open(&nl, NETLINK_ROUTE);
+	if (err < 0)
+		return err;
+	n = sweep(&nl, NULL, out);
+	nlk_close(&nl);
+	if (nft_table_flags() >= 0) {
+		err = nft_table_delete();
+		fprintf(out, "%s: table inet " NFT_TABLE "\n",
+			err < 0 ? strerror(-err) : "removed");
+		n++;
+	}
+	if (!n)
+		fprintf(out, "nothing of culvert's is left\n");
+	return err;
+}
+
+int host_rules_text(const struct config *cfg, FILE *out)
+{
+	const struct tun_conf *tc = NULL;
+	struct plan p = { .failed = false };
+	struct intake in;
+
+	for (unsigned int i = 0; i < cfg->inbound_count && !tc; i++)
+		if (!strcmp(cfg->inbounds[i]->ops->name, "tun"))
+			tc = cfg->inbounds[i]->settings;
+	if (!tc || cfg->host.capture != CAPTURE_TUN)
+		return -ENOENT;
+	intake_fill(&in, cfg, tc, tc->name ? tc->name : "culvert0", 0);
+	plan_capture(&p, &in);
+	plan_print(&p, in.tun, "# ", out);
+	plan_free(&p);
+	nft_print(&in, !cfg->host.fail_closed, NULL, 0, out);
+	return 0;
 }

@@ -55,12 +55,12 @@ static int answer_ack(struct nl_msg *m, void *arg)
 	return NL_STOP;
 }
 
-int nlk_open(struct nlk *nl)
+int nlk_open(struct nlk *nl, int protocol)
 {
 	*nl = (struct nlk){ .sk = nl_socket_alloc() };
 	if (!nl->sk)
 		return -ENOMEM;
-	if (nl_connect(nl->sk, NETLINK_ROUTE) < 0) {
+	if (nl_connect(nl->sk, protocol) < 0) {
 		nlk_close(nl);
 		return -EPROTONOSUPPORT;
 	}
@@ -77,22 +77,41 @@ void nlk_close(struct nlk *nl)
 	nl->sk = NULL;
 }
 
+static int await(struct nlk *nl)
+{
+	while (!nl->done)
+		if (nl_recvmsgs_default(nl->sk) < 0 && !nl->done)
+			break;
+	return nl->err;
+}
+
+int nlk_send_raw(struct nlk *nl, void *buf, size_t n)
+{
+	nl->done = false;
+	nl->err = -EIO;
+	return nl_sendto(nl->sk, buf, n) < 0 ? -EIO : await(nl);
+}
+
 /* Send @m (freed) and wait for the answer. @ok: attributes all fitted */
 static int ask(struct nlk *nl, struct nl_msg *m, bool ok)
 {
+	int err = -EIO;
+
 	if (!m || !ok) {
 		nlmsg_free(m);
 		return m ? -EMSGSIZE : -ENOMEM;
 	}
 	nl->done = false;
 	nl->err = -EIO;
-	if (nl_send_auto(nl->sk, m) < 0)
-		nl->done = true;
-	while (!nl->done)
-		if (nl_recvmsgs_default(nl->sk) < 0 && !nl->done)
-			break;
+	if (nl_send_auto(nl->sk, m) >= 0)
+		err = await(nl);
 	nlmsg_free(m);
-	return nl->err;
+	return err;
+}
+
+int nlk_ask(struct nlk *nl, struct nl_msg *m)
+{
+	return ask(nl, m, true);
 }
 
 static bool put(struct nl_msg *m, int type, int len, const void *p)

@@ -14,6 +14,7 @@
 
 #include "gateway/base/addr.h"
 
+struct nl_msg;
 struct nl_sock;
 
 /*
@@ -75,9 +76,14 @@ struct nlk_rule {
 	int64_t uid;
 };
 
-int nlk_open(struct nlk *nl);
+/* @protocol: NETLINK_ROUTE, NETLINK_NETFILTER. 0 or -errno */
+int nlk_open(struct nlk *nl, int protocol);
 void nlk_close(struct nlk *nl);
 
+/* Send @m (freed here, NULL: -ENOMEM), wait for the answer: 0 or -errno */
+int nlk_ask(struct nlk *nl, struct nl_msg *m);
+/* Send a message, or several, as they are; the first answer counts */
+int nlk_send_raw(struct nlk *nl, void *buf, size_t n);
 /* MTU (0: leave), no link-local address of the kernel's, and up. 0 or -errno */
 int nlk_link_up(struct nlk *nl, int ifindex, unsigned int mtu);
 /* Accept and send 127.0.0.0/8 on this link (DNS of this host by NAT). 0, -errno */
@@ -96,6 +102,9 @@ int nlk_rule(struct nlk *nl, enum nlk_op op, const struct nlk_rule *r);
  */
 int nlk_dump(struct nlk *nl, int type, uint8_t family,
 	     void (*fn)(const struct nlmsghdr *h, void *arg), void *arg);
+/* A route or rule of a dump as ours look. false: it is not of our protocol */
+bool nlk_route_read(const struct nlmsghdr *h, struct nlk_route *r);
+bool nlk_rule_read(const struct nlmsghdr *h, struct nlk_rule *r);
 /* Ask the kernel to delete what a dump showed (route or rule). 0 or -errno */
 int nlk_del_shown(struct nlk *nl, const struct nlmsghdr *h);
 

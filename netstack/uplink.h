@@ -1,14 +1,15 @@
-/* uplink.h - The interface that leads out: who has the best default route */
+/* uplink.h - The interfaces that lead out: who has a default route */
 #ifndef NETSTACK_UPLINK_H
 #define NETSTACK_UPLINK_H
 
 #include "netstack/nl.h"
 
 /*
- * Name of the interface of the main table's best default route (v4, else v6),
- * that is none of @skip (@n interface indexes); "" when there is none
+ * Names of the interfaces of the main table's default routes, best first (v4
+ * by metric, then v6), none twice, none of @skip (@n interface indexes).
+ * Returns how many, at most @max
  */
-void uplink_find(struct nlk *nl, const int *skip, unsigned int n,
-		 char out[IFNAMSIZ]);
+unsigned int uplink_find(struct nlk *nl, const int *skip, unsigned int n,
+			 char (*out)[IFNAMSIZ], unsigned int max);
 
 #endif

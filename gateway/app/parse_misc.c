@@ -154,7 +154,30 @@ static const struct jword fail_words[] = { { "open", 0 }, { "closed", 1 } };
 #define HOST_DEFAULT \
 	((struct host_conf){ .mark = 0x20000000, .mark_mask = 0x20000000, \
 			     .table = 7663, .rule_pref = 7600, \
-			     .hijack_dns = true })
+			     .capture = CAPTURE_TUN, .hijack_dns = true, \
+			     .hijack_local = true })
+
+#define BYPASS_MAX 256
+
+/* "bypass": prefixes that are never caught */
+static void parse_bypass(struct jobj *o, struct config *cfg)
+{
+	struct host_conf *h = &cfg->host;
+	struct jlist l;
+
+	h->bypass = arena_alloc(&cfg->arena, BYPASS_MAX * sizeof(*h->bypass));
+	j_list(o, "bypass", &l);
+	while (h->bypass && j_list_next(o, &l)) {
+		if (h->bypass_count == BYPASS_MAX)
+			diag_error(o->d, l.node, NULL, "at most %d prefixes",
+				   BYPASS_MAX);
+		else if (cidr_parse(&h->bypass[h->bypass_count], l.text) < 0)
+			diag_error(o->d, l.node, NULL,
+				   "\"%s\" is no subnet", l.text);
+		else
+			h->bypass_count++;
+	}
+}
 
 void parse_host(struct diag *d, const cJSON *node, struct config *cfg)
 {
@@ -175,10 +198,12 @@ void parse_host(struct diag *d, const cJSON *node, struct config *cfg)
 		(uint32_t)j_int(&o, "rulePriority", h->rule_pref, 1, 32700);
 	h->capture = (enum capture)j_word(&o, "capture", capture_words,
 					  ARRAY_SIZE(capture_words),
-					  CAPTURE_NONE);
+					  CAPTURE_TUN);
 	h->fail_closed =
 		j_word(&o, "fail", fail_words, ARRAY_SIZE(fail_words), 0) != 0;
 	h->hijack_dns = j_bool(&o, "hijackDns", true);
+	h->hijack_local = j_bool(&o, "hijackLocalDns", true);
+	parse_bypass(&o, cfg);
 	h->max_sessions =
 		(uint32_t)j_int(&o, "maxSessions", 0, 0, UINT32_MAX);
 	h->state_dir = keep(cfg, j_str(&o, "stateDir", NULL));

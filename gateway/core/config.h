@@ -37,7 +37,9 @@ struct host_conf {
 	uint32_t mark, mark_mask;
 	uint32_t table, rule_pref;
 	enum capture capture;
-	bool fail_closed, hijack_dns, reject_quic;
+	bool fail_closed, hijack_dns, hijack_local, reject_quic;
+	struct cidr *bypass;
+	unsigned int bypass_count;
 	uint32_t max_sessions;
 	const char *state_dir; /* persistence, run files; NULL default */
 	const cJSON *node; /* rest of the object, for the capture room; parse time only */

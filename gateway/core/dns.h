@@ -110,6 +110,9 @@ struct fakedns *fakedns_parse(struct diag *d, const cJSON *node,
 void fakedns_ref(struct fakedns *f);
 void fakedns_unref(struct fakedns *f); /* NULL is allowed */
 bool fakedns_in_pool(const struct fakedns *f, const struct addr *a);
+/* Subnets of the pools into @out (room for @max). NULL @f: none. How many */
+unsigned int fakedns_pools(const struct fakedns *f, struct cidr *out,
+			   unsigned int max);
 /* Name behind a fake address: length, or -ENOENT. Keeps @a's mapping fresh */
 int fakedns_name(struct fakedns *f, const struct addr *a, char name[256]);
 /* Fake address of a name; @kind ADDR_V4/V6. 0, -ENOENT no pool of that family */

@@ -27,15 +27,23 @@ struct host;
  * Return: 0 with *@out, or -errno after log_error()
  */
 int host_start(const struct config *cfg, bool full, struct host **out);
-/* A reload brought @cfg: apply differences, drop no flow. 0 or -errno */
+/*
+ * @cfg stays borrowed until the next host_reload() or host_stop().
+ * A reload brought @cfg: apply differences, drop no flow. 0 or -errno
+ */
 int host_reload(struct host *h, const struct config *cfg);
 /* Netlink monitor for the main loop: readable -> host_event(). -1: none */
 int host_fd(const struct host *h);
 void host_event(struct host *h);
 /* Undo everything; NULL is allowed */
 void host_stop(struct host *h);
-/* `culvert down`: remove by identity what a dead culvert left. 0 or -errno */
+/*
+ * `culvert down`: end the culvert that set this network namespace up, if one
+ * runs, and remove by identity what a dead one left. 0 or -errno
+ */
 int host_cleanup(FILE *out);
+/* `culvert rules`: what `up` would set up, as text nft -f takes. -ENOENT: nothing */
+int host_rules_text(const struct config *cfg, FILE *out);
 /* `culvert check`: say in words what the host lacks. Number of problems */
 int host_check(FILE *out);
 

@@ -169,6 +169,16 @@ bool fakedns_in_pool(const struct fakedns *f, const struct addr *a)
 	return false;
 }
 
+unsigned int fakedns_pools(const struct fakedns *f, struct cidr *out,
+			   unsigned int max)
+{
+	unsigned int i;
+
+	for (i = 0; f && i < f->count && i < max; i++)
+		out[i] = f->stores[i]->pool.net;
+	return i;
+}
+
 int fakedns_name(struct fakedns *f, const struct addr *a, char name[256])
 {
 	unsigned int i;

@@ -1,0 +1,19 @@
+/*
+ * instance.h - One culvert sets up a network namespace at a time
+ *
+ * A socket with an abstract name: it belongs to the namespace, no file stays
+ * after kill -9, and the kernel tells who holds it.
+ */
+#ifndef NETSTACK_INSTANCE_H
+#define NETSTACK_INSTANCE_H
+
+#include <sys/types.h>
+
+/* Descriptor to keep, -EADDRINUSE: somebody has it, other -errno */
+int instance_take(void);
+/* Somebody asked who we are; readable @fd */
+void instance_answer(int fd);
+/* pid of a culvert that set this namespace up, run by root or us; 0: none */
+pid_t instance_holder(void);
+
+#endif

@@ -1,0 +1,96 @@
+/* intake.c - What decides how traffic is caught (contract: intake.h) */
+#include "netstack/intake.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/base/compat.h"
+#include "gateway/base/log.h"
+#include "gateway/core/config.h"
+#include "gateway/core/dns.h"
+
+#define PROC_LINE 256
+
+static unsigned int uid_add(uint32_t uid, uint32_t uids[PLAN_UIDS],
+			    unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		if (uids[i] == uid)
+			return n;
+	if (n == PLAN_UIDS)
+		return n;
+	uids[n] = uid;
+	return n + 1;
+}
+
+unsigned int resolver_uids(const char *text, uint32_t uids[PLAN_UIDS],
+			   unsigned int n, bool *root)
+{
+	char line[PROC_LINE];
+	unsigned int port, uid;
+
+	for (const char *p = text; *p; p += *p == '\n') {
+		size_t len = strcspn(p, "\n");
+		size_t copy = len < PROC_LINE - 1 ? len : PROC_LINE - 1;
+
+		memcpy(line, p, copy);
+		line[copy] = '\0';
+		p += len;
+		if (sscanf(line,
+			   "%*u: %*32[0-9A-Fa-f]:%4x %*s %*s %*s %*s %*s %u",
+			   &port, &uid) != 2 ||
+		    port != 53)
+			continue;
+		if (uid)
+			n = uid_add(uid, uids, n);
+		else
+			*root = true;
+	}
+	return n;
+}
+
+/* Whoever answers port 53 here asks the real servers, as culvert itself does */
+static void find_resolvers(struct intake *in)
+{
+	static const char *const files[] = { "/proc/net/udp",
+					     "/proc/net/udp6" };
+	static char text[65536]; /* main thread only */
+	bool root = false;
+	size_t n;
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		FILE *f = fopen(files[i], "re");
+
+		if (!f)
+			continue;
+		n = fread(text, 1, sizeof(text) - 1, f);
+		text[n] = '\0';
+		fclose(f);
+		in->uid_count =
+			resolver_uids(text, in->uids, in->uid_count, &root);
+	}
+	if (root && in->host->hijack_dns)
+		log_info("host: the resolver on port 53 runs as root: its own "
+			 "queries are caught too");
+}
+
+static bool answers_dns(const struct config *cfg)
+{
+	for (unsigned int i = 0; i < cfg->outbound_count; i++)
+		if (!strcmp(cfg->outbounds[i]->ops->name, "dns"))
+			return true;
+	return false;
+}
+
+void intake_fill(struct intake *in, const struct config *cfg,
+		 const struct tun_conf *tc, const char *tun, int ifindex)
+{
+	*in = (struct intake){ .host = &cfg->host, .ifindex = ifindex };
+	memcpy(in->tun, tun, strnlen(tun, sizeof(in->tun) - 1));
+	plan_addresses(in, tc);
+	in->pool_count = fakedns_pools(cfg->fakedns, in->pools, PLAN_POOLS);
+	in->dns_local = cfg->host.hijack_dns && cfg->host.hijack_local &&
+			answers_dns(cfg);
+	if (ifindex)
+		find_resolvers(in);
+}

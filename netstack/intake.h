@@ -1,0 +1,22 @@
+/* intake.h - All that decides how traffic is caught, gathered in one place */
+#ifndef NETSTACK_INTAKE_H
+#define NETSTACK_INTAKE_H
+
+#include "netstack/plan.h"
+
+struct config;
+
+/*
+ * Fill @in from the configuration and from who answers port 53 here. @tun: the
+ * device that catches; @ifindex 0: only to be printed
+ */
+void intake_fill(struct intake *in, const struct config *cfg,
+		 const struct tun_conf *tc, const char *tun, int ifindex);
+/*
+ * Owners of sockets on local port 53 in a text like /proc/net/udp, that are
+ * not root, added to @uids. Returns how many there are now
+ */
+unsigned int resolver_uids(const char *text, uint32_t uids[PLAN_UIDS],
+			   unsigned int n, bool *root);
+
+#endif

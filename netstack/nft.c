@@ -1,0 +1,353 @@
+/*
+ * nft.c - Loading our table through nft(8) (contract: nft.h)
+ *
+ * `nft -i` reads a command a line, so the text is put on one line; it says
+ * nothing about success, so the kernel is asked for the table.
+ */
+#include "netstack/nft.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netfilter/nf_tables.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "gateway/base/compat.h"
+#include "gateway/base/log.h"
+#include "gateway/core/config.h"
+#include "netstack/plan.h"
+
+enum { WAIT_STEP_MS = 5, WAIT_MS = 3000 };
+
+static void sleep_ms(long ms)
+{
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+/* --- children ------------------------------------------------------------------ */
+
+/*
+ * What a child runs after fork: signals as they were, @in as its input, nothing
+ * on its output. @dies: with us.
+ */
+static void child_run(int in, bool dies, pid_t parent, const char *const *argv)
+{
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	char *args[8] = { NULL };
+	sigset_t none;
+
+	for (int i = 0; i < 7 && argv[i]; i++)
+		memcpy(&args[i], &argv[i], sizeof(args[i]));
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	if (dies &&
+	    (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
+		_exit(126);
+	if (!dies)
+		setsid(); /* ^C on the terminal is not for the one who cleans up */
+	if (dup2(in, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
+	    (!dies && dup2(null, STDERR_FILENO) < 0))
+		_exit(126);
+	execvp(args[0], args);
+	_exit(127);
+}
+
+/* Start @argv with a pipe to its input at *@in. pid or -errno */
+static pid_t child_start(const char *const *argv, bool dies, int *in)
+{
+	pid_t self = getpid(), pid;
+	int p[2];
+
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return -errno;
+	pid = fork();
+	if (pid == 0)
+		child_run(p[0], dies, self, argv);
+	close(p[0]);
+	if (pid < 0) {
+		close(p[1]);
+		return -EAGAIN;
+	}
+	*in = p[1];
+	return pid;
+}
+
+static int write_all(int fd, const char *text, size_t n)
+{
+	while (n) {
+		ssize_t k = write(fd, text, n);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0)
+			return -errno;
+		text += k;
+		n -= (size_t)k;
+	}
+	return 0;
+}
+
+/* Wait for the end of @pid; its exit code, or -ETIMEDOUT after killing it */
+static int child_wait(pid_t pid)
+{
+	int status = 0;
+
+	for (int ms = 0; ms < WAIT_MS; ms += WAIT_STEP_MS) {
+		pid_t r = waitpid(pid, &status, WNOHANG);
+
+		if (r == pid)
+			return WIFEXITED(status) ? WEXITSTATUS(status) : 126;
+		if (r < 0 && errno != EINTR)
+			return -errno;
+		sleep_ms(WAIT_STEP_MS);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	return -ETIMEDOUT;
+}
+
+/* One `nft -f -` for @text. 0 or -errno */
+static int run_once(const char *text)
+{
+	static const char *const argv[] = { "nft", "-f", "-", NULL };
+	int in, err, rc;
+	pid_t pid = child_start(argv, true, &in);
+
+	if (pid < 0)
+		return pid;
+	err = write_all(in, text, strlen(text));
+	close(in);
+	rc = child_wait(pid);
+	if (rc == 127)
+		return -ENOENT;
+	return rc == 0 ? err : -EPROTO;
+}
+
+/* --- text ------------------------------------------------------------------------- */
+
+/* @in as text, behind @before. malloc'ed; NULL: out of memory */
+static char *make_text(const struct nft *n, const struct intake *in, bool owner,
+		       const char *before)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return NULL;
+	fputs(before, f);
+	nft_print(in, owner, (const char(*)[IFNAMSIZ])n->uplinks,
+		  n->uplink_count, f);
+	if (fclose(f) < 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static void one_line(char *text)
+{
+	char *end = text + strlen(text) - 1;
+
+	for (char *p = text; p < end; p++)
+		if (*p == '\n')
+			*p = ';';
+}
+
+/* --- the three ways ----------------------------------------------------------------- */
+
+static void end_child(struct nft *n)
+{
+	if (n->in >= 0)
+		close(n->in);
+	n->in = -1;
+	if (n->pid > 0)
+		child_wait(n->pid); /* end of input ends it */
+	n->pid = 0;
+}
+
+/* The table is there, with an owner, or the child has given up */
+static int await_owner(const struct nft *n)
+{
+	for (int ms = 0; ms < WAIT_MS; ms += WAIT_STEP_MS) {
+		int flags = nft_table_flags();
+		siginfo_t si = { .si_pid = 0 };
+
+		if (flags >= 0 && (flags & NFT_TABLE_F_OWNER))
+			return 0;
+		if (flags >= 0)
+			return -EOPNOTSUPP; /* the flag was not understood */
+		if (waitid(P_PID, (id_t)n->pid, &si,
+			   WEXITED | WNOHANG | WNOWAIT) < 0 ||
+		    si.si_pid)
+			return -ECHILD;
+		sleep_ms(WAIT_STEP_MS);
+	}
+	return -ETIMEDOUT;
+}
+
+static int load_owner(struct nft *n, const struct intake *in)
+{
+	static const char *const argv[] = { "nft", "-i", NULL };
+	char *text = make_text(n, in, true, "");
+	int err;
+
+	if (!text)
+		return -ENOMEM;
+	n->pid = child_start(argv, true, &n->in);
+	err = n->pid < 0 ? n->pid : 0;
+	if (err == 0) {
+		one_line(text);
+		err = write_all(n->in, text, strlen(text));
+	}
+	free(text);
+	if (err == 0)
+		err = await_owner(n);
+	if (err < 0) {
+		end_child(n);
+		return err;
+	}
+	n->kind = NFT_OWNER;
+	return 0;
+}
+
+/* A shell that waits for our end and then removes the table */
+static void start_cleaner(struct nft *n)
+{
+	static const char *const argv[] = {
+		"/bin/sh", "-c",
+		"cat >/dev/null; exec nft delete table inet " NFT_TABLE, NULL
+	};
+
+	if (n->pid > 0)
+		return;
+	n->pid = child_start(argv, false, &n->in);
+	if (n->pid < 0) {
+		n->pid = 0;
+		log_warning("host: the nftables table stays when culvert is "
+			    "killed");
+	}
+}
+
+static int load_plain(struct nft *n, const struct intake *in)
+{
+	/* Added, so that deleting cannot fail */
+	char *text = make_text(n, in, false,
+			       "add table inet " NFT_TABLE "\n"
+			       "delete table inet " NFT_TABLE "\n");
+	int err = text ? run_once(text) : -ENOMEM;
+
+	free(text);
+	if (err < 0)
+		return err;
+	n->kind = NFT_PLAIN;
+	if (!in->host->fail_closed)
+		start_cleaner(n);
+	return 0;
+}
+
+int nft_load(struct nft *n, const struct intake *in)
+{
+	int err = -EOPNOTSUPP;
+
+	n->kind = NFT_NONE;
+	n->in = -1;
+	n->pid = 0;
+	if (!nft_name_ok(in->tun)) {
+		log_warning("host: no nftables rules for a TUN named %s",
+			    in->tun);
+		return -EINVAL;
+	}
+	nft_table_delete(); /* of a former life */
+	if (!in->host->fail_closed)
+		err = load_owner(n, in);
+	if (err < 0)
+		err = load_plain(n, in);
+	if (err == 0) {
+		log_info("host: nftables table inet " NFT_TABLE " loaded%s",
+			 n->kind == NFT_OWNER ? "" : ", without an owner");
+		return 0;
+	}
+	log_warning("host: no nftables rules (%s): replies to forwarded "
+		    "connections from outside and DNS to this host's own "
+		    "addresses are not looked after",
+		    err == -ENOENT ? "nft is not installed" : strerror(-err));
+	return err;
+}
+
+int nft_replace(struct nft *n, const struct intake *in)
+{
+	char *text;
+	int err;
+
+	if (n->kind != NFT_OWNER)
+		return load_plain(n, in);
+	text = make_text(n, in, true, "delete table inet " NFT_TABLE "\n");
+	if (!text)
+		return -ENOMEM;
+	one_line(text);
+	err = write_all(n->in, text, strlen(text));
+	free(text);
+	return err;
+}
+
+bool nft_watch(struct nft *n, const struct intake *in)
+{
+	if (n->kind == NFT_NONE || nft_table_flags() >= 0)
+		return false;
+	log_warning("host: the nftables table was removed; loaded again");
+	if (n->kind == NFT_PLAIN) {
+		load_plain(n, in);
+		return true;
+	}
+	kill(n->pid, SIGKILL);
+	end_child(n);
+	nft_load(n, in);
+	return true;
+}
+
+int nft_set_uplinks(struct nft *n, const char (*ups)[IFNAMSIZ],
+		    unsigned int count)
+{
+	char text[128 + NFT_UPLINKS * (IFNAMSIZ + 4)] =
+		"flush set inet " NFT_TABLE " uplinks";
+	size_t len = strlen(text);
+	const char *sep = "; add element inet " NFT_TABLE " uplinks { ";
+
+	if (count > NFT_UPLINKS)
+		count = NFT_UPLINKS;
+	if (count == n->uplink_count &&
+	    !memcmp(n->uplinks, ups, count * sizeof(*ups)))
+		return 0;
+	memcpy(n->uplinks, ups, count * sizeof(*ups));
+	n->uplink_count = count;
+	for (unsigned int i = 0; i < count; i++) {
+		if (!nft_name_ok(ups[i]))
+			continue;
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+					"%s\"%s\"", sep, ups[i]);
+		sep = ", ";
+	}
+	snprintf(text + len, sizeof(text) - len, "%s\n",
+		 *sep == ',' ? " }" : "");
+	if (n->kind == NFT_OWNER)
+		return write_all(n->in, text, strlen(text));
+	return n->kind == NFT_PLAIN ? run_once(text) : 0;
+}
+
+void nft_unload(struct nft *n)
+{
+	if (n->kind == NFT_NONE)
+		return;
+	end_child(n); /* the owner takes its table along, the cleaner too */
+	nft_table_delete();
+	n->kind = NFT_NONE;
+}

@@ -1,0 +1,140 @@
+/*
+ * nft_text.c - Our table as text, the same for the kernel and for people
+ *
+ *   restore     connections that went by without us keep doing so: replies to
+ *   passed      what came from outside (DNAT, routed IPv6) must not enter the
+ *               TUN. The mark kept in conntrack is the one of our own sockets
+ *   dns_own     queries to this host's own addresses: policy rules never see
+ *   dns_lan     them, the local table comes first
+ *   dns_source  ... and their loopback source, which may not leave as it is
+ */
+#include "netstack/nft.h"
+
+#include <string.h>
+
+#include "gateway/base/compat.h"
+#include "gateway/core/config.h"
+#include "netstack/plan.h"
+
+bool nft_name_ok(const char *name)
+{
+	return *name && !name[strspn(name, "abcdefghijklmnopqrstuvwxyz"
+					   "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					   "0123456789._-@+")];
+}
+
+/* Connections that passed by, both ways */
+static void print_marks(const struct intake *in, FILE *out)
+{
+	uint32_t mark = in->host->mark, mask = in->host->mark_mask;
+
+	fprintf(out,
+		"\tchain restore {\n"
+		"\t\ttype filter hook prerouting priority mangle\n"
+		"\t\tiifname \"%s\" return\n"
+		"\t\tct mark & 0x%x == 0x%x meta mark set meta mark & 0x%x | "
+		"0x%x\n"
+		"\t}\n",
+		in->tun, mask, mark, ~mask, mark);
+	fprintf(out,
+		"\tchain passed {\n"
+		"\t\ttype filter hook forward priority mangle\n"
+		"\t\tiifname \"%s\" return\n"
+		"\t\toifname \"%s\" return\n"
+		"\t\tct mark set ct mark & 0x%x | 0x%x\n"
+		"\t}\n",
+		in->tun, in->tun, ~mask, mark);
+}
+
+/* One family's way to the TUN for questions to this host */
+static void print_dnat(const struct intake *in, uint8_t kind, FILE *out)
+{
+	const char *v = kind == ADDR_V6 ? "6" : "";
+	char text[ADDR_TEXT_MAX];
+	struct addr to;
+
+	for (unsigned int i = 0; i < in->gateway_count; i++) {
+		if (in->gateway[i].addr.kind != kind)
+			continue;
+		to = plan_beside(&in->gateway[i]);
+		if (!to.kind)
+			continue;
+		fprintf(out,
+			"\t\tmeta nfproto ipv%s meta l4proto { tcp, udp } "
+			"th dport 53 dnat ip%s to %s\n",
+			kind == ADDR_V6 ? "6" : "4", v,
+			addr_format_host(&to, text, sizeof(text)));
+		return;
+	}
+}
+
+static void print_snat(const struct intake *in, uint8_t kind, FILE *out)
+{
+	char text[ADDR_TEXT_MAX];
+
+	for (unsigned int i = 0; i < in->gateway_count; i++) {
+		if (in->gateway[i].addr.kind != kind)
+			continue;
+		addr_format_host(&in->gateway[i].addr, text, sizeof(text));
+		fprintf(out, "\t\t%s snat ip%s to %s\n",
+			kind == ADDR_V6 ? "ip6 saddr ::1" :
+					  "ip saddr 127.0.0.0/8",
+			kind == ADDR_V6 ? "6" : "", text);
+		return;
+	}
+}
+
+static void print_dns(const struct intake *in, FILE *out)
+{
+	fprintf(out,
+		"\tchain dns_own {\n"
+		"\t\ttype nat hook output priority -105\n"
+		"\t\tmeta mark & 0x%x == 0x%x return\n"
+		"\t\tfib daddr type != local return\n",
+		in->host->mark_mask, in->host->mark);
+	for (unsigned int i = 0; i < in->uid_count; i++)
+		fprintf(out, "\t\tmeta skuid %u return\n", in->uids[i]);
+	print_dnat(in, ADDR_V4, out);
+	print_dnat(in, ADDR_V6, out);
+	fprintf(out,
+		"\t}\n"
+		"\tchain dns_lan {\n"
+		"\t\ttype nat hook prerouting priority -105\n"
+		"\t\tiifname \"%s\" return\n"
+		"\t\tiifname @uplinks return\n"
+		"\t\tfib daddr type != local return\n",
+		in->tun);
+	print_dnat(in, ADDR_V4, out);
+	print_dnat(in, ADDR_V6, out);
+	fprintf(out,
+		"\t}\n"
+		"\tchain dns_source {\n"
+		"\t\ttype nat hook postrouting priority 95\n"
+		"\t\toifname != \"%s\" return\n",
+		in->tun);
+	print_snat(in, ADDR_V4, out);
+	print_snat(in, ADDR_V6, out);
+	fputs("\t}\n", out);
+}
+
+void nft_print(const struct intake *in, bool owner, const char (*ups)[IFNAMSIZ],
+	       unsigned int n, FILE *out)
+{
+	const char *sep = "elements = { ";
+
+	fprintf(out, "table inet " NFT_TABLE " {\n%s",
+		owner ? "\tflags owner\n" : "");
+	fputs("\tset uplinks {\n\t\ttype ifname\n", out);
+	for (unsigned int i = 0; i < n; i++) {
+		if (!nft_name_ok(ups[i]))
+			continue;
+		fprintf(out, "%s%s\"%s\"", *sep == 'e' ? "\t\t" : "", sep,
+			ups[i]);
+		sep = ", ";
+	}
+	fprintf(out, "%s\t}\n", *sep == 'e' ? "" : " }\n");
+	print_marks(in, out);
+	if (in->dns_local)
+		print_dns(in, out);
+	fputs("}\n", out);
+}

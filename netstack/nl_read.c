@@ -1,0 +1,116 @@
+/* nl_read.c - Routes and rules of ours out of the kernel's dumps (nl.h) */
+#include "netstack/nl.h"
+
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+
+#include "gateway/base/compat.h"
+
+static uint8_t kind_of(uint8_t family)
+{
+	return family == AF_INET6 ? ADDR_V6 : ADDR_V4;
+}
+
+/* Attributes behind @head bytes into @tb. false: too short */
+static bool attributes(const struct nlmsghdr *h, size_t head,
+		       struct nlattr **tb, int max)
+{
+	struct nlmsghdr *msg;
+
+	memcpy(&msg, &h, sizeof(msg)); /* libnl takes no const */
+	return h->nlmsg_len >= NLMSG_LENGTH(head) &&
+	       nlmsg_parse(msg, (int)head, tb, max, NULL) >= 0;
+}
+
+static uint32_t number(struct nlattr *a, uint32_t otherwise)
+{
+	return a && nla_len(a) >= 4 ? nla_get_u32(a) : otherwise;
+}
+
+static struct cidr read_cidr(struct nlattr *a, uint8_t family, uint8_t bits)
+{
+	struct cidr c = { .kind = kind_of(family), .bits = bits };
+	int n = family == AF_INET6 ? 16 : 4;
+
+	if (a && nla_len(a) >= n)
+		memcpy(c.ip, nla_data(a), (size_t)n);
+	return c;
+}
+
+bool nlk_route_read(const struct nlmsghdr *h, struct nlk_route *r)
+{
+	struct nlattr *tb[RTA_MAX + 1] = { NULL };
+	const struct rtmsg *m = NLMSG_DATA(h);
+
+	if (h->nlmsg_type != RTM_NEWROUTE ||
+	    !attributes(h, sizeof(*m), tb, RTA_MAX) ||
+	    m->rtm_protocol != NLK_PROTOCOL || m->rtm_flags & RTM_F_CLONED)
+		return false;
+	*r = (struct nlk_route){
+		.dst = read_cidr(tb[RTA_DST], m->rtm_family, m->rtm_dst_len),
+		.type = m->rtm_type,
+		.table = number(tb[RTA_TABLE], m->rtm_table),
+		.metric = number(tb[RTA_PRIORITY], 0),
+	};
+	if (r->type == RTN_UNICAST) /* IPv6 names lo for the others */
+		r->ifindex = (int)number(tb[RTA_OIF], 0);
+	return true;
+}
+
+static void read_match(struct nlattr **tb, struct nlk_rule *r)
+{
+	struct fib_rule_port_range port;
+	struct fib_rule_uid_range uid;
+
+	r->mark = number(tb[FRA_FWMARK], 0);
+	r->mask = number(tb[FRA_FWMASK], 0);
+	if (tb[FRA_IIFNAME])
+		nla_strlcpy(r->iif, tb[FRA_IIFNAME], sizeof(r->iif));
+	if (tb[FRA_IP_PROTO])
+		r->ipproto = nla_get_u8(tb[FRA_IP_PROTO]);
+	if (tb[FRA_DPORT_RANGE] &&
+	    nla_len(tb[FRA_DPORT_RANGE]) >= (int)sizeof(port)) {
+		memcpy(&port, nla_data(tb[FRA_DPORT_RANGE]), sizeof(port));
+		r->dport = port.start;
+	}
+	if (tb[FRA_UID_RANGE] &&
+	    nla_len(tb[FRA_UID_RANGE]) >= (int)sizeof(uid)) {
+		memcpy(&uid, nla_data(tb[FRA_UID_RANGE]), sizeof(uid));
+		r->uid = uid.start;
+	}
+}
+
+bool nlk_rule_read(const struct nlmsghdr *h, struct nlk_rule *r)
+{
+	struct nlattr *tb[FRA_MAX + 1] = { NULL };
+	const struct fib_rule_hdr *m = NLMSG_DATA(h);
+
+	if (h->nlmsg_type != RTM_NEWRULE ||
+	    !attributes(h, sizeof(*m), tb, FRA_MAX) || !tb[FRA_PROTOCOL] ||
+	    nla_get_u8(tb[FRA_PROTOCOL]) != NLK_PROTOCOL)
+		return false;
+	*r = (struct nlk_rule){
+		.kind = kind_of(m->family),
+		.action = NLK_NOP,
+		.pref = number(tb[FRA_PRIORITY], 0),
+		.uid = -1,
+	};
+	if (m->action == FR_ACT_TO_TBL) {
+		r->action = NLK_LOOKUP;
+		r->target = number(tb[FRA_TABLE], m->table);
+		r->suppress = number(tb[FRA_SUPPRESS_PREFIXLEN], 255) == 0;
+	} else if (m->action == FR_ACT_GOTO) {
+		r->action = NLK_GOTO;
+		r->target = number(tb[FRA_GOTO], 0);
+	}
+	if (m->src_len)
+		r->src = read_cidr(tb[FRA_SRC], m->family, m->src_len);
+	if (m->dst_len)
+		r->dst = read_cidr(tb[FRA_DST], m->family, m->dst_len);
+	read_match(tb, r);
+	return true;
+}

@@ -1,0 +1,38 @@
+/*
+ * watch.h - The host changes: netlink news, gathered for a moment
+ *
+ * One descriptor for the main loop. What the news are does not matter; the
+ * executor looks at the kernel and adds what is missing.
+ */
+#ifndef NETSTACK_WATCH_H
+#define NETSTACK_WATCH_H
+
+#include <stdbool.h>
+
+#define WATCH_QUIET_MS 100
+
+struct nlmsghdr;
+
+/**
+ * struct watch_host - Netlink groups and a timer behind one epoll
+ * @epoll, @timer, @route, @nft:	Descriptors; -1 none
+ * @armed:	The timer runs
+ */
+struct watch_host {
+	int epoll, timer, route, nft;
+	bool armed;
+};
+
+/* 0 or -errno; without nftables in the kernel there are no news of it */
+int watch_open(struct watch_host *w);
+void watch_close(struct watch_host *w);
+/* Another descriptor that shall wake the main loop. 0 or -errno */
+int watch_also(struct watch_host *w, int fd);
+/* Readable: take the news in. true: the moment is over, look now */
+bool watch_read(struct watch_host *w);
+/* Ask for a look soon */
+void watch_arm(struct watch_host *w);
+/* Only default routes and what is ours matters of routes; all of the rest */
+bool watch_matters(const struct nlmsghdr *h);
+
+#endif
