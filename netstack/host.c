@@ -396,6 +396,11 @@ void host_stop(struct host *h)
 	free(h);
 }
 
+pid_t host_holder(void)
+{
+	return instance_holder();
+}
+
 /* --- culvert down ----------------------------------------------------------------------- */
 
 /* End a culvert that set this namespace up. 0, or -ETIMEDOUT */

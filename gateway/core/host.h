@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "gateway/core/config.h"
 
@@ -42,6 +43,8 @@ void host_stop(struct host *h);
  * runs, and remove by identity what a dead one left. 0 or -errno
  */
 int host_cleanup(FILE *out);
+/* pid of the `culvert up` that set this network namespace up; 0 none */
+pid_t host_holder(void);
 /* `culvert rules`: what `up` would set up, as text nft -f takes. -ENOENT: nothing */
 int host_rules_text(const struct config *cfg, FILE *out);
 /* `culvert check`: say in words what the host lacks. Number of problems */
