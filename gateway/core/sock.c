@@ -170,16 +170,16 @@ static void set_transparent(int fd, int family)
 /* A bare descriptor; MPTCP falls back to TCP */
 static int open_fd(const struct sockopt *so, int family, int type)
 {
-	int fd;
+	int flags = type | SOCK_NONBLOCK | SOCK_CLOEXEC;
+	int fd = -1;
 
-	type |= SOCK_NONBLOCK | SOCK_CLOEXEC;
-	if (so->mptcp && (type & SOCK_STREAM) && family != AF_UNIX) {
-		fd = socket(family, type, IPPROTO_MPTCP);
-		if (fd >= 0)
-			return fd;
-		option_refused(OPT_MPTCP, "MPTCP (plain TCP is used)");
+	if (so->mptcp && type == SOCK_STREAM && family != AF_UNIX) {
+		fd = socket(family, flags, IPPROTO_MPTCP);
+		if (fd < 0)
+			option_refused(OPT_MPTCP, "MPTCP (TCP is used)");
 	}
-	fd = socket(family, type, 0);
+	if (fd < 0)
+		fd = socket(family, flags, 0);
 	return fd < 0 ? -errno : fd;
 }
 

@@ -59,7 +59,9 @@ struct sockopt {
 };
 
 #define SOCKOPT_DEFAULT \
-	((struct sockopt){ .tfo = -1, .happy_delay_ms = 250, .happy_max = 4, \
+	((struct sockopt){ .tfo = -1, \
+			   .happy_delay_ms = 250, \
+			   .happy_max = 4, \
 			   .happy_interleave = 1 })
 
 /**

@@ -151,7 +151,7 @@ static int connect_fd(const struct happy *h, const struct addr *a)
 	return fd;
 }
 
-static void start_attempt(struct happy *h, unsigned int i)
+static void start_attempt(struct happy *h, int i)
 {
 	struct addr a = dns_ip_addr(&h->req.ips[i], h->to.port);
 	struct stream *st;
@@ -308,8 +308,13 @@ static int race(struct happy *h)
 		return rc;
 	if (h->started && !clock_before(h->worker->now_ms, h->dead_ms))
 		return h->err && !h->attempts ? h->err : -ETIMEDOUT;
-	while (may_start(h))
-		start_attempt(h, (unsigned int)pick(h));
+	while (may_start(h)) {
+		int i = pick(h);
+
+		if (i < 0)
+			break;
+		start_attempt(h, i);
+	}
 	if (h->attempts || any_untried(h) || rc == -EAGAIN || h->req.pending)
 		return -EAGAIN;
 	rc = all_failed(h);

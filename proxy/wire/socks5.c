@@ -34,9 +34,9 @@ int socks5_put_auth(struct buf *b, const char *user, const char *pass)
 		return -EINVAL;
 	m[0] = 1;
 	m[1] = (uint8_t)u;
-	memcpy(m + 2, user, u);
+	memcpy(m + 2, user, m[1]);
 	m[2 + u] = (uint8_t)p;
-	memcpy(m + 3 + u, pass, p);
+	memcpy(m + 3 + u, pass, m[2 + u]);
 	return buf_put(b, m, 3 + u + p);
 }
 

@@ -55,6 +55,7 @@ static void dns_due(struct timer *t)
 	job_ready(dns.req->job);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the contract has 7 parameters */
 int dns_ask(struct worker *w, struct config *cfg, struct dns_req *r,
 	    struct job *job, const char *name, unsigned int families,
 	    unsigned int flags)
