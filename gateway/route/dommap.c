@@ -43,9 +43,9 @@ struct dommap *dommap_new(void)
 /* Room for one more element in an array that doubles at powers of two */
 static void *grow(void *p, size_t count, size_t size)
 {
-	if (count & (count - 1) || count == 0)
-		return count ? p : malloc(size);
-	return realloc(p, count * 2 * size);
+	if (count & (count - 1))
+		return p;
+	return realloc(p, (count ? count * 2 : 1) * size);
 }
 
 static int add_regexp(struct dommap *m, const char *text, size_t len,
