@@ -69,8 +69,9 @@ static void take_outbounds(struct balancer *b, struct jobj *o,
 	for (i = 0; b->outbounds && i < cfg->outbound_count; i++)
 		if (selected(cfg->outbounds[i], o))
 			b->outbounds[b->count++] = cfg->outbounds[i];
-	if (b->count)
-		qsort(b->outbounds, b->count, sizeof(*b->outbounds), tag_order);
+	if (b->outbounds && b->count)
+		qsort(b->outbounds, b->count, sizeof(struct outbound *),
+		      tag_order);
 }
 
 static enum balance read_strategy(struct diag *d, struct jobj *o)

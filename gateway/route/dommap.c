@@ -259,12 +259,11 @@ static bool look(struct sink *s)
 size_t dommap_find(const struct dommap *m, const char *name, size_t len,
 		   uint32_t *ids, size_t max)
 {
-	struct sink s = {
-		.m = m, .name = name, .len = len, .ids = ids, .max = max
-	};
+	struct sink s = { .m = m, .name = name, .len = len, .max = max };
 
 	if (!max)
 		return 0;
+	s.ids = ids;
 	look(&s);
 	return s.n;
 }
@@ -279,10 +278,10 @@ bool dommap_has(const struct dommap *m, const char *name, size_t len)
 void dommap_mark(const struct dommap *m, const char *name, size_t len,
 		 uint64_t *bits, size_t nbits)
 {
-	struct sink s = {
-		.m = m, .name = name, .len = len, .bits = bits, .nbits = nbits
-	};
+	struct sink s = { .m = m, .name = name, .len = len };
 
+	s.bits = bits;
+	s.nbits = nbits;
 	look(&s);
 }
 

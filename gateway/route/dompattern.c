@@ -82,16 +82,14 @@ static int add_list(struct dommap *m, const char *name, size_t name_len,
 		    const char *spec, uint32_t id, char err[128])
 {
 	const char *at = strchrnul(spec, '@');
-	uint8_t *buf = NULL;
-	size_t len = 0;
+	struct geo_blob blob = { NULL, 0 };
 	int rc;
 
-	rc = geo_load(name, name_len, spec, (size_t)(at - spec), &buf, &len,
-		      err);
+	rc = geo_load(name, name_len, spec, (size_t)(at - spec), &blob, err);
 	if (rc < 0)
 		return rc == -ENOENT ? -EINVAL : rc;
-	rc = add_entry(m, buf, len, *at ? at + 1 : at, id, err);
-	free(buf);
+	rc = add_entry(m, blob.p, blob.n, *at ? at + 1 : at, id, err);
+	free(blob.p);
 	return rc;
 }
 

@@ -77,7 +77,7 @@ static int pb_next(struct rd *r, struct pb_field *f)
 
 static bool same_text(const struct rd *r, const char *s, size_t n)
 {
-	return rd_left(r) == n && !strncasecmp((const char *)r->p, s, n);
+	return n && rd_left(r) == n && !strncasecmp((const char *)r->p, s, n);
 }
 
 int geo_next_domain(struct rd *entry, struct geo_domain *d)

@@ -66,27 +66,31 @@ static int open_asset(const char *name, size_t name_len)
 	return fd;
 }
 
-/* "geosite.dat has no list GOGLE; closest: google, goo" */
-static void say_missing(char err[128], const char *name, int name_len,
-			const char *code, int code_len,
+static void lower(char *out, const char *code)
+{
+	for (; *code; code++)
+		*out++ = (char)(*code >= 'A' && *code <= 'Z' ? *code | 0x20 :
+							       *code);
+	*out = '\0';
+}
+
+/* "geosite.dat has no list gogle; closest: google, goo" */
+static void say_missing(char err[128], const char *name, const char *code,
 			const struct geo_near *near)
 {
+	char text[GEO_CODE_MAX];
 	size_t i, n;
-	char *c;
 
-	n = (size_t)snprintf(err, 128, "%.*s has no list %.*s", name_len, name,
-			     code_len, code);
-	for (i = 0; i < GEO_NEAR && near->code[i][0] && n < 128; i++)
+	n = (size_t)snprintf(err, 128, "%s has no list %s", name, code);
+	for (i = 0; i < GEO_NEAR && near->code[i][0] && n < 128; i++) {
+		lower(text, near->code[i]);
 		n += (size_t)snprintf(err + n, 128 - n, "%s %s",
-				      i ? "," : "; closest:", near->code[i]);
-	c = strstr(err, "; closest:");
-	for (c = c ? c + 1 : err + strlen(err); *c; c++)
-		if (*c >= 'A' && *c <= 'Z')
-			*c |= 0x20;
+				      i ? "," : "; closest:", text);
+	}
 }
 
 static int load_fd(int fd, const char *code, size_t code_len,
-		   struct geo_near *near, uint8_t **buf, size_t *len)
+		   struct geo_near *near, struct geo_blob *out)
 {
 	struct geo_src src;
 	struct stat st;
@@ -96,41 +100,48 @@ static int load_fd(int fd, const char *code, size_t code_len,
 	if (!S_ISREG(st.st_mode))
 		return -EPROTO;
 	src = geo_fd(fd, (uint64_t)st.st_size);
-	return geo_find(&src, code, code_len, near, buf, len);
+	return geo_find(&src, code, code_len, near, &out->p, &out->n);
+}
+
+/* Say what @rc of loading means. Returns what geo_load() shall return */
+static int say_failure(int rc, char err[128], const char *name,
+		       const char *code, const struct geo_near *near)
+{
+	if (!rc || rc == -ENOMEM)
+		return rc;
+	if (rc == -ENOENT)
+		say_missing(err, name, code, near);
+	else if (rc == -EPROTO)
+		snprintf(err, 128, "%s is damaged or no geo data file", name);
+	else
+		snprintf(err, 128, "%s: %s", name, strerror(-rc));
+	return -EINVAL;
 }
 
 int geo_load(const char *name, size_t name_len, const char *code,
-	     size_t code_len, uint8_t **buf, size_t *len, char err[128])
+	     size_t code_len, struct geo_blob *out, char err[128])
 {
-	int shown = name_len < GEO_CODE_MAX ? (int)name_len : GEO_CODE_MAX;
-	struct geo_near near;
+	char shown[GEO_CODE_MAX], shown_code[GEO_CODE_MAX];
+	struct geo_near near = { 0 };
 	int fd, rc;
 
 	if (!name_len || !code_len || code_len >= GEO_CODE_MAX) {
 		snprintf(err, 128,
-			 "expected FILE:CODE with a code below %d "
-			 "bytes",
+			 "expected FILE:CODE with a code below %d bytes",
 			 GEO_CODE_MAX);
 		return -EINVAL;
 	}
+	snprintf(shown, sizeof(shown), "%.*s", (int)(name_len & 0xffff), name);
+	snprintf(shown_code, sizeof(shown_code), "%.*s", (int)code_len, code);
 	fd = open_asset(name, name_len);
 	if (fd < 0) {
 		snprintf(err, 128,
-			 "%.*s not found (set XRAY_LOCATION_ASSET, "
-			 "or put it into /usr/share/xray)",
-			 shown, name);
+			 "%.40s not found (set XRAY_LOCATION_ASSET, or put it "
+			 "into /usr/share/xray)",
+			 shown);
 		return -ENOENT;
 	}
-	rc = load_fd(fd, code, code_len, &near, buf, len);
+	rc = load_fd(fd, code, code_len, &near, out);
 	close(fd);
-	if (!rc || rc == -ENOMEM)
-		return rc;
-	if (rc == -ENOENT)
-		say_missing(err, name, shown, code, (int)code_len, &near);
-	else if (rc == -EPROTO)
-		snprintf(err, 128, "%.*s is damaged or no geo data file", shown,
-			 name);
-	else
-		snprintf(err, 128, "%.*s: %s", shown, name, strerror(-rc));
-	return -EINVAL;
+	return say_failure(rc, err, shown, shown_code, &near);
 }

@@ -87,11 +87,10 @@ static int read_entry(struct ranges *r, const uint8_t *p, size_t n,
 static int load_list(struct ranges *r, const char *name, size_t name_len,
 		     const char *code, bool *reverse, char err[128])
 {
-	uint8_t *buf = NULL;
-	size_t len = 0;
+	struct geo_blob blob = { NULL, 0 };
 	int rc;
 
-	rc = geo_load(name, name_len, code, strlen(code), &buf, &len, err);
+	rc = geo_load(name, name_len, code, strlen(code), &blob, err);
 	if (rc == -ENOENT && !strcasecmp(code, "private") && name_len == 9 &&
 	    !memcmp(name, "geoip.dat", 9)) {
 		log_info("route: no geoip.dat: geoip:private is the built-in "
@@ -100,8 +99,8 @@ static int load_list(struct ranges *r, const char *name, size_t name_len,
 	}
 	if (rc < 0)
 		return rc == -ENOENT ? -EINVAL : rc;
-	rc = read_entry(r, buf, len, reverse);
-	free(buf);
+	rc = read_entry(r, blob.p, blob.n, reverse);
+	free(blob.p);
 	if (rc == -EPROTO) {
 		snprintf(err, 128, "this list is damaged");
 		rc = -EINVAL;

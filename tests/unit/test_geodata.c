@@ -231,8 +231,7 @@ static void files_are_searched_in_the_asset_directory(void **state)
 	static const char *const names[] = { "x.dat", "bad.dat", NULL };
 	struct dat file = { .n = 0 };
 	char dir[64], err[128], path[96];
-	uint8_t *buf = NULL;
-	size_t len = 0;
+	struct geo_blob blob = { NULL, 0 };
 
 	(void)state;
 	dat_dir(dir);
@@ -240,23 +239,20 @@ static void files_are_searched_in_the_asset_directory(void **state)
 	dat_save(&file, dir, "x.dat");
 	file.n--;
 	dat_save(&file, dir, "bad.dat");
-	assert_int_equal(geo_load("x.dat", 5, "google", 6, &buf, &len, err), 0);
-	free(buf);
-	assert_int_equal(geo_load("bad.dat", 7, "last", 4, &buf, &len, err),
+	assert_int_equal(geo_load("x.dat", 5, "google", 6, &blob, err), 0);
+	free(blob.p);
+	assert_int_equal(geo_load("bad.dat", 7, "last", 4, &blob, err),
 			 -EINVAL);
 	assert_string_equal(err, "bad.dat is damaged or no geo data file");
-	assert_int_equal(geo_load("y.dat", 5, "google", 6, &buf, &len, err),
+	assert_int_equal(geo_load("y.dat", 5, "google", 6, &blob, err),
 			 -ENOENT);
 	assert_non_null(strstr(err, "y.dat not found"));
 	snprintf(path, sizeof(path), "%s/x.dat", dir);
 	setenv("XRAY_LOCATION_ASSET", "/nonexistent", 1);
-	assert_int_equal(geo_load("x.dat", 5, "aa", 2, &buf, &len, err),
-			 -ENOENT);
-	assert_int_equal(geo_load(path, strlen(path), "aa", 2, &buf, &len, err),
-			 0);
-	free(buf);
-	assert_int_equal(geo_load("/tmp", 4, "aa", 2, &buf, &len, err),
-			 -EINVAL);
+	assert_int_equal(geo_load("x.dat", 5, "aa", 2, &blob, err), -ENOENT);
+	assert_int_equal(geo_load(path, strlen(path), "aa", 2, &blob, err), 0);
+	free(blob.p);
+	assert_int_equal(geo_load("/tmp", 4, "aa", 2, &blob, err), -EINVAL);
 	dat_remove(dir, names);
 }
 
