@@ -213,6 +213,7 @@ static void process_adopt(struct process *p, struct config *cfg)
 		order_give(&p->workers[i], order_adopt, config_ref(cfg), false);
 	host_reload(p->host, cfg);
 	config_unref(old);
+	compat_trim();
 	log_warning("reload: generation %u is in force", cfg->generation);
 }
 
@@ -320,9 +321,12 @@ static void process_revert_setup(struct process *p)
 
 int process_run(const struct cli *cli, struct config *cfg, bool full)
 {
-	static struct process p; /* large; one a process */
+	/* Large, one a process, and zero: unused workers cost no memory */
+	static struct process p;
 
-	p = (struct process){ .cli = cli, .cfg = cfg, .full = full };
+	p.cli = cli;
+	p.cfg = cfg;
+	p.full = full;
 	p.sigfd = process_signals();
 	if (log_setup(cfg->log.level, cfg->log.error, cfg->log.access) < 0)
 		fprintf(stderr, "culvert: cannot open the log files\n");
@@ -330,6 +334,7 @@ int process_run(const struct cli *cli, struct config *cfg, bool full)
 	if (p.sigfd < 0 || process_start(&p) < 0) {
 		p.exit_code = EXIT_FAIL;
 	} else {
+		compat_trim(); /* what parsing took is given back */
 		log_warning("culvert " CULVERT_VERSION " started");
 		process_revert_setup(&p);
 		process_loop(&p);

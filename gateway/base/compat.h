@@ -15,6 +15,19 @@
 #define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define UNUSED __attribute__((unused))
 
+/* Give freed memory back to the system, where the C library can */
+#ifdef __GLIBC__
+#include <malloc.h>
+static inline void compat_trim(void)
+{
+	malloc_trim(0);
+}
+#else
+static inline void compat_trim(void)
+{
+}
+#endif
+
 static inline uint16_t get_be16(const void *p)
 {
 	const uint8_t *b = p;
