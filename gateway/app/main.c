@@ -9,9 +9,6 @@
 #include "gateway/app/app.h"
 #include "gateway/core/host.h"
 
-/* Where `up` leaves its pid for `confirm`; gone with it */
-#define RUN_FILE "/run/culvert.pid"
-
 static int load(const struct cli *cli, bool full, struct config **out)
 {
 	struct diag d;
@@ -22,16 +19,6 @@ static int load(const struct cli *cli, bool full, struct config **out)
 		diag_print(&d, cli->json ? stdout : stderr, cli->json);
 	diag_free(&d);
 	return *out ? EXIT_OK : EXIT_CONFIG;
-}
-
-static void run_file_write(void)
-{
-	FILE *f = fopen(RUN_FILE, "we");
-
-	if (!f)
-		return; /* only `confirm` needs it */
-	fprintf(f, "%d\n", getpid());
-	fclose(f);
 }
 
 static int run(const struct cli *cli, bool full)
@@ -47,28 +34,35 @@ static int run(const struct cli *cli, bool full)
 		config_unref(cfg);
 		return EXIT_OK;
 	}
-	if (full)
-		run_file_write();
-	code = process_run(cli, cfg, full);
-	if (full)
-		unlink(RUN_FILE);
-	return code;
+	return process_run(cli, cfg, full);
 }
 
+/* Whoever set this network namespace up is told that it may stay so */
 static int confirm(void)
 {
-	FILE *f = fopen(RUN_FILE, "re");
-	int pid = 0;
+	pid_t pid = host_holder();
 
-	if (!f || fscanf(f, "%d", &pid) != 1 || pid <= 1 ||
-	    kill(pid, SIGUSR2) < 0) {
-		fprintf(stderr, "culvert: no `culvert up` is running\n");
-		if (f)
-			fclose(f);
-		return EXIT_FAIL;
+	if (pid > 1 && kill(pid, SIGUSR2) == 0)
+		return EXIT_OK;
+	fprintf(stderr, "culvert: no `culvert up` is running here\n");
+	return EXIT_FAIL;
+}
+
+static int rules(const struct cli *cli)
+{
+	struct config *cfg;
+	int code = load(cli, true, &cfg);
+
+	if (code != EXIT_OK)
+		return code;
+	code = EXIT_OK;
+	if (host_rules_text(cfg, stdout) < 0) {
+		fprintf(stderr, "culvert: this configuration catches nothing: "
+				"no tun inbound, or \"capture\": \"none\"\n");
+		code = EXIT_FAIL;
 	}
-	fclose(f);
-	return EXIT_OK;
+	config_unref(cfg);
+	return code;
 }
 
 int main(int argc, char **argv)
@@ -84,6 +78,8 @@ int main(int argc, char **argv)
 		return run(&cli, true);
 	if (!strcmp(cli.command, "confirm"))
 		return confirm();
+	if (!strcmp(cli.command, "rules"))
+		return rules(&cli);
 	if (!strcmp(cli.command, "version"))
 		return puts("culvert " CULVERT_VERSION) < 0;
 	if (!strcmp(cli.command, "help")) {
