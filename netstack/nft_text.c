@@ -6,7 +6,9 @@
  *               TUN. The mark kept in conntrack is the one of our own sockets
  *   dns_own     queries to this host's own addresses: policy rules never see
  *   dns_lan     them, the local table comes first
- *   dns_source  ... and their loopback source, which may not leave as it is
+ *   dns_source  ... and their loopback source, which may not leave as it is.
+ *               IPv6 lets no packet of ::1 out at all: a resolver there is left
+ *               alone; what it asks for in turn is caught by policy rules
  */
 #include "netstack/nft.h"
 
@@ -68,18 +70,16 @@ static void print_dnat(const struct intake *in, uint8_t kind, FILE *out)
 	}
 }
 
-static void print_snat(const struct intake *in, uint8_t kind, FILE *out)
+/* 127.0.0.0/8 may not leave as a source */
+static void print_snat(const struct intake *in, FILE *out)
 {
 	char text[ADDR_TEXT_MAX];
 
 	for (unsigned int i = 0; i < in->gateway_count; i++) {
-		if (in->gateway[i].addr.kind != kind)
+		if (in->gateway[i].addr.kind != ADDR_V4)
 			continue;
 		addr_format_host(&in->gateway[i].addr, text, sizeof(text));
-		fprintf(out, "\t\t%s snat ip%s to %s\n",
-			kind == ADDR_V6 ? "ip6 saddr ::1" :
-					  "ip saddr 127.0.0.0/8",
-			kind == ADDR_V6 ? "6" : "", text);
+		fprintf(out, "\t\tip saddr 127.0.0.0/8 snat ip to %s\n", text);
 		return;
 	}
 }
@@ -90,7 +90,8 @@ static void print_dns(const struct intake *in, FILE *out)
 		"\tchain dns_own {\n"
 		"\t\ttype nat hook output priority -105\n"
 		"\t\tmeta mark & 0x%x == 0x%x return\n"
-		"\t\tfib daddr type != local return\n",
+		"\t\tfib daddr type != local return\n"
+		"\t\tip6 daddr ::1 return\n",
 		in->host->mark_mask, in->host->mark);
 	for (unsigned int i = 0; i < in->uid_count; i++)
 		fprintf(out, "\t\tmeta skuid %u return\n", in->uids[i]);
@@ -112,8 +113,7 @@ static void print_dns(const struct intake *in, FILE *out)
 		"\t\ttype nat hook postrouting priority 95\n"
 		"\t\toifname != \"%s\" return\n",
 		in->tun);
-	print_snat(in, ADDR_V4, out);
-	print_snat(in, ADDR_V6, out);
+	print_snat(in, out);
 	fputs("\t}\n", out);
 }
 

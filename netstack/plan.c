@@ -145,14 +145,18 @@ struct addr plan_beside(const struct tun_prefix *g)
 static struct nlk_rule rule(const struct intake *c, uint8_t kind,
 			    unsigned int at, enum nlk_action action)
 {
-	return (struct nlk_rule){
+	struct nlk_rule r = {
 		.kind = kind,
 		.action = (uint8_t)action,
 		.pref = c->host->rule_pref + at,
-		.target = action == NLK_GOTO ? c->host->rule_pref + AT_END :
-					       c->host->table,
 		.uid = -1,
 	};
+
+	if (action == NLK_GOTO)
+		r.target = c->host->rule_pref + AT_END;
+	if (action == NLK_LOOKUP)
+		r.target = c->host->table;
+	return r;
 }
 
 static struct cidr host_cidr(const struct addr *a)

@@ -76,6 +76,10 @@ int main(int argc, char **argv)
 		return run(&cli, false);
 	if (!strcmp(cli.command, "up"))
 		return run(&cli, true);
+	if (!strcmp(cli.command, "down"))
+		return host_cleanup(stdout) < 0 ? EXIT_FAIL : EXIT_OK;
+	if (!strcmp(cli.command, "check"))
+		return host_check(stdout) ? EXIT_FAIL : EXIT_OK;
 	if (!strcmp(cli.command, "confirm"))
 		return confirm();
 	if (!strcmp(cli.command, "rules"))
