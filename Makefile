@@ -87,6 +87,8 @@ UNITS	:= $(patsubst tests/unit/%.c,$B/unit/%,$(wildcard tests/unit/test_*.c))
 UNITHLP	:= $(patsubst %.c,$B/obj/%.o,\
 	   $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 FUZZERS	:= $(patsubst tests/fuzz/%.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
+BENCHES	:= $(patsubst tests/bench/%.c,$B/bench/%,\
+	   $(wildcard tests/bench/bench_*.c))
 NTOBJ	:= $(patsubst %.c,$B/obj/%.o,$(wildcard tests/tools/nt*.c))
 TOOLS	:= $(if $(NTOBJ),$B/nt)
 
@@ -195,6 +197,11 @@ $B/fuzz_%: $B/obj/tests/fuzz/fuzz_%.o $B/libculvert.a
 	@echo "  LD      $@"
 	$Q$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS) -lm
 
+$B/bench/%: $B/obj/tests/bench/%.o $B/libculvert.a
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	$Q$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
+
 $B/nt: $(NTOBJ)
 	@echo "  LD      $@"
 	$Q$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
@@ -202,6 +209,8 @@ $B/nt: $(NTOBJ)
 # What the runner asks for, in the variant V
 units: $(if $T,$(filter %/$T %/test_$T,$(UNITS)),$(UNITS))
 fuzzers: $(if $T,$(filter %/$T %/fuzz_$T,$(FUZZERS)),$(FUZZERS))
+
+benches: $(if $T,$(filter %/$T %/bench_$T,$(BENCHES)),$(BENCHES))
 
 # Objects depend on the flags, the archive on the list of sources
 $B/.flags: FORCE
@@ -298,7 +307,8 @@ tidy-flags:
 	-isystem $(LWIP_SRC)/include)'
 
 FORCE:
-.PHONY: all help units fuzzers setup test check check-net asan tsan fuzz lint format \
+.PHONY: all help units fuzzers benches setup test check check-net asan tsan \
+	fuzz lint format \
 	demo bench run size install uninstall clean tidy-flags FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -153,8 +153,11 @@ void balancers_parse(struct router *r, struct diag *d, const cJSON *array,
 		diag_error(d, array, NULL, "out of memory");
 		return;
 	}
-	cJSON_ArrayForEach(node, array) balancer_parse(
-		&r->balancers[r->balancer_count++], d, node, cfg);
+	cJSON_ArrayForEach(node, array)
+	{
+		balancer_parse(&r->balancers[r->balancer_count++], d, node,
+			       cfg);
+	}
 }
 
 const struct outbound *balancer_pick(struct balancer *b)

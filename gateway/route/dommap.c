@@ -91,7 +91,8 @@ static int add_dotless(struct dommap *m, const char *text, uint32_t id)
 	copy = strdup(text);
 	if (!copy)
 		return -ENOMEM;
-	list[m->dotless_count++] = (struct dom_dotless){ copy, id };
+	list[m->dotless_count].text = copy;
+	list[m->dotless_count++].id = id;
 	return 0;
 }
 

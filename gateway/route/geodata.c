@@ -318,7 +318,7 @@ static int entry_head(const struct geo_src *src, uint64_t at,
 	e->len = (size_t)len;
 	if (rd_left(&r) > len)
 		r.end = r.p + len;
-	*code = rd_init(NULL, 0);
+	*code = rd_init("", 0);
 	entry_code(r, code);
 	return 0;
 }
@@ -328,7 +328,7 @@ int geo_find(const struct geo_src *src, const char *code, size_t code_len,
 {
 	uint8_t head[HEAD_BYTES], *body;
 	struct entry_place e = { 0 };
-	struct rd have = rd_init(NULL, 0);
+	struct rd have = rd_init("", 0);
 	uint64_t at;
 	bool found;
 	int rc;

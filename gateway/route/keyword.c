@@ -186,17 +186,17 @@ static void number_classes(struct keywords *k)
 
 static void fill_row(struct keywords *k, uint32_t s)
 {
-	uint16_t *row = k->steps + (size_t)s * k->classes;
-	uint32_t c, t;
+	uint32_t *row = k->steps + (size_t)s * k->classes, t, to;
 
 	/* fail[s] < s, so its row is there */
 	if (s)
 		memcpy(row, k->steps + (size_t)k->fail[s] * k->classes,
 		       k->classes * sizeof(*row));
 	for (t = k->first[s]; t < k->first[s + 1]; t++) {
-		c = k->class[k->label[t]];
-		row[c] = (uint16_t)(t |
-				    (k->out[t] != ID_NONE ? KEYWORD_OUT : 0));
+		to = t * k->classes;
+		if (k->out[t] != ID_NONE)
+			to |= KEYWORD_OUT;
+		row[k->class[k->label[t]]] = to;
 	}
 }
 
@@ -206,8 +206,7 @@ static void make_steps(struct keywords *k)
 	uint32_t s;
 
 	number_classes(k);
-	if (k->states >= KEYWORD_OUT ||
-	    (size_t)k->states * k->classes > KEYWORD_STEPS_MAX)
+	if ((uint64_t)k->states * k->classes > KEYWORD_STEPS_MAX)
 		return;
 	k->steps = calloc((size_t)k->states * k->classes, sizeof(*k->steps));
 	if (!k->steps)
@@ -262,10 +261,10 @@ static size_t find_by_table(const struct keywords *k, const char *name,
 	size_t i, n = 0;
 
 	for (i = 0; i < len; i++) {
-		s = k->steps[s * k->classes + k->class[(uint8_t)name[i]]];
+		s = k->steps[s + k->class[(uint8_t)name[i]]];
 		if (s & KEYWORD_OUT) {
 			s &= ~KEYWORD_OUT;
-			vals[n++] = k->out[s];
+			vals[n++] = k->out[s / k->classes];
 		}
 	}
 	return n;

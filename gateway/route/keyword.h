@@ -7,7 +7,7 @@
 
 #include "gateway/route/idlist.h"
 
-#define KEYWORD_OUT       0x8000u
+#define KEYWORD_OUT       (1u << 31)
 #define KEYWORD_STEPS_MAX (64u << 10) /* entries of @steps */
 
 /* A keyword before the automaton is made; its text lies in @text */
@@ -29,7 +29,8 @@ struct keyword_pat {
  * @label:	Byte on the edge into a state
  * @root:	Children of state 0 by byte; 0: none
  * @steps:	All steps of a small automaton, @classes a state; then @first,
- *		@fail and @label are NULL. KEYWORD_OUT: keywords end there
+ *		@fail and @label are NULL. A step is the place of the next
+ *		state's row; KEYWORD_OUT: keywords end there
  * @class:	Column in @steps of a byte; 0: in no keyword
  */
 struct keywords {
@@ -41,7 +42,7 @@ struct keywords {
 	uint32_t *first, *fail, *out;
 	uint8_t *label;
 	uint32_t root[256];
-	uint16_t *steps;
+	uint32_t *steps;
 	uint32_t classes;
 	uint8_t class[256];
 };
