@@ -21,9 +21,9 @@
 #include "netstack/netstack.h"
 
 #define FRAG_DATAGRAM_MAX 65535
-#define FRAG_BYTES	  (256u << 10) /* a table, all overhead included */
-#define FRAG_PIECES	  1024 /* a datagram; 64 KiB at the smallest MTU is 1366 */
-#define FRAG_WAIT_MS	  15000
+#define FRAG_BYTES        (256u << 10) /* a table, all overhead included */
+#define FRAG_PIECES       1024 /* a datagram; 64 KiB at the smallest MTU is 1366 */
+#define FRAG_WAIT_MS      15000
 
 /**
  * struct piece - A fragment's payload
@@ -135,7 +135,7 @@ static int frag_room(struct frag_table *t, const struct frag *keep,
 {
 	struct list *p, *next;
 
-	list_for_each_safe(p, next, &t->all) {
+	list_for_each_safe (p, next, &t->all) {
 		struct frag *f = container_of(p, struct frag, node);
 
 		if (t->cost + need <= FRAG_BYTES)
@@ -154,7 +154,8 @@ static struct frag *frag_get(struct frag_table *t, const struct packet *p)
 	struct hnode *n;
 	struct frag *f;
 
-	htab_each(n, &t->frags, h) {
+	htab_each(n, &t->frags, h)
+	{
 		f = container_of(n, struct frag, by_key);
 		if (frag_is(f, p))
 			return f;
@@ -196,8 +197,7 @@ static enum placed piece_place(const struct frag *f, const struct packet *p,
 	if (x && x->off == off && x->len == len &&
 	    !memcmp(x->data, p->data + p->l4, len))
 		return PLACE_SAME;
-	if ((prev && prev->off + prev->len > off) ||
-	    (x && off + len > x->off))
+	if ((prev && prev->off + prev->len > off) || (x && off + len > x->off))
 		return PLACE_OVERLAP;
 	*after = prev;
 	return PLACED;

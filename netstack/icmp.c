@@ -15,18 +15,18 @@
 #include "netstack/ip_out.h"
 #include "netstack/netstack.h"
 
-#define ICMP4_ECHO	    8
-#define ICMP4_REPLY	    0
-#define ICMP4_UNREACHABLE   3
-#define ICMP4_PORT	    3
-#define ICMP6_ECHO	    128
-#define ICMP6_REPLY	    129
-#define ICMP6_UNREACHABLE   1
-#define ICMP6_PORT	    4
-#define ICMP_HEADER	    8
-#define ICMP_RATE	    1000 /* errors a second */
-#define ICMP_BURST	    100
-#define UDP_HEADER	    8
+#define ICMP4_ECHO        8
+#define ICMP4_REPLY       0
+#define ICMP4_UNREACHABLE 3
+#define ICMP4_PORT        3
+#define ICMP6_ECHO        128
+#define ICMP6_REPLY       129
+#define ICMP6_UNREACHABLE 1
+#define ICMP6_PORT        4
+#define ICMP_HEADER       8
+#define ICMP_RATE         1000 /* errors a second */
+#define ICMP_BURST        100
+#define UDP_HEADER        8
 
 static void icmp_checksum(uint8_t *p, size_t n, const struct addr *src,
 			  const struct addr *dst)

@@ -14,8 +14,8 @@
 #include "gateway/base/rand.h"
 #include "netstack/netstack.h"
 
-#define OUT_TTL		  64
-#define IP4_MORE	  0x2000
+#define OUT_TTL           64
+#define IP4_MORE          0x2000
 #define IP6_NEXT_FRAGMENT 44
 
 /**
@@ -133,8 +133,9 @@ int ip_send(struct netstack *ns, const struct addr *src, const struct addr *dst,
 	    uint8_t proto, const struct iovec *l4, int cnt,
 	    const struct vnet *offload)
 {
-	struct ip_head h = { .src = src, .dst = dst, .proto = proto,
-			     .id = rand_u32() };
+	struct ip_head h = {
+		.src = src, .dst = dst, .proto = proto, .id = rand_u32()
+	};
 	uint8_t buf[IP6_HEADER + IP6_FRAGMENT];
 	struct iovec iov[IP_OUT_IOV + 1];
 	struct vnet vnet = { 0 };

@@ -23,12 +23,12 @@
 #include "netstack/netstack.h"
 #include "netstack/udp_end.h"
 
-#define UDP_HEADER	8
+#define UDP_HEADER      8
 #define UDP_CSUM_OFFSET 6
-#define UDP_SEGMENTS	64 /* of one super-packet; UDP_MAX_SEGMENTS of Linux */
-#define UDP_END_FRAMES	1024 /* waiting at one end */
-#define UDP_END_BYTES	(1u << 20)
-#define UDP_ALL_BYTES	(8u << 20) /* at all ends of the worker */
+#define UDP_SEGMENTS    64 /* of one super-packet; UDP_MAX_SEGMENTS of Linux */
+#define UDP_END_FRAMES  1024 /* waiting at one end */
+#define UDP_END_BYTES   (1u << 20)
+#define UDP_ALL_BYTES   (8u << 20) /* at all ends of the worker */
 
 /* A payload that waits: one datagram, or several of @segment bytes */
 struct udp_frame {
@@ -158,8 +158,7 @@ static int run_length(const struct netstack *ns, const struct pkt *v, int n)
 	    !ip_fits(ns, v->peer.kind == ADDR_V6, UDP_HEADER + len))
 		return 1;
 	while (k < n && k < UDP_SEGMENTS && v[k].len && v[k].len <= len &&
-	       bytes + v[k].len <= DGRAM_MAX &&
-	       addr_eq(&v[k].peer, &v->peer)) {
+	       bytes + v[k].len <= DGRAM_MAX && addr_eq(&v[k].peer, &v->peer)) {
 		bytes += v[k].len;
 		if (v[k++].len < len)
 			break; /* only the last may be shorter */
@@ -291,7 +290,8 @@ static struct udp_end *end_find(struct udp_table *t, const struct addr *client,
 	struct hnode *n;
 	struct udp_end *e;
 
-	htab_each(n, &t->ends, hash) {
+	htab_each(n, &t->ends, hash)
+	{
 		e = container_of(n, struct udp_end, by_client);
 		if (addr_eq(&e->client, client))
 			return e;

@@ -23,13 +23,13 @@
 #include "gateway/core/stream.h"
 #include "gateway/core/worker.h"
 
-#define FD_MSGS	       32 /* messages a recvmmsg */
-#define FD_MSG_BYTES   65536
-#define FD_SEGMENTS    64 /* of one message */
-#define FD_SEND_BYTES  64000 /* of one message with segments */
-#define FD_GSO_MIN     256 /* below this, segments are not worth it */
-#define FD_ERRORS      16 /* ICMP errors skipped a call */
-#define FD_CTRL_BYTES  CMSG_SPACE(sizeof(int))
+#define FD_MSGS       32 /* messages a recvmmsg */
+#define FD_MSG_BYTES  65536
+#define FD_SEGMENTS   64 /* of one message */
+#define FD_SEND_BYTES 64000 /* of one message with segments */
+#define FD_GSO_MIN    256 /* below this, segments are not worth it */
+#define FD_ERRORS     16 /* ICMP errors skipped a call */
+#define FD_CTRL_BYTES CMSG_SPACE(sizeof(int))
 
 union control {
 	char bytes[FD_CTRL_BYTES];
@@ -111,7 +111,8 @@ static bool cut_next(struct fd_dgram *f, struct fd_room *r, struct cut *c,
 	for (; c->msg < c->count; c->msg++, c->off = 0) {
 		m = &r->msg[c->msg];
 		len = m->msg_len;
-		if (m->msg_hdr.msg_flags & MSG_TRUNC || (c->off && c->off >= len))
+		if (m->msg_hdr.msg_flags & MSG_TRUNC ||
+		    (c->off && c->off >= len))
 			continue;
 		seg = msg_segment(&m->msg_hdr);
 		f->gro = seg && seg < len;
@@ -280,8 +281,8 @@ static void msg_set_segment(struct msghdr *h, union control *u, size_t size)
  * Lay @v out as messages. Stops before a packet that cannot be addressed.
  * Return: messages; 0 when the first packet is such a one
  */
-static int fd_build(struct fd_dgram *f, struct fd_room *r,
-		    const struct pkt *v, int n)
+static int fd_build(struct fd_dgram *f, struct fd_room *r, const struct pkt *v,
+		    int n)
 {
 	int i, k, m = 0, used = 0;
 	socklen_t len;

@@ -31,7 +31,8 @@ static struct udp_source *source_get(struct udp_room *r,
 
 	host.port = 0;
 	h = source_hash(&host);
-	htab_each(n, &r->sources, h) {
+	htab_each(n, &r->sources, h)
+	{
 		s = container_of(n, struct udp_source, node);
 		if (addr_eq(&s->host, &host))
 			return s;
@@ -82,7 +83,7 @@ bool udp_evict_map(struct udp_room *r, const struct udp_map *not_this)
 {
 	struct list *p;
 
-	list_for_each(p, &r->worker->maps) {
+	list_for_each (p, &r->worker->maps) {
 		struct udp_map *m = container_of(p, struct udp_map, node);
 
 		if (m == not_this)
@@ -156,7 +157,7 @@ static bool map_legs(struct udp_map *m)
 	struct list *p, *next;
 	bool more = false;
 
-	list_for_each_safe(p, next, &m->legs) {
+	list_for_each_safe (p, next, &m->legs) {
 		struct udp_leg *l = container_of(p, struct udp_leg, node);
 
 		if (l->dead)
@@ -176,12 +177,12 @@ static void map_want(struct udp_map *m)
 	struct list *p;
 
 	m->din->ops->want(m->din, ST_READ);
-	list_for_each(p, &m->legs) {
+	list_for_each (p, &m->legs) {
 		struct udp_leg *l = container_of(p, struct udp_leg, node);
 
 		if (!l->dead)
-			l->d->ops->want(l->d, ST_READ |
-					(l->blocked ? ST_WRITE : 0));
+			l->d->ops->want(l->d,
+					ST_READ | (l->blocked ? ST_WRITE : 0));
 	}
 }
 
@@ -279,7 +280,7 @@ void udp_map_kill(struct udp_map *m, int why)
 	source_put(m->room, m->source);
 	m->source = NULL;
 	m->room->map_count--;
-	list_for_each_safe(p, next, &m->flows) {
+	list_for_each_safe (p, next, &m->flows) {
 		struct udp_flow *f = container_of(p, struct udp_flow, in_map);
 
 		udp_flow_detach(f);
@@ -314,7 +315,7 @@ void udp_reap(struct worker *w)
 {
 	struct list *p, *next;
 
-	list_for_each_safe(p, next, &w->dead_maps) {
+	list_for_each_safe (p, next, &w->dead_maps) {
 		struct udp_map *m = container_of(p, struct udp_map, node);
 
 		if (!list_empty(&m->flows))

@@ -33,7 +33,8 @@ struct udp_flow *udp_flow_find(struct udp_map *m, const struct addr *dest)
 	struct udp_flow *f;
 	struct hnode *n;
 
-	htab_each(n, &m->room->flows, h) {
+	htab_each(n, &m->room->flows, h)
+	{
 		f = container_of(n, struct udp_flow, by_dest);
 		if (f->map != m || !addr_eq(&f->dest, dest))
 			continue;
@@ -147,7 +148,7 @@ static void flow_evict(struct udp_map *m)
 	}
 	if (m->flow_count < UDP_FLOWS_MAP)
 		return;
-	list_for_each(p, &m->flows) {
+	list_for_each (p, &m->flows) {
 		struct udp_flow *f = container_of(p, struct udp_flow, in_map);
 
 		if (f->gone)
@@ -367,8 +368,8 @@ static void flow_dns_done(struct session *s)
 }
 
 /* Best answer so far, of family @first if there is one; -EAGAIN: wait for it */
-static int flow_pick(struct udp_flow *f, const struct dns_req *r,
-		     uint8_t first, struct addr *peer)
+static int flow_pick(struct udp_flow *f, const struct dns_req *r, uint8_t first,
+		     struct addr *peer)
 {
 	unsigned int bit = first == ADDR_V6 ? DNS_V6 : DNS_V4;
 	uint16_t port = f->session->target.port;
@@ -491,8 +492,8 @@ uint32_t udp_flow_idle_ms(const struct session *s)
 	case 53:
 		return UDP_DNS_IDLE_MS;
 	case 443:
-		return s->flow && s->flow->answered ? UDP_QUIC_IDLE_MS
-						    : UDP_QUIC_FIRST_MS;
+		return s->flow && s->flow->answered ? UDP_QUIC_IDLE_MS :
+						      UDP_QUIC_FIRST_MS;
 	default:
 		return idle;
 	}

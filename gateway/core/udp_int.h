@@ -15,20 +15,20 @@
 
 struct outbound;
 
-#define UDP_MAPS_MAX	   16384 /* a worker */
-#define UDP_MAPS_SOURCE	   8192 /* a client address and worker */
-#define UDP_FLOWS_MAX	   32768 /* a worker; less when sessions are fewer */
-#define UDP_FLOWS_MAP	   4096 /* a map */
-#define UDP_LEGS_MAP	   64
-#define UDP_WAIT_PKTS	   64 /* a flow, while it cannot send */
-#define UDP_WAIT_BYTES	   (160u << 10)
+#define UDP_MAPS_MAX       16384 /* a worker */
+#define UDP_MAPS_SOURCE    8192 /* a client address and worker */
+#define UDP_FLOWS_MAX      32768 /* a worker; less when sessions are fewer */
+#define UDP_FLOWS_MAP      4096 /* a map */
+#define UDP_LEGS_MAP       64
+#define UDP_WAIT_PKTS      64 /* a flow, while it cannot send */
+#define UDP_WAIT_BYTES     (160u << 10)
 #define UDP_WAIT_ALL_BYTES (8u << 20) /* a worker */
-#define UDP_BLOCK_MS	   10000 /* a refused destination is remembered */
-#define UDP_LINGER_MS	   5000 /* a map without flows */
+#define UDP_BLOCK_MS       10000 /* a refused destination is remembered */
+#define UDP_LINGER_MS      5000 /* a map without flows */
 #define UDP_FAMILY_WAIT_MS 100 /* for the better address family */
 #define UDP_TURN_BATCHES   16 /* recv calls an end and turn */
 
-#define UDP_DNS_IDLE_MS	  10000
+#define UDP_DNS_IDLE_MS   10000
 #define UDP_QUIC_IDLE_MS  120000
 #define UDP_QUIC_FIRST_MS 30000
 

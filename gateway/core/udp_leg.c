@@ -27,7 +27,8 @@ static struct udp_flow *leg_flow(const struct udp_leg *l,
 	struct udp_flow *f;
 	uint32_t h = peer_hash(l, peer);
 
-	htab_each(n, &l->map->room->peers, h) {
+	htab_each(n, &l->map->room->peers, h)
+	{
 		f = container_of(n, struct udp_flow, by_peer);
 		if (f->leg == l && addr_eq(&f->peer, peer))
 			return f;
@@ -40,7 +41,7 @@ static struct udp_flow *leg_name_flow(const struct udp_leg *l, uint16_t port)
 {
 	struct list *p;
 
-	list_for_each(p, &l->flows) {
+	list_for_each (p, &l->flows) {
 		struct udp_flow *f = container_of(p, struct udp_flow, in_leg);
 
 		if (f->peer.kind == ADDR_NAME && f->peer.port == port)
@@ -76,7 +77,7 @@ static void leg_evict(struct udp_map *m)
 {
 	struct list *p;
 
-	list_for_each(p, &m->legs) {
+	list_for_each (p, &m->legs) {
 		struct udp_leg *l = container_of(p, struct udp_leg, node);
 
 		if (l->dead)
@@ -120,7 +121,7 @@ int udp_leg_find(struct udp_flow *f, const struct addr *peer)
 	struct list *p;
 	int rc;
 
-	list_for_each(p, &f->map->legs) {
+	list_for_each (p, &f->map->legs) {
 		l = container_of(p, struct udp_leg, node);
 		if (leg_fits(l, f, peer)) {
 			leg_join(l, f, peer);
@@ -162,7 +163,7 @@ void udp_leg_fail(struct udp_leg *l, int err)
 		return;
 	l->dead = true;
 	l->map->leg_count--;
-	list_for_each(p, &l->flows) {
+	list_for_each (p, &l->flows) {
 		struct udp_flow *f = container_of(p, struct udp_flow, in_leg);
 
 		udp_flow_detach(f);
@@ -190,7 +191,7 @@ void udp_leg_flush(struct udp_leg *l)
 	struct list *p;
 
 	l->blocked = false;
-	list_for_each(p, &l->flows) {
+	list_for_each (p, &l->flows) {
 		udp_flow_flush(container_of(p, struct udp_flow, in_leg));
 		if (l->blocked || l->dead)
 			return;
@@ -202,7 +203,7 @@ static struct udp_flow *leg_any_flow(const struct udp_leg *l)
 {
 	struct list *p;
 
-	list_for_each(p, &l->flows) {
+	list_for_each (p, &l->flows) {
 		struct udp_flow *f = container_of(p, struct udp_flow, in_leg);
 
 		if (!f->gone && f->session && f->session->state != SES_DYING)

@@ -126,7 +126,8 @@ static void records(const uint8_t *data, size_t size)
 		data += 4;
 		size -= 4;
 		n = n < size ? n : size;
-		copy = malloc(n ? n : 1); /* exact, so that ASan sees overruns */
+		copy = malloc(n ? n :
+				  1); /* exact, so that ASan sees overruns */
 		if (!copy)
 			return;
 		memcpy(copy, data, n);
@@ -145,8 +146,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	w.later_tail = &w.later_head;
 	w.tick = 1;
 	map_job = (struct job){ .worker = &w };
-	ns = (struct netstack){ .worker = &w, .mtu = 1500, .local_echo = true,
-				.vnet_hdr = size & 1, .uso = size & 1 };
+	ns = (struct netstack){ .worker = &w,
+				.mtu = 1500,
+				.local_echo = true,
+				.vnet_hdr = size & 1,
+				.uso = size & 1 };
 	ns.udp = udp_table_new(&ns);
 	ns.frag = frag_table_new(&w);
 	end_count = 0;

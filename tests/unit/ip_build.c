@@ -34,8 +34,8 @@ size_t build_ip(uint8_t *out, const struct build *b, const void *l4, size_t n)
 		out[0] = 0x45;
 		put_be16(out + 2, (uint16_t)(head + n));
 		put_be16(out + 4, (uint16_t)b->ip_id);
-		put_be16(out + 6, (uint16_t)(b->offset / 8 |
-					     (b->more ? 0x2000u : 0)));
+		put_be16(out + 6,
+			 (uint16_t)(b->offset / 8 | (b->more ? 0x2000u : 0)));
 		out[8] = 64;
 		out[9] = b->proto;
 		memcpy(out + 12, b->src.ip, 4);

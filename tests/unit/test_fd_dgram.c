@@ -297,8 +297,8 @@ static void segments_the_device_refuses_go_one_by_one(void **state)
 
 	(void)state;
 	/* without checksums the kernel takes no segments (EIO) */
-	assert_int_equal(setsockopt(s, SOL_SOCKET, SO_NO_CHECK, &one,
-				    sizeof(one)), 0);
+	assert_int_equal(
+		setsockopt(s, SOL_SOCKET, SO_NO_CHECK, &one, sizeof(one)), 0);
 	d = fd_dgram_new(&w, s, AF_INET, &job);
 	for (i = 0; i < 4; i++)
 		v[i] = (struct pkt){ to, payload + i, 1000 };
@@ -320,8 +320,8 @@ static void the_owner_of_the_job_may_change(void **state)
 	struct addr at;
 	uint16_t port;
 	struct dgram *a = dual(&port);
-	struct dgram *b = fd_dgram_new(&w, bound(AF_INET, &p.peer), AF_INET,
-				       NULL);
+	struct dgram *b =
+		fd_dgram_new(&w, bound(AF_INET, &p.peer), AF_INET, NULL);
 
 	(void)state;
 	(void)at;

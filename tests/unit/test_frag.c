@@ -111,7 +111,8 @@ static void even_and_odd_fragments_come_together(void **state)
 	for (at = 1000; at < len && !done; at += 2000)
 		done = give(b, at, len - at < 1000 ? len - at : 1000,
 			    at + 1000 < len, &whole);
-	assert_false(done); /* the 8 bytes at 8000 were said not to be the last */
+	assert_false(
+		done); /* the 8 bytes at 8000 were said not to be the last */
 	assert_int_equal(len, 8008);
 }
 

@@ -68,8 +68,10 @@ static struct build pair(bool v6)
 /* An ICMP message of @n bytes, checksum included, goes in */
 static void input(const struct build *b, uint8_t type, uint8_t code, size_t n)
 {
-	uint32_t sum = b->src.kind == ADDR_V6 ?
-		csum_pseudo(&b->src, &b->dst, b->proto, (uint32_t)n) : 0;
+	uint32_t sum =
+		b->src.kind == ADDR_V6 ?
+			csum_pseudo(&b->src, &b->dst, b->proto, (uint32_t)n) :
+			0;
 	struct vnet ok = { .csum_ok = true };
 	struct packet p;
 	enum drop why;
@@ -80,8 +82,9 @@ static void input(const struct build *b, uint8_t type, uint8_t code, size_t n)
 	l4[1] = code;
 	put_be16(l4 + 2, 0);
 	put_be16(l4 + 2, csum_fold(csum_add(sum, l4, n)));
-	assert_int_equal(packet_parse(frame, build_ip(frame, b, l4, n), &ok, &p,
-				      &why), 0);
+	assert_int_equal(
+		packet_parse(frame, build_ip(frame, b, l4, n), &ok, &p, &why),
+		0);
 	icmp_input(&ns, &p);
 }
 

@@ -119,13 +119,20 @@ static void fake_reject(struct dgram *d, const struct addr *peer)
 }
 
 static const struct dgram_ops fake_in_ops = {
-	.name = "fake in", .recv = fake_recv, .send = fake_send,
-	.want = fake_want, .close = fake_close, .reject = fake_reject,
+	.name = "fake in",
+	.recv = fake_recv,
+	.send = fake_send,
+	.want = fake_want,
+	.close = fake_close,
+	.reject = fake_reject,
 };
 
 static const struct dgram_ops fake_out_ops = {
-	.name = "fake out", .recv = fake_recv, .send = fake_send,
-	.want = fake_want, .close = fake_out_close,
+	.name = "fake out",
+	.recv = fake_recv,
+	.send = fake_send,
+	.want = fake_want,
+	.close = fake_out_close,
 };
 
 static int fake_open_dgram(const struct outbound *ob, struct udp_map *m,
@@ -147,10 +154,13 @@ static int fake_open_dgram(const struct outbound *ob, struct udp_map *m,
 }
 
 static const struct outbound_ops local_ops = {
-	.name = "local", .local = true, .open_dgram = fake_open_dgram,
+	.name = "local",
+	.local = true,
+	.open_dgram = fake_open_dgram,
 };
 static const struct outbound_ops proxy_ops = {
-	.name = "proxy", .open_dgram = fake_open_dgram,
+	.name = "proxy",
+	.open_dgram = fake_open_dgram,
 };
 static const struct outbound_ops block_ops = { .name = "block" };
 
@@ -198,7 +208,8 @@ int dns_ask(struct worker *w, struct config *cfg, struct dns_req *r,
 	(void)cfg;
 	assert_non_null(strstr(name, ".example"));
 	assert_int_equal(flags, DNS_SYSTEM);
-	*r = (struct dns_req){ .job = job, .rc = dns_rc,
+	*r = (struct dns_req){ .job = job,
+			       .rc = dns_rc,
 			       .pending = (uint8_t)families };
 	asked = r;
 	if (!dns_rc) {
@@ -303,8 +314,8 @@ static struct udp_map *new_map(struct fake *in, uint16_t port)
 	return m;
 }
 
-static void assert_sent(const struct fake *f, unsigned int i,
-			struct addr peer, uint32_t tag)
+static void assert_sent(const struct fake *f, unsigned int i, struct addr peer,
+			uint32_t tag)
 {
 	assert_true(i < f->sent);
 	assert_true(addr_eq(&f->sent_peer[i], &peer));
@@ -682,7 +693,7 @@ static struct session *any_session(void)
 	struct list *p;
 	uint32_t n = w.session_count ? dice(w.session_count) : 0;
 
-	list_for_each(p, &w.sessions) {
+	list_for_each (p, &w.sessions) {
 		if (!n--)
 			return container_of(p, struct session, node);
 	}
@@ -737,8 +748,10 @@ static void everything_may_end_while_packets_arrive(void **state)
 		k = (int)dice(8);
 		if (in[k].closed)
 			m[k] = new_map(&in[k], (uint16_t)k);
-		fake_push(&in[k], ip4(dice(2) ? 198 : 203, 18, 0,
-				      (uint8_t)dice(100), 9), 1);
+		fake_push(
+			&in[k],
+			ip4(dice(2) ? 198 : 203, 18, 0, (uint8_t)dice(100), 9),
+			1);
 		if (dice(3) == 0)
 			end_something(m[k]);
 		if (dice(3) == 0)

@@ -269,8 +269,9 @@ static void length_fields_that_lie_are_dropped(void **state)
 	struct packet p;
 
 	(void)state;
-	p = build_parse(frame, build_ip(frame, &b, l4,
-			build_udp(l4, &b.src, &b.dst, payload, 10)));
+	p = build_parse(frame,
+			build_ip(frame, &b, l4,
+				 build_udp(l4, &b.src, &b.dst, payload, 10)));
 	put_be16(p.data + p.l4 + 4, 19);
 	udp_input(&ns, &p);
 	put_be16(p.data + p.l4 + 4, 7);
@@ -309,7 +310,8 @@ static void a_client_port_belongs_to_one_worker(void **state)
 
 	(void)state;
 	assert_int_equal(worker_init(&w2, 1, NULL), 0);
-	ns2 = (struct netstack){ .worker = &w2, .mtu = 1500,
+	ns2 = (struct netstack){ .worker = &w2,
+				 .mtu = 1500,
 				 .device = &device };
 	ns2.udp = udp_table_new(&ns2);
 	assert_non_null(ns2.udp);
@@ -382,8 +384,8 @@ static void replies_carry_their_exact_source(void **state)
 	(void)state;
 	for (int v6 = 0; v6 < 2; v6++) {
 		struct build b = pair(v6);
-		struct addr from = build_addr(v6 ? "2001:db8::77" :
-						   "203.0.113.77", 7777);
+		struct addr from =
+			build_addr(v6 ? "2001:db8::77" : "203.0.113.77", 7777);
 		struct pkt v[3] = { { from, payload, 100 },
 				    { b.dst, payload + 5, 0 },
 				    { from, payload + 9, 1 } };
@@ -422,7 +424,8 @@ static void big_replies_leave_in_fragments(void **state)
 
 			assert_true(f->len <= ns.mtu);
 			assert_int_equal(packet_parse(f->data, f->len, &f->vnet,
-						      &p, &why), 0);
+						      &p, &why),
+					 0);
 			if (!p.frag)
 				whole = p;
 			done = !p.frag || frag_input(reassembly, &p, &whole);
