@@ -345,20 +345,17 @@ static void fit_window(struct tcp_pcb *pcb, uint32_t rmss)
 }
 
 /*
- * A lone small segment's acknowledgement waits for an answer to ride on; a big
- * one's leaves with the flush, as the client's kernel counts in segments
+ * lwIP acknowledges every second segment; here its flag is taken away, and a
+ * burst is acknowledged once, by the flush. A lone small segment waits for an
+ * answer to ride on; a big one does not, as the client's kernel counts segments.
  */
-static void after_input(struct lw *lw, uint32_t payload)
+static void ack_later(struct lw *lw, struct flow *f, uint32_t payload)
 {
-	struct tcp_pcb *pcb = tcp_active_pcbs; /* lwIP moved it to the front */
-	struct flow *f = pcb ? flow_of(pcb) : NULL;
+	bool more = f->ack_due;
 
-	if (f && !f->half)
-		fit_window(pcb, f->rmss);
-	bucket_mark(lw);
-	if (!f || f->half || !(pcb->flags & TF_ACK_DELAY))
-		return;
-	if (payload > f->rmss) {
+	tcp_clear_flags(f->pcb, TF_ACK_DELAY);
+	f->ack_due = true;
+	if (more || payload > f->rmss) {
 		if (list_empty(&f->out))
 			list_add_tail(&lw->touched, &f->out);
 		return;
@@ -369,6 +366,19 @@ static void after_input(struct lw *lw, uint32_t payload)
 		lw->ack_due_ms = lw_now() + LW_ACK_MS;
 	list_add_tail(&lw->acks, &f->ack);
 	lw->conf.wake(lw->conf.arg);
+}
+
+static void after_input(struct lw *lw, uint32_t payload)
+{
+	struct tcp_pcb *pcb = tcp_active_pcbs; /* lwIP moved it to the front */
+	struct flow *f = pcb ? flow_of(pcb) : NULL;
+
+	if (f && !f->half) {
+		fit_window(pcb, f->rmss);
+		if (pcb->flags & TF_ACK_DELAY)
+			ack_later(lw, f, payload);
+	}
+	bucket_mark(lw);
 }
 
 static bool lw_input(struct lw *lw, const struct packet *p, struct lw_buf *buf)
@@ -413,10 +423,8 @@ static void flow_output(struct lw *lw, struct flow *f)
 	if (!pcb)
 		return;
 	bucket_select(lw, f->hash);
-	if (pcb->flags & TF_ACK_DELAY) {
-		tcp_clear_flags(pcb, TF_ACK_DELAY);
+	if (f->ack_due)
 		tcp_ack_now(pcb);
-	}
 	tcp_output(pcb);
 	bucket_mark(lw);
 }
@@ -439,7 +447,7 @@ static void flush_acks(struct lw *lw)
 	while (!list_empty(&lw->acks)) {
 		f = list_first(&lw->acks, struct flow, ack);
 		list_del(&f->ack);
-		if (f->pcb && f->pcb->flags & TF_ACK_DELAY)
+		if (f->ack_due)
 			flow_output(lw, f);
 	}
 }

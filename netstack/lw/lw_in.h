@@ -49,6 +49,7 @@ struct sack;
  * @rmss:	The client's segment size; @source: slot in lw->by_source
  * @want:	ST_*; @owned: a session holds the stream
  * @half:	Counted as half-open; @rx_fin, @tx_fin: ends of the directions
+ * @ack_due:	Something was received since the last segment left
  */
 struct flow {
 	struct stream stream; /* must be first */
@@ -64,7 +65,7 @@ struct flow {
 	int err;
 	uint16_t rmss, source, rx_space;
 	uint8_t want;
-	bool owned, half, rx_fin, tx_fin;
+	bool owned, half, rx_fin, tx_fin, ack_due;
 };
 
 /* A bucket's share of lwIP's lists */

@@ -94,7 +94,7 @@ static int flatten(struct lw *lw, const struct pbuf *p, struct iovec *iov)
 static err_t pbuf_send(struct netif *nif, struct pbuf *p)
 {
 	struct lw *lw = nif->state;
-	const struct flow *f = NULL;
+	struct flow *f = NULL;
 	struct iovec iov[FRAME_IOV];
 	const struct pbuf *q;
 	int n = 0;
@@ -104,6 +104,8 @@ static err_t pbuf_send(struct netif *nif, struct pbuf *p)
 						   netif_hints);
 
 		f = flow_of(pcb);
+		if (f)
+			f->ack_due = false; /* every segment acknowledges */
 	}
 	for (q = p; q && n < FRAME_IOV; q = q->next) {
 		if (!q->len)

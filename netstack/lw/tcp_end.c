@@ -35,23 +35,28 @@ enum {
 	COPY_MAX = 2048, /* fewer bytes are copied by lwIP */
 	TX_LOW = 16384, /* less send space than that is none */
 	QUEUE_MAX = TCP_SND_QUEUELEN - 1024,
+	ROOM_SLABS = 4, /* shown at once */
 	RX_MERGE = 512, /* a smaller payload is copied behind the last */
 	RX_BLOCK = 4096
 };
 
 /* --- slabs ----------------------------------------------------------------- */
 
-static struct slab *slab_spare(struct lw *lw)
+/* The spare one in *@at, made when there is none */
+static struct slab *slab_spare(struct lw *lw, struct slab **at)
 {
-	if (!lw->spare) {
-		lw->spare = malloc(sizeof(struct slab) + SLAB_BYTES);
-		if (!lw->spare)
+	struct slab *s = *at;
+
+	if (!s) {
+		s = malloc(sizeof(*s) + SLAB_BYTES);
+		if (!s)
 			return NULL;
-		lw->spare->next = NULL;
-		lw->spare_count = 1;
+		s->next = NULL;
+		*at = s;
+		lw->spare_count++;
 	}
-	lw->spare->used = 0;
-	return lw->spare;
+	s->used = 0;
+	return s;
 }
 
 static void slab_put(struct lw *lw, struct slab *s)
@@ -355,33 +360,45 @@ static int tx_state(const struct flow *f, uint32_t low)
 	return 0;
 }
 
-/* Where the next bytes go: behind this flow's last ones, or a fresh slab */
-static struct slab *tx_place(const struct flow *f)
+static bool tail_has_room(const struct flow *f)
 {
-	if (f->tx_tail && SLAB_BYTES - f->tx_tail->used >= SLAB_REST)
-		return f->tx_tail;
-	return slab_spare(lw_self);
+	return f->tx_tail && SLAB_BYTES - f->tx_tail->used >= SLAB_REST;
 }
 
+/* The free part of @s, at most @left bytes */
+static struct iovec slab_rest(struct slab *s, size_t left)
+{
+	size_t n = SLAB_BYTES - s->used;
+
+	return (struct iovec){ s->data + s->used, n < left ? n : left };
+}
+
+/* Behind this flow's last bytes, then the worker's spare slabs in their order */
 static ssize_t flow_room(struct stream *s, struct iovec *iov, int *cnt)
 {
 	struct flow *f = flow_in(s);
-	int err = tx_state(f, TX_LOW);
-	struct slab *slab;
-	size_t n;
+	int err = tx_state(f, TX_LOW), n = 0;
+	struct slab **at = &lw_self->spare;
+	size_t left, total = 0;
 
 	if (err)
 		return err;
-	slab = tx_place(f);
-	if (!slab)
+	left = tcp_sndbuf(f->pcb);
+	if (tail_has_room(f)) {
+		iov[n] = slab_rest(f->tx_tail, left);
+		total = iov[n++].iov_len;
+	}
+	while (n < *cnt && n < ROOM_SLABS && total < left) {
+		if (!slab_spare(lw_self, at))
+			break;
+		iov[n] = slab_rest(*at, left - total);
+		total += iov[n++].iov_len;
+		at = &(*at)->next;
+	}
+	if (!n)
 		return -ENOMEM;
-	n = SLAB_BYTES - slab->used;
-	if (n > tcp_sndbuf(f->pcb))
-		n = tcp_sndbuf(f->pcb);
-	iov[0].iov_base = slab->data + slab->used;
-	iov[0].iov_len = n;
-	*cnt = 1;
-	return (ssize_t)n;
+	*cnt = n;
+	return (ssize_t)total;
 }
 
 static void tx_attach(struct flow *f, struct slab *s)
@@ -396,30 +413,45 @@ static void tx_attach(struct flow *f, struct slab *s)
 	f->tx_tail = s;
 }
 
-static int flow_filled(struct stream *s, size_t n)
+/* Bytes that lie where flow_room() has shown: what fits the first of its slabs */
+static ssize_t tx_take(struct flow *f, size_t n)
 {
-	struct flow *f = flow_in(s);
-	struct slab *slab;
-	bool copy;
+	bool tail = tail_has_room(f);
+	struct slab *s = tail ? f->tx_tail : slab_spare(lw_self,
+							&lw_self->spare);
+	bool copy = !tail && n < COPY_MAX;
 
-	if (!n)
-		return 0;
-	if (tx_state(f, 0))
-		return tx_state(f, 0);
-	slab = tx_place(f);
-	if (!slab)
+	if (!s)
 		return -ENOMEM;
-	copy = slab != f->tx_tail && n < COPY_MAX;
-	bucket_select(lw_self, f->hash);
-	if (tcp_write(f->pcb, slab->data + slab->used, (u16_t)n,
+	if (n > SLAB_BYTES - s->used)
+		n = SLAB_BYTES - s->used;
+	if (tcp_write(f->pcb, s->data + s->used, (u16_t)n,
 		      copy ? TCP_WRITE_FLAG_COPY : 0) != ERR_OK)
 		return -ENOMEM;
 	f->tx_written += (uint32_t)n;
-	if (!copy) {
-		if (slab != f->tx_tail)
-			tx_attach(f, slab);
-		slab->used += (uint32_t)n;
-		slab->end = f->tx_written;
+	if (copy)
+		return (ssize_t)n;
+	if (!tail)
+		tx_attach(f, s);
+	s->used += (uint32_t)n;
+	s->end = f->tx_written;
+	return (ssize_t)n;
+}
+
+static int flow_filled(struct stream *s, size_t n)
+{
+	struct flow *f = flow_in(s);
+	int err = n ? tx_state(f, 0) : 0;
+
+	if (err || !n)
+		return err;
+	bucket_select(lw_self, f->hash);
+	while (n) {
+		ssize_t took = tx_take(f, n);
+
+		if (took < 0)
+			return (int)took;
+		n -= (size_t)took;
 	}
 	touch(f);
 	return 0;
