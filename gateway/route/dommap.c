@@ -198,10 +198,25 @@ static bool sink_put(struct sink *s, uint32_t id)
 	return false;
 }
 
+static bool sink_has(const struct sink *s, uint32_t id)
+{
+	size_t i;
+
+	if (s->bits)
+		return id < s->nbits && s->bits[id / 64] >> (id % 64) & 1;
+	for (i = 0; i < s->n; i++)
+		if (s->ids[i] == id)
+			return true;
+	return false;
+}
+
 static bool sink_regexp(struct sink *s, uint32_t index)
 {
 	const struct dom_regexp *r = &s->m->regexps[index];
 
+	/* lists name most hosts twice; a search costs as much as a lookup */
+	if (sink_has(s, r->id))
+		return false;
 	return regexp_has(r->re, s->name, s->len) && sink_put(s, r->id);
 }
 
