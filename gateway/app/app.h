@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "gateway/core/config.h"
+#include "gateway/core/transport.h"
 
 /* Exit codes: 23 keeps service managers from restarting a broken config */
 enum { EXIT_OK = 0, EXIT_FAIL = 1, EXIT_USAGE = 2, EXIT_CONFIG = 23 };
@@ -65,16 +66,19 @@ void parse_inbounds(struct diag *d, const struct merged *m,
 		    struct config *cfg);
 void parse_outbounds(struct diag *d, const struct merged *m,
 		     struct config *cfg);
-/* streamSettings of an inbound or outbound */
+/* streamSettings of an inbound (@server) or outbound. NULL: none */
 const struct transport *parse_stream(struct jobj *o, struct sockopt *so,
-				     struct config *cfg);
+				     bool server, struct config *cfg);
 
 /* registry.c: the kinds there are */
 const struct inbound_ops *registry_inbound(const char *protocol);
 const struct outbound_ops *registry_outbound(const char *protocol);
+const struct transport_ops *registry_network(const char *name);
+const struct transport_ops *registry_security(const char *name);
 /* "a, b, c" of all names, for messages */
 const char *registry_inbound_names(void);
 const char *registry_outbound_names(void);
+const char *registry_network_names(void);
 /* Why a protocol of Xray is not here (yet); NULL: unknown word */
 const char *registry_not_yet(const char *protocol);
 

@@ -156,7 +156,7 @@ static void parse_inbound(struct diag *d, const cJSON *node, struct config *cfg)
 		return;
 	ib->sockopt = SOCKOPT_DEFAULT;
 	parse_listen(&o, ib, cfg);
-	ib->transport = parse_stream(&o, &ib->sockopt, cfg);
+	ib->transport = parse_stream(&o, &ib->sockopt, true, cfg);
 	parse_sniffing(d, j_get(&o, "sniffing"), &ib->sniffing);
 	j_not_yet(&o, "allocate", "removed from Xray");
 	cfg->inbounds[cfg->inbound_count++] = ib;

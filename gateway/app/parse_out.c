@@ -115,7 +115,7 @@ static void parse_outbound(struct diag *d, const cJSON *node,
 	if (!ob->ops)
 		return;
 	ob->sockopt = SOCKOPT_DEFAULT;
-	ob->transport = parse_stream(&o, &ob->sockopt, cfg);
+	ob->transport = parse_stream(&o, &ob->sockopt, false, cfg);
 	if (!ob->transport)
 		ob->transport = &transport_raw;
 	proxy = proxy_tag(&o);

@@ -1,72 +1,128 @@
-/* parse_stream.c - streamSettings: network, security, sockopt */
+/*
+ * parse_stream.c - streamSettings: a stack of transports, and socket options
+ *
+ * network ws over security tls becomes ws -> tls -> raw. Levels read their own
+ * settings; what belongs to a level that is not in the stack is ignored with a
+ * warning, as people leave it in when they switch.
+ */
+#include <string.h>
 #include <strings.h>
 
 #include "gateway/app/app.h"
 #include "gateway/core/sockopt.h"
-#include "gateway/core/transport.h"
 
-static const struct jword networks[] = {
-	{ "raw", 0 },	      { "tcp", 0 },	    { "ws", 1 },
-	{ "websocket", 1 },   { "httpupgrade", 1 }, { "grpc", 1 },
-	{ "xhttp", 1 },	      { "splithttp", 1 },   { "kcp", 1 },
-	{ "mkcp", 1 },	      { "hysteria", 1 },
+/* Members of streamSettings that some network or security reads */
+static const char *const settings_keys[] = {
+	"rawSettings",	 "tcpSettings",	      "tlsSettings",
+	"wsSettings",	 "realitySettings",   "grpcSettings",
+	"xhttpSettings", "splithttpSettings", "httpupgradeSettings",
+	"kcpSettings",	 "hysteriaSettings",
 };
 
-static const struct jword securities[] = {
-	{ "", 0 }, { "none", 0 }, { "tls", 1 }, { "reality", 1 },
-};
-
-static void parse_raw(struct jobj *o, const char *key)
+static bool key_is(const char *key, const char *name)
 {
-	struct jobj raw, header;
+	return name && !strcasecmp(key, name);
+}
 
-	if (!j_open(&raw, o->d, j_get(o, key)))
-		return;
-	if (j_open(&header, o->d, j_get(&raw, "header"))) {
-		const char *type = j_str(&header, "type", "none");
+static bool in_stack(const struct transport *t, const char *key)
+{
+	for (; t; t = t->below)
+		if (key_is(key, t->ops->key) || key_is(key, t->ops->key_alias))
+			return true;
+	return false;
+}
 
-		if (strcasecmp(type, "none") != 0)
-			diag_error(o->d, header.node, "type",
-				   "must be none (http is not supported yet), got \"%s\"",
-				   type);
-		j_close(&header);
-	}
-	if (j_bool(&raw, "acceptProxyProtocol", false))
-		diag_error(o->d, raw.node, "acceptProxyProtocol",
-			   "not supported yet");
-	j_close(&raw);
+static void ignore_others(struct jobj *s, const struct transport *top)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(settings_keys); i++)
+		if (!in_stack(top, settings_keys[i]))
+			j_ignore(s, settings_keys[i],
+				 "not for this network and security");
+}
+
+/* One level on top of @below. NULL after a complaint */
+static struct transport *add_level(struct jobj *s,
+				   const struct transport_ops *ops,
+				   const struct transport *below, bool server,
+				   const char *alpn, struct config *cfg)
+{
+	struct transport *t = arena_alloc(&cfg->arena, sizeof(*t));
+	const cJSON *node = ops->key ? j_get(s, ops->key) : NULL;
+	struct jobj settings;
+
+	if (!t)
+		return NULL;
+	if (!node && ops->key_alias)
+		node = j_get(s, ops->key_alias);
+	*t = (struct transport){
+		.ops = ops, .below = below, .server = server, .alpn = alpn
+	};
+	j_open(&settings, s->d, node);
+	if (ops->parse && ops->parse(t, &settings, cfg) < 0)
+		return NULL;
+	if (settings.node)
+		j_close(&settings);
+	return t;
+}
+
+/* The word of @key as a kind, or NULL (reported unless it is @none) */
+static const struct transport_ops *
+pick(struct jobj *s, const char *key, const char *def,
+     const struct transport_ops *(*find)(const char *name), const char *names)
+{
+	const char *word = j_str(s, key, def);
+	const struct transport_ops *ops = find(word);
+
+	if (ops || !word[0] || !strcasecmp(word, "none"))
+		return ops;
+	if (registry_not_yet(word))
+		diag_error(s->d, j_get(s, key), NULL,
+			   "\"%s\" is not supported yet", word);
+	else
+		diag_error(s->d, j_get(s, key), NULL,
+			   "must be one of %s, got \"%s\"", names, word);
+	return NULL;
+}
+
+static const struct transport *parse_levels(struct jobj *s, bool server,
+					    struct config *cfg)
+{
+	const char *key = j_get(s, "method") ? "method" : "network";
+	const struct transport_ops *network =
+		pick(s, key, "raw", registry_network, registry_network_names());
+	const struct transport_ops *security =
+		pick(s, "security", "none", registry_security,
+		     "none, tls, reality");
+	const struct transport_ops *raw = registry_network("raw");
+	struct transport *top;
+
+	j_get(s, "network"); /* known also when method is there */
+	top = add_level(s, raw, NULL, server, NULL, cfg);
+	if (top && security)
+		top = add_level(s, security, top, server,
+				network ? network->alpn : NULL, cfg);
+	if (top && network && network != raw)
+		top = add_level(s, network, top, server, NULL, cfg);
+	ignore_others(s, top);
+	return top;
 }
 
 const struct transport *parse_stream(struct jobj *o, struct sockopt *so,
-				     struct config *cfg)
+				     bool server, struct config *cfg)
 {
-	static const char *const later[] = {
-		"tlsSettings",	"realitySettings", "wsSettings",
-		"grpcSettings", "xhttpSettings",   "splithttpSettings",
-		"kcpSettings",	"hysteriaSettings", "httpupgradeSettings",
-		"finalmask",
-	};
+	const struct transport *top;
 	struct jobj s, opt;
-	const char *key;
 
 	if (!j_open(&s, o->d, j_get(o, "streamSettings")))
 		return NULL;
-	key = j_get(&s, "method") ? "method" : "network";
-	if (j_word(&s, key, networks, ARRAY_SIZE(networks), 0))
-		diag_error(o->d, j_get(&s, key), NULL,
-			   "only raw (tcp) is supported yet");
-	if (j_word(&s, "security", securities, ARRAY_SIZE(securities), 0))
-		diag_error(o->d, j_get(&s, "security"), NULL,
-			   "only none is supported yet");
-	parse_raw(&s, "rawSettings");
-	parse_raw(&s, "tcpSettings");
-	for (size_t i = 0; i < ARRAY_SIZE(later); i++)
-		j_not_yet(&s, later[i], "not yet");
+	top = parse_levels(&s, server, cfg);
+	j_not_yet(&s, "finalmask", "not yet");
 	j_open(&opt, o->d, j_get(&s, "sockopt"));
 	sockopt_parse(&opt, so, &cfg->arena);
 	if (opt.node)
 		j_close(&opt);
-	j_get(&s, "network");
+	j_ignore(&s, "address", "only for xhttp downloads");
+	j_ignore(&s, "port", "only for xhttp downloads");
 	j_close(&s);
-	return &transport_raw;
+	return top;
 }

@@ -5,6 +5,7 @@
 #include "gateway/app/app.h"
 #include "proxy/in/in.h"
 #include "proxy/out/out.h"
+#include "proxy/transport/transports.h"
 
 static const struct inbound_ops *const inbounds[] = {
 	&in_tun,
@@ -12,6 +13,15 @@ static const struct inbound_ops *const inbounds[] = {
 
 static const struct outbound_ops *const outbounds[] = {
 	&out_freedom, &out_blackhole, &out_dns, &out_loopback, &out_socks,
+};
+
+static const struct transport_ops *const networks[] = {
+	&transport_raw_ops,
+};
+
+/* NULL ends the list: there may be none */
+static const struct transport_ops *const securities[] = {
+	NULL,
 };
 
 /* Xray has them, culvert does not */
@@ -29,6 +39,16 @@ static const struct {
 	{ "vmess", "not yet" },
 	{ "wireguard", "not yet" },
 	{ "hysteria", "not yet" },
+	{ "ws", "not yet" },
+	{ "websocket", "not yet" },
+	{ "httpupgrade", "not yet" },
+	{ "grpc", "not yet" },
+	{ "xhttp", "not yet" },
+	{ "splithttp", "not yet" },
+	{ "kcp", "not yet" },
+	{ "mkcp", "not yet" },
+	{ "tls", "not yet" },
+	{ "reality", "not yet" },
 };
 
 const struct inbound_ops *registry_inbound(const char *protocol)
@@ -48,6 +68,28 @@ const struct outbound_ops *registry_outbound(const char *protocol)
 		    (ops->alias && !strcasecmp(ops->alias, protocol)))
 			return ops;
 	}
+	return NULL;
+}
+
+static bool is_named(const struct transport_ops *ops, const char *name)
+{
+	return !strcasecmp(ops->name, name) ||
+	       (ops->alias && !strcasecmp(ops->alias, name));
+}
+
+const struct transport_ops *registry_network(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(networks); i++)
+		if (is_named(networks[i], name))
+			return networks[i];
+	return NULL;
+}
+
+const struct transport_ops *registry_security(const char *name)
+{
+	for (size_t i = 0; securities[i]; i++)
+		if (is_named(securities[i], name))
+			return securities[i];
 	return NULL;
 }
 
@@ -75,6 +117,16 @@ const char *registry_outbound_names(void)
 	text[0] = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(outbounds); i++)
 		names_add(text, sizeof(text), outbounds[i]->name);
+	return text;
+}
+
+const char *registry_network_names(void)
+{
+	static char text[512];
+
+	text[0] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(networks); i++)
+		names_add(text, sizeof(text), networks[i]->name);
 	return text;
 }
 

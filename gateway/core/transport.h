@@ -32,11 +32,24 @@ struct dial {
 struct transport {
 	const struct transport_ops *ops;
 	const struct transport *below;
+	const char *alpn; /* what the level above wants offered; NULL: default */
+	bool server; /* of a listener */
 	void *settings;
 };
 
+/**
+ * struct transport_ops - One kind of level
+ * @name, @alias:	streamSettings "network" (or "security") and its second
+ *		name; @alias may be NULL
+ * @key, @key_alias:	Members of streamSettings that hold its settings
+ * @alpn:	For a TLS level below: "h2", "http/1.1"; NULL: no wish
+ * @secure:	Nobody on the way can read what passes
+ */
 struct transport_ops {
-	const char *name; /* "raw", "tls", "reality", "ws", "grpc" */
+	const char *name, *alias;
+	const char *key, *key_alias;
+	const char *alpn;
+	bool secure;
 	int (*parse)(struct transport *t, struct jobj *settings,
 		     struct config *cfg);
 	int (*dial)(const struct transport *t, const struct dial *d,
@@ -46,6 +59,12 @@ struct transport_ops {
 	void (*drop)(struct transport *t);
 };
 
+/* Some level of the stack encrypts and authenticates */
+bool transport_secure(const struct transport *t);
+/* A listener's stack on top of an accepted stream, from raw upwards; 0 or -errno
+ * (then @below is still the caller's) */
+int transport_accept(const struct transport *t, struct worker *w,
+		     struct stream *below, struct stream **out);
 /*
  * A stream to @to (IP or name), usable from birth. @to's name must live as
  * long as the session or carrier. 0 with *@out, or -errno

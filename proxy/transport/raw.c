@@ -8,6 +8,7 @@
 #include "gateway/core/transport.h"
 #include "proxy/transport/chain.h"
 #include "proxy/transport/happy.h"
+#include "proxy/transport/transports.h"
 
 static const struct sockopt sockopt_default = SOCKOPT_DEFAULT;
 
@@ -62,17 +63,45 @@ static int raw_accept(const struct transport *t, struct worker *w,
 	return 0;
 }
 
-static const struct transport_ops raw_ops = {
+const struct transport_ops transport_raw_ops = {
 	.name = "raw",
+	.alias = "tcp",
+	.key = "rawSettings",
+	.key_alias = "tcpSettings",
 	.parse = raw_parse,
 	.dial = raw_dial_server,
 	.accept = raw_accept,
 };
 
-const struct transport transport_raw = { .ops = &raw_ops };
+const struct transport transport_raw = { .ops = &transport_raw_ops };
 
 int transport_dial(const struct transport *t, const struct dial *d,
 		   const struct addr *to, struct stream **out)
 {
 	return t->ops->dial(t, d, to, out);
+}
+
+bool transport_secure(const struct transport *t)
+{
+	for (; t; t = t->below)
+		if (t->ops->secure)
+			return true;
+	return false;
+}
+
+int transport_accept(const struct transport *t, struct worker *w,
+		     struct stream *below, struct stream **out)
+{
+	struct stream *s = below;
+	int err;
+
+	if (t && t->below) {
+		err = transport_accept(t->below, w, below, &s);
+		if (err < 0)
+			return err;
+	}
+	if (t)
+		return t->ops->accept(t, w, s, out);
+	*out = s;
+	return 0;
 }

@@ -1,0 +1,9 @@
+/* transports.h - Every kind of transport level, for the registry */
+#ifndef PROXY_TRANSPORT_TRANSPORTS_H
+#define PROXY_TRANSPORT_TRANSPORTS_H
+
+#include "gateway/core/transport.h"
+
+extern const struct transport_ops transport_raw_ops;
+
+#endif
