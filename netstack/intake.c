@@ -74,6 +74,19 @@ static void find_resolvers(struct intake *in)
 			 "queries are caught too");
 }
 
+/* Outgoing connections get ports from here on */
+static uint16_t first_ephemeral(void)
+{
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	unsigned int first = 0;
+
+	if (f && fscanf(f, "%5u", &first) != 1)
+		first = 0;
+	if (f)
+		fclose(f);
+	return first > 1 && first < 65536 ? (uint16_t)first : 32768;
+}
+
 static bool answers_dns(const struct config *cfg)
 {
 	for (unsigned int i = 0; i < cfg->outbound_count; i++)
@@ -91,6 +104,7 @@ void intake_fill(struct intake *in, const struct config *cfg,
 	in->pool_count = fakedns_pools(cfg->fakedns, in->pools, PLAN_POOLS);
 	in->dns_local = cfg->host.hijack_dns && cfg->host.hijack_local &&
 			answers_dns(cfg);
+	in->service_max = (uint16_t)(first_ephemeral() - 1);
 	if (ifindex)
 		find_resolvers(in);
 }

@@ -243,6 +243,7 @@ int nlk_route(struct nlk *nl, enum nlk_op op, const struct nlk_route *r)
 static bool put_rule_match(struct nl_msg *m, const struct nlk_rule *r)
 {
 	struct fib_rule_port_range port = { r->dport, r->dport };
+	struct fib_rule_port_range sport = { 1, r->sport_max };
 	struct fib_rule_uid_range uid = { (uint32_t)r->uid, (uint32_t)r->uid };
 	bool ok = true;
 
@@ -259,6 +260,8 @@ static bool put_rule_match(struct nl_msg *m, const struct nlk_rule *r)
 		ok = nla_put_u8(m, FRA_IP_PROTO, r->ipproto) == 0;
 	if (ok && r->dport)
 		ok = put(m, FRA_DPORT_RANGE, sizeof(port), &port);
+	if (ok && r->sport_max)
+		ok = put(m, FRA_SPORT_RANGE, sizeof(sport), &sport);
 	if (ok && r->uid >= 0)
 		ok = put(m, FRA_UID_RANGE, sizeof(uid), &uid);
 	return ok;

@@ -61,6 +61,7 @@ enum nlk_action { NLK_LOOKUP, NLK_GOTO, NLK_NOP };
  * @src, @dst:	kind ADDR_NONE: any
  * @iif:	"" any
  * @ipproto, @dport:	0 any
+ * @sport_max:	Source ports 1 to this; 0 any
  * @uid:	Of the sending process; -1 any
  */
 struct nlk_rule {
@@ -68,7 +69,7 @@ struct nlk_rule {
 	uint8_t action;
 	bool suppress;
 	uint8_t ipproto;
-	uint16_t dport;
+	uint16_t dport, sport_max;
 	uint32_t pref, target;
 	uint32_t mark, mask;
 	struct cidr src, dst;

@@ -77,6 +77,11 @@ static void read_match(struct nlattr **tb, struct nlk_rule *r)
 		memcpy(&port, nla_data(tb[FRA_DPORT_RANGE]), sizeof(port));
 		r->dport = port.start;
 	}
+	if (tb[FRA_SPORT_RANGE] &&
+	    nla_len(tb[FRA_SPORT_RANGE]) >= (int)sizeof(port)) {
+		memcpy(&port, nla_data(tb[FRA_SPORT_RANGE]), sizeof(port));
+		r->sport_max = port.end;
+	}
 	if (tb[FRA_UID_RANGE] &&
 	    nla_len(tb[FRA_UID_RANGE]) >= (int)sizeof(uid)) {
 		memcpy(&uid, nla_data(tb[FRA_UID_RANGE]), sizeof(uid));

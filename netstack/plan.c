@@ -11,6 +11,7 @@
  *   base+50  own traffic without a source    TUN        (v6: by base+60)
  *            own traffic from TUN's address  TUN
  *   base+51  other own traffic               goto END   replies, old flows
+ *            (fail closed: from a service's port only)
  *   base+60  the rest                        TUN
  *   base+90  END: as if culvert were not there
  *   32768    our mark                        main       if all else was flushed
@@ -227,21 +228,42 @@ static void add_near(struct plan *p, const struct intake *c, uint8_t kind)
 	}
 }
 
-/* Sources of this host's own traffic that has none yet, or TUN's */
-static void add_own(struct plan *p, const struct intake *c, uint8_t kind)
+/*
+ * Own traffic that has a source: what answers somebody, and flows older than
+ * we are. When nothing may leak it must come from a service's port: without a
+ * route Linux tries IPv6 once more with any source of this host.
+ */
+static void add_answers(struct plan *p, const struct intake *c, uint8_t kind,
+			const char *from)
 {
-	static const char *const others[] = { "::/1", "8000::/1" };
+	static const uint8_t protos[] = { IPPROTO_UDP, IPPROTO_TCP };
 	struct nlk_rule r = rule(c, kind, AT_OWN_REST, NLK_GOTO);
 
 	memcpy(r.iif, "lo", 3);
-	/* IPv6: "from" never matches a lookup without a source */
-	for (size_t i = 0; kind == ADDR_V6 && i < ARRAY_SIZE(others); i++) {
-		cidr_parse(&r.src, others[i]);
+	if (from)
+		cidr_parse(&r.src, from);
+	if (!c->host->fail_closed) {
+		add_rule(p, &r);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(protos); i++) {
+		r.ipproto = protos[i];
+		r.sport_max = c->service_max;
 		add_rule(p, &r);
 	}
-	if (kind == ADDR_V4)
-		add_rule(p, &r);
-	r = rule(c, kind, AT_OWN, NLK_LOOKUP);
+}
+
+/* Own traffic: caught without a source, or with the TUN's */
+static void add_own(struct plan *p, const struct intake *c, uint8_t kind)
+{
+	struct nlk_rule r = rule(c, kind, AT_OWN, NLK_LOOKUP);
+
+	if (kind == ADDR_V4) {
+		add_answers(p, c, kind, NULL);
+	} else { /* "from" never matches a lookup without a source */
+		add_answers(p, c, kind, "::/1");
+		add_answers(p, c, kind, "8000::/1");
+	}
 	memcpy(r.iif, "lo", 3);
 	for (unsigned int i = 0; i < c->gateway_count; i++) {
 		r.src = host_cidr(&c->gateway[i].addr);
@@ -333,9 +355,9 @@ static bool same_rule(const struct nlk_rule *a, const struct nlk_rule *b)
 {
 	return a->kind == b->kind && a->action == b->action &&
 	       a->suppress == b->suppress && a->ipproto == b->ipproto &&
-	       a->dport == b->dport && a->pref == b->pref &&
-	       a->target == b->target && a->mark == b->mark &&
-	       a->mask == b->mask && a->uid == b->uid &&
+	       a->dport == b->dport && a->sport_max == b->sport_max &&
+	       a->pref == b->pref && a->target == b->target &&
+	       a->mark == b->mark && a->mask == b->mask && a->uid == b->uid &&
 	       same_cidr(&a->src, &b->src) && same_cidr(&a->dst, &b->dst) &&
 	       !strcmp(a->iif, b->iif);
 }
@@ -409,6 +431,8 @@ static void print_rule(const struct nlk_rule *r, FILE *out)
 			r->ipproto == IPPROTO_TCP ? "tcp" : "udp");
 	if (r->dport)
 		fprintf(out, " dport %u", r->dport);
+	if (r->sport_max)
+		fprintf(out, " sport 1-%u", r->sport_max);
 	if (r->action == NLK_GOTO)
 		fprintf(out, " goto %u", r->target);
 	else if (r->action == NLK_NOP)

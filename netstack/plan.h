@@ -25,6 +25,7 @@ struct host_conf;
  * @gateway:	Its addresses, at least one of each family
  * @pools:	FakeDNS
  * @uids:	Who answers port 53 on this host: may ask the real servers
+ * @service_max:	Highest port that is not given to outgoing connections
  * @dns_local:	Queries to this host's own addresses go into the TUN (nftables)
  */
 struct intake {
@@ -37,6 +38,7 @@ struct intake {
 	unsigned int pool_count;
 	uint32_t uids[PLAN_UIDS];
 	unsigned int uid_count;
+	uint16_t service_max;
 	bool dns_local;
 };
 
