@@ -71,7 +71,9 @@ static void leg_begin(struct leg *g, void (*serve)(struct rogue *, int, int))
 	assert_int_equal(bind(g->c.r.udp, (struct sockaddr *)&sin, len), 0);
 	getsockname(g->c.r.udp, (struct sockaddr *)&sin, &len);
 	/* "the same address as mine" */
-	memcpy(associated, "\5\0\0\1\0\0\0\0", 8);
+	memset(associated, 0, sizeof(associated));
+	associated[0] = 5;
+	associated[3] = 1;
 	memcpy(associated + 8, &sin.sin_port, 2);
 	g->c.r.say = associated;
 	g->c.r.len = sizeof(associated);
