@@ -152,7 +152,7 @@ static int next_state(struct socks *k, enum socks_state state)
 {
 	k->state = (uint8_t)state;
 	k->in_len = 0;
-	if (state == SOCKS_REPLY && k->unsure)
+	if (k->unsure && !timer_armed(&k->timer))
 		timer_set(&k->dial.worker->wheel, &k->timer, ANSWER_MS);
 	return k->pipelined ? 0 : put_message(k, state);
 }
@@ -333,7 +333,8 @@ static void socks_close(struct stream *s, int why)
 	struct socks *k = socks_of(s);
 
 	/* Given up while a pipelined request hangs: is it another server now? */
-	if (k->pipelined && !k->unsure && k->state == SOCKS_REPLY && !k->err)
+	if (k->pipelined && !k->unsure && !k->err &&
+	    (k->state == SOCKS_AUTH || k->state == SOCKS_REPLY))
 		learn(k, PIPELINE_UNKNOWN);
 	stream_close(&k->s.below, why);
 	socks_free(k);

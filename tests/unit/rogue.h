@@ -153,12 +153,19 @@ static inline void serve_exact(struct rogue *r, int fd, int nth)
 /* As microsocks: one recv a message, what came along is lost */
 static inline void serve_lossy(struct rogue *r, int fd, int nth)
 {
-	uint8_t p[1024];
+	uint8_t p[1024] = { 0 };
+	bool password;
 
 	(void)nth;
 	if (recv(fd, p, sizeof(p), 0) <= 0)
 		return;
-	(void)send(fd, "\5\0", 2, MSG_NOSIGNAL);
+	password = p[2] == SOCKS5_PASSWORD;
+	(void)send(fd, password ? "\5\2" : "\5\0", 2, MSG_NOSIGNAL);
+	if (password) {
+		if (recv(fd, p, sizeof(p), 0) <= 0)
+			return;
+		(void)send(fd, "\1\0", 2, MSG_NOSIGNAL);
+	}
 	if (recv(fd, p, sizeof(p), 0) <= 0)
 		return;
 	(void)send(fd, r->say, r->len, MSG_NOSIGNAL);

@@ -76,22 +76,27 @@ static void password_v6_and_all_in_one_go(void **state)
 static void a_server_that_loses_the_request_is_asked_again(void **state)
 {
 	struct client c;
-	uint32_t t0 = clock_ms();
 
 	(void)state;
-	begin(&c, serve_lossy);
-	assert_int_equal(open_in(&c, 4000), 0);
-	assert_in_range(clock_ms() - t0, 950, 2000);
-	assert_echo(&c);
-	assert_int_equal(atomic_load(&c.conf.pipeline), PIPELINE_NO);
-	assert_int_equal(atomic_load(&c.r.conns), 2);
-	/* and is known from now on */
-	t0 = clock_ms();
-	assert_int_equal(open_in(&c, 2000), 0);
-	assert_true(clock_ms() - t0 < 500);
-	assert_echo(&c);
-	assert_int_equal(atomic_load(&c.r.conns), 3);
-	end(&c);
+	for (int password = 0; password < 2; password++) {
+		uint32_t t0 = clock_ms();
+
+		begin(&c, serve_lossy);
+		c.conf.user = password ? "me" : NULL;
+		c.conf.pass = password ? "pwd" : NULL;
+		assert_int_equal(open_in(&c, 4000), 0);
+		assert_in_range(clock_ms() - t0, 950, 2000);
+		assert_echo(&c);
+		assert_int_equal(atomic_load(&c.conf.pipeline), PIPELINE_NO);
+		assert_int_equal(atomic_load(&c.r.conns), 2);
+		/* and is known from now on */
+		t0 = clock_ms();
+		assert_int_equal(open_in(&c, 2000), 0);
+		assert_true(clock_ms() - t0 < 500);
+		assert_echo(&c);
+		assert_int_equal(atomic_load(&c.r.conns), 3);
+		end(&c);
+	}
 }
 
 static void a_server_that_hangs_up_on_a_pipeline_is_asked_again(void **state)
