@@ -263,7 +263,7 @@ static int answers_scan(const uint8_t *msg, size_t n, size_t off,
 
 		if (record_decode(msg, n, &off, &r) < 0)
 			return -EPROTO;
-		if (r.klass != DNS_CLASS_IN || strcmp(r.name, owner))
+		if (r.klass != DNS_CLASS_IN || strcasecmp(r.name, owner))
 			continue;
 		if (r.type == DNS_T_CNAME) {
 			size_t at = r.data_off;
