@@ -129,6 +129,8 @@ static void balancer_parse(struct balancer *b, struct diag *d,
 	if (!j_open(&o, d, node))
 		return;
 	b->tag = arena_strdup(&cfg->arena, j_need_str(&o, "tag"));
+	if (!b->tag)
+		diag_error(d, node, "tag", "out of memory");
 	b->strategy = read_strategy(d, &o);
 	take_outbounds(b, &o, cfg);
 	read_fallback(b, d, &o, cfg);

@@ -30,6 +30,15 @@ static void *take(struct reader *p, size_t count, size_t size)
 	return mem;
 }
 
+static const char *copy(struct reader *p, const char *text)
+{
+	const char *s = arena_strdup(&p->cfg->arena, text);
+
+	if (!s)
+		diag_error(p->d, p->o.node, NULL, "out of memory");
+	return s;
+}
+
 static uint32_t count_list(struct reader *p, const char *key)
 {
 	struct jlist l;
@@ -51,7 +60,7 @@ static void read_strings(struct reader *p, const char *key, uint32_t cond,
 		return;
 	j_list(&p->o, key, &l);
 	while (out->count < n && j_list_next(&p->o, &l)) {
-		out->text[out->count] = arena_strdup(&p->cfg->arena, l.text);
+		out->text[out->count] = copy(p, l.text);
 		if (!out->text[out->count])
 			return;
 		out->count++;
@@ -105,7 +114,7 @@ static void read_users(struct reader *p)
 	j_list(&p->o, "user", &l);
 	while (m->count < n && j_list_next(&p->o, &l)) {
 		u = &m->item[m->count++];
-		u->text = arena_strdup(&p->cfg->arena, l.text);
+		u->text = copy(p, l.text);
 		if (!strncmp(l.text, "regexp:", 7))
 			u->re = read_regexp(p, l.node, l.text + 7);
 		if (!u->text)
@@ -136,7 +145,7 @@ static void read_attrs(struct reader *p)
 			continue;
 		}
 		t = &m->item[m->count];
-		t->text = arena_strdup(&p->cfg->arena, a->string);
+		t->text = copy(p, a->string);
 		t->re = read_regexp(p, a, a->valuestring);
 		m->count += t->text && t->re;
 	}
@@ -251,7 +260,7 @@ static void read_tag(struct reader *p)
 		snprintf(number, sizeof(number), "rules[%u]", p->index);
 		tag = number;
 	}
-	p->rule->tag = arena_strdup(&p->cfg->arena, tag);
+	p->rule->tag = copy(p, tag);
 }
 
 /* localOS: the rule is for other systems only */

@@ -16,7 +16,7 @@
 #include "gateway/core/route.h"
 #include "gateway/core/session.h"
 #include "gateway/route/explain.h"
-#include "tests/unit/dat.h"
+#include "tests/unit/alloc_fail.h"
 
 /* --- a DNS that does what the test says (stands for gateway/dns) -------- */
 
@@ -736,6 +736,69 @@ static void explain_tells_rule_and_need_of_dns(void **state)
 	bench_close(&b);
 }
 
+/* Every kind of condition with the @n-th allocation failing; false: it was */
+static bool parse_all(struct jdoc *doc, struct bench *b, unsigned int n)
+{
+	static char head[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+	const struct outbound *ob;
+	struct diag d;
+	bool hit;
+
+	diag_init(&d);
+	alloc_fail_at(n);
+	b->r = router_parse(&d, doc->root, &b->cfg);
+	hit = alloc_fail_hit();
+	/* told, or harmless: then the rules work */
+	if (!d.errors) {
+		assert_non_null(b->r);
+		to(b, "a.com", 1);
+		assert_int_equal(route_pick(b->r, &b->s, &ob), 0);
+		assert_string_equal(ob->tag, "block");
+		assert_string_equal(pick_to(b, "b.com", 1), "first");
+		assert_string_equal(pick_to(b, "10.0.0.1", 1), "first");
+		b->s.route_name = "b.com";
+		b->s.user = "a";
+		assert_string_equal(pick(b), "first");
+		b->s.http_head = head;
+		assert_memory_equal(pick(b), "proxy", 5);
+		b->s.inbound_tag = "other";
+		assert_string_equal(pick(b), "first");
+		b->s.inbound_tag = "in";
+		b->s.http_head = NULL;
+		b->s.user = NULL;
+		b->s.route_name = NULL;
+	}
+	router_free(b->r);
+	b->r = NULL;
+	arena_free(&b->cfg.arena);
+	diag_free(&d);
+	return !hit;
+}
+
+static void no_memory_is_survived(void **state)
+{
+	static const char json[] =
+		"{\"balancers\":[{\"tag\":\"b\",\"selector\":[\"proxy\"]}],"
+		"\"rules\":[{\"domain\":[\"b.com\",\"regexp:^x.*y$\"],"
+		"\"ip\":[\"10.0.0.0/8\"],\"port\":\"1-9\",\"user\":"
+		"[\"regexp:a\"],\"attrs\":{\"Host\":\"a\"},\"inboundTag\":"
+		"[\"in\"],\"balancerTag\":\"b\"},{\"domain\":"
+		"[\"domain:a.com\"],\"outboundTag\":\"block\"}]}";
+	struct jdoc *doc;
+	unsigned int n;
+	struct bench b;
+
+	(void)state;
+	bench_open(&b, "{}");
+	router_free(b.r);
+	doc = jdoc_parse(&b.d, "test", json, sizeof(json) - 1);
+	assert_non_null(doc);
+	for (n = 1; n < 1000 && !parse_all(doc, &b, n); n++)
+		;
+	assert_in_range(n, 15, 999);
+	bench_close(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -767,6 +830,7 @@ int main(void)
 		cmocka_unit_test(doubtful_rules_give_warnings),
 		cmocka_unit_test(rules_of_other_systems_never_match),
 		cmocka_unit_test(explain_tells_rule_and_need_of_dns),
+		cmocka_unit_test(no_memory_is_survived),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
