@@ -10,7 +10,10 @@ serve sink tcp-serve 5001 sink
 serve source tcp-serve 5002 source -n 3000000
 serve echo tcp-serve 5003 echo
 serve rst tcp-serve 5004 rst -n 1000
-serve udp udp-serve 5006 echo
+# dante takes answers only from where it sent to
+for a in 10.3.0.1 fd03::1 10.3.0.2; do
+	bg "$S" "udp$a" "$NT" udp-serve -l "$a" 5006 echo
+done
 serve hold tcp-serve 1090 hold
 
 # Users and names that only exist in $S
@@ -126,10 +129,11 @@ for a in 10.3.0.1 fd03::1 10.3.0.2; do
 	out=$(on "$C" "$NT" udp "$a" 5006 -n 0,1,1200,1472,9000)
 	contains "datagrams of $a" "$out" "ok=5 bad=0"
 done
+# Only dante knows the name, and nobody is at 192.0.2.9
 out=$(on "$C" "$NT" tcp 192.0.2.9 5003 -P -t 5 \
 	-m $'GET / HTTP/1.1\r\nHost: dom.test\r\n\r\n' 2>/dev/null)
 contains "a name is asked for as a name" "$out" "Host: dom.test"
-wait_log dante "dom.test"
+wait_log culvert "tcp:dom.test:5003"
 
 ended "refused by the target" 10.3.0.1 1500 5999
 ended "refused by the target (microsocks)" 10.3.0.3 1500 5999
