@@ -75,7 +75,8 @@ struct lw_stats {
 struct lw_ops {
 	struct lw *(*new)(const struct lw_conf *conf);
 	void (*free)(struct lw *lw);
-	bool (*input)(struct lw *lw, const struct packet *p, struct lw_buf *buf);
+	bool (*input)(struct lw *lw, const struct packet *p,
+		      struct lw_buf *buf);
 	void (*flush)(struct lw *lw);
 	void (*tick)(struct lw *lw);
 	int (*next_timer)(const struct lw *lw);

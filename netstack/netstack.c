@@ -241,8 +241,8 @@ static int on_accept(void *arg, struct stream *stream,
 		     const struct addr *client, const struct addr *dest)
 {
 	struct netstack *ns = arg;
-	struct session *s = ses_new(ns->worker, ns->listener.ib, NET_TCP,
-				    stream);
+	struct session *s =
+		ses_new(ns->worker, ns->listener.ib, NET_TCP, stream);
 
 	if (!s)
 		return -ENOBUFS;
@@ -273,7 +273,7 @@ static int stack_start(struct netstack *ns)
 	conf.flow_max = sessions < UINT32_MAX - FLOWS_SPARE ?
 				sessions + FLOWS_SPARE :
 				sessions;
-	ns->lw = ns->lw_ops->new(&conf);
+	ns->lw = ns->lw_ops->new (&conf);
 	ns->udp = udp_table_new(ns);
 	ns->frag = frag_table_new(ns->worker);
 	return ns->lw && ns->udp && ns->frag ? 0 : -ENOMEM;

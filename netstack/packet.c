@@ -127,8 +127,7 @@ static int parse_ip6_ext(struct packet *p, uint8_t *next)
 		p->frag_id = get_be32(h + 4);
 		size = 8;
 	} else {
-		size = *next == IPPROTO_AH ? (h[1] + 2u) * 4 :
-					     (h[1] + 1u) * 8;
+		size = *next == IPPROTO_AH ? (h[1] + 2u) * 4 : (h[1] + 1u) * 8;
 	}
 	/* type 0 with segments left bounces packets between hosts */
 	if (size > left || (*next == IPPROTO_ROUTING && h[2] == 0 && h[3]))

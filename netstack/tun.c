@@ -138,7 +138,8 @@ static void queue_offload(struct tun_device *d, int fd)
 			    strerror(errno));
 	d->uso = !ioctl(fd, TUNSETOFFLOAD,
 			(unsigned long)(OFFLOAD_TSO | OFFLOAD_USO));
-	d->tso = d->uso || !ioctl(fd, TUNSETOFFLOAD, (unsigned long)OFFLOAD_TSO);
+	d->tso =
+		d->uso || !ioctl(fd, TUNSETOFFLOAD, (unsigned long)OFFLOAD_TSO);
 }
 
 static void device_close(struct tun_device *d)
@@ -247,16 +248,20 @@ static int device_make(const struct inbound *ib, const char *key,
 	memcpy(d->key, key, sizeof(d->key));
 	n = copies_take(d, fd >= 0 || !workers_count ? 1 : workers_count);
 	if (n)
-		err = fd >= 0 ? device_adopt(d, fd) :
-				device_open(d, tc->name ? tc->name : "culvert%d",
-					    n);
+		err = fd >= 0 ?
+			      device_adopt(d, fd) :
+			      device_open(d, tc->name ? tc->name : "culvert%d",
+					  n);
 	if (err < 0) {
 		copies_give(d);
 		free(d);
 		return err;
 	}
 	log_info("tun: %s: %u queues, offload %s", d->handed ? "fd" : d->name,
-		 d->queues, d->uso ? "udp+tcp" : d->tso ? "tcp" : "none");
+		 d->queues,
+		 d->uso ? "udp+tcp" :
+		 d->tso ? "tcp" :
+			  "none");
 	d->next = tun_devices;
 	tun_devices = d;
 	*out = d;

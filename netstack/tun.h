@@ -19,7 +19,7 @@ struct lw_ops;
 struct tun_conf;
 
 #define TUN_VNET_BYTES 10 /* virtio-net header of a frame */
-#define TUN_IOV	       256 /* pieces of one frame */
+#define TUN_IOV        256 /* pieces of one frame */
 
 /**
  * struct tun_device - A device of this process, counted

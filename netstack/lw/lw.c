@@ -72,8 +72,8 @@ static uint32_t hash_tuple(const struct lw *lw, const struct addr *client,
 		h = hash_mix(h ^ b[0]);
 		h = hash_mix(h ^ b[1]);
 	}
-	return (uint32_t)hash_mix(h ^ ((uint32_t)client->port << 16 |
-				       dest->port));
+	return (uint32_t)hash_mix(h ^
+				  ((uint32_t)client->port << 16 | dest->port));
 }
 
 u32_t lw_isn(const ip_addr_t *local, u16_t local_port, const ip_addr_t *remote,
@@ -566,7 +566,7 @@ static void lw_free(struct lw *lw)
 {
 	struct list *n, *next;
 
-	list_for_each_safe(n, next, &lw->flows) {
+	list_for_each_safe (n, next, &lw->flows) {
 		struct flow *f = container_of(n, struct flow, node);
 
 		/* nothing of a held stream may point into here any longer */

@@ -100,8 +100,8 @@ static err_t pbuf_send(struct netif *nif, struct pbuf *p)
 	int n = 0;
 
 	if (nif->hints) {
-		struct tcp_pcb *pcb = container_of(nif->hints, struct tcp_pcb,
-						   netif_hints);
+		struct tcp_pcb *pcb =
+			container_of(nif->hints, struct tcp_pcb, netif_hints);
 
 		f = flow_of(pcb);
 		if (f)

@@ -169,7 +169,8 @@ static void resend_holes(struct flow *f, uint32_t ack)
 
 static uint32_t again_ms(const struct tcp_pcb *pcb)
 {
-	return AGAIN_MS + (uint32_t)(pcb->sa > 0 ? pcb->sa >> 3 : 0) * LW_TICK_MS;
+	return AGAIN_MS +
+	       (uint32_t)(pcb->sa > 0 ? pcb->sa >> 3 : 0) * LW_TICK_MS;
 }
 
 static void board_act(struct flow *f, uint32_t ack)

@@ -417,8 +417,8 @@ static void tx_attach(struct flow *f, struct slab *s)
 static ssize_t tx_take(struct flow *f, size_t n)
 {
 	bool tail = tail_has_room(f);
-	struct slab *s = tail ? f->tx_tail : slab_spare(lw_self,
-							&lw_self->spare);
+	struct slab *s =
+		tail ? f->tx_tail : slab_spare(lw_self, &lw_self->spare);
 	bool copy = !tail && n < COPY_MAX;
 
 	if (!s)

@@ -55,7 +55,8 @@ static int parse_gateway(struct jobj *o, struct tun_conf *tc)
 		if (!parse_prefix(&tc->gateway[tc->gateway_count], l.text)) {
 			diag_error(o->d, l.node, NULL,
 				   "must be an address with a prefix length, "
-				   "got \"%s\"", l.text);
+				   "got \"%s\"",
+				   l.text);
 			return -EINVAL;
 		}
 		tc->gateway_count++;

@@ -32,10 +32,15 @@ static int on_send(void *arg, const struct vnet *vnet, const struct iovec *iov,
 	s = &p->segs[p->seg_count++];
 	t = buf + k.l4;
 	head = (uint32_t)(t[12] >> 4) * 4;
-	*s = (struct seg){ .src = k.src, .dst = k.dst, .flags = t[13],
-			   .seq = get_be32(t + 4), .ack = get_be32(t + 8),
-			   .wnd = get_be16(t + 14), .len = k.len - k.l4 - head,
-			   .vnet = *vnet, .option_len = (uint8_t)(head - 20) };
+	*s = (struct seg){ .src = k.src,
+			   .dst = k.dst,
+			   .flags = t[13],
+			   .seq = get_be32(t + 4),
+			   .ack = get_be32(t + 8),
+			   .wnd = get_be16(t + 14),
+			   .len = k.len - k.l4 - head,
+			   .vnet = *vnet,
+			   .option_len = (uint8_t)(head - 20) };
 	memcpy(s->options, t + 20, head - 20);
 	s->data = malloc(s->len + 1);
 	memcpy(s->data, t + head, s->len);
@@ -86,12 +91,19 @@ void peer_up(struct peer *p, const struct lw_ops *ops, bool super, bool v6)
 	p->ops = ops;
 	p->v6 = v6;
 	p->conf = (struct lw_conf){
-		.worker = &p->w, .mtu = 1500, .super = super, .send = on_send,
-		.accept = on_accept, .buf_free = on_buf_free, .wake = on_wake,
-		.arg = p, .flow_max = 100000, .half_open_max = 1000,
+		.worker = &p->w,
+		.mtu = 1500,
+		.super = super,
+		.send = on_send,
+		.accept = on_accept,
+		.buf_free = on_buf_free,
+		.wake = on_wake,
+		.arg = p,
+		.flow_max = 100000,
+		.half_open_max = 1000,
 		.half_open_source_max = 500,
 	};
-	p->lw = ops->new(&p->conf);
+	p->lw = ops->new (&p->conf);
 	if (!p->lw)
 		abort();
 }
@@ -146,13 +158,15 @@ struct client client_make(struct peer *p, uint16_t port)
 {
 	static const uint8_t a6[16] = { 0xfd, 1, [15] = 7 };
 	static const uint8_t b6[16] = { 0x20, 1, 0xd, 0xb8, [15] = 9 };
-	static const uint8_t a4[4] = { 10, 0, 0, 7 }, b4[4] = { 203, 0, 113, 9 };
+	static const uint8_t a4[4] = { 10, 0, 0, 7 },
+			     b4[4] = { 203, 0, 113, 9 };
 
 	return (struct client){
 		.p = p,
 		.src = p->v6 ? addr_v6(a6, port) : addr_v4(a4, port),
 		.dst = p->v6 ? addr_v6(b6, 443) : addr_v4(b4, 443),
-		.seq = 1000, .wnd = 65535,
+		.seq = 1000,
+		.wnd = 65535,
 	};
 }
 

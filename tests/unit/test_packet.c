@@ -40,8 +40,7 @@ static void sum_l4(struct frame *f)
 	put_be16(f->b + f->l4 + at, 0);
 	if (f->proto != ICMP)
 		sum = csum_pseudo(&s, &d, f->proto, n);
-	put_be16(f->b + f->l4 + at,
-		 csum_fold(csum_add(sum, f->b + f->l4, n)));
+	put_be16(f->b + f->l4 + at, csum_fold(csum_add(sum, f->b + f->l4, n)));
 }
 
 static void finish(struct frame *f)
@@ -152,11 +151,12 @@ static void every_truncation_is_refused(void **state)
 	(void)state;
 	for (int v6 = 0; v6 < 2; v6++) {
 		for (size_t i = 0; i < sizeof(protos); i++) {
-			make(&f, v6, v6 && protos[i] == ICMP ? ICMP6 : protos[i],
-			     40);
+			make(&f, v6,
+			     v6 && protos[i] == ICMP ? ICMP6 : protos[i], 40);
 			for (size_t n = 0; n < f.len; n++)
-				assert_int_equal(packet_parse(f.b, n, &NONE, &p,
-							      &why), -1);
+				assert_int_equal(
+					packet_parse(f.b, n, &NONE, &p, &why),
+					-1);
 		}
 	}
 }
@@ -227,9 +227,11 @@ static void wrong_sums_are_refused(void **state)
 	static const struct {
 		uint8_t proto;
 		enum drop why;
-	} c[] = { { TCP, DROP_TCP_CHECKSUM }, { UDP, DROP_UDP_CHECKSUM },
+	} c[] = { { TCP, DROP_TCP_CHECKSUM },
+		  { UDP, DROP_UDP_CHECKSUM },
 		  { ICMP, DROP_ICMP_HEADER } };
-	struct vnet ok = { .csum_ok = true }, partial = { .csum_partial = true };
+	struct vnet ok = { .csum_ok = true },
+		    partial = { .csum_partial = true };
 	struct frame f;
 	struct packet p;
 	enum drop why;
@@ -237,15 +239,16 @@ static void wrong_sums_are_refused(void **state)
 	(void)state;
 	for (int v6 = 0; v6 < 2; v6++) {
 		for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
-			make(&f, v6, v6 && c[i].proto == ICMP ? ICMP6 :
-						c[i].proto, 21);
+			make(&f, v6,
+			     v6 && c[i].proto == ICMP ? ICMP6 : c[i].proto, 21);
 			f.b[f.len - 1] ^= 0x40;
 			assert_int_equal(verdict(&f), c[i].why);
 			/* the kernel vouches, or makes it later */
-			assert_int_equal(packet_parse(f.b, f.len, &ok, &p,
-						      &why), 0);
-			assert_int_equal(packet_parse(f.b, f.len, &partial, &p,
-						      &why), 0);
+			assert_int_equal(
+				packet_parse(f.b, f.len, &ok, &p, &why), 0);
+			assert_int_equal(
+				packet_parse(f.b, f.len, &partial, &p, &why),
+				0);
 		}
 	}
 }
@@ -331,8 +334,8 @@ static void tcp_flags_of_scanners_are_refused(void **state)
 {
 	/* null, FIN, Xmas, SYN+FIN, SYN+RST, PSH */
 	static const uint8_t bad[] = { 0, 1, 0x29, 3, 6, 8, 0x3f };
-	static const uint8_t good[] = { 2, 0x12, 0x10, 0x11, 0x18, 4, 0x14,
-					0xc2 /* with ECN */ };
+	static const uint8_t good[] = { 2,    0x12, 0x10, 0x11,
+					0x18, 4,    0x14, 0xc2 /* with ECN */ };
 	struct frame f;
 
 	(void)state;
@@ -507,9 +510,12 @@ static void sums_of_odd_and_long_runs(void **state)
 	assert_int_equal(csum_fold(csum_add(0xfffffff0, ff, 4)),
 			 csum_fold(0xfff0 + 0xffff));
 	/* RFC 1071, section 3 */
-	assert_int_equal(csum_fold(csum_add(0, (const uint8_t[]){
-				 0, 1, 0xf2, 3, 0xf4, 0xf5, 0xf6, 0xf7 }, 8)),
-			 (uint16_t)~0xddf2);
+	assert_int_equal(
+		csum_fold(csum_add(0,
+				   (const uint8_t[]){ 0, 1, 0xf2, 3, 0xf4, 0xf5,
+						      0xf6, 0xf7 },
+				   8)),
+		(uint16_t)~0xddf2);
 }
 
 int main(void)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <sys/time.h>
 
-#define LWIP_ERRNO_INCLUDE <errno.h>
+#define LWIP_ERRNO_INCLUDE   <errno.h>
 #define LWIP_TIMEVAL_PRIVATE 0
 #define LWIP_PLATFORM_DIAG(x)
 /* Counted and logged once; the flow at work is dropped (lw.c). Never aborts */

@@ -1,0 +1,156 @@
+/* test_lw_loss.c - What the TCP stack sends again, and what a small window cuts */
+#include <string.h>
+
+#include "tests/unit/lw_fixture.h"
+
+static void lost_bytes_are_sent_again(void **state)
+{
+	struct client c = client_make(&P, 40000);
+	struct accepted *a = client_open(&c);
+	uint8_t got[8];
+	struct seg *s;
+	bool fin;
+
+	(void)state;
+	stream_write(a->stream, "once", 4);
+	peer_wait(&P, 10);
+	s = last_seg();
+	assert_non_null(s);
+	assert_int_equal(s->len, 4);
+	peer_wait(&P, 2000); /* the first one is lost */
+	assert_int_equal(client_collect(&c, got, 8, &fin), 4);
+}
+
+/* The client lost two pieces of what was sent, and says so */
+static void sack_holes_are_sent_again_exactly(void **state)
+{
+	static uint8_t data[60000];
+	struct client c = client_make(&P, 40000);
+	struct accepted *a = client_open(&c);
+	uint32_t first = c.ack;
+	uint8_t opt[20] = { 1, 1, 5, 18 };
+	struct seg *s;
+
+	(void)state;
+	pattern(data, sizeof(data));
+	c.wnd = 60000;
+	client_send(&c, F_ACK, NULL, 0);
+	stream_write(a->stream, data, sizeof(data));
+	peer_wait(&P, 10);
+	assert_int_equal(last_seg()->len, sizeof(data));
+	/* has 0-1460, 2920-10000 and 13000-20000 */
+	c.ack = first + 1460;
+	put_be32(opt + 4, first + 2920);
+	put_be32(opt + 8, first + 10000);
+	put_be32(opt + 12, first + 13000);
+	put_be32(opt + 16, first + 20000);
+	client_send_opt(&c, F_ACK, opt, sizeof(opt), NULL, 0);
+	s = peer_next(&P);
+	assert_non_null(s);
+	assert_int_equal(s->seq, first + 1460);
+	assert_int_equal(s->len, 1460);
+	assert_memory_equal(s->data, data + 1460, 1460);
+	s = peer_next(&P);
+	assert_non_null(s);
+	assert_int_equal(s->seq, first + 10000);
+	assert_int_equal(s->len, 3000);
+	assert_memory_equal(s->data, data + 10000, 3000);
+	assert_int_equal(s->vnet.gso_size, P.v6 ? 1440 : 1460);
+	assert_null(peer_next(&P));
+	/* said again: nothing more, until the resend is overdue */
+	client_send_opt(&c, F_ACK, opt, sizeof(opt), NULL, 0);
+	assert_null(peer_next(&P));
+	P.w.now_ms += 1000;
+	client_send_opt(&c, F_ACK, opt, sizeof(opt), NULL, 0);
+	s = peer_next(&P);
+	assert_non_null(s);
+	assert_int_equal(s->seq, first + 1460);
+	assert_int_equal(stats().recoveries, 1);
+	c.ack = first + sizeof(data);
+	client_send(&c, F_ACK, NULL, 0);
+	assert_null(flow_of(tcp_active_pcbs)->sack);
+}
+
+static void sack_blocks_of_nonsense_are_ignored(void **state)
+{
+	static uint8_t data[60000];
+	struct client c = client_make(&P, 40000);
+	struct accepted *a = client_open(&c);
+	uint8_t opt[20] = { 1, 1, 5, 18 };
+
+	(void)state;
+	c.wnd = 60000;
+	client_send(&c, F_ACK, NULL, 0);
+	stream_write(a->stream, data, sizeof(data));
+	peer_wait(&P, 10);
+	last_seg();
+	put_be32(opt + 4, c.ack + 9000); /* turned round */
+	put_be32(opt + 8, c.ack + 100);
+	put_be32(opt + 12, c.ack + 59000); /* beyond what was sent */
+	put_be32(opt + 16, c.ack + 90000);
+	client_send_opt(&c, F_ACK, opt, sizeof(opt), NULL, 0);
+	assert_null(peer_next(&P));
+	assert_int_equal(stats().recoveries, 0);
+}
+
+static void many_sack_ranges_do_not_overflow(void **state)
+{
+	static uint8_t data[60000];
+	struct client c = client_make(&P, 40000);
+	struct accepted *a = client_open(&c);
+	uint8_t opt[12] = { 1, 1, 5, 10 }, got[70000 / 10];
+	bool fin = false;
+
+	(void)state;
+	c.wnd = 60000;
+	client_send(&c, F_ACK, NULL, 0);
+	stream_write(a->stream, data, sizeof(data));
+	peer_wait(&P, 10);
+	for (uint32_t i = 0; i < 100; i++) {
+		put_be32(opt + 4, c.ack + 59000 - i * 500);
+		put_be32(opt + 8, c.ack + 59100 - i * 500);
+		client_send_opt(&c, F_ACK, opt, sizeof(opt), NULL, 0);
+	}
+	assert_int_equal(stats().recoveries, 1);
+	peer_forget(&P);
+	peer_wait(&P, 3000); /* lwIP's timer starts over */
+	client_collect(&c, got, sizeof(got), &fin);
+	assert_int_equal(stats().asserts, 0);
+}
+
+static void small_window_cuts_a_super_segment_at_once(void **state)
+{
+	static uint8_t data[60000];
+	struct client c = client_make(&P, 40000);
+	struct accepted *a = client_open(&c);
+	struct seg *s;
+
+	(void)state;
+	c.wnd = 60000;
+	client_send(&c, F_ACK, NULL, 0);
+	client_send(&c, F_ACK | F_PSH, "x", 1); /* so that 0 is news */
+	c.wnd = 0;
+	client_send(&c, F_ACK, NULL, 0);
+	stream_write(a->stream, data, sizeof(data));
+	peer_wait(&P, 10);
+	last_seg();
+	c.wnd = 100; /* 12800 bytes */
+	client_send(&c, F_ACK, NULL, 0);
+	s = last_seg();
+	assert_non_null(s);
+	assert_int_equal(s->len, 12800 / s->vnet.gso_size * s->vnet.gso_size);
+	assert_true(s->len > 11000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		BOTH(lost_bytes_are_sent_again),
+		BOTH(sack_holes_are_sent_again_exactly),
+		BOTH(sack_blocks_of_nonsense_are_ignored),
+		BOTH(many_sack_ranges_do_not_overflow),
+		BOTH(small_window_cuts_a_super_segment_at_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
