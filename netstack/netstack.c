@@ -29,7 +29,8 @@
 enum {
 	RX_BURST = 256,
 	BUF_BYTES = 65535 + 40 + 9, /* biggest v6 packet; whole words */
-	BUFS_KEPT = 64,
+	BUFS_KEPT = 64, /* while flows are busy */
+	BUFS_IDLE = 4,
 	FLOWS_SPARE = 1024 /* flows beside sessions: handshakes, TIME-WAIT */
 };
 
@@ -103,6 +104,18 @@ static void rxbuf_put(void *arg, struct lw_buf *b)
 	*rxbuf_next(b) = ns->spare;
 	ns->spare = b;
 	ns->spare_count++;
+}
+
+static void rxbuf_trim(struct netstack *ns, uint32_t keep)
+{
+	while (ns->spare_count > keep) {
+		struct lw_buf *b = ns->spare;
+
+		ns->spare = *rxbuf_next(b);
+		ns->spare_count--;
+		ns->bufs--;
+		free(b);
+	}
 }
 
 /* At most a sixteenth of the memory in handed-over buffers, over all workers */
@@ -220,6 +233,8 @@ static void on_timer(struct timer *t)
 
 	ns->lw_ops->tick(ns->lw);
 	arm_timer(ns);
+	if (!timer_armed(&ns->timer)) /* every flow is idle */
+		rxbuf_trim(ns, BUFS_IDLE);
 }
 
 static void on_wake(void *arg)
@@ -281,8 +296,6 @@ static int stack_start(struct netstack *ns)
 
 static void stack_stop(struct netstack *ns)
 {
-	struct lw_buf *b;
-
 	if (ns->lw)
 		ns->lw_ops->free(ns->lw);
 	if (ns->udp)
@@ -290,10 +303,7 @@ static void stack_stop(struct netstack *ns)
 	if (ns->frag)
 		frag_table_free(ns->frag);
 	timer_cancel(&ns->timer);
-	while ((b = ns->spare)) {
-		ns->spare = *rxbuf_next(b);
-		free(b);
-	}
+	rxbuf_trim(ns, 0);
 	free(ns->buf);
 }
 

@@ -268,6 +268,7 @@ static int parse_l4(struct packet *p, enum drop *why)
 	}
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): *@out may be written to */
 int packet_parse(uint8_t *data, size_t len, const struct vnet *vnet,
 		 struct packet *out, enum drop *why)
 {

@@ -90,14 +90,9 @@ u32_t lw_isn(const ip_addr_t *local, u16_t local_port, const ip_addr_t *remote,
 
 static void ip_from_addr(ip_addr_t *out, const struct addr *a)
 {
-	memset(out, 0, sizeof(*out));
-	if (a->kind == ADDR_V6) {
-		memcpy(ip_2_ip6(out)->addr, a->ip, 16);
-		IP_SET_TYPE(out, IPADDR_TYPE_V6);
-	} else {
-		memcpy(&ip_2_ip4(out)->addr, a->ip, 4);
-		IP_SET_TYPE(out, IPADDR_TYPE_V4);
-	}
+	*out = (ip_addr_t){ .type = a->kind == ADDR_V6 ? IPADDR_TYPE_V6 :
+							 IPADDR_TYPE_V4 };
+	memcpy(&out->u_addr, a->ip, addr_ip_len(a));
 }
 
 static struct tcp_pcb *find(struct tcp_pcb *list, const struct packet *p)

@@ -460,7 +460,7 @@ static int flow_filled(struct stream *s, size_t n)
 static ssize_t flow_writev(struct stream *s, const struct iovec *iov, int cnt)
 {
 	size_t off = 0, total = 0;
-	struct iovec to;
+	struct iovec to = { 0 };
 	int i = 0;
 
 	while (i < cnt) {
