@@ -260,6 +260,13 @@ static int find_capture(struct host *h)
 	return 0;
 }
 
+/* The pipe to the table's child breaks when it ends */
+static void watch_nft(struct host *h)
+{
+	if (h->nft.in >= 0)
+		watch_also(&h->watch, h->nft.in);
+}
+
 /* Bring the kernel to where the configuration wants it, from wherever it is */
 static int apply(struct host *h)
 {
@@ -275,8 +282,10 @@ static int apply(struct host *h)
 	if (err < 0)
 		return err;
 	h->plan = next;
-	if (h->capture && h->nft.kind == NFT_NONE)
+	if (h->capture && h->nft.kind == NFT_NONE) {
 		nft_load(&h->nft, &h->intake);
+		watch_nft(h);
+	}
 	follow_uplinks(h);
 	err = execute_routes(h);
 	if (err == 0)
@@ -364,6 +373,10 @@ void host_event(struct host *h)
 {
 	if (h->instance >= 0)
 		instance_answer(h->instance);
+	if (h->capture && nft_lost(&h->nft)) {
+		nft_watch(&h->nft, &h->intake);
+		watch_nft(h);
+	}
 	if (!watch_read(&h->watch))
 		return;
 	for (unsigned int i = 0; i < h->device_count; i++)
@@ -371,7 +384,7 @@ void host_event(struct host *h)
 	execute_routes(h);
 	execute_rules(h);
 	if (h->capture && nft_watch(&h->nft, &h->intake))
-		watch_arm(&h->watch);
+		watch_nft(h);
 	follow_uplinks(h);
 }
 

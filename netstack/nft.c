@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netfilter/nf_tables.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -299,9 +300,16 @@ int nft_replace(struct nft *n, const struct intake *in)
 	return err;
 }
 
+bool nft_lost(const struct nft *n)
+{
+	struct pollfd p = { .fd = n->in };
+
+	return n->in >= 0 && poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
+}
+
 bool nft_watch(struct nft *n, const struct intake *in)
 {
-	if (n->kind == NFT_NONE || nft_table_flags() >= 0)
+	if (n->kind == NFT_NONE || (nft_table_flags() >= 0 && !nft_lost(n)))
 		return false;
 	log_warning("host: the nftables table was removed; loaded again");
 	if (n->kind == NFT_PLAIN) {

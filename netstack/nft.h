@@ -53,6 +53,8 @@ bool nft_name_ok(const char *name);
 int nft_load(struct nft *n, const struct intake *in);
 /* Another text in place of the loaded one, in one transaction. 0 or -errno */
 int nft_replace(struct nft *n, const struct intake *in);
+/* Its child has ended: the kernel does not tell that the table is gone */
+bool nft_lost(const struct nft *n);
 /* The table is gone or its owner is: load it again. Returns true when it was */
 bool nft_watch(struct nft *n, const struct intake *in);
 /* The interfaces that lead out changed. 0 or -errno */

@@ -4,6 +4,9 @@
  *   restore     connections that went by without us keep doing so: replies to
  *   passed      what came from outside (DNAT, routed IPv6) must not enter the
  *               TUN. The mark kept in conntrack is the one of our own sockets
+ *   kept        connections in the TUN stay there: while somebody's flush has
+ *               taken our routes for a moment, their packets would reach the
+ *               real server, which resets what it does not know
  *   dns_own     queries to this host's own addresses: policy rules never see
  *   dns_lan     them, the local table comes first
  *   dns_source  ... and their loopback source, which may not leave as it is.
@@ -25,10 +28,17 @@ bool nft_name_ok(const char *name)
 					   "0123456789._-@+")];
 }
 
+/* The bit below our mark, for connections in the TUN; 0: there is none */
+static uint32_t kept_bit(const struct host_conf *h)
+{
+	return (h->mark_mask & (0u - h->mark_mask)) >> 1;
+}
+
 /* Connections that passed by, both ways */
-static void print_marks(const struct intake *in, FILE *out)
+static void print_passed(const struct intake *in, FILE *out)
 {
 	uint32_t mark = in->host->mark, mask = in->host->mark_mask;
+	uint32_t kept = kept_bit(in->host);
 
 	fprintf(out,
 		"\tchain restore {\n"
@@ -42,10 +52,31 @@ static void print_marks(const struct intake *in, FILE *out)
 		"\tchain passed {\n"
 		"\t\ttype filter hook forward priority mangle\n"
 		"\t\tiifname \"%s\" return\n"
-		"\t\toifname \"%s\" return\n"
+		"\t\toifname \"%s\" return\n",
+		in->tun, in->tun);
+	if (kept)
+		fprintf(out, "\t\tct mark & 0x%x == 0x%x drop\n", kept, kept);
+	fprintf(out,
 		"\t\tct mark set ct mark & 0x%x | 0x%x\n"
 		"\t}\n",
-		in->tun, in->tun, ~mask, mark);
+		~mask, mark);
+}
+
+/* Connections in the TUN: what leaves elsewhere is lost, not leaked */
+static void print_kept(const struct intake *in, FILE *out)
+{
+	uint32_t kept = kept_bit(in->host);
+
+	if (!kept)
+		return;
+	fprintf(out,
+		"\tchain kept {\n"
+		"\t\ttype filter hook postrouting priority mangle\n"
+		"\t\tct direction reply return\n"
+		"\t\toifname \"%s\" ct mark set ct mark | 0x%x\n"
+		"\t\toifname != \"%s\" ct mark & 0x%x == 0x%x drop\n"
+		"\t}\n",
+		in->tun, kept, in->tun, kept, kept);
 }
 
 /* One family's way to the TUN for questions to this host */
@@ -133,7 +164,8 @@ void nft_print(const struct intake *in, bool owner, const char (*ups)[IFNAMSIZ],
 		sep = ", ";
 	}
 	fprintf(out, "%s\t}\n", *sep == 'e' ? "" : " }\n");
-	print_marks(in, out);
+	print_passed(in, out);
+	print_kept(in, out);
 	if (in->dns_local)
 		print_dns(in, out);
 	fputs("}\n", out);

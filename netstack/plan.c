@@ -14,7 +14,7 @@
  *            (fail closed: from a service's port only)
  *   base+60  the rest                        TUN
  *   base+90  END: as if culvert were not there
- *   32768    our mark                        main       if all else was flushed
+ *   32768    whatever comes here            main       `ip rule flush` took 32766
  *
  * "TUN" is a lookup in our own table. When the device is gone the table is
  * empty, so each of them falls through (fail open), or it still holds an
@@ -329,8 +329,6 @@ void plan_capture(struct plan *p, const struct intake *c)
 		r = rule(c, kinds[i], 0, NLK_LOOKUP);
 		r.pref = PLAN_LAST_RESORT;
 		r.target = RT_TABLE_MAIN;
-		r.mark = c->host->mark;
-		r.mask = c->host->mark_mask;
 		add_rule(p, &r);
 		r = rule(c, kinds[i], AT_END, NLK_NOP);
 		add_rule(p, &r);

@@ -193,6 +193,9 @@ void parse_host(struct diag *d, const cJSON *node, struct config *cfg)
 	h->mark_mask = (uint32_t)j_int(&o, "markMask",
 				       h->mark ? h->mark : h->mark_mask, 0,
 				       UINT32_MAX);
+	if (!(h->mark & h->mark_mask))
+		diag_error(d, node, "mark",
+			   "must have a bit of markMask: own sockets are told by it");
 	h->table = (uint32_t)j_int(&o, "table", h->table, 1, UINT32_MAX);
 	h->rule_pref =
 		(uint32_t)j_int(&o, "rulePriority", h->rule_pref, 1, 32700);

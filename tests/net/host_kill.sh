@@ -57,7 +57,7 @@ up_and_kill() {
 	wait "${PID[culvert]}" 2>/dev/null
 	unset "PID[culvert]"
 }
-no_tables() { ! on "$G" nft list ruleset | grep -q 'inet culvert'; }
+no_tables() { ! on "$G" nft list table inet culvert; }
 
 before=$(host_state)
 

@@ -200,6 +200,7 @@ to_tun() {
 bg() {
 	local ns=$1 name=$2
 	shift 2
+	: >"$TMP/$name.log" # not only when the child gets to it: waits look here
 	ip netns exec "$ns" "$@" >"$TMP/$name.log" 2>&1 </dev/null &
 	PID[$name]=$!
 }

@@ -1,0 +1,74 @@
+#!/bin/bash
+# Other programs flush rules, routes and tables, links and default routes change:
+# what is ours comes back, and running transfers go on
+# timeout: 120
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/host_lib.sh"
+host_net
+host_up
+ours() {
+	ip -n "$G" -4 rule | grep 'proto 199'
+	ip -n "$G" -6 rule | grep 'proto 199'
+	ip -n "$G" -4 route show table 7663
+	ip -n "$G" -6 route show table 7663
+	ip -n "$G" -o addr show dev culvert0 | grep -o 'inet.* scope'
+	on "$G" nft list table inet culvert
+}
+want=$(ours)
+same() { [ "$(ours 2>/dev/null)" = "$want" ]; }
+back() {
+	wait_for 3 same || fail "after $1: $(diff <(ours 2>&1) - <<<"$want")"
+	ASSERTS=$((ASSERTS + 1))
+}
+
+# Long transfers of the LAN and of the host, v4 and v6: 20 MB at 3 MB/s
+for ns in "$C" "$G"; do
+	for a in 198.51.100.1 2001:db8:51::1; do
+		bg "$ns" "long-$ns-$a" "$NT" tcp "$a" 5003 -n 20000000 -r 3000000 \
+			-t 60
+	done
+done
+
+on "$G" nft flush ruleset
+ok "an owned table survives others" on "$G" nft list table inet culvert
+bad "others cannot delete it" on "$G" nft delete table inet culvert
+back "nft flush ruleset"
+ip -n "$G" rule flush
+back "ip rule flush"
+ip -n "$G" -6 rule flush
+back "ip -6 rule flush"
+ip -n "$G" route flush table 7663
+ip -n "$G" -6 route flush table 7663
+back "ip route flush table 7663"
+ip -n "$G" rule del pref 7690
+back "the end of our rules deleted"
+ip -n "$G" addr flush dev culvert0
+back "ip addr flush dev culvert0"
+ip -n "$G" link set culvert0 down
+ip -n "$G" link set culvert0 up
+back "culvert0 down and up"
+child=$(pgrep -P "${PID[culvert]}" -x nft)
+kill -KILL "$child"
+back "the table's owner killed"
+ip -n "$G" route replace default via 10.2.0.3
+ip -n "$G" -6 route replace default via fd02::3
+back "another default route"
+
+# The system's own rules, which `ip rule flush` took, are not ours to restore:
+# traffic must go on without them
+out=$(on "$C" "$NT" tcp 198.51.100.2 5003 -n 1000)
+contains "without the rule for main" "$out" "rx=$(sha 1000) end=FIN"
+for n in "${!PID[@]}"; do
+	[[ $n == long-* ]] || continue
+	wait "${PID[$n]}"
+	unset "PID[$n]"
+	contains "$n goes on" "$(cat "$TMP/$n.log")" "rx=$(sha 20000000) end=FIN"
+done
+# Quiet when there is nothing to do
+events=$(grep -c 'loaded again' "$TMP/culvert.log")
+eq "the table was loaded again once" "$events" 1
+ticks() { awk '{ print $14 + $15 }' "/proc/${PID[culvert]}/stat"; }
+before=$(ticks)
+sleep 1
+le "ticks in a quiet second" "$(($(ticks) - before))" 5
+pass
