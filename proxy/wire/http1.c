@@ -120,7 +120,7 @@ static int request_line(struct http1_text line, struct http1_head *h)
 
 static int header_line(struct http1_text line)
 {
-	struct http1_text name = line;
+	struct http1_text name;
 
 	if (!memchr(line.p, ':', line.n))
 		return -EPROTO;
@@ -313,7 +313,7 @@ static int basic_text(const char *user, const char *pass, char *out,
 
 	if (n < 0 || (size_t)n >= sizeof(plain) || room < 7)
 		return -EINVAL;
-	memcpy(out, "Basic ", 6);
+	snprintf(out, room, "Basic ");
 	len = base64_encode(plain, (size_t)n, false, out + 6, room - 6);
 	wipe(plain, sizeof(plain));
 	return len < 0 ? (int)len : 0;

@@ -53,44 +53,68 @@ static struct iovec bytes(const uint8_t *p, size_t n)
 	return (struct iovec){ u.p, n };
 }
 
-/*
- * Level @level of the nested hash: level 0 is HMAC-SHA256 with the fixed key,
- * level i is HMAC over level i - 1, keyed with path i. The message grows by a
- * block at each level down.
- */
-static int nested(const struct iovec *path, int level, const uint8_t *m,
-		  size_t n, uint8_t out[32])
+/* One level of the nested hash over @n bytes */
+static int level_0(const struct iovec *path, const uint8_t *m, size_t n,
+		   uint8_t out[32])
 {
 	static const char base[] = "VMess AEAD KDF";
+
+	(void)path;
+	return hmac_once(HASH_SHA256, base, strlen(base), m, n, out);
+}
+
+/*
+ * HMAC keyed with path[@at] over the hash @lower, which has the paths before.
+ * The message grows by a block at each level down.
+ */
+static int hmac_over(int (*lower)(const struct iovec *path, const uint8_t *m,
+				  size_t n, uint8_t out[32]),
+		     const struct iovec *path, int at, const uint8_t *m,
+		     size_t n, uint8_t out[32])
+{
+	const struct iovec *key = path + at;
 	uint8_t buf[KDF_PATHS * KDF_BLOCK + KDF_KEY_MAX] = { 0 }, inner[32];
 	int err;
 
-	if (!level)
-		return hmac_once(HASH_SHA256, base, strlen(base), m, n, out);
-	if (path[level - 1].iov_len > KDF_BLOCK || n > sizeof(buf) - KDF_BLOCK)
+	if (key->iov_len > KDF_BLOCK || n > sizeof(buf) - KDF_BLOCK)
 		return -EINVAL;
-	memcpy(buf, path[level - 1].iov_base, path[level - 1].iov_len);
+	memcpy(buf, key->iov_base, key->iov_len);
 	for (size_t i = 0; i < KDF_BLOCK; i++)
 		buf[i] ^= 0x36;
 	memcpy(buf + KDF_BLOCK, m, n);
-	err = nested(path, level - 1, buf, KDF_BLOCK + n, inner);
+	err = lower(path, buf, KDF_BLOCK + n, inner);
 	for (size_t i = 0; i < KDF_BLOCK; i++)
 		buf[i] ^= 0x36 ^ 0x5c;
 	memcpy(buf + KDF_BLOCK, inner, sizeof(inner));
 	if (!err)
-		err = nested(path, level - 1, buf, KDF_BLOCK + sizeof(inner),
-			     out);
+		err = lower(path, buf, KDF_BLOCK + sizeof(inner), out);
 	wipe(buf, sizeof(buf));
 	wipe(inner, sizeof(inner));
 	return err;
 }
 
+static int level_1(const struct iovec *path, const uint8_t *m, size_t n,
+		   uint8_t out[32])
+{
+	return hmac_over(level_0, path, 0, m, n, out);
+}
+
+static int level_2(const struct iovec *path, const uint8_t *m, size_t n,
+		   uint8_t out[32])
+{
+	return hmac_over(level_1, path, 1, m, n, out);
+}
+
 int vmess_kdf(const uint8_t *key, size_t key_len, const struct iovec *path,
 	      int count, uint8_t out[32])
 {
-	if (count > KDF_PATHS || key_len > KDF_KEY_MAX)
+	if (key_len > KDF_KEY_MAX)
 		return -EINVAL;
-	return nested(path, count, key, key_len, out);
+	if (count == 1)
+		return level_1(path, key, key_len, out);
+	if (count == 3)
+		return hmac_over(level_2, path, 2, key, key_len, out);
+	return -EINVAL;
 }
 
 int vmess_user_set(struct vmess_user_key *u, const uint8_t id[16])

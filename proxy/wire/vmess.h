@@ -83,7 +83,7 @@ ssize_t vmess_response_decode(const struct vmess_request *rq, const uint8_t *p,
 
 /*
  * The key derivation: HMAC-SHA256 keyed with "VMess AEAD KDF", inside HMACs
- * keyed with each of the @count paths (at most 3). 32 bytes to @out
+ * keyed with each of the @count paths (1 or 3). 32 bytes to @out
  */
 struct iovec;
 int vmess_kdf(const uint8_t *key, size_t key_len, const struct iovec *path,

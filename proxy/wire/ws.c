@@ -8,12 +8,15 @@
 #include "proxy/wire/ws.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "gateway/base/base64.h"
 #include "gateway/base/crypto.h"
 #include "gateway/base/rd.h"
 #include "gateway/base/wr.h"
+
+#define KEY_MAX 128 /* 24 by the standard */
 
 static bool opcode_known(uint8_t op)
 {
@@ -91,16 +94,15 @@ void ws_mask(uint8_t *p, size_t n, const uint8_t mask[4], uint64_t at)
 int ws_accept(const char *key, char out[WS_ACCEPT_TEXT])
 {
 	static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-	char text[128 + sizeof(guid)];
+	char text[KEY_MAX + sizeof(guid)];
 	size_t n = strlen(key);
 	uint8_t sum[20];
 	int err;
 
-	if (n > 128)
+	if (n > KEY_MAX)
 		return -EINVAL;
-	memcpy(text, key, n);
-	memcpy(text + n, guid, sizeof(guid) - 1);
-	err = hash_once(HASH_SHA1, text, n + sizeof(guid) - 1, sum);
+	snprintf(text, sizeof(text), "%s%s", key, guid);
+	err = hash_once(HASH_SHA1, text, n + strlen(guid), sum);
 	if (err)
 		return err;
 	base64_encode(sum, sizeof(sum), false, out, WS_ACCEPT_TEXT);
