@@ -8,7 +8,7 @@
 #include "proxy/transport/transports.h"
 
 static const struct inbound_ops *const inbounds[] = {
-	&in_tun,
+	&in_tun, &in_dokodemo,
 };
 
 static const struct outbound_ops *const outbounds[] = {
@@ -31,8 +31,6 @@ static const struct {
 	{ "socks", "not yet as an inbound" },
 	{ "mixed", "not yet as an inbound" },
 	{ "http", "not yet" },
-	{ "dokodemo-door", "not yet" },
-	{ "tunnel", "not yet" },
 	{ "shadowsocks", "not yet" },
 	{ "trojan", "not yet" },
 	{ "vless", "not yet" },
@@ -53,9 +51,13 @@ static const struct {
 
 const struct inbound_ops *registry_inbound(const char *protocol)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(inbounds); i++)
-		if (!strcasecmp(inbounds[i]->name, protocol))
-			return inbounds[i];
+	for (size_t i = 0; i < ARRAY_SIZE(inbounds); i++) {
+		const struct inbound_ops *ops = inbounds[i];
+
+		if (!strcasecmp(ops->name, protocol) ||
+		    (ops->alias && !strcasecmp(ops->alias, protocol)))
+			return ops;
+	}
 	return NULL;
 }
 

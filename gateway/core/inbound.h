@@ -30,7 +30,7 @@ struct listener {
 
 /**
  * struct inbound_ops - One kind of inbound
- * @name:	The JSON "protocol"
+ * @name, @alias:	The JSON "protocol" and its second name (or NULL)
  * @parse:	Read settings into ib->settings (arena of @cfg). 0 or -errno
  *		after diag
  * @start:	Open listeners on one worker. 0 with *@out, or -errno
@@ -40,7 +40,7 @@ struct listener {
  * @drop:	Free what the arena does not. NULL: nothing
  */
 struct inbound_ops {
-	const char *name;
+	const char *name, *alias;
 	int (*parse)(struct inbound *ib, struct jobj *settings,
 		     struct config *cfg);
 	int (*start)(const struct inbound *ib, struct worker *w,

@@ -11,7 +11,9 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -213,6 +215,13 @@ int sock_open(const struct sockopt *so, int family, int type)
 	return open_with(so ? so : &def, family, type, false);
 }
 
+int sock_open_local(const struct sockopt *so, int family, int type)
+{
+	const struct sockopt def = SOCKOPT_DEFAULT;
+
+	return open_with(so ? so : &def, family, type, true);
+}
+
 /* Port 0 is chosen at connect: many connections may then share one port */
 int sock_bind(int fd, const struct addr *local)
 {
@@ -256,27 +265,71 @@ int sock_connect(int fd, int family, const struct addr *to)
 	return 0;
 }
 
-/* A unix path: a socket left behind by an earlier run is replaced */
-static int listen_unix(const struct sockopt *so, const char *path, int type)
+/*
+ * "/path", "/path,0660" (file mode) or "@name" (abstract: no file). Length of
+ * the address, or -errno; *@mode is 0 when none is told
+ */
+static int unix_address(const char *text, struct sockaddr_un *un, mode_t *mode)
 {
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	const char *comma = *text == '@' ? NULL : strrchr(text, ',');
+	size_t n = comma ? (size_t)(comma - text) : strlen(text);
+	char *end;
+
+	*mode = 0;
+	if (n >= sizeof(un->sun_path))
+		return -ENAMETOOLONG;
+	if (comma) {
+		*mode = (mode_t)strtoul(comma + 1, &end, 8) & 0777;
+		if (!comma[1] || *end)
+			return -EINVAL;
+	}
+	*un = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	memcpy(un->sun_path, text, n);
+	if (*text != '@')
+		return (int)sizeof(*un);
+	un->sun_path[0] = '\0';
+	return (int)(offsetof(struct sockaddr_un, sun_path) + n);
+}
+
+static bool is_socket(const char *path)
+{
 	struct stat st;
+
+	return *path && !lstat(path, &st) && S_ISSOCK(st.st_mode);
+}
+
+/* A socket left behind by an earlier run is replaced */
+static int listen_unix(const struct sockopt *so, const char *text, int type)
+{
+	struct sockaddr_un un;
+	mode_t mode;
+	int len = unix_address(text, &un, &mode);
 	int fd, err;
 
-	if (strlen(path) >= sizeof(un.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(un.sun_path, path, strlen(path) + 1);
+	if (len < 0)
+		return len;
 	fd = open_with(so, AF_UNIX, type, true);
 	if (fd < 0)
 		return fd;
-	if (!lstat(path, &st) && S_ISSOCK(st.st_mode))
-		unlink(path);
-	if (!bind(fd, (struct sockaddr *)&un, sizeof(un)) &&
+	if (is_socket(un.sun_path))
+		unlink(un.sun_path);
+	if (!bind(fd, (struct sockaddr *)&un, (socklen_t)len) &&
+	    (!mode || !chmod(un.sun_path, mode)) &&
 	    (type != SOCK_STREAM || !listen(fd, LISTEN_BACKLOG)))
 		return fd;
 	err = -errno;
 	close(fd);
 	return err;
+}
+
+void sock_unlisten(const struct addr *at)
+{
+	struct sockaddr_un un;
+	mode_t mode;
+
+	if (at->kind == ADDR_NAME && unix_address(at->name, &un, &mode) > 0 &&
+	    is_socket(un.sun_path))
+		unlink(un.sun_path);
 }
 
 static int listen_ip(const struct sockopt *so, const struct addr *at, int type)

@@ -75,12 +75,22 @@ struct sockopt {
  * Return: descriptor or -errno
  */
 int sock_open(const struct sockopt *so, int family, int type);
+/*
+ * The same for a socket that speaks with clients (a relay of datagrams, a
+ * reply source): the default outbound interface does not bind it
+ */
+int sock_open_local(const struct sockopt *so, int family, int type);
 /* Bind an outbound socket to a source address (sendThrough). 0 or -errno */
 int sock_bind(int fd, const struct addr *local);
 /* Start a connect: 0 done or under way, else -errno */
 int sock_connect(int fd, int family, const struct addr *to);
-/* Listening stream or bound datagram socket with SO_REUSEPORT; fd or -errno */
+/*
+ * Listening stream or bound datagram socket with SO_REUSEPORT; fd or -errno.
+ * A name is a unix socket: "/path", "/path,0660" with its mode, or "@abstract"
+ */
 int sock_listen(const struct sockopt *so, const struct addr *at, int type);
+/* After the close of a listener: its file, if it has one, goes too */
+void sock_unlisten(const struct addr *at);
 /*
  * Process-wide: the bit added to each mark (0: none), and the interface that
  * unbound outbound sockets use ("" none; changed by the route monitor)

@@ -65,6 +65,8 @@ void stat_each(void (*fn)(const struct counter *s, void *arg), void *arg);
 	X(SESSIONS, "session limit") \
 	X(DESCRIPTORS, "descriptor limit") \
 	X(FAKE_UNKNOWN, "fake address without a mapping") \
+	X(LOOP, "original destination is our own listener") \
+	X(ORIGDST, "no original destination") \
 	X(ROUTE, "no outbound") \
 	X(BLOCKED, "blocked by rule")
 

@@ -5,5 +5,6 @@
 #include "gateway/core/inbound.h"
 
 extern const struct inbound_ops in_tun;
+extern const struct inbound_ops in_dokodemo; /* dokodemo-door, tunnel */
 
 #endif

@@ -1,0 +1,259 @@
+/*
+ * listen.c - Accepting TCP and unix connections for an inbound
+ *
+ *   readable -> accept4 up to LISTEN_BURST -> ses_new -> target -> ses_start
+ *   EMFILE, ENOMEM -> pause: a timer, not a loop; the kernel keeps the clients
+ *
+ * Socket options (mark, keepalive, TCP_NODELAY, congestion ...) are set on the
+ * listener; Linux clones them into what it accepts, IP_TRANSPARENT too.
+ */
+#include "gateway/core/listen.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "gateway/base/log.h"
+#include "gateway/core/fd_stream.h"
+#include "gateway/core/session.h"
+
+/* The client sees a reset, not a clean end */
+static void shed(int fd)
+{
+	struct linger cut = { .l_onoff = 1, .l_linger = 0 };
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &cut, sizeof(cut));
+	close(fd);
+}
+
+/* Who and where; a unix client counts as this host */
+static void set_ends(struct session *s, int fd,
+		     const struct sockaddr_storage *peer)
+{
+	static const uint8_t loopback[4] = { 127, 0, 0, 1 };
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+
+	s->source = addr_from_sockaddr(peer);
+	if (!getsockname(fd, (struct sockaddr *)&ss, &len))
+		s->local = addr_from_sockaddr(&ss);
+	if (s->source.kind == ADDR_NONE)
+		s->source = addr_v4(loopback, 0);
+	if (s->local.kind == ADDR_NONE)
+		s->local = addr_v4(loopback, 0);
+	s->orig = s->local;
+	s->target = s->local;
+}
+
+static void take(struct acceptor *a, int fd,
+		 const struct sockaddr_storage *peer)
+{
+	struct tcp_listener *tl = a->owner;
+	struct worker *w = a->job.worker;
+	struct stream *in = fd_stream_new(w, fd, NULL, false);
+	struct session *s;
+	int err;
+
+	if (!in) {
+		worker_drop(w, DROP_NO_MEMORY);
+		shed(fd);
+		return;
+	}
+	s = ses_new(w, tl->l.ib, NET_TCP, in);
+	if (!s) {
+		in->ops->close(in, -ECONNRESET);
+		return;
+	}
+	set_ends(s, fd, peer);
+	err = tl->target ? tl->target(a, fd, s) : 0;
+	if (err < 0)
+		ses_kill(s, err, 2);
+	else
+		ses_start(s);
+}
+
+/* No descriptor, no memory: not a reason to spin */
+static void pause_accept(struct acceptor *a, int err)
+{
+	struct worker *w = a->job.worker;
+
+	worker_drop(w, DROP_DESCRIPTORS);
+	if (!a->told)
+		log_warning("inbound [%s]: accept: %s; tried again each %d ms",
+			    a->owner->l.ib->tag, strerror(err),
+			    LISTEN_PAUSE_MS);
+	a->told = true;
+	timer_set(&w->wheel, &a->pause, LISTEN_PAUSE_MS);
+}
+
+static void pause_over(struct timer *t)
+{
+	job_ready(&container_of(t, struct acceptor, pause)->job);
+}
+
+static bool is_shortage(int err)
+{
+	return err == EMFILE || err == ENFILE || err == ENOBUFS ||
+	       err == ENOMEM;
+}
+
+static void acceptor_run(struct job *j)
+{
+	struct acceptor *a = container_of(j, struct acceptor, job);
+	struct sockaddr_storage peer;
+	socklen_t len;
+	int fd;
+
+	if (timer_armed(&a->pause))
+		return;
+	for (int i = 0; i < LISTEN_BURST; i++) {
+		len = sizeof(peer);
+		peer.ss_family = AF_UNSPEC;
+		fd = accept4(a->watch.fd, (struct sockaddr *)&peer, &len,
+			     SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			a->told = false;
+			take(a, fd, &peer);
+		} else if (errno == EAGAIN) {
+			watch_used_up(&a->watch, ST_READ);
+			break;
+		} else if (is_shortage(errno)) {
+			pause_accept(a, errno);
+			return;
+		} /* else: this connection had an error of its own */
+	}
+	watch_want(&a->watch, ST_READ);
+}
+
+static int acceptor_open(struct tcp_listener *tl, const struct inbound *ib,
+			 struct worker *w, uint16_t port)
+{
+	struct acceptor *a = calloc(1, sizeof(*a));
+	int fd, err;
+
+	if (!a)
+		return -ENOMEM;
+	a->at = ib->listen;
+	a->at.port = port;
+	a->owner = tl;
+	a->job = (struct job){ .run = acceptor_run, .worker = w };
+	timer_init(&a->pause, pause_over);
+	fd = sock_listen(&ib->sockopt, &a->at, SOCK_STREAM);
+	err = fd < 0 ? fd : watch_add(w, &a->watch, fd, &a->job);
+	if (err < 0) {
+		char text[ADDR_TEXT_MAX];
+
+		log_error("inbound [%s]: cannot listen on tcp %s: %s", ib->tag,
+			  addr_format(&a->at, text, sizeof(text)),
+			  strerror(-err));
+		if (fd >= 0)
+			close(fd);
+		free(a);
+		return err;
+	}
+	watch_want(&a->watch, ST_READ);
+	a->next = tl->acceptors;
+	tl->acceptors = a;
+	return 0;
+}
+
+bool listen_next_port(const struct inbound *ib, uint32_t *at)
+{
+	uint32_t best = UINT32_MAX;
+
+	for (unsigned int i = 0; i < ib->port_count; i++) {
+		uint32_t p = ib->ports[i].lo;
+
+		if (p <= *at)
+			p = *at + 1;
+		if (p <= ib->ports[i].hi && p < best)
+			best = p;
+	}
+	*at = best;
+	return best != UINT32_MAX;
+}
+
+int listen_start(struct tcp_listener *tl, const struct inbound *ib,
+		 struct worker *w)
+{
+	uint32_t port = 0;
+	int err = 0;
+
+	tl->l.ib = ib;
+	tl->l.worker = w;
+	if (ib->listen.kind == ADDR_NAME)
+		return w->index ? 0 : acceptor_open(tl, ib, w, 0);
+	while (!err && listen_next_port(ib, &port))
+		err = acceptor_open(tl, ib, w, (uint16_t)port);
+	if (err)
+		listen_stop(tl);
+	return err;
+}
+
+void listen_stop(struct tcp_listener *tl)
+{
+	struct acceptor *a, *next;
+
+	for (a = tl->acceptors; a; a = next) {
+		int fd = a->watch.fd;
+
+		next = a->next;
+		job_forget(&a->job);
+		timer_cancel(&a->pause);
+		watch_del(a->job.worker, &a->watch);
+		close(fd);
+		/* a reload's new listener comes after us: the file is ours */
+		if (a->at.kind == ADDR_NAME)
+			sock_unlisten(&tl->l.ib->listen);
+		free(a);
+	}
+	tl->acceptors = NULL;
+}
+
+static bool same_address(const struct addr *a, const struct addr *b)
+{
+	if (a->kind != b->kind)
+		return false;
+	if (a->kind == ADDR_NAME)
+		return !strcmp(a->name, b->name);
+	return addr_eq_host(a, b);
+}
+
+bool listen_same(const struct inbound *a, const struct inbound *b)
+{
+	const struct sockopt *x = &a->sockopt, *y = &b->sockopt;
+	uint32_t pa = 0, pb = 0;
+	bool more = true;
+
+	while (more) {
+		more = listen_next_port(a, &pa);
+		if (listen_next_port(b, &pb) != more || pa != pb)
+			return false;
+	}
+	return same_address(&a->listen, &b->listen) && x->mark == y->mark &&
+	       !strcmp(x->interface, y->interface) && x->tfo == y->tfo &&
+	       x->keep_idle_s == y->keep_idle_s &&
+	       x->keep_interval_s == y->keep_interval_s &&
+	       x->user_timeout_ms == y->user_timeout_ms &&
+	       x->window_clamp == y->window_clamp && x->max_seg == y->max_seg &&
+	       !strcmp(x->congestion, y->congestion) && x->mptcp == y->mptcp &&
+	       x->v6only == y->v6only && x->tproxy == y->tproxy;
+}
+
+bool listen_is_local(const struct addr *a)
+{
+	int family = a->kind == ADDR_V6 ? AF_INET6 : AF_INET;
+	int fd = sock_open_local(NULL, family, SOCK_DGRAM);
+	struct sockaddr_storage ss;
+	struct addr any_port = *a;
+	bool local;
+
+	if (fd < 0)
+		return false;
+	any_port.port = 0;
+	local = !bind(fd, (struct sockaddr *)&ss,
+		      addr_to_sockaddr(&any_port, family, &ss));
+	close(fd);
+	return local;
+}

@@ -1,0 +1,37 @@
+/* conf.h - What the settings of several inbounds have in common */
+#ifndef PROXY_IN_CONF_H
+#define PROXY_IN_CONF_H
+
+#include <stdbool.h>
+
+#include "gateway/base/arena.h"
+#include "gateway/core/inbound.h"
+
+#define IN_ACCOUNTS 1024
+
+/**
+ * struct in_account - A user of an inbound
+ * @user:	Name, also the session's user for rules; never NULL
+ * @pass_key:	Never logged
+ */
+struct in_account {
+	const char *user, *pass_key;
+};
+
+struct in_accounts {
+	struct in_account *v;
+	unsigned int count;
+};
+
+/* "listen" and "port" say a place. 0, or -EINVAL after diag */
+int in_need_port(struct jobj *o, const struct inbound *ib);
+/* "accounts" or "users": [{"user", "pass"}]. 0 or -errno after diag */
+int in_parse_accounts(struct jobj *o, struct in_accounts *out,
+		      struct arena *a);
+/* The account of this name and password, compared in constant time; or NULL */
+const struct in_account *in_account_find(const struct in_accounts *a,
+					 const char *user, const char *pass);
+/* Same accounts in the same order? */
+bool in_accounts_eq(const struct in_accounts *a, const struct in_accounts *b);
+
+#endif
