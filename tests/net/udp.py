@@ -7,8 +7,11 @@
   cone ADDR PORT OTHER  one socket: two destinations see one outer port; a third
                         party that was never addressed gets through
   flood ADDR N M        N source ports to one destination, one source port to M
+  segments ADDR PORT    one send of 11 datagrams (UDP_SEGMENT); their echoes, read
+                        one by one and coalesced (UDP_GRO)
   ask ADDR PORT [N]     N requests, each from a new port; prints ok=N
 """
+import os
 import socket
 import sys
 import time
@@ -106,6 +109,23 @@ def ask(a, port, n):
     print("ok=%d" % ok)
 
 
+def segments(a, port):
+    data = bytes((i * 7 + i // 1200) & 255 for i in range(12055))
+    for gro in 0, 1:
+        s = sock(a)
+        s.bind(("", 4000 + os.getpid() % 900 + gro))
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        s.setsockopt(socket.IPPROTO_UDP, 104, gro)
+        size = (1200).to_bytes(2, sys.byteorder)
+        s.sendmsg([data], [(socket.IPPROTO_UDP, 103, size)], 0, (a, port))
+        got = []
+        while sum(map(len, got)) < len(data):
+            got.append(s.recv(65536))
+        assert b"".join(got) == data
+        assert gro or [len(x) for x in got] == [1200] * 10 + [55], got
+    print("segments ok")
+
+
 cmd, args = sys.argv[1], sys.argv[2:]
 if cmd == "serve":
     serve(int(args[0]))
@@ -113,5 +133,7 @@ elif cmd == "cone":
     cone(args[0], int(args[1]), args[2])
 elif cmd == "flood":
     flood(args[0], int(args[1]), int(args[2]))
+elif cmd == "segments":
+    segments(args[0], int(args[1]))
 elif cmd == "ask":
     ask(args[0], int(args[1]), int(args[2]) if len(args) > 2 else 1)

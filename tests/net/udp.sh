@@ -16,11 +16,13 @@ bg "$S" echo6 "$NT" udp-serve -l fd03::1 7777 echo
 wait_port "$S" udp 7777
 bg "$S" where python3 "$PY" serve 8888
 wait_port "$S" udp 8888
+# The address is what the gateway's own traffic into the TUN comes from
 start_culvert <<-'END'
 	{
 	  "log": { "loglevel": "warning" },
 	  "inbounds": [ { "tag": "lan", "protocol": "tun",
-	    "settings": { "name": "culvert0", "mtu": 1500 } } ],
+	    "settings": { "name": "culvert0", "mtu": 1500,
+	      "gateway": [ "172.30.255.1/30", "fd6c:7663::1/126" ] } } ],
 	  "routing": { "rules": [
 	    { "ip": [ "10.3.0.9", "fd03::9" ], "outboundTag": "block" } ] },
 	  "outbounds": [ { "tag": "direct", "protocol": "freedom" },
@@ -73,6 +75,19 @@ after=$(rss culvert)
 echo "   resident KiB before $before, after $after; descriptors $(fds culvert)"
 [ "$SLOW" -gt 1 ] || le "memory grown, KiB" $((after - before)) 100000
 ok "still alive" alive culvert
+
+echo "-- super-packets: the gateway's own traffic keeps its segments on the TUN"
+# only what is not culvert's goes there: that has no source port 4000 to 4999
+for f in -4 -6; do
+	ip -n "$G" $f rule add pref 76 ipproto udp sport 4000-4999 \
+		lookup 77 || fail "rule"
+done
+for a in 10.3.0.1 fd03::1; do
+	eq "segments $a" "$(on "$G" python3 "$PY" segments $a 7777 2>&1)" \
+		"segments ok"
+	matches "$a went through the TUN" "$(cat "$TMP/culvert.log")" \
+		":4[0-9]{3} accepted udp:\[?$a\]?:7777"
+done
 
 stop culvert
 eq "exit code" "$RC" 0
