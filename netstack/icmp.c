@@ -43,11 +43,11 @@ static void icmp_send(struct netstack *ns, uint8_t *p, size_t n,
 		      const struct addr *src, const struct addr *dst)
 {
 	struct iovec iov = { p, n };
-	bool v6 = src->kind == ADDR_V6;
+	struct ip_msg msg = { .src = src, .dst = dst, .l4 = &iov, .cnt = 1 };
 
+	msg.proto = src->kind == ADDR_V6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
 	icmp_checksum(p, n, src, dst);
-	ip_send(ns, src, dst, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, &iov, 1,
-		NULL);
+	ip_send(ns, &msg, NULL);
 }
 
 void icmp_input(struct netstack *ns, struct packet *p)

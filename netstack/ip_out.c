@@ -103,7 +103,7 @@ static int slice(const struct iovec *in, int cnt, size_t off, size_t len,
 }
 
 static int send_fragments(struct netstack *ns, struct ip_head *h,
-			  const struct iovec *l4, int cnt, size_t len)
+			  const struct ip_msg *msg, size_t len)
 {
 	size_t head = is_v6(h->src) ? IP6_HEADER + IP6_FRAGMENT : IP4_HEADER;
 	uint8_t buf[IP6_HEADER + IP6_FRAGMENT];
@@ -121,7 +121,7 @@ static int send_fragments(struct netstack *ns, struct ip_head *h,
 		h->more = h->offset + take < len;
 		iov[0].iov_base = buf;
 		iov[0].iov_len = put_head(buf, h, take);
-		n = slice(l4, cnt, h->offset, take, iov + 1);
+		n = slice(msg->l4, msg->cnt, h->offset, take, iov + 1);
 		err = tun_send(ns, &none, iov, n + 1);
 		if (err)
 			return err; /* the rest would be of no use */
@@ -129,28 +129,15 @@ static int send_fragments(struct netstack *ns, struct ip_head *h,
 	return 0;
 }
 
-int ip_send(struct netstack *ns, const struct addr *src, const struct addr *dst,
-	    uint8_t proto, const struct iovec *l4, int cnt,
-	    const struct vnet *offload)
+static int send_whole(struct netstack *ns, const struct ip_head *h,
+		      const struct ip_msg *msg, size_t len,
+		      const struct vnet *offload)
 {
-	struct ip_head h = {
-		.src = src, .dst = dst, .proto = proto, .id = rand_u32()
-	};
 	uint8_t buf[IP6_HEADER + IP6_FRAGMENT];
 	struct iovec iov[IP_OUT_IOV + 1];
+	size_t head = put_head(buf, h, len);
 	struct vnet vnet = { 0 };
-	size_t len = 0, head;
-	int i;
 
-	if (cnt > IP_OUT_IOV || src->kind != dst->kind || !addr_is_ip(src))
-		return -EINVAL;
-	for (i = 0; i < cnt; i++)
-		len += l4[i].iov_len;
-	if (len + (is_v6(src) ? 0 : IP4_HEADER) > UINT16_MAX)
-		return -EMSGSIZE;
-	if (!offload && !ip_fits(ns, is_v6(src), len))
-		return send_fragments(ns, &h, l4, cnt, len);
-	head = put_head(buf, &h, len);
 	if (offload) {
 		vnet = *offload;
 		vnet.csum_start = (uint16_t)(vnet.csum_start + head);
@@ -158,6 +145,29 @@ int ip_send(struct netstack *ns, const struct addr *src, const struct addr *dst,
 	}
 	iov[0].iov_base = buf;
 	iov[0].iov_len = head;
-	memcpy(iov + 1, l4, (size_t)cnt * sizeof(*l4));
-	return tun_send(ns, &vnet, iov, cnt + 1);
+	memcpy(iov + 1, msg->l4, (size_t)msg->cnt * sizeof(*msg->l4));
+	return tun_send(ns, &vnet, iov, msg->cnt + 1);
+}
+
+int ip_send(struct netstack *ns, const struct ip_msg *msg,
+	    const struct vnet *offload)
+{
+	struct ip_head h = { .src = msg->src,
+			     .dst = msg->dst,
+			     .proto = msg->proto,
+			     .id = rand_u32() };
+	bool v6 = is_v6(msg->src);
+	size_t len = 0;
+	int i;
+
+	if (msg->cnt > IP_OUT_IOV || msg->src->kind != msg->dst->kind ||
+	    !addr_is_ip(msg->src))
+		return -EINVAL;
+	for (i = 0; i < msg->cnt; i++)
+		len += msg->l4[i].iov_len;
+	if (len + (v6 ? 0 : IP4_HEADER) > UINT16_MAX)
+		return -EMSGSIZE;
+	if (!offload && !ip_fits(ns, v6, len))
+		return send_fragments(ns, &h, msg, len);
+	return send_whole(ns, &h, msg, len, offload);
 }

@@ -21,8 +21,20 @@ struct vnet;
 bool ip_fits(const struct netstack *ns, bool v6, size_t l4_len);
 
 /**
+ * struct ip_msg - An L4 message to be sent
+ * @src, @dst:	Of one family
+ * @l4, @cnt:	Its pieces, L4 header first
+ * @proto:	IPPROTO_UDP ...
+ */
+struct ip_msg {
+	const struct addr *src, *dst;
+	const struct iovec *l4;
+	int cnt;
+	uint8_t proto;
+};
+
+/**
  * ip_send() - Put an IP header in front of an L4 message and write it
- * @src, @dst:	Of one family; @l4, @cnt: the message with its L4 header
  * @offload:	What the device shall do (ns->vnet_hdr only): gso, or the checksum
  *		of a message that ip_fits(); csum_start is relative to the L4
  *		header. NULL: the checksum is complete
@@ -31,8 +43,7 @@ bool ip_fits(const struct netstack *ns, bool v6, size_t l4_len);
  *
  * Return: 0 or -errno (treat as loss)
  */
-int ip_send(struct netstack *ns, const struct addr *src, const struct addr *dst,
-	    uint8_t proto, const struct iovec *l4, int cnt,
+int ip_send(struct netstack *ns, const struct ip_msg *msg,
 	    const struct vnet *offload);
 
 #endif

@@ -198,6 +198,7 @@ static void end_write(struct udp_end *e, const struct pkt *v, int k)
 	const struct addr *src = &v->peer, *dst = &e->client;
 	uint8_t h[UDP_HEADER] = { 0 };
 	struct iovec iov[UDP_SEGMENTS + 1];
+	struct ip_msg msg = { src, dst, iov, k + 1, IPPROTO_UDP };
 	struct vnet vnet = { 0 };
 	size_t len = UDP_HEADER;
 	bool offload;
@@ -223,8 +224,7 @@ static void end_write(struct udp_end *e, const struct pkt *v, int k)
 		vnet.gso = GSO_UDP;
 		vnet.gso_size = (uint16_t)v->len;
 	}
-	if (ip_send(ns, src, dst, IPPROTO_UDP, iov, k + 1,
-		    offload ? &vnet : NULL))
+	if (ip_send(ns, &msg, offload ? &vnet : NULL))
 		worker_drop(ns->worker, DROP_UDP_SEND);
 }
 

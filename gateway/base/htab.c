@@ -8,7 +8,7 @@
 
 int htab_init(struct htab *t, uint32_t slots)
 {
-	t->slot = calloc(slots, sizeof(*t->slot));
+	t->slot = calloc(slots, sizeof(struct hnode *));
 	if (!t->slot)
 		return -ENOMEM;
 	t->mask = slots - 1;
@@ -30,7 +30,7 @@ static void htab_grow(struct htab *t)
 
 	if (slots > HTAB_SLOTS_MAX)
 		return;
-	slot = calloc(slots, sizeof(*slot));
+	slot = calloc(slots, sizeof(struct hnode *));
 	if (!slot)
 		return;
 	for (i = 0; i <= t->mask; i++) {

@@ -81,18 +81,20 @@ static void map_timer(struct timer *t)
 /* End the least recently used map but @not_this; false: there is none */
 bool udp_evict_map(struct udp_room *r, const struct udp_map *not_this)
 {
-	struct list *p;
+	struct list *l = &r->worker->maps;
+	struct udp_map *m;
 
-	list_for_each (p, &r->worker->maps) {
-		struct udp_map *m = container_of(p, struct udp_map, node);
-
-		if (m == not_this)
-			continue;
-		worker_drop(r->worker, DROP_UDP_LIMIT);
-		udp_map_kill(m, -ENOBUFS);
-		return true;
+	if (list_empty(l))
+		return false;
+	m = list_first(l, struct udp_map, node);
+	if (m == not_this) {
+		if (m->node.next == l)
+			return false;
+		m = list_first(&m->node, struct udp_map, node);
 	}
-	return false;
+	worker_drop(r->worker, DROP_UDP_LIMIT);
+	udp_map_kill(m, -ENOBUFS);
+	return true;
 }
 
 static void source_evict(struct udp_room *r, struct udp_source *s)

@@ -174,18 +174,17 @@ static void flow_timer(struct timer *t)
 static struct udp_flow *flow_alloc(struct udp_map *m, const struct addr *dest)
 {
 	struct udp_flow *f = calloc(1, sizeof(*f));
-	char *name;
 
 	if (!f)
 		return NULL;
 	f->dest = *dest;
 	if (dest->kind == ADDR_NAME) {
-		name = strndup(dest->name, dest->len);
-		if (!name) {
+		f->name = strndup(dest->name, dest->len);
+		if (!f->name) {
 			free(f);
 			return NULL;
 		}
-		f->dest.name = name;
+		f->dest.name = f->name;
 	}
 	f->map = m;
 	f->tail = &f->head;
@@ -246,8 +245,7 @@ void udp_flow_free(struct udp_flow *f)
 	udp_leg_leave(f);
 	wait_free(f);
 	list_del(&f->in_map);
-	if (f->dest.kind == ADDR_NAME)
-		free((void *)(uintptr_t)f->dest.name);
+	free(f->name);
 	free(f);
 }
 

@@ -107,7 +107,7 @@ struct udp_wait {
 /**
  * struct udp_flow - What one client address sends to one destination
  * @session:	NULL when only the refusal is remembered
- * @dest:	As the client addressed it; a name is an owned copy
+ * @dest:	As the client addressed it; @name: owned copy behind it, or NULL
  * @peer:	As the leg addresses it; a name is the session's
  * @gone:	Detached: no packet finds it any more
  * @refused:	Routed to a block
@@ -121,6 +121,7 @@ struct udp_flow {
 	struct udp_leg *leg; /* NULL until open */
 	struct session *session;
 	struct addr dest, peer;
+	char *name;
 	struct udp_wait *head, **tail;
 	uint32_t waiting;
 	size_t wait_bytes;

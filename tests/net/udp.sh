@@ -17,6 +17,7 @@ wait_port "$S" udp 7777
 bg "$S" where python3 "$PY" serve 8888
 wait_port "$S" udp 8888
 # The address is what the gateway's own traffic into the TUN comes from
+# shellcheck disable=SC2119
 start_culvert <<-'END'
 	{
 	  "log": { "loglevel": "warning" },
