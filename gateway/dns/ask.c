@@ -68,9 +68,10 @@ static void query_end(struct dns_query *q)
 
 static void query_done(struct waiter *wt, const struct dns_outcome *o)
 {
-	struct dns_query *q = wt->family == DNS_V4 ?
-		container_of(wt, struct dns_query, wait[0]) :
-		container_of(wt, struct dns_query, wait[1]);
+	struct dns_query *q =
+		wt->family == DNS_V4 ?
+			container_of(wt, struct dns_query, wait[0]) :
+			container_of(wt, struct dns_query, wait[1]);
 	struct dns_req *r = q->req;
 
 	query_take(q, wt->family, o);

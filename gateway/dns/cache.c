@@ -128,7 +128,9 @@ static void entry_read(const struct dns_entry *e, uint32_t ttl,
 	unsigned int i;
 
 	*out = (struct dns_outcome){
-		.rcode = e->rcode, .count = e->count, .ttl = ttl,
+		.rcode = e->rcode,
+		.count = e->count,
+		.ttl = ttl,
 	};
 	for (i = 0; i < e->count; i++) {
 		out->ips[i].kind = e->family == DNS_V4 ? ADDR_V4 : ADDR_V6;
@@ -204,8 +206,8 @@ static struct dns_entry *entry_make(const struct dns_key *k,
 	return e;
 }
 
-void dns_cache_put(struct dns_cache *c, const struct dns_key *k,
-		   uint64_t now_s, const struct dns_outcome *o)
+void dns_cache_put(struct dns_cache *c, const struct dns_key *k, uint64_t now_s,
+		   const struct dns_outcome *o)
 {
 	uint32_t keep = keep_s(o);
 	struct dns_entry **at, *e;

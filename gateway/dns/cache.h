@@ -13,11 +13,11 @@
 
 #include "gateway/base/list.h"
 
-#define DNS_CACHE_MAX	  4096 /* entries; the least recently used goes */
+#define DNS_CACHE_MAX     4096 /* entries; the least recently used goes */
 #define DNS_CACHE_TTL_MAX 86400 /* seconds */
 #define DNS_CACHE_NEG_MAX 900 /* NXDOMAIN, no data */
 #define DNS_CACHE_NEG_DEF 10 /* the same without a SOA record */
-#define DNS_CACHE_FAIL	  5 /* SERVFAIL, REFUSED ...; at most 10 */
+#define DNS_CACHE_FAIL    5 /* SERVFAIL, REFUSED ...; at most 10 */
 
 struct dns_outcome;
 
@@ -50,8 +50,8 @@ enum cache_found dns_cache_get(struct dns_cache *c, const struct dns_key *k,
 			       uint64_t now_s, bool stale, uint32_t stale_s,
 			       struct dns_outcome *out);
 /* Keep an answer (rc 0 only) for its ttl within the limits above */
-void dns_cache_put(struct dns_cache *c, const struct dns_key *k,
-		   uint64_t now_s, const struct dns_outcome *o);
+void dns_cache_put(struct dns_cache *c, const struct dns_key *k, uint64_t now_s,
+		   const struct dns_outcome *o);
 void dns_cache_flush(struct dns_cache *c);
 
 #endif

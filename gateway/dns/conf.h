@@ -13,9 +13,9 @@
 #include "gateway/dns/sysconf.h"
 
 #define DNS_SERVERS_MAX 32
-#define DNS_HOSTS_TTL	10 /* seconds, as Xray */
-#define DNS_FAKE_TTL	1
-#define DNS_ALIAS_MAX	5 /* names after each other in hosts */
+#define DNS_HOSTS_TTL   10 /* seconds, as Xray */
+#define DNS_FAKE_TTL    1
+#define DNS_ALIAS_MAX   5 /* names after each other in hosts */
 
 enum server_kind {
 	SERVER_UDP,

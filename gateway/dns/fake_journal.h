@@ -15,10 +15,10 @@
 
 #include "gateway/dns/fake_pool.h"
 
-#define FAKE_HEAD_BYTES	  44
+#define FAKE_HEAD_BYTES   44
 #define FAKE_RECORD_BYTES 10 /* without the name */
-#define FAKE_RECORD_MAX	  (FAKE_RECORD_BYTES + 255)
-#define FAKE_FILE_MAX	  (256u << 20)
+#define FAKE_RECORD_MAX   (FAKE_RECORD_BYTES + 255)
+#define FAKE_FILE_MAX     (256u << 20)
 
 void fake_head_encode(uint8_t out[FAKE_HEAD_BYTES], const struct fake_pool *p);
 /* Bytes written, at most FAKE_RECORD_MAX */

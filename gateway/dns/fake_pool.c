@@ -16,7 +16,7 @@
 #include "gateway/base/compat.h"
 #include "gateway/base/hash.h"
 
-#define FIRST_SLOTS 64
+#define FIRST_SLOTS   64
 #define HOST_BITS_MAX 62 /* of a v6 subnet only the low bits are used */
 
 static unsigned int host_bits(const struct cidr *net)

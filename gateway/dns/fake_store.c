@@ -25,11 +25,11 @@
 #include "gateway/base/rand.h"
 #include "gateway/dns/fake_journal.h"
 
-#define CHUNK_SLOTS	256 /* copied a lock while rewriting */
-#define BATCH_MS	20 /* between two writes */
-#define RETRY_MS	10000 /* after a failed one */
-#define STACK_BYTES	(256u << 10)
-#define REWRITE_MIN	(64u << 10) /* smaller files are left as they are */
+#define CHUNK_SLOTS 256 /* copied a lock while rewriting */
+#define BATCH_MS    20 /* between two writes */
+#define RETRY_MS    10000 /* after a failed one */
+#define STACK_BYTES (256u << 10)
+#define REWRITE_MIN (64u << 10) /* smaller files are left as they are */
 
 struct writer {
 	struct fake_store *s;

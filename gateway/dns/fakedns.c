@@ -14,7 +14,7 @@
 #include "gateway/core/worker.h"
 #include "gateway/dns/fake_store.h"
 
-#define POOLS_MAX 8
+#define POOLS_MAX  8
 #define DEFAULT_V4 "198.18.0.0/15"
 #define DEFAULT_V6 "fc00::/18"
 
@@ -32,8 +32,8 @@ static bool store_same(const struct fake_store *s, const struct cidr *net,
 {
 	return s->pool.size == size && s->pool.net.kind == net->kind &&
 	       s->pool.net.bits == net->bits &&
-	       !memcmp(s->pool.net.ip, net->ip, addr_ip_len(&(struct addr){
-				       .kind = net->kind })) &&
+	       !memcmp(s->pool.net.ip, net->ip,
+		       addr_ip_len(&(struct addr){ .kind = net->kind })) &&
 	       !strcmp(s->path ? s->path : "", path ? path : "");
 }
 
@@ -88,7 +88,8 @@ static void pool_parse(struct fakedns *f, const struct fakedns *old,
 	if (rc == -ERANGE)
 		diag_error(d, node, "poolSize",
 			   "must be below the number of addresses of %s, "
-			   "got %lld", text, (long long)size);
+			   "got %lld",
+			   text, (long long)size);
 	else if (rc == -ENOSPC)
 		diag_error(d, node, NULL, "at most %d pools", POOLS_MAX);
 	else if (rc == -EINVAL)
@@ -131,8 +132,7 @@ struct fakedns *fakedns_parse(struct diag *d, const cJSON *node,
 	if (!node)
 		pools_default(f, old, d, needed);
 	else if (cJSON_IsArray(node))
-		cJSON_ArrayForEach(item, node)
-			pool_parse(f, old, d, item);
+		cJSON_ArrayForEach(item, node) pool_parse(f, old, d, item);
 	else
 		pool_parse(f, old, d, node);
 	if (d->errors == errors && f->count)
@@ -206,7 +206,7 @@ int fakedns_addr(struct fakedns *f, const char *name, uint8_t kind,
 		return -EINVAL;
 	for (i = 0; i < f->count; i++)
 		if (f->stores[i]->pool.net.kind == kind)
-			return fake_store_addr(f->stores[i], clean,
-					       (size_t)len, out);
+			return fake_store_addr(f->stores[i], clean, (size_t)len,
+					       out);
 	return -ENOENT;
 }

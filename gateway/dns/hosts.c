@@ -39,9 +39,9 @@ static bool value_parse(struct dns *dns, struct diag *d, const cJSON *node,
 	}
 	len = addr_clean_name(text, strlen(text), clean);
 	if (!alone || len <= 0) {
-		diag_error(d, node, NULL, alone ?
-			   "must be an address, a name or #0 to #15" :
-			   "must be an address");
+		diag_error(d, node, NULL,
+			   alone ? "must be an address, a name or #0 to #15" :
+				   "must be an address");
 		return false;
 	}
 	e->alias = arena_strndup(&dns->arena, clean, (size_t)len);
@@ -67,8 +67,7 @@ static void entry_parse(struct dns *dns, struct diag *d, const cJSON *node,
 		value_parse(dns, d, node, true, e);
 		return;
 	}
-	cJSON_ArrayForEach(item, node)
-		value_parse(dns, d, item, n == 1, e);
+	cJSON_ArrayForEach(item, node) value_parse(dns, d, item, n == 1, e);
 }
 
 void hosts_parse(struct dns *dns, struct diag *d, const cJSON *node)
@@ -89,7 +88,8 @@ void hosts_parse(struct dns *dns, struct diag *d, const cJSON *node)
 				   ((size_t)n + 1) * sizeof(*dns->entries));
 	if (!dns->hosts || !dns->entries)
 		return;
-	cJSON_ArrayForEach(item, node) {
+	cJSON_ArrayForEach(item, node)
+	{
 		if (dommap_add(dns->hosts, item->string, DOM_PLAIN_FULL,
 			       dns->entry_count, err) < 0)
 			diag_error(d, item, NULL, "%s", err);

@@ -16,19 +16,28 @@
 #include "gateway/core/config.h"
 #include "gateway/dns/conf.h"
 
-#define DEFAULT_TAG	"culvert.dns"
+#define DEFAULT_TAG     "culvert.dns"
 #define DEFAULT_TIMEOUT 4000
 
 static const struct jword strategies[] = {
-	{ "UseIP", DNS_V4 | DNS_V6 },	{ "Use_IP", DNS_V4 | DNS_V6 },
-	{ "Use-IP", DNS_V4 | DNS_V6 },	{ "UseSys", DNS_V4 | DNS_V6 },
-	{ "UseSystem", DNS_V4 | DNS_V6 }, { "Use_Sys", DNS_V4 | DNS_V6 },
-	{ "UseIPv4", DNS_V4 },		{ "UseIP4", DNS_V4 },
-	{ "Use_IPv4", DNS_V4 },		{ "Use-IPv4", DNS_V4 },
-	{ "UseIP_v4", DNS_V4 },		{ "Use_IP_v4", DNS_V4 },
-	{ "UseIPv6", DNS_V6 },		{ "UseIP6", DNS_V6 },
-	{ "Use_IPv6", DNS_V6 },		{ "Use-IPv6", DNS_V6 },
-	{ "UseIP_v6", DNS_V6 },		{ "Use_IP_v6", DNS_V6 },
+	{ "UseIP", DNS_V4 | DNS_V6 },
+	{ "Use_IP", DNS_V4 | DNS_V6 },
+	{ "Use-IP", DNS_V4 | DNS_V6 },
+	{ "UseSys", DNS_V4 | DNS_V6 },
+	{ "UseSystem", DNS_V4 | DNS_V6 },
+	{ "Use_Sys", DNS_V4 | DNS_V6 },
+	{ "UseIPv4", DNS_V4 },
+	{ "UseIP4", DNS_V4 },
+	{ "Use_IPv4", DNS_V4 },
+	{ "Use-IPv4", DNS_V4 },
+	{ "UseIP_v4", DNS_V4 },
+	{ "Use_IP_v4", DNS_V4 },
+	{ "UseIPv6", DNS_V6 },
+	{ "UseIP6", DNS_V6 },
+	{ "Use_IPv6", DNS_V6 },
+	{ "Use-IPv6", DNS_V6 },
+	{ "UseIP_v6", DNS_V6 },
+	{ "Use_IP_v6", DNS_V6 },
 };
 
 static const struct {
@@ -49,13 +58,13 @@ static const struct {
 
 /* What "localhost" owns besides its own domains */
 static const char *const local_names[] = {
-	"dotless:",	   "domain:local",   "domain:localdomain",
+	"dotless:",         "domain:local",   "domain:localdomain",
 	"domain:localhost", "domain:lan",     "domain:home.arpa",
-	"domain:example",  "domain:invalid", "domain:test",
+	"domain:example",   "domain:invalid", "domain:test",
 };
 
 /* Queries of our own: no idle wait of minutes behind a lost answer */
-static const struct policy own_policy = { 10000, 10000, 1000,  1000,
+static const struct policy own_policy = { 10000,    10000, 1000, 1000,
 					  64 << 10, false, false };
 
 static const struct inbound_ops own_inbound = { .name = "dns" };
@@ -247,8 +256,8 @@ static void domains_add(struct dns *dns, struct dns_server *s, struct jobj *o)
 }
 
 /* Everything of a server object but its address */
-static void options_parse(struct dns *dns, struct jobj *o,
-			  struct dns_server *s, const struct defaults *def)
+static void options_parse(struct dns *dns, struct jobj *o, struct dns_server *s,
+			  const struct defaults *def)
 {
 	bool star = false;
 
@@ -263,12 +272,12 @@ static void options_parse(struct dns *dns, struct jobj *o,
 	s->avoid_unexpected = star;
 	s->skip_fallback = j_bool(o, "skipFallback", false);
 	s->final_query = j_bool(o, "finalQuery", false);
-	s->families = (uint8_t)(def->families &
-				j_word(o, "queryStrategy", strategies,
-				       ARRAY_SIZE(strategies),
-				       DNS_V4 | DNS_V6));
-	s->timeout_ms = (uint32_t)j_int(o, "timeoutMs", DEFAULT_TIMEOUT, 0,
-					600000);
+	s->families =
+		(uint8_t)(def->families & j_word(o, "queryStrategy", strategies,
+						 ARRAY_SIZE(strategies),
+						 DNS_V4 | DNS_V6));
+	s->timeout_ms =
+		(uint32_t)j_int(o, "timeoutMs", DEFAULT_TIMEOUT, 0, 600000);
 	if (!s->timeout_ms)
 		s->timeout_ms = DEFAULT_TIMEOUT;
 	s->cache_off = j_bool(o, "disableCache", def->cache_off);
@@ -300,8 +309,8 @@ static void server_object(struct dns *dns, struct diag *d, const cJSON *node,
 		return;
 	text = j_need_str(&o, "address");
 	port = (uint16_t)j_int(&o, "port", 53, 0, 65535);
-	if (*text && address_parse(dns, d, node, "address", text,
-				   port ? port : 53, s))
+	if (*text &&
+	    address_parse(dns, d, node, "address", text, port ? port : 53, s))
 		options_parse(dns, &o, s, def);
 	tag = j_str(&o, "tag", NULL);
 	if (tag && *tag)
@@ -336,11 +345,11 @@ static void servers_parse(struct dns *dns, struct jobj *o,
 	const cJSON *list = j_array(o, "servers"), *item;
 	unsigned int i;
 
-	cJSON_ArrayForEach(item, list)
-		server_parse(dns, o->d, item, def);
+	cJSON_ArrayForEach(item, list) server_parse(dns, o->d, item, def);
 	if (!dns->count) {
 		dns->servers[0] = (struct dns_server){
-			.kind = SERVER_SYSTEM, .name = "localhost",
+			.kind = SERVER_SYSTEM,
+			.name = "localhost",
 		};
 		server_defaults(&dns->servers[0], def);
 		dns->count = 1;
@@ -366,8 +375,7 @@ static void object_parse(struct dns *dns, struct jobj *o)
 	dns->tag = arena_strdup(&dns->arena, *tag ? tag : DEFAULT_TAG);
 	def.tag = dns->tag;
 	def.families = (uint8_t)j_word(o, "queryStrategy", strategies,
-				       ARRAY_SIZE(strategies),
-				       DNS_V4 | DNS_V6);
+				       ARRAY_SIZE(strategies), DNS_V4 | DNS_V6);
 	def.cache_off = j_bool(o, "disableCache", false);
 	def.serve_stale = j_bool(o, "serveStale", false);
 	def.stale_s = (uint32_t)j_int(o, "serveExpiredTTL", 0, 0, UINT32_MAX);

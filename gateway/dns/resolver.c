@@ -31,9 +31,9 @@
 #include "gateway/core/worker.h"
 #include "gateway/dns/upstream.h"
 
-#define BUCKETS	       64
-#define LOOKUPS_MAX    4096 /* of a worker; more are refused */
-#define RESEND_PART    3 /* a UDP query goes out again after timeout / 3 */
+#define BUCKETS         64
+#define LOOKUPS_MAX     4096 /* of a worker; more are refused */
+#define RESEND_PART     3 /* a UDP query goes out again after timeout / 3 */
 #define STRAIGHT_MIN_MS 1000 /* for one of several system servers */
 
 /**
@@ -123,9 +123,10 @@ static void log_lookup(const struct config *cfg, const char *server,
 		n += (size_t)snprintf(line + n, sizeof(line) - n, " %dms", ms);
 	if (o->rc || !o->count)
 		snprintf(line + n, sizeof(line) - n, " <%s>",
-			 o->rc ? strerror(-o->rc) :
+			 o->rc                    ? strerror(-o->rc) :
 			 o->rcode == DNS_NXDOMAIN ? "no such name" :
-			 o->rcode ? "server failure" : "empty response");
+			 o->rcode                 ? "server failure" :
+						    "empty response");
 	log_access(line);
 }
 
@@ -194,8 +195,9 @@ void dns_worker_stop(struct worker *w)
 		return;
 	for (i = 0; i < BUCKETS; i++)
 		while (!list_empty(&r->buckets[i]))
-			lookup_finish(list_first(&r->buckets[i], struct lookup,
-						 node), &cancelled);
+			lookup_finish(
+				list_first(&r->buckets[i], struct lookup, node),
+				&cancelled);
 	list_del(&r->flusher.node);
 	ses_reap(w); /* queries' sessions and maps point into their config */
 	udp_reap(w);
@@ -234,7 +236,8 @@ static void found_outcome(const struct lookup *l, struct dns_outcome *o,
 	uint8_t i;
 
 	*o = (struct dns_outcome){
-		.rcode = l->found.rcode, .ttl = l->found.ttl,
+		.rcode = l->found.rcode,
+		.ttl = l->found.ttl,
 	};
 	for (i = 0; i < l->found.count; i++) {
 		o->ips[i].kind = l->found.ips[i].kind;
@@ -270,8 +273,8 @@ static void lookup_finish(struct lookup *l, const struct dns_outcome *o)
 	list_add_tail(&l->room->dying, &l->node);
 	l->room->count--;
 	while (!list_empty(&l->waiters)) {
-		struct waiter *wt = list_first(&l->waiters, struct waiter,
-					       node);
+		struct waiter *wt =
+			list_first(&l->waiters, struct waiter, node);
 
 		list_del(&wt->node);
 		wt->lookup = NULL;
@@ -313,8 +316,8 @@ static int server_addr(struct lookup *l, const struct dns_server *s,
 		*to = s->addr;
 		return 0;
 	}
-	l->nameserver_count = sysconf_servers(&l->dns->sys,
-					      l->room->worker->now_ms, list);
+	l->nameserver_count =
+		sysconf_servers(&l->dns->sys, l->room->worker->now_ms, list);
 	if (l->nameserver >= l->nameserver_count)
 		return -ENOENT;
 	*to = list[l->nameserver];
@@ -542,7 +545,7 @@ static struct lookup *lookup_find(struct dns_room *r, const struct dns *dns,
 {
 	struct list *p, *head = &r->buckets[hash % BUCKETS];
 
-	list_for_each(p, head) {
+	list_for_each (p, head) {
 		struct lookup *l = container_of(p, struct lookup, node);
 
 		if (l->hash == hash && l->dns == dns && l->family == family &&
@@ -600,8 +603,8 @@ static int lookup_start(struct lookup *l, struct waiter *wt,
 	}
 	if (l->stale) { /* the refresh goes on without the asker */
 		*out = l->last;
-		log_lookup(l->cfg, server_at(l)->name, "cache OPTIMISTE:",
-			   l->name, out, -1);
+		log_lookup(l->cfg, server_at(l)->name,
+			   "cache OPTIMISTE:", l->name, out, -1);
 		return 0;
 	}
 	wt->lookup = l;

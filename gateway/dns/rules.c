@@ -29,10 +29,8 @@ struct dns_rules {
 };
 
 static const struct jword actions[] = {
-	{ "direct", DNS_DIRECT },
-	{ "drop", DNS_DROP },
-	{ "return", DNS_RETURN },
-	{ "reject", DNS_RETURN },
+	{ "direct", DNS_DIRECT }, { "drop", DNS_DROP },
+	{ "return", DNS_RETURN }, { "reject", DNS_RETURN },
 	{ "hijack", DNS_HIJACK },
 };
 
@@ -56,8 +54,8 @@ void dns_rules_free(struct dns_rules *r)
 
 static struct dns_rules *rules_new(unsigned int max)
 {
-	return calloc(1, sizeof(struct dns_rules) +
-				 max * sizeof(struct dns_rule));
+	return calloc(1,
+		      sizeof(struct dns_rules) + max * sizeof(struct dns_rule));
 }
 
 static bool type_matches(const struct dns_rule *r, uint16_t type)
@@ -79,8 +77,7 @@ enum dns_action rules_find(const struct dns_rules *rules, const char *name,
 		const struct dns_rule *r = &rules->rule[i];
 
 		if (!type_matches(r, type) ||
-		    (r->domains &&
-		     !dommap_has(r->domains, name, strlen(name))))
+		    (r->domains && !dommap_has(r->domains, name, strlen(name))))
 			continue;
 		*rcode = r->rcode;
 		return (enum dns_action)r->action;
@@ -140,7 +137,8 @@ static void block_types(struct jobj *o, const cJSON *list, struct dns_rule *r)
 {
 	const cJSON *item;
 
-	cJSON_ArrayForEach(item, list) {
+	cJSON_ArrayForEach(item, list)
+	{
 		if (!cJSON_IsNumber(item) || item->valuedouble < 0 ||
 		    item->valuedouble > 65535 || r->range_count == RANGES_MAX) {
 			diag_error(o->d, item, NULL,
@@ -149,7 +147,8 @@ static void block_types(struct jobj *o, const cJSON *list, struct dns_rule *r)
 			return;
 		}
 		r->types[r->range_count++] = (struct port_range){
-			(uint16_t)item->valueint, (uint16_t)item->valueint,
+			(uint16_t)item->valueint,
+			(uint16_t)item->valueint,
 		};
 	}
 }
@@ -177,7 +176,7 @@ static struct dns_rules *legacy_parse(struct jobj *o, const cJSON *blocked)
 	p->types[1] = (struct port_range){ DNS_T_AAAA, DNS_T_AAAA };
 	p++->range_count = 2;
 	p->action = what == NON_IP_REJECT ? DNS_RETURN :
-		    what == NON_IP_DROP	  ? DNS_DROP :
+		    what == NON_IP_DROP   ? DNS_DROP :
 					    DNS_DIRECT;
 	p++->rcode = DNS_REFUSED;
 	r->count = (unsigned int)(p - r->rule);

@@ -77,7 +77,10 @@ static int answer_outcome(struct dns_serve *s, struct config *cfg,
 {
 	struct addr ips[DNS_MAX_IPS];
 	struct dns_reply r = {
-		.rcode = o->rcode, .count = o->count, .ttl = o->ttl, .ips = ips,
+		.rcode = o->rcode,
+		.count = o->count,
+		.ttl = o->ttl,
+		.ips = ips,
 	};
 	uint8_t i;
 
@@ -175,8 +178,9 @@ int dns_serve(struct worker *w, struct config *cfg,
 	if (err == -EBADMSG)
 		return s->rc = -ENOENT;
 	if (err)
-		return answer_code(s, &ask, q, err == -EOPNOTSUPP ?
-				   DNS_NOTIMP : DNS_FORMERR);
+		return answer_code(s, &ask, q,
+				   err == -EOPNOTSUPP ? DNS_NOTIMP :
+							DNS_FORMERR);
 	if (serve_arpa(cfg, s, &ask, q))
 		return s->rc;
 	action = rules_find(rules, ask.name, ask.type, &rcode);

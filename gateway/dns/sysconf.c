@@ -122,8 +122,8 @@ static bool host_grow(struct sysconf *s)
 
 	if (s->host_count & (s->host_count - 1)) /* full at powers of two */
 		return true;
-	h = realloc(s->host, (s->host_count ? s->host_count * 2 : 1) *
-				     sizeof(*h));
+	h = realloc(s->host,
+		    (s->host_count ? s->host_count * 2 : 1) * sizeof(*h));
 	if (!h)
 		return false;
 	s->host = h;

@@ -14,7 +14,7 @@
 #include "gateway/base/addr.h"
 
 #define SYSCONF_SERVERS 3 /* as libc */
-#define SYSCONF_BYTES	(4u << 20) /* of a file; the rest is ignored */
+#define SYSCONF_BYTES   (4u << 20) /* of a file; the rest is ignored */
 
 struct sysfile {
 	const char *path;
@@ -52,7 +52,6 @@ int sysconf_hosts(struct sysconf *s, uint32_t now_ms, const char *name,
 		  uint8_t kind, struct addr *out, int max);
 
 /* Pure: "nameserver" lines of @text (changed in place). Returns how many */
-unsigned int sysconf_parse_resolv(char *text,
-				  struct addr out[SYSCONF_SERVERS]);
+unsigned int sysconf_parse_resolv(char *text, struct addr out[SYSCONF_SERVERS]);
 
 #endif

@@ -331,7 +331,9 @@ void upstream_again(struct upstream *u)
 static void run_dgram(struct upstream *u)
 {
 	struct pkt v[4], q = {
-		.peer = u->to, .data = u->query + 2, .len = u->query_len - 2,
+		.peer = u->to,
+		.data = u->query + 2,
+		.len = u->query_len - 2,
 	};
 	int n, i;
 
@@ -372,8 +374,9 @@ static void run_stream(struct upstream *u)
 	if (n != -EAGAIN && !u->err)
 		u->err = n ? (int)n : -ECONNRESET;
 	if (!u->err)
-		u->s->ops->want(u->s, ST_READ | (u->sent < u->query_len ?
-						 ST_WRITE : 0));
+		u->s->ops->want(
+			u->s,
+			ST_READ | (u->sent < u->query_len ? ST_WRITE : 0));
 }
 
 void upstream_run(struct upstream *u)

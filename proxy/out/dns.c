@@ -121,8 +121,8 @@ static void question_failed(struct dns_end *e, struct question *q)
 
 	if (q->fwd.msg &&
 	    !dns_question_decode(q->fwd.msg + 2, q->fwd.len - 2, &ask))
-		n = dns_reply_encode(&ask, q->fwd.msg + 2, &r, out,
-				     sizeof(out), sizeof(out));
+		n = dns_reply_encode(&ask, q->fwd.msg + 2, &r, out, sizeof(out),
+				     sizeof(out));
 	copy = n > 0 ? malloc((size_t)n) : NULL;
 	if (!copy) {
 		question_free(e, q);
@@ -161,8 +161,7 @@ static int question_forward(struct dns_end *e, struct question *q,
 	return 0;
 }
 
-static struct question *question_new(struct dns_end *e,
-				     const struct addr *peer)
+static struct question *question_new(struct dns_end *e, const struct addr *peer)
 {
 	struct question *q = calloc(1, sizeof(*q));
 
@@ -213,7 +212,7 @@ static void end_poll(struct dns_end *e)
 {
 	struct list *p, *next;
 
-	list_for_each_safe(p, next, &e->pending) {
+	list_for_each_safe (p, next, &e->pending) {
 		struct question *q = container_of(p, struct question, node);
 		uint8_t *answer;
 		size_t len;
@@ -240,7 +239,7 @@ static void end_timer(struct timer *t)
 	struct dns_end *e = container_of(t, struct dns_end, timer);
 	struct list *p;
 
-	list_for_each(p, &e->pending)
+	list_for_each (p, &e->pending)
 		if (container_of(p, struct question, node)->forwarded) {
 			timer_set(&e->dial.worker->wheel, t, 1000);
 			break;
@@ -256,7 +255,10 @@ static struct dns_end *end_new(const struct outbound *ob, struct session *s,
 	if (!e)
 		return NULL;
 	e->dial = (struct dial){
-		.worker = s->job.worker, .job = job, .cfg = cfg, .ob = ob,
+		.worker = s->job.worker,
+		.job = job,
+		.cfg = cfg,
+		.ob = ob,
 	};
 	e->pass = dns_own_tag(cfg->dns, s->inbound_tag);
 	list_init(&e->pending);
@@ -377,8 +379,7 @@ static void dns_want(struct stream *s, unsigned int events)
 	struct dns_end *e = container_of(s, struct dns_end, s);
 
 	if ((events & ST_READ &&
-	     (!list_empty(&e->ready) ||
-	      (e->eof && list_empty(&e->pending)))) ||
+	     (!list_empty(&e->ready) || (e->eof && list_empty(&e->pending)))) ||
 	    (events & ST_WRITE && e->count < e->max))
 		job_ready(s->job);
 }
@@ -518,7 +519,9 @@ static int dns_out_parse(struct outbound *ob, struct jobj *settings,
 			 struct config *cfg)
 {
 	static const struct jword nets[] = {
-		{ "", 0 }, { "tcp", NET_TCP }, { "udp", NET_UDP },
+		{ "", 0 },
+		{ "tcp", NET_TCP },
+		{ "udp", NET_UDP },
 	};
 	struct dns_out_conf *conf = arena_alloc(&cfg->arena, sizeof(*conf));
 	const char *key;

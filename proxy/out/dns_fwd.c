@@ -74,7 +74,9 @@ static int take(const uint8_t *p, size_t n, uint8_t **answer, size_t *len)
 static int run_udp(struct dns_fwd *f, uint8_t **answer, size_t *len)
 {
 	struct pkt v[4], q = {
-		.peer = f->to, .data = f->msg + 2, .len = f->len - 2,
+		.peer = f->to,
+		.data = f->msg + 2,
+		.len = f->len - 2,
 	};
 	int n, i;
 
@@ -136,8 +138,8 @@ static int run_tcp(struct dns_fwd *f, uint8_t **answer, size_t *len)
 		return 0;
 	}
 	if (n == -EAGAIN)
-		f->s->ops->want(f->s, ST_READ | (f->sent < f->len ?
-						 ST_WRITE : 0));
+		f->s->ops->want(f->s,
+				ST_READ | (f->sent < f->len ? ST_WRITE : 0));
 	return (int)n;
 }
 

@@ -142,16 +142,15 @@ static int record_decode(const uint8_t *msg, size_t n, size_t *off,
 }
 
 /* Look for the OPT record among @count records */
-static int opt_find(const uint8_t *msg, size_t n, size_t off, unsigned int count,
-		    struct dns_question *q)
+static int opt_find(const uint8_t *msg, size_t n, size_t off,
+		    unsigned int count, struct dns_question *q)
 {
 	unsigned int i;
 
 	for (i = 0; i < count; i++) {
 		struct record r;
 
-		if (i == DNS_RECORDS_MAX ||
-		    record_decode(msg, n, &off, &r) < 0)
+		if (i == DNS_RECORDS_MAX || record_decode(msg, n, &off, &r) < 0)
 			return -EPROTO;
 		if (r.type != DNS_T_OPT)
 			continue;
@@ -273,9 +272,10 @@ static int answers_scan(const uint8_t *msg, size_t n, size_t off,
 			moved = 1;
 		} else if (r.type == type && r.len == want) {
 			if (f->count < DNS_MSG_IPS)
-				f->ips[f->count++] = type == DNS_T_A ?
-					addr_v4(msg + r.data_off, 0) :
-					addr_v6(msg + r.data_off, 0);
+				f->ips[f->count++] =
+					type == DNS_T_A ?
+						addr_v4(msg + r.data_off, 0) :
+						addr_v6(msg + r.data_off, 0);
 		} else {
 			continue;
 		}

@@ -14,15 +14,15 @@
 
 #include "gateway/base/addr.h"
 
-#define DNS_HEAD_BYTES	12
-#define DNS_MSG_MAX	65535
-#define DNS_UDP_PLAIN	512 /* without EDNS */
-#define DNS_UDP_EDNS	1232 /* what we offer and accept at most */
-#define DNS_JUMPS_MAX	16 /* compression pointers of one name */
+#define DNS_HEAD_BYTES  12
+#define DNS_MSG_MAX     65535
+#define DNS_UDP_PLAIN   512 /* without EDNS */
+#define DNS_UDP_EDNS    1232 /* what we offer and accept at most */
+#define DNS_JUMPS_MAX   16 /* compression pointers of one name */
 #define DNS_RECORDS_MAX 256 /* looked at in one answer section */
-#define DNS_MSG_IPS	16 /* addresses kept of one answer */
-#define DNS_QUERY_MAX	320 /* dns_query_encode(): head, name, type, OPT */
-#define DNS_REPLY_MAX	1280 /* dns_reply_encode() never needs more */
+#define DNS_MSG_IPS     16 /* addresses kept of one answer */
+#define DNS_QUERY_MAX   320 /* dns_query_encode(): head, name, type, OPT */
+#define DNS_REPLY_MAX   1280 /* dns_reply_encode() never needs more */
 
 enum dns_type {
 	DNS_T_A = 1,

@@ -15,7 +15,8 @@ static void check(int holds)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct addr ips[2] = { addr_v4("\1\2\3\4", 0), addr_v4("\5\6\7\10", 0) };
+	struct addr ips[2] = { addr_v4("\1\2\3\4", 0),
+			       addr_v4("\5\6\7\10", 0) };
 	struct dns_reply r = { .ttl = 1, .count = 2, .ips = ips, .ptr = "a.b" };
 	uint8_t out[DNS_REPLY_MAX];
 	struct dns_question q;
@@ -26,8 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int len;
 
 	len = dns_name_decode(data, size, &off, name, NULL);
-	check(len < 0 || (len <= 253 && strlen(name) == (size_t)len &&
-			  off <= size));
+	check(len < 0 ||
+	      (len <= 253 && strlen(name) == (size_t)len && off <= size));
 	len = dns_question_decode(data, size, &q);
 	if (len != -EBADMSG) {
 		check(q.end <= size);

@@ -19,8 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (len >= 0 && !odd) {
 		n = dns_name_encode(name, wire, sizeof(wire));
 		off = 0;
-		if (n < 0 || dns_name_decode(wire, (size_t)n, &off, back,
-					     NULL) != len ||
+		if (n < 0 ||
+		    dns_name_decode(wire, (size_t)n, &off, back, NULL) != len ||
 		    strcmp(name, back) || off != (size_t)n)
 			abort();
 	}

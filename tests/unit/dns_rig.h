@@ -199,13 +199,13 @@ static inline void rig_init(struct rig *r, const char *text,
 	for (i = 0; i < 2; i++)
 		rig_server_open(&r->server[i], (uint8_t)(i + 1));
 	while ((p = strstr(with, "PORT"))) {
-		snprintf(port, sizeof(port), "%5u",
-			 r->server[p[4] - '1'].port);
+		snprintf(port, sizeof(port), "%5u", r->server[p[4] - '1'].port);
 		memcpy(p, port, 5);
 	}
 	loop_init(&r->l);
 	diag_init(&d);
-	r->ob = (struct outbound){ .ops = &out_freedom, .tag = "direct",
+	r->ob = (struct outbound){ .ops = &out_freedom,
+				   .tag = "direct",
 				   .transport = &transport_raw,
 				   .sockopt = SOCKOPT_DEFAULT };
 	none.d = &d;

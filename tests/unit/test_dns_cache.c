@@ -91,10 +91,12 @@ static void failures_are_kept_for_seconds_only(void **state)
 	assert_int_equal(got.rcode, 2);
 	assert_int_equal(dns_cache_get(&c, &k, 10, true, 0, &got), CACHE_MISS);
 	dns_cache_put(&c, &k, 0, &nx);
-	assert_int_equal(dns_cache_get(&c, &k, DNS_CACHE_NEG_MAX - 1, false, 0,
-				       &got), CACHE_HIT);
-	assert_int_equal(dns_cache_get(&c, &k, DNS_CACHE_NEG_MAX, false, 0,
-				       &got), CACHE_MISS);
+	assert_int_equal(
+		dns_cache_get(&c, &k, DNS_CACHE_NEG_MAX - 1, false, 0, &got),
+		CACHE_HIT);
+	assert_int_equal(
+		dns_cache_get(&c, &k, DNS_CACHE_NEG_MAX, false, 0, &got),
+		CACHE_MISS);
 	dns_cache_put(&c, &k, 0, &none);
 	assert_int_equal(c.count, 0);
 	dns_cache_fini(&c);
@@ -109,8 +111,8 @@ static void the_cache_is_bounded(void **state)
 	(void)state;
 	dns_cache_init(&c, 100);
 	for (int i = 0; i < 1000; i++) {
-		struct dns_key k = { 0, DNS_V4, name }, first = { 0, DNS_V4,
-								  "n0" };
+		struct dns_key k = { 0, DNS_V4, name },
+			       first = { 0, DNS_V4, "n0" };
 
 		snprintf(name, sizeof(name), "n%d", i);
 		dns_cache_put(&c, &k, 0, &o);

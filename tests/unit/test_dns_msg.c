@@ -26,8 +26,7 @@ static void put16(struct msg *m, unsigned int v)
 
 static void put_name(struct msg *m, const char *name)
 {
-	m->n += (size_t)dns_name_encode(name, m->b + m->n,
-					sizeof(m->b) - m->n);
+	m->n += (size_t)dns_name_encode(name, m->b + m->n, sizeof(m->b) - m->n);
 }
 
 static void head(struct msg *m, unsigned int flags, unsigned int qd,
@@ -64,7 +63,10 @@ static void record(struct msg *m, const char *name, unsigned int type,
 static void name_round_trip(void **state)
 {
 	static const char *const names[] = {
-		"", "a", "www.example.com", "_sip._tcp.x-y.example",
+		"",
+		"a",
+		"www.example.com",
+		"_sip._tcp.x-y.example",
 	};
 	char back[256];
 	uint8_t wire[300];
@@ -77,8 +79,9 @@ static void name_round_trip(void **state)
 		bool odd = true;
 
 		assert_true(n > 0);
-		assert_int_equal(dns_name_decode(wire, (size_t)n, &off, back,
-						 &odd), strlen(names[i]));
+		assert_int_equal(
+			dns_name_decode(wire, (size_t)n, &off, back, &odd),
+			strlen(names[i]));
 		assert_string_equal(back, names[i]);
 		assert_int_equal(off, n);
 		assert_false(odd);
@@ -95,8 +98,8 @@ static void name_is_lowered_and_oddities_are_told(void **state)
 	bool odd;
 
 	(void)state;
-	assert_int_equal(dns_name_decode(upper, sizeof(upper), &off, back,
-					 &odd), 6);
+	assert_int_equal(
+		dns_name_decode(upper, sizeof(upper), &off, back, &odd), 6);
 	assert_string_equal(back, "www.ex");
 	assert_false(odd);
 	off = 0;
@@ -253,8 +256,9 @@ static void answers_are_read_through_cnames(void **state)
 	assert_memory_equal(f.ips[1].ip, ip2, 4);
 	assert_int_equal(f.ttl, 20);
 	for (size_t i = 0; i < m.n; i++)
-		assert_int_equal(dns_found_decode(m.b, i, "www.example.com", 1,
-						  &f), -EPROTO);
+		assert_int_equal(
+			dns_found_decode(m.b, i, "www.example.com", 1, &f),
+			-EPROTO);
 }
 
 static void a_circle_of_cnames_ends(void **state)
@@ -328,8 +332,8 @@ static void replies_echo_and_compress(void **state)
 	struct addr ips[2] = { addr_v4("\xc6\x12\0\1", 0),
 			       addr_v4("\xc6\x12\0\2", 0) };
 	struct dns_reply r = { .ttl = 1, .count = 2, .ips = ips };
-	ssize_t n = dns_query_encode(b, sizeof(b), 9, "Example.COM", 1, 0,
-				     NULL);
+	ssize_t n =
+		dns_query_encode(b, sizeof(b), 9, "Example.COM", 1, 0, NULL);
 	struct dns_question q;
 	struct dns_found f;
 
@@ -374,9 +378,9 @@ static void formerr_has_no_question(void **state)
 
 static void pointer_names_become_addresses(void **state)
 {
-	static const char v6[] =
-		"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.c.f"
-		".ip6.arpa";
+	static const char v6[] = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
+				 "0.0.0.0.0.0.0.0.c.f"
+				 ".ip6.arpa";
 	struct addr a;
 	char text[64];
 

@@ -99,7 +99,8 @@ static void wrong_ones_are_refused(void **state)
 		"{\"servers\":[\"tcp+local://name.example\"]}",
 		"{\"servers\":[{}]}",
 		"{\"servers\":[7]}",
-		"{\"servers\":[{\"address\":\"1.1.1.1\",\"expectedIPs\":[\"x\"]}]}",
+		"{\"servers\":[{\"address\":\"1.1.1.1\",\"expectedIPs\":[\"x\"]"
+		"}]}",
 		"{\"servers\":[{\"address\":\"1.1.1.1\",\"timeoutMs\":-1}]}",
 		"{\"hosts\":{\"a\":7}}",
 		"{\"hosts\":{\"a\":[]}}",
@@ -211,8 +212,8 @@ static void the_order_is_matching_then_fallback(void **state)
 
 static void localhost_owns_local_names(void **state)
 {
-	struct dns *dns = parse("{\"servers\":[\"1.1.1.1\",\"localhost\"]}",
-				NULL, NULL);
+	struct dns *dns =
+		parse("{\"servers\":[\"1.1.1.1\",\"localhost\"]}", NULL, NULL);
 
 	(void)state;
 	assert_string_equal(order(dns, "printer", false), "10");
@@ -245,11 +246,12 @@ static void rules_decide_by_type_and_name(void **state)
 {
 	unsigned int errors;
 	uint8_t rcode;
-	struct dns_rules *r = rules(
-		"{\"rules\":[{\"action\":\"drop\",\"qType\":\"1,28\","
-		"\"domain\":[\"domain:ads.x\"]},"
-		"{\"action\":\"return\",\"qType\":65,\"rCode\":3},"
-		"{\"action\":\"direct\",\"qType\":\"15-16\"}]}", &errors);
+	struct dns_rules *r =
+		rules("{\"rules\":[{\"action\":\"drop\",\"qType\":\"1,28\","
+		      "\"domain\":[\"domain:ads.x\"]},"
+		      "{\"action\":\"return\",\"qType\":65,\"rCode\":3},"
+		      "{\"action\":\"direct\",\"qType\":\"15-16\"}]}",
+		      &errors);
 
 	(void)state;
 	assert_int_equal(errors, 0);
@@ -271,7 +273,8 @@ static void older_settings_become_rules(void **state)
 	unsigned int errors;
 	uint8_t rcode;
 	struct dns_rules *r = rules("{\"nonIPQuery\":\"skip\","
-				    "\"blockTypes\":[65,28]}", &errors);
+				    "\"blockTypes\":[65,28]}",
+				    &errors);
 
 	(void)state;
 	assert_int_equal(errors, 0);

@@ -31,7 +31,8 @@ static void both_families_are_answered(void **state)
 	assert_int_equal(r.server[0].asked, 2);
 	/* again: from the cache, at once */
 	assert_int_equal(dns_ask(&r.l.w, &r.l.cfg, &q, &r.l.job, "a.example",
-				 DNS_V4 | DNS_V6, 0), 0);
+				 DNS_V4 | DNS_V6, 0),
+			 0);
 	assert_int_equal(q.count, 2);
 	assert_int_equal(q.pending, 0);
 	assert_int_equal(r.server[0].asked, 2);
@@ -279,8 +280,10 @@ static void query_strategy_narrows(void **state)
 	struct rig r;
 
 	(void)state;
-	rig_init(&r, "{\"queryStrategy\":\"UseIPv4\",\"servers\":["
-		     "{\"address\":\"127.0.0.1\",\"port\":PORT1}]}", NULL);
+	rig_init(&r,
+		 "{\"queryStrategy\":\"UseIPv4\",\"servers\":["
+		 "{\"address\":\"127.0.0.1\",\"port\":PORT1}]}",
+		 NULL);
 	assert_int_equal(rig_ask(&r, &q, "a.example", DNS_V4 | DNS_V6), 0);
 	assert_int_equal(r.server[0].asked6, 0);
 	assert_int_equal(rig_ask(&r, &q, "a.example", DNS_V6), -ENOENT);
@@ -293,12 +296,15 @@ static void stale_answers_are_served_and_refreshed(void **state)
 	struct rig r;
 
 	(void)state;
-	rig_init(&r, "{\"serveStale\":true,\"servers\":["
-		     "{\"address\":\"127.0.0.1\",\"port\":PORT1}]}", NULL);
+	rig_init(&r,
+		 "{\"serveStale\":true,\"servers\":["
+		 "{\"address\":\"127.0.0.1\",\"port\":PORT1}]}",
+		 NULL);
 	assert_int_equal(rig_ask(&r, &q, "short.example", DNS_V4), 0);
 	usleep(2100000);
 	assert_int_equal(dns_ask(&r.l.w, &r.l.cfg, &q, &r.l.job,
-				 "short.example", DNS_V4, 0), 0);
+				 "short.example", DNS_V4, 0),
+			 0);
 	assert_int_equal(q.ttl, 1);
 	assert_int_equal(r.server[0].asked, 1);
 	rig_turns(&r, 50);
@@ -312,12 +318,14 @@ static void hosts_need_no_server(void **state)
 	struct rig r;
 
 	(void)state;
-	rig_init(&r, "{\"hosts\":{\"h.example\":\"10.0.0.7\",\"domain:d.example\":"
-		     "[\"10.0.0.8\",\"fd00::8\"],\"al.example\":\"be.example\","
-		     "\"be.example\":\"10.0.0.9\",\"no.example\":\"#3\","
-		     "\"far.example\":\"a.example\",\"o.example\":\"p.example\","
-		     "\"p.example\":\"o.example\"},\"servers\":["
-		     "{\"address\":\"127.0.0.1\",\"port\":PORT1}]}", NULL);
+	rig_init(&r,
+		 "{\"hosts\":{\"h.example\":\"10.0.0.7\",\"domain:d.example\":"
+		 "[\"10.0.0.8\",\"fd00::8\"],\"al.example\":\"be.example\","
+		 "\"be.example\":\"10.0.0.9\",\"no.example\":\"#3\","
+		 "\"far.example\":\"a.example\",\"o.example\":\"p.example\","
+		 "\"p.example\":\"o.example\"},\"servers\":["
+		 "{\"address\":\"127.0.0.1\",\"port\":PORT1}]}",
+		 NULL);
 	assert_int_equal(rig_ask(&r, &q, "h.example", DNS_V4 | DNS_V6), 0);
 	assert_int_equal(last4(&q), 7);
 	assert_int_equal(q.ttl, 10);

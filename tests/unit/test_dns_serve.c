@@ -11,8 +11,8 @@
 
 static size_t query(uint8_t *b, const char *name, uint16_t type)
 {
-	ssize_t n = dns_query_encode(b, DNS_QUERY_MAX, 4242, name, type, 0,
-				     NULL);
+	ssize_t n =
+		dns_query_encode(b, DNS_QUERY_MAX, 4242, name, type, 0, NULL);
 
 	assert_true(n > 0);
 	return (size_t)n;
@@ -36,8 +36,9 @@ static int serve(struct rig *r, const char *name, uint16_t type,
 	assert_true(rig_until(r, served, &s, 5000));
 	rc = s.rc;
 	if (!rc)
-		assert_int_equal(dns_found_decode(s.answer, s.answer_len, name,
-						  type, f), 0);
+		assert_int_equal(
+			dns_found_decode(s.answer, s.answer_len, name, type, f),
+			0);
 	free(s.answer);
 	return rc;
 }
@@ -67,7 +68,8 @@ static void a_family_without_a_pool_is_empty(void **state)
 	struct rig r;
 
 	(void)state;
-	rig_init(&r, FAKE_FIRST, "{\"ipPool\":\"198.18.0.0/16\",\"poolSize\":9}");
+	rig_init(&r, FAKE_FIRST,
+		 "{\"ipPool\":\"198.18.0.0/16\",\"poolSize\":9}");
 	assert_int_equal(serve(&r, "a.example", DNS_T_AAAA, &f), 0);
 	assert_int_equal(f.rcode, 0);
 	assert_int_equal(f.count, 0);
@@ -101,11 +103,11 @@ static void pointers_of_fake_addresses_are_known(void **state)
 	(void)state;
 	rig_init(&r, FAKE_FIRST, NULL);
 	assert_int_equal(serve(&r, "a.example", DNS_T_A, &f), 0);
-	snprintf(arpa, sizeof(arpa), "%u.%u.%u.%u.in-addr.arpa",
-		 f.ips[0].ip[3], f.ips[0].ip[2], f.ips[0].ip[1],
-		 f.ips[0].ip[0]);
+	snprintf(arpa, sizeof(arpa), "%u.%u.%u.%u.in-addr.arpa", f.ips[0].ip[3],
+		 f.ips[0].ip[2], f.ips[0].ip[1], f.ips[0].ip[0]);
 	assert_int_equal(dns_serve(&r.l.w, &r.l.cfg, NULL, &s, &r.l.job, b,
-				   query(b, arpa, DNS_T_PTR)), 0);
+				   query(b, arpa, DNS_T_PTR)),
+			 0);
 	len = dns_name_encode("a.example", name_wire, sizeof(name_wire));
 	assert_non_null(memmem(s.answer, s.answer_len, name_wire, (size_t)len));
 	free(s.answer);
@@ -121,9 +123,11 @@ static void domains_may_have_real_servers(void **state)
 	struct rig r;
 
 	(void)state;
-	rig_init(&r, "{\"servers\":[\"fakedns\",{\"address\":\"127.0.0.1\","
-		     "\"port\":PORT1,\"domains\":[\"domain:real.example\"],"
-		     "\"expectedIPs\":[\"192.0.2.0/24\"]}]}", NULL);
+	rig_init(&r,
+		 "{\"servers\":[\"fakedns\",{\"address\":\"127.0.0.1\","
+		 "\"port\":PORT1,\"domains\":[\"domain:real.example\"],"
+		 "\"expectedIPs\":[\"192.0.2.0/24\"]}]}",
+		 NULL);
 	assert_int_equal(serve(&r, "x.real.example", DNS_T_A, &f), 0);
 	assert_int_equal(f.ips[0].ip[0], 192);
 	assert_int_equal(f.ttl, 60);
@@ -141,9 +145,11 @@ static void codes_are_passed_on(void **state)
 	struct rig r;
 
 	(void)state;
-	rig_init(&r, "{\"hosts\":{\"ref.example\":\"#5\"},\"servers\":[{"
-		     "\"address\":\"127.0.0.1\",\"port\":PORT1,"
-		     "\"timeoutMs\":100}]}", NULL);
+	rig_init(&r,
+		 "{\"hosts\":{\"ref.example\":\"#5\"},\"servers\":[{"
+		 "\"address\":\"127.0.0.1\",\"port\":PORT1,"
+		 "\"timeoutMs\":100}]}",
+		 NULL);
 	assert_int_equal(serve(&r, "nx.example", DNS_T_A, &f), 0);
 	assert_int_equal(f.rcode, DNS_NXDOMAIN);
 	assert_int_equal(serve(&r, "dead.example", DNS_T_A, &f), 0);
@@ -192,7 +198,8 @@ static void a_cancelled_question_leaves_nothing(void **state)
 	size_t n = query(b, "a.example", DNS_T_A);
 
 	(void)state;
-	rig_init(&r, "{\"servers\":[{\"address\":\"127.0.0.1\",\"port\":PORT1}]}",
+	rig_init(&r,
+		 "{\"servers\":[{\"address\":\"127.0.0.1\",\"port\":PORT1}]}",
 		 NULL);
 	assert_int_equal(dns_serve(&r.l.w, &r.l.cfg, NULL, &s, &r.l.job, b, n),
 			 -EAGAIN);
@@ -225,7 +232,8 @@ static void tcp_open(struct tcp_case *t, const char *dns, const char *settings)
 	diag_init(&d);
 	doc = jdoc_parse(&d, "s", settings, strlen(settings));
 	j_open(&o, &d, doc->root);
-	t->ob = (struct outbound){ .ops = &out_dns, .tag = "dns",
+	t->ob = (struct outbound){ .ops = &out_dns,
+				   .tag = "dns",
 				   .transport = &transport_raw,
 				   .sockopt = SOCKOPT_DEFAULT };
 	assert_int_equal(out_dns.parse(&t->ob, &o, &t->r.l.cfg), 0);
@@ -272,17 +280,18 @@ static void questions_share_a_connection_byte_by_byte(void **state)
 	tcp_open(t, FAKE_FIRST, "{}");
 	for (int i = 0; i < 2; i++) {
 		len[i] = query(b[i] + 2, i ? "b.example" : "a.example",
-			       DNS_T_A) + 2;
+			       DNS_T_A) +
+			 2;
 		put_be16(b[i], (uint16_t)(len[i] - 2));
 		for (size_t k = 0; k < len[i]; k++)
 			assert_int_equal(stream_write(t->out, b[i] + k, 1), 1);
 	}
 	for (int i = 0; i < 2; i++) {
 		assert_true(rig_until(&t->r, tcp_read, t, 1000));
-		assert_int_equal(dns_found_decode(t->got + 2,
-						  get_be16(t->got),
+		assert_int_equal(dns_found_decode(t->got + 2, get_be16(t->got),
 						  i ? "b.example" : "a.example",
-						  DNS_T_A, &f), 0);
+						  DNS_T_A, &f),
+				 0);
 		assert_int_equal(f.count, 1);
 		t->n -= 2u + get_be16(t->got);
 		memmove(t->got, t->got + 2 + get_be16(t->got), t->n);
@@ -302,7 +311,8 @@ static void forwarded_questions_reach_the_server(void **state)
 	} ways[] = {
 		{ "{\"rules\":[{\"action\":\"direct\"}]}", 0, 1 },
 		{ "{\"rewriteNetwork\":\"udp\",\"rules\":"
-		  "[{\"action\":\"direct\"}]}", 1, 0 },
+		  "[{\"action\":\"direct\"}]}",
+		  1, 0 },
 	};
 	struct tcp_case *t = calloc(1, sizeof(*t));
 	uint8_t b[DNS_QUERY_MAX];
@@ -317,7 +327,8 @@ static void forwarded_questions_reach_the_server(void **state)
 		assert_int_equal(stream_write(t->out, b, len), len);
 		assert_true(rig_until(&t->r, tcp_read, t, 1000));
 		assert_int_equal(dns_found_decode(t->got + 2, get_be16(t->got),
-						  "a.example", DNS_T_A, &f), 0);
+						  "a.example", DNS_T_A, &f),
+				 0);
 		assert_int_equal(f.ips[0].ip[0], 192);
 		assert_int_equal(t->r.server[0].asked, ways[i].udp);
 		assert_int_equal(t->r.server[0].asked_tcp, ways[i].tcp);

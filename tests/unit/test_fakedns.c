@@ -371,8 +371,7 @@ static void *race(void *arg)
 				 (i * 31 + r->seed) % 500);
 
 		if (fake_store_addr(r->s, name, (size_t)n, &a) < 0 ||
-		    fake_store_name(r->s, &a, back) != n ||
-		    strcmp(name, back))
+		    fake_store_name(r->s, &a, back) != n || strcmp(name, back))
 			r->ok = false; /* pool is bigger than all names */
 	}
 	return NULL;
@@ -439,8 +438,8 @@ static void pools_come_from_an_object_or_a_list(void **state)
 	assert_int_equal(fakedns_addr(f, "x.y", ADDR_V6, &a), -ENOENT);
 	fakedns_unref(f);
 	f = parse("[{\"ipPool\":\"10.9.0.0/16\",\"poolSize\":9},"
-		  "{\"ipPool\":\"fc00::/18\",\"poolSize\":9}]", 0, NULL,
-		  &errors);
+		  "{\"ipPool\":\"fc00::/18\",\"poolSize\":9}]",
+		  0, NULL, &errors);
 	assert_non_null(f);
 	assert_int_equal(fakedns_addr(f, "x.y", ADDR_V6, &a), 0);
 	assert_int_equal(a.kind, ADDR_V6);
@@ -493,8 +492,9 @@ static void default_pools_follow_the_families(void **state)
 
 static void a_reload_keeps_equal_pools(void **state)
 {
-	static const char text[] = "[{\"ipPool\":\"10.9.0.0/16\",\"poolSize\":9},"
-				   "{\"ipPool\":\"fc00::/18\",\"poolSize\":9}]";
+	static const char text[] =
+		"[{\"ipPool\":\"10.9.0.0/16\",\"poolSize\":9},"
+		"{\"ipPool\":\"fc00::/18\",\"poolSize\":9}]";
 	static const char other[] =
 		"[{\"ipPool\":\"10.9.0.0/16\",\"poolSize\":9},"
 		"{\"ipPool\":\"fc00::/18\",\"poolSize\":10}]";
