@@ -12,8 +12,8 @@
 enum { NET_TCP = 1u << 0, NET_UDP = 1u << 1 };
 
 #define SNIFF_MAX_BYTES 16384 /* of a stream's head */
-#define SNIFF_WAIT_MS	200
-#define SNIFF_DGRAMS	4 /* of one destination, kept until decided */
+#define SNIFF_WAIT_MS   200
+#define SNIFF_DGRAMS    4 /* of one destination, kept until decided */
 
 enum sniff_proto {
 	SNIFF_NONE,

@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 
-#include "gateway/base/base64.h"
 #include "gateway/base/compat.h"
 #include "proxy/wire/ws.h"
 #include "tests/unit/vec.h"
@@ -127,54 +126,6 @@ static void the_accept_key_of_rfc_6455(void **state)
 	assert_int_equal(ws_accept(large, out), -EINVAL);
 }
 
-/* RFC 4648, 10 */
-static void base64_of_rfc_4648(void **state)
-{
-	static const char *const v[][3] = {
-		{ "", "", "" },
-		{ "f", "Zg==", "Zg" },
-		{ "fo", "Zm8=", "Zm8" },
-		{ "foo", "Zm9v", "Zm9v" },
-		{ "foob", "Zm9vYg==", "Zm9vYg" },
-		{ "foobar", "Zm9vYmFy", "Zm9vYmFy" },
-		{ "\xfb\xff", "+/8=", "-_8" },
-	};
-	static const char *const bad[] = { "Z",
-					   "Zg===",
-					   "Zh==",
-					   "Z g=",
-					   "Zm9v\n",
-					   "Zm9=v",
-					   "Zm8A="
-					   "A" };
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(v); i++)
-		for (int url = 0; url < 2; url++) {
-			size_t n = strlen(v[i][0]);
-			uint8_t back[16];
-			char text[16];
-			ssize_t len = base64_encode(v[i][0], n, url, text, 16);
-
-			assert_string_equal(text, v[i][1 + url]);
-			assert_int_equal(
-				base64_decode(text, (size_t)len, back, n), n);
-			assert_memory_equal(back, v[i][0], n);
-			if (n)
-				assert_int_equal(base64_decode(text,
-							       (size_t)len,
-							       back, n - 1),
-						 -ENOBUFS);
-		}
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		uint8_t back[16];
-
-		assert_int_equal(
-			base64_decode(bad[i], strlen(bad[i]), back, 16),
-			-EINVAL);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,7 +135,6 @@ int main(void)
 		cmocka_unit_test(forbidden_heads_are_refused),
 		cmocka_unit_test(masking_in_pieces_is_masking_at_once),
 		cmocka_unit_test(the_accept_key_of_rfc_6455),
-		cmocka_unit_test(base64_of_rfc_4648),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
