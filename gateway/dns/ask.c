@@ -129,11 +129,10 @@ int dns_ask(struct worker *w, struct config *cfg, struct dns_req *r,
 
 		q->wait[i].done = query_done;
 		q->wait[i].family = order[i];
+		q->wait[i].flags = flags & DNS_SYSTEM ? RESOLVE_SYSTEM : 0;
 		if (!(families & order[i]))
 			continue;
-		rc = resolve(w, cfg, name, order[i],
-			     flags & DNS_SYSTEM ? RESOLVE_SYSTEM : 0,
-			     &q->wait[i], &o);
+		rc = resolve(w, cfg, name, &q->wait[i], &o);
 		if (rc == -EAGAIN)
 			continue;
 		if (rc)

@@ -613,14 +613,13 @@ static int lookup_start(struct lookup *l, struct waiter *wt,
 }
 
 int resolve(struct worker *w, struct config *cfg, const char *name,
-	    uint8_t family, unsigned int flags, struct waiter *wt,
-	    struct dns_outcome *out)
+	    struct waiter *wt, struct dns_outcome *out)
 {
+	uint8_t family = wt->family, flags = wt->flags;
 	struct dns_room *r;
 	struct lookup *l;
 	char now[256];
 
-	wt->family = family;
 	wt->lookup = NULL;
 	list_init(&wt->node);
 	if (dns_worker_start(w) < 0)
@@ -636,7 +635,7 @@ int resolve(struct worker *w, struct config *cfg, const char *name,
 		*out = (struct dns_outcome){ 0 };
 		return 0;
 	}
-	l = lookup_find(r, cfg->dns, now, family, (uint8_t)flags,
+	l = lookup_find(r, cfg->dns, now, family, flags,
 			lookup_hash(cfg->dns, now));
 	if (l && !l->stale) {
 		wt->lookup = l;
@@ -647,7 +646,7 @@ int resolve(struct worker *w, struct config *cfg, const char *name,
 		*out = l->last;
 		return 0;
 	}
-	l = lookup_new(r, cfg, now, family, (uint8_t)flags);
+	l = lookup_new(r, cfg, now, family, flags);
 	return l ? lookup_start(l, wt, out) : -ENOBUFS;
 }
 

@@ -19,12 +19,13 @@ enum {
 /**
  * struct waiter - Wants the result of one question
  * @lookup:	NULL when it does not wait
+ * @family, @flags:	What is asked, set by the asker; RESOLVE_*
  * @done:	Called once, in the lookup's turn; may free the waiter
  */
 struct waiter {
 	struct list node;
 	struct lookup *lookup;
-	uint8_t family;
+	uint8_t family, flags;
 	void (*done)(struct waiter *wt, const struct dns_outcome *o);
 };
 
@@ -35,8 +36,7 @@ struct waiter {
  * Return: 0 with @out at once, -EAGAIN: @wt->done will be called, -errno
  */
 int resolve(struct worker *w, struct config *cfg, const char *name,
-	    uint8_t family, unsigned int flags, struct waiter *wt,
-	    struct dns_outcome *out);
+	    struct waiter *wt, struct dns_outcome *out);
 void waiter_cancel(struct waiter *wt);
 
 #endif

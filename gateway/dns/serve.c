@@ -126,8 +126,9 @@ static int serve_hijack(struct worker *w, struct config *cfg,
 	if (!v)
 		return answer_code(s, q, msg, DNS_SERVFAIL);
 	v->wait.done = serving_done;
-	rc = resolve(w, cfg, q->name, q->type == DNS_T_A ? DNS_V4 : DNS_V6,
-		     RESOLVE_FAKE, &v->wait, &o);
+	v->wait.family = q->type == DNS_T_A ? DNS_V4 : DNS_V6;
+	v->wait.flags = RESOLVE_FAKE;
+	rc = resolve(w, cfg, q->name, &v->wait, &o);
 	if (rc != -EAGAIN) {
 		free(v);
 		if (rc)
