@@ -143,10 +143,27 @@ static void check_rp_filter(struct report *r, const char *uplink)
 		"of all and the interface's counts)");
 }
 
+static bool in_path(const char *program)
+{
+	const char *path = getenv("PATH");
+	char full[512];
+
+	for (const char *p = path ? path : ""; *p; p += *p == ':') {
+		size_t n = strcspn(p, ":");
+
+		snprintf(full, sizeof(full), "%.*s/%s", (int)n, p, program);
+		if (access(full, X_OK) == 0)
+			return true;
+		p += n;
+	}
+	return false;
+}
+
 static void check_nft(struct report *r)
 {
 	struct utsname u;
-	int major = 0, minor = 0;
+	char *end;
+	long major, minor;
 
 	if (nft_table_flags() == -EPROTONOSUPPORT) {
 		problem(r, "the kernel has no nftables",
@@ -157,14 +174,17 @@ static void check_nft(struct report *r)
 			"kmod-nft-nat, kmod-nft-fib)");
 		return;
 	}
-	if (system("command -v nft >/dev/null 2>&1") != 0)
+	if (!in_path("nft"))
 		problem(r, "nft is not installed",
 			"replies to forwarded connections from outside enter "
 			"the TUN; DNS to this host's own addresses is not "
 			"caught",
 			"apt install nftables (OpenWrt: nftables)");
-	if (uname(&u) == 0 && sscanf(u.release, "%d.%d", &major, &minor) == 2 &&
-	    (major < 5 || (major == 5 && minor < 12)))
+	if (uname(&u) < 0)
+		return;
+	major = strtol(u.release, &end, 10);
+	minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
+	if (major < 5 || (major == 5 && minor < 12))
 		note(r, "nftables tables have no owner before Linux 5.12",
 		     "another program's `nft flush ruleset` removes ours for a "
 		     "moment; it is loaded again");
@@ -194,17 +214,15 @@ struct others {
 	bool sing, mwan, early;
 };
 
-static void look_rule(const struct nlmsghdr *h, void *arg)
+static void look_rule(struct nlmsghdr *h, void *arg)
 {
 	struct others *o = arg;
 	struct nlattr *tb[FRA_MAX + 1] = { NULL };
 	const struct fib_rule_hdr *f = NLMSG_DATA(h);
-	struct nlmsghdr *msg;
 	uint32_t pref, table;
 
-	memcpy(&msg, &h, sizeof(msg)); /* libnl takes no const */
 	if (h->nlmsg_type != RTM_NEWRULE ||
-	    nlmsg_parse(msg, sizeof(*f), tb, FRA_MAX, NULL) < 0)
+	    nlmsg_parse(h, sizeof(*f), tb, FRA_MAX, NULL) < 0)
 		return;
 	pref = tb[FRA_PRIORITY] ? nla_get_u32(tb[FRA_PRIORITY]) : 0;
 	table = tb[FRA_TABLE] ? nla_get_u32(tb[FRA_TABLE]) : f->table;

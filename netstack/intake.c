@@ -1,15 +1,15 @@
 /* intake.c - What decides how traffic is caught (contract: intake.h) */
 #include "netstack/intake.h"
 
+#include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/base/compat.h"
 #include "gateway/base/log.h"
 #include "gateway/core/config.h"
 #include "gateway/core/dns.h"
-
-#define PROC_LINE 256
 
 static unsigned int uid_add(uint32_t uid, uint32_t uids[PLAN_UIDS],
 			    unsigned int n)
@@ -23,26 +23,40 @@ static unsigned int uid_add(uint32_t uid, uint32_t uids[PLAN_UIDS],
 	return n + 1;
 }
 
+/* Starts of the first @max fields of a line; moves *@p to its end */
+static size_t fields(const char **p, const char **out, size_t max)
+{
+	const char *s = *p;
+	size_t n = 0;
+
+	while (*s && *s != '\n') {
+		s += strspn(s, " ");
+		if (n < max && *s && *s != '\n')
+			out[n++] = s;
+		s += strcspn(s, " \n");
+	}
+	*p = s;
+	return n;
+}
+
 unsigned int resolver_uids(const char *text, uint32_t uids[PLAN_UIDS],
 			   unsigned int n, bool *root)
 {
-	char line[PROC_LINE];
-	unsigned int port, uid;
+	static const char local[] = ":0035"; /* 53, as /proc writes it */
+	unsigned long uid;
 
-	for (const char *p = text; *p; p += *p == '\n') {
-		size_t len = strcspn(p, "\n");
-		size_t copy = len < PROC_LINE - 1 ? len : PROC_LINE - 1;
+	for (; *text; text += *text == '\n') {
+		const char *f[8];
+		size_t n_f = fields(&text, f, ARRAY_SIZE(f));
+		const char *port = n_f == 8 ? strchr(f[1], ':') : NULL;
 
-		memcpy(line, p, copy);
-		line[copy] = '\0';
-		p += len;
-		if (sscanf(line,
-			   "%*u: %*32[0-9A-Fa-f]:%4x %*s %*s %*s %*s %*s %u",
-			   &port, &uid) != 2 ||
-		    port != 53)
+		if (!port || strncmp(port, local, sizeof(local) - 1) != 0 ||
+		    port[sizeof(local) - 1] != ' ' ||
+		    !isdigit((unsigned char)*f[7]))
 			continue;
-		if (uid)
-			n = uid_add(uid, uids, n);
+		uid = strtoul(f[7], NULL, 10);
+		if (uid && uid < UINT32_MAX)
+			n = uid_add((uint32_t)uid, uids, n);
 		else
 			*root = true;
 	}
@@ -78,12 +92,14 @@ static void find_resolvers(struct intake *in)
 static uint16_t first_ephemeral(void)
 {
 	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
-	unsigned int first = 0;
+	char line[32] = "";
+	unsigned long first;
 
-	if (f && fscanf(f, "%5u", &first) != 1)
-		first = 0;
+	if (f && !fgets(line, sizeof(line), f))
+		line[0] = '\0';
 	if (f)
 		fclose(f);
+	first = strtoul(line, NULL, 10);
 	return first > 1 && first < 65536 ? (uint16_t)first : 32768;
 }
 

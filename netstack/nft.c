@@ -65,7 +65,7 @@ static void child_run(int in, bool dies, pid_t parent, const char *const *argv)
 static pid_t child_start(const char *const *argv, bool dies, int *in)
 {
 	pid_t self = getpid(), pid;
-	int p[2];
+	int p[2] = { -1, -1 };
 
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return -errno;
@@ -119,7 +119,7 @@ static int child_wait(pid_t pid)
 static int run_once(const char *text)
 {
 	static const char *const argv[] = { "nft", "-f", "-", NULL };
-	int in, err, rc;
+	int in = -1, err, rc;
 	pid_t pid = child_start(argv, true, &in);
 
 	if (pid < 0)

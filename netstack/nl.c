@@ -309,7 +309,7 @@ int nlk_rule(struct nlk *nl, enum nlk_op op, const struct nlk_rule *r)
  * struct dump - Who looks at a dump
  */
 struct dump {
-	void (*fn)(const struct nlmsghdr *h, void *arg);
+	void (*fn)(struct nlmsghdr *h, void *arg);
 	void *arg;
 };
 
@@ -322,7 +322,7 @@ static int dump_one(struct nl_msg *m, void *arg)
 }
 
 int nlk_dump(struct nlk *nl, int type, uint8_t family,
-	     void (*fn)(const struct nlmsghdr *h, void *arg), void *arg)
+	     void (*fn)(struct nlmsghdr *h, void *arg), void *arg)
 {
 	struct dump d = { fn, arg };
 	struct nl_msg *m = nlmsg_alloc_simple(type, NLM_F_DUMP);
@@ -341,7 +341,7 @@ int nlk_dump(struct nlk *nl, int type, uint8_t family,
 	return err;
 }
 
-int nlk_del_shown(struct nlk *nl, const struct nlmsghdr *h)
+int nlk_del_shown(struct nlk *nl, struct nlmsghdr *h)
 {
 	int type = h->nlmsg_type == RTM_NEWRULE ? RTM_DELRULE : RTM_DELROUTE;
 	struct nl_msg *m = nlmsg_alloc_simple(type, 0);

@@ -102,11 +102,11 @@ int nlk_rule(struct nlk *nl, enum nlk_op op, const struct nlk_rule *r);
  * 0 or -errno
  */
 int nlk_dump(struct nlk *nl, int type, uint8_t family,
-	     void (*fn)(const struct nlmsghdr *h, void *arg), void *arg);
+	     void (*fn)(struct nlmsghdr *h, void *arg), void *arg);
 /* A route or rule of a dump as ours look. false: it is not of our protocol */
-bool nlk_route_read(const struct nlmsghdr *h, struct nlk_route *r);
-bool nlk_rule_read(const struct nlmsghdr *h, struct nlk_rule *r);
+bool nlk_route_read(struct nlmsghdr *h, struct nlk_route *r);
+bool nlk_rule_read(struct nlmsghdr *h, struct nlk_rule *r);
 /* Ask the kernel to delete what a dump showed (route or rule). 0 or -errno */
-int nlk_del_shown(struct nlk *nl, const struct nlmsghdr *h);
+int nlk_del_shown(struct nlk *nl, struct nlmsghdr *h);
 
 #endif

@@ -16,14 +16,12 @@ static uint8_t kind_of(uint8_t family)
 }
 
 /* Attributes behind @head bytes into @tb. false: too short */
-static bool attributes(const struct nlmsghdr *h, size_t head,
-		       struct nlattr **tb, int max)
+static bool attributes(struct nlmsghdr *h, size_t head, struct nlattr **tb,
+		       int max)
 {
-	struct nlmsghdr *msg;
 
-	memcpy(&msg, &h, sizeof(msg)); /* libnl takes no const */
 	return h->nlmsg_len >= NLMSG_LENGTH(head) &&
-	       nlmsg_parse(msg, (int)head, tb, max, NULL) >= 0;
+	       nlmsg_parse(h, (int)head, tb, max, NULL) >= 0;
 }
 
 static uint32_t number(struct nlattr *a, uint32_t otherwise)
@@ -41,7 +39,7 @@ static struct cidr read_cidr(struct nlattr *a, uint8_t family, uint8_t bits)
 	return c;
 }
 
-bool nlk_route_read(const struct nlmsghdr *h, struct nlk_route *r)
+bool nlk_route_read(struct nlmsghdr *h, struct nlk_route *r)
 {
 	struct nlattr *tb[RTA_MAX + 1] = { NULL };
 	const struct rtmsg *m = NLMSG_DATA(h);
@@ -89,7 +87,7 @@ static void read_match(struct nlattr **tb, struct nlk_rule *r)
 	}
 }
 
-bool nlk_rule_read(const struct nlmsghdr *h, struct nlk_rule *r)
+bool nlk_rule_read(struct nlmsghdr *h, struct nlk_rule *r)
 {
 	struct nlattr *tb[FRA_MAX + 1] = { NULL };
 	const struct fib_rule_hdr *m = NLMSG_DATA(h);

@@ -13,14 +13,17 @@
  */
 struct broom {
 	const struct plan *keep;
-	struct nlmsghdr **found;
+	struct crumb {
+		struct nlmsghdr *h;
+	} * found;
 	size_t count;
 };
 
-static void collect(const struct nlmsghdr *h, void *arg)
+static void collect(struct nlmsghdr *h, void *arg)
 {
 	struct broom *b = arg;
-	struct nlmsghdr **v, *copy;
+	struct crumb *v;
+	struct nlmsghdr *copy;
 	struct nlk_route route;
 	struct nlk_rule rule;
 
@@ -39,11 +42,11 @@ static void collect(const struct nlmsghdr *h, void *arg)
 		return;
 	}
 	memcpy(copy, h, h->nlmsg_len);
-	v[b->count++] = copy;
+	v[b->count++].h = copy;
 	b->found = v;
 }
 
-static void say(const struct nlmsghdr *h, FILE *out)
+static void say(struct nlmsghdr *h, FILE *out)
 {
 	struct plan p = { .rules = NULL };
 	struct nlk_route route;
@@ -73,11 +76,11 @@ unsigned int sweep(struct nlk *nl, const struct plan *keep, FILE *out)
 			nlk_dump(nl, types[t], families[f], collect, &b);
 	/* What catches has lower priorities than what it falls to: backwards */
 	for (size_t i = b.count; i-- > 0;) {
-		if (nlk_del_shown(nl, b.found[i]) == 0) {
-			say(b.found[i], out);
+		if (nlk_del_shown(nl, b.found[i].h) == 0) {
+			say(b.found[i].h, out);
 			removed++;
 		}
-		free(b.found[i]);
+		free(b.found[i].h);
 	}
 	free(b.found);
 	return removed;

@@ -56,7 +56,8 @@ static void add_hops(struct search *s, struct nlattr *a, uint64_t order)
 
 	while (left >= sizeof(hop)) {
 		memcpy(&hop, p, sizeof(hop));
-		if ((size_t)hop.rtnh_len < sizeof(hop) || (size_t)hop.rtnh_len > left)
+		if ((size_t)hop.rtnh_len < sizeof(hop) ||
+		    (size_t)hop.rtnh_len > left)
 			return;
 		add_hop(s, hop.rtnh_ifindex, order);
 		if ((size_t)RTNH_ALIGN(hop.rtnh_len) >= left)
@@ -66,20 +67,18 @@ static void add_hops(struct search *s, struct nlattr *a, uint64_t order)
 	}
 }
 
-static void look(const struct nlmsghdr *h, void *arg)
+static void look(struct nlmsghdr *h, void *arg)
 {
 	struct search *s = arg;
 	struct nlattr *tb[RTA_MAX + 1] = { NULL };
 	const struct rtmsg *r = NLMSG_DATA(h);
-	struct nlmsghdr *msg;
 	uint64_t order;
 
-	memcpy(&msg, &h, sizeof(msg)); /* libnl takes no const */
 	if (h->nlmsg_type != RTM_NEWROUTE ||
 	    h->nlmsg_len < NLMSG_LENGTH(sizeof(*r)) || r->rtm_dst_len ||
 	    r->rtm_type != RTN_UNICAST ||
 	    (r->rtm_flags & (RTM_F_CLONED | RTNH_F_DEAD)) ||
-	    nlmsg_parse(msg, sizeof(*r), tb, RTA_MAX, NULL) < 0)
+	    nlmsg_parse(h, sizeof(*r), tb, RTA_MAX, NULL) < 0)
 		return;
 	if ((tb[RTA_TABLE] ? nla_get_u32(tb[RTA_TABLE]) : r->rtm_table) !=
 	    RT_TABLE_MAIN)
