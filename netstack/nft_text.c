@@ -62,21 +62,26 @@ static void print_passed(const struct intake *in, FILE *out)
 		~mask, mark);
 }
 
-/* Connections in the TUN: what leaves elsewhere is lost, not leaked */
+/*
+ * Connections in the TUN: what leaves elsewhere is lost, not leaked. And the
+ * other way round: what has our mark must never get in.
+ */
 static void print_kept(const struct intake *in, FILE *out)
 {
 	uint32_t kept = kept_bit(in->host);
 
-	if (!kept)
-		return;
 	fprintf(out,
 		"\tchain kept {\n"
 		"\t\ttype filter hook postrouting priority mangle\n"
-		"\t\tct direction reply return\n"
-		"\t\toifname \"%s\" ct mark set ct mark | 0x%x\n"
-		"\t\toifname != \"%s\" ct mark & 0x%x == 0x%x drop\n"
-		"\t}\n",
-		in->tun, kept, in->tun, kept, kept);
+		"\t\toifname \"%s\" meta mark & 0x%x == 0x%x drop\n",
+		in->tun, in->host->mark_mask, in->host->mark);
+	if (kept)
+		fprintf(out,
+			"\t\tct direction reply return\n"
+			"\t\toifname \"%s\" ct mark set ct mark | 0x%x\n"
+			"\t\toifname != \"%s\" ct mark & 0x%x == 0x%x drop\n",
+			in->tun, kept, in->tun, kept, kept);
+	fputs("\t}\n", out);
 }
 
 /* One family's way to the TUN for questions to this host */
