@@ -30,12 +30,18 @@ back() {
 	ASSERTS=$((ASSERTS + 1))
 }
 
-# Long transfers of the LAN and of the host, v4 and v6: 20 MB at 3 MB/s
+# Long transfers of the LAN and of the host, v4 and v6: 20 MB to a server that
+# reads 3 MB/s; and open connections, which echo again at the end
+serve slow tcp-serve 5004 sink -r 3000000
 for ns in "$C" "$G"; do
 	for a in 198.51.100.1 2001:db8:51::1; do
-		bg "$ns" "long-$ns-$a" "$NT" tcp "$a" 5003 -n 20000000 -r 3000000 \
+		bg "$ns" "long-$ns-$a" "$NT" tcp "$a" 5004 -n 20000000 -P \
 			-t 60
+		bg "$ns" "hold-$ns-$a" "$NT" tcp-hold "$a" 5003 -n 50 -d 8000
 	done
+done
+for n in "${!PID[@]}"; do
+	[[ $n != hold-* ]] || wait_log "$n" "open=50"
 done
 
 on "$G" nft flush ruleset
@@ -71,7 +77,14 @@ for n in "${!PID[@]}"; do
 	[[ $n == long-* ]] || continue
 	wait "${PID[$n]}"
 	unset "PID[$n]"
-	contains "$n goes on" "$(cat "$TMP/$n.log")" "rx=$(sha 20000000) end=FIN"
+	contains "$n goes on" "$(cat "$TMP/$n.log")" "$(sha 20000000)"
+	contains "$n goes on" "$(cat "$TMP/$n.log")" "end=FIN"
+done
+for n in "${!PID[@]}"; do
+	[[ $n == hold-* ]] || continue
+	wait "${PID[$n]}"
+	unset "PID[$n]"
+	contains "$n lives" "$(cat "$TMP/$n.log")" "alive=50"
 done
 # Quiet when there is nothing to do
 events=$(grep -c 'loaded again' "$TMP/culvert.log")
