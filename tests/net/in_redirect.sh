@@ -1,8 +1,8 @@
 #!/bin/bash
 # in_redirect.sh: REDIRECT -> dokodemo-door -> freedom, v4 and v6
-# shellcheck source-path=SCRIPTDIR
+# shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
-# shellcheck source-path=SCRIPTDIR
+# shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/in_lib.sh"
 net_up
 serve echo tcp-serve 5001 echo
