@@ -8,7 +8,7 @@
 #include "proxy/transport/transports.h"
 
 static const struct inbound_ops *const inbounds[] = {
-	&in_tun, &in_dokodemo,
+	&in_tun, &in_dokodemo, &in_socks, &in_http,
 };
 
 static const struct outbound_ops *const outbounds[] = {
@@ -28,8 +28,6 @@ static const struct transport_ops *const securities[] = {
 static const struct {
 	const char *protocol, *why;
 } not_yet[] = {
-	{ "socks", "not yet as an inbound" },
-	{ "mixed", "not yet as an inbound" },
 	{ "http", "not yet" },
 	{ "shadowsocks", "not yet" },
 	{ "trojan", "not yet" },

@@ -213,7 +213,8 @@ static ssize_t ses_peek_copy(struct session *s, const uint8_t **p)
 /* Router attributes need the request head after it has left */
 static void ses_keep_head(struct session *s, const uint8_t *p, size_t n)
 {
-	if (s->proto != SNIFF_HTTP1 || !router_wants_attrs(s->cfg->router))
+	if (s->proto != SNIFF_HTTP1 || s->http_head ||
+	    !router_wants_attrs(s->cfg->router))
 		return;
 	s->http_head = malloc(n + 1);
 	if (!s->http_head)

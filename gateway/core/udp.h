@@ -41,6 +41,8 @@ struct udp_map; /* udp.c */
 struct udp_map *udp_map_new(struct worker *w, const struct inbound *ib,
 			    const struct addr *client, struct dgram *din);
 void udp_map_set(struct udp_map *m, const char *user, bool skip_dns);
+/* The client's port became known (SOCKS): before its first datagram is read */
+void udp_map_set_client(struct udp_map *m, const struct addr *client);
 /* @held: it does not end by itself when no flow is left (SOCKS association) */
 void udp_map_hold(struct udp_map *m, bool held);
 /* The inbound ends it (TCP association closed, device gone); reaped later */

@@ -6,5 +6,7 @@
 
 extern const struct inbound_ops in_tun;
 extern const struct inbound_ops in_dokodemo; /* dokodemo-door, tunnel */
+extern const struct inbound_ops in_socks; /* socks, mixed */
+extern const struct inbound_ops in_http;
 
 #endif
