@@ -49,6 +49,7 @@ struct sack;
  * @rmss:	The client's segment size; @source: slot in lw->by_source
  * @want:	ST_*; @owned: a session holds the stream
  * @half:	Counted as half-open; @rx_fin, @tx_fin: ends of the directions
+ * @fin_read:	The owner has been told of the client's end
  * @ack_due:	Something was received since the last segment left
  */
 struct flow {
@@ -65,7 +66,7 @@ struct flow {
 	int err;
 	uint16_t rmss, source, rx_space;
 	uint8_t want;
-	bool owned, half, rx_fin, tx_fin, ack_due;
+	bool owned, half, rx_fin, tx_fin, fin_read, ack_due;
 };
 
 /* A bucket's share of lwIP's lists */

@@ -91,6 +91,23 @@ static int flatten(struct lw *lw, const struct pbuf *p, struct iovec *iov)
 	return 1;
 }
 
+/*
+ * When lwIP 2.2.1 splits a segment that carries FIN, the flag stays on the first
+ * part too (tcp_split_unsent_seg() can only add flags): the client would take a
+ * part for the whole. FIN belongs to the last byte sent so far and no other.
+ */
+static void fix_split_fin(const struct tcp_pcb *pcb, struct pbuf *p)
+{
+	uint8_t *ip = p->payload;
+	uint32_t ip_len = ip[0] >> 4 == 6 ? 40 : (ip[0] & 15u) * 4;
+	struct tcp_hdr *tcp = (struct tcp_hdr *)(void *)(ip + ip_len);
+	uint32_t len = p->tot_len - ip_len - TCPH_HDRLEN_BYTES(tcp);
+
+	if (len && TCPH_FLAGS(tcp) & TCP_FIN &&
+	    lwip_ntohl(tcp->seqno) + len != pcb->snd_lbb)
+		TCPH_UNSET_FLAG(tcp, TCP_FIN);
+}
+
 static err_t pbuf_send(struct netif *nif, struct pbuf *p)
 {
 	struct lw *lw = nif->state;
@@ -106,6 +123,7 @@ static err_t pbuf_send(struct netif *nif, struct pbuf *p)
 		f = flow_of(pcb);
 		if (f)
 			f->ack_due = false; /* every segment acknowledges */
+		fix_split_fin(pcb, p);
 	}
 	for (q = p; q && n < FRAME_IOV; q = q->next) {
 		if (!q->len)

@@ -251,11 +251,14 @@ static void touch(struct flow *f)
 }
 
 /* What a call says when there are no bytes */
-static ssize_t rx_state(const struct flow *f)
+static ssize_t rx_state(struct flow *f)
 {
 	if (f->err)
 		return f->err;
-	return f->rx_fin ? 0 : -EAGAIN;
+	if (!f->rx_fin)
+		return -EAGAIN;
+	f->fin_read = true;
+	return 0;
 }
 
 static ssize_t flow_lend(struct stream *s, struct iovec *iov, int *cnt)
@@ -496,7 +499,9 @@ static void flow_want(struct stream *s, unsigned int events)
 	struct flow *f = flow_in(s);
 
 	f->want = (uint8_t)events;
-	if ((events & ST_READ && (f->rx_bytes || rx_state(f) != -EAGAIN)) ||
+	/* Once the end was read, only a reset is worth a turn */
+	if ((events & ST_READ &&
+	     (f->rx_bytes || f->err || (f->rx_fin && !f->fin_read))) ||
 	    (events & ST_WRITE && tx_state(f, TX_LOW) != -EAGAIN))
 		job_ready(s->job);
 }
