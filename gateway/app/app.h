@@ -23,7 +23,9 @@ struct cli {
 	unsigned int file_count;
 	bool test, json, dump;
 	unsigned int revert_after_s;
-	const char **rest; /* arguments of the command; NULL terminated */
+	const char *rest[CLI_FILES + 1]; /* arguments of the command, then NULL */
+	unsigned int rest_count;
+	const char *inbound, *source; /* of route-test; NULL: not given */
 };
 
 /* 0, or EXIT_USAGE after saying why. Strings stay the caller's or leak to the end */
@@ -89,6 +91,9 @@ int reload_listeners(struct worker *w, struct config *cfg, bool first);
 void reload_stop_listeners(struct worker *w);
 /* report.c: counters, to the log */
 void report_stats(bool always);
+
+/* route_test.c: say where cli->rest would go. Returns an exit code */
+int route_test(const struct cli *cli, const struct config *cfg);
 
 /* The configuration of `culvert up` without a file */
 extern const char builtin_config[];

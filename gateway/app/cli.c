@@ -18,6 +18,8 @@ void cli_usage(FILE *f)
 	      "  culvert confirm            keep an `up --revert-after` set-up\n"
 	      "  culvert rules [-c FILE ..] print what `up` sets up, for nft -f\n"
 	      "  culvert check              say what this host lacks\n"
+	      "  culvert route-test -c FILE [-inbound TAG] [-source IP] tcp:NAME:PORT ...\n"
+	      "                             say where a connection would go\n"
 	      "  culvert version\n"
 	      "\n"
 	      "  -c, -config FILE    configuration; may be repeated; - is stdin\n"
@@ -42,6 +44,23 @@ static int add_file(struct cli *cli, const char *path)
 	if (cli->file_count == CLI_FILES)
 		return usage_error("too many configuration files", NULL);
 	cli->files[cli->file_count++] = path;
+	return 0;
+}
+
+/* Arguments that are no options: only some commands take them */
+static int add_rest(struct cli *cli, const char *arg)
+{
+	if (strcmp(cli->command, "route-test") != 0)
+		return usage_error("unexpected argument", arg);
+	if (cli->rest_count == CLI_FILES)
+		return usage_error("too many arguments", NULL);
+	cli->rest[cli->rest_count++] = arg;
+	return 0;
+}
+
+static int keep(const char **into, const char *value)
+{
+	*into = value;
 	return 0;
 }
 
@@ -108,6 +127,10 @@ static int parse_option(struct cli *cli, const char *name, const char *value,
 			return parse_revert(cli, value);
 		if (!strcmp(name, "format"))
 			return 0; /* JSON is what there is */
+		if (!strcmp(name, "inbound"))
+			return keep(&cli->inbound, value);
+		if (!strcmp(name, "source"))
+			return keep(&cli->source, value);
 		return usage_error("unknown option", name);
 	}
 	return 0;
@@ -125,8 +148,11 @@ int cli_parse(struct cli *cli, int argc, char **argv)
 		bool used = false;
 		int err;
 
-		if (name[0] != '-' || !name[1])
-			return usage_error("unexpected argument", name);
+		if (name[0] != '-' || !name[1]) {
+			if (add_rest(cli, name))
+				return EXIT_USAGE;
+			continue;
+		}
 		name += name[1] == '-' ? 2 : 1;
 		if (!strcmp(name, "h") || !strcmp(name, "help")) {
 			cli->command = "help";

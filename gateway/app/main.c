@@ -65,6 +65,18 @@ static int rules(const struct cli *cli)
 	return code;
 }
 
+static int explain(const struct cli *cli)
+{
+	struct config *cfg;
+	int code = load(cli, true, &cfg);
+
+	if (code != EXIT_OK)
+		return code;
+	code = route_test(cli, cfg);
+	config_unref(cfg);
+	return code;
+}
+
 int main(int argc, char **argv)
 {
 	struct cli cli;
@@ -84,6 +96,8 @@ int main(int argc, char **argv)
 		return confirm();
 	if (!strcmp(cli.command, "rules"))
 		return rules(&cli);
+	if (!strcmp(cli.command, "route-test"))
+		return explain(&cli);
 	if (!strcmp(cli.command, "version"))
 		return puts("culvert " CULVERT_VERSION) < 0;
 	if (!strcmp(cli.command, "help")) {
