@@ -87,7 +87,7 @@ static void load_files(struct diag *d, const struct cli *cli, bool fallback)
 struct config *config_load(struct diag *d, const struct cli *cli,
 			   const struct config *old, bool fallback)
 {
-	struct config *cfg = NULL;
+	struct config *cfg;
 	struct merged m;
 
 	load_files(d, cli, fallback);
@@ -101,8 +101,8 @@ struct config *config_load(struct diag *d, const struct cli *cli,
 		diag_error(d, NULL, NULL, "out of memory");
 		return NULL;
 	}
-	if (d->errors == 0)
-		cfg = config_build(d, &m, old);
+	/* After an error too: all of them are told in one pass */
+	cfg = config_build(d, &m, old);
 	if (cfg && cli->dump) {
 		char *text = merge_print(&m);
 

@@ -16,10 +16,11 @@ static const char *node_tag(const cJSON *node)
 {
 	const cJSON *item;
 
-	cJSON_ArrayForEach(item, node)
-		if (item->string && !strcasecmp(item->string, "tag") &&
-		    cJSON_IsString(item) && item->valuestring[0])
-			return item->valuestring;
+	cJSON_ArrayForEach(
+		item, node) if (item->string &&
+				!strcasecmp(item->string, "tag") &&
+				cJSON_IsString(item) &&
+				item->valuestring[0]) return item->valuestring;
 	return NULL;
 }
 
@@ -50,10 +51,11 @@ static void merge_list(struct diag *d, const cJSON *array, const cJSON **list,
 	unsigned int at = front ? 0 : *count;
 	const cJSON *node;
 
-	cJSON_ArrayForEach(node, array) {
+	cJSON_ArrayForEach(node, array)
+	{
 		/* Within one file equal tags are an error of their own */
-		const cJSON **same = find_tag(front ? list + at : list, old,
-					      node_tag(node));
+		const cJSON **same =
+			find_tag(front ? list + at : list, old, node_tag(node));
 
 		if (same) {
 			*same = node;
@@ -84,6 +86,7 @@ static void merge_refused(struct jobj *o)
 	j_not_yet(o, "transport", "removed from Xray: use streamSettings");
 	j_ignore(o, "version", "not checked");
 	j_ignore(o, "remarks", NULL);
+	j_ignore(o, "$schema", NULL);
 }
 
 static void merge_take(struct jobj *o, const char *key, const cJSON **into)
@@ -105,13 +108,14 @@ static void merge_one(struct diag *d, const struct jdoc *doc, struct merged *m)
 	merge_take(&o, "dns", &m->dns);
 	merge_take(&o, "policy", &m->policy);
 	merge_take(&o, "stats", &m->stats);
+	if (m->stats && !cJSON_IsObject(m->stats))
+		diag_error(d, m->stats, NULL, "must be an object: {}");
 	merge_take(&o, "fakedns", &m->fakedns);
 	merge_take(&o, "culvert", &m->culvert);
 	merge_list(d, j_array(&o, "inbounds"), m->inbounds, &m->inbound_count,
 		   m->inbound_count, false);
 	merge_list(d, j_array(&o, "outbounds"), m->outbounds,
-		   &m->outbound_count, m->outbound_count,
-		   !has_tail(doc->name));
+		   &m->outbound_count, m->outbound_count, !has_tail(doc->name));
 	merge_refused(&o);
 	j_close(&o);
 }

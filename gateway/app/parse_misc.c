@@ -7,36 +7,10 @@
 #include "gateway/core/stats.h"
 
 static const struct jword log_words[] = {
-	{ "debug", LOG_DEBUG }, { "info", LOG_INFO },
+	{ "debug", LOG_DEBUG },     { "info", LOG_INFO },
 	{ "warning", LOG_WARNING }, { "error", LOG_ERROR },
 	{ "none", LOG_NONE },
 };
-
-/* "half", "quarter", "full", "/24+/64": bits of an address that logs show */
-static void parse_mask(struct jobj *o, struct log_conf *log)
-{
-	const char *text = j_str(o, "maskAddress", "");
-	unsigned int v4 = 0, v6 = 0;
-	char end;
-
-	if (!text[0])
-		return;
-	if (!strcmp(text, "half") || !strcmp(text, "quarter")) {
-		log->mask_v4 = text[0] == 'h' ? 16 : 8;
-		log->mask_v6 = text[0] == 'h' ? 32 : 16;
-	} else if (!strcmp(text, "full")) {
-		log->mask_v4 = 1;
-		log->mask_v6 = 1;
-	} else if (sscanf(text, "/%2u+/%3u%c", &v4, &v6, &end) == 2 &&
-		   v4 >= 8 && v4 <= 32 && v4 % 8 == 0 && v6 >= 8 && v6 <= 128) {
-		log->mask_v4 = (uint8_t)v4;
-		log->mask_v6 = (uint8_t)v6;
-	} else {
-		diag_error(o->d, o->node, "maskAddress",
-			   "must be half, quarter, full or \"/24+/64\", got \"%s\"",
-			   text);
-	}
-}
 
 static const char *keep(struct config *cfg, const char *text)
 {
@@ -57,7 +31,8 @@ void parse_log(struct diag *d, const cJSON *node, struct config *cfg)
 	log->level = (enum log_level)j_word(&o, "loglevel", log_words,
 					    ARRAY_SIZE(log_words), LOG_WARNING);
 	log->dns_log = j_bool(&o, "dnsLog", false);
-	parse_mask(&o, log);
+	if (j_str(&o, "maskAddress", "")[0])
+		j_not_yet(&o, "maskAddress", "addresses are logged whole");
 	if (log->level == LOG_NONE)
 		log->access = "none";
 	j_close(&o);
@@ -88,12 +63,10 @@ static void parse_level(struct diag *d, const cJSON *node, struct config *cfg)
 	p.uplink_only_ms = parse_seconds(&o, "uplinkOnly", p.uplink_only_ms);
 	p.downlink_only_ms =
 		parse_seconds(&o, "downlinkOnly", p.downlink_only_ms);
-	p.buffer_bytes = (int32_t)j_int(&o, "bufferSize",
-					p.buffer_bytes / 1024, -1, 65536);
-	if (p.buffer_bytes > 0)
-		p.buffer_bytes *= 1024;
-	p.stats_user_up = j_bool(&o, "statsUserUplink", false);
-	p.stats_user_down = j_bool(&o, "statsUserDownlink", false);
+	j_ignore(&o, "bufferSize",
+		 "a direction holds at most 64 KiB, and nothing when idle");
+	j_ignore(&o, "statsUserUplink", "users are not counted yet");
+	j_ignore(&o, "statsUserDownlink", "users are not counted yet");
 	j_ignore(&o, "statsUserOnline", "online users are not counted");
 	j_close(&o);
 	*l = (struct policy_level){ (uint32_t)level, p };
@@ -123,7 +96,11 @@ void parse_policy(struct diag *d, const cJSON *node, struct config *cfg)
 	if (!j_open(&o, d, node))
 		return;
 	levels = j_get(&o, "levels");
-	cJSON_ArrayForEach(level, levels) {
+	if (levels && !cJSON_IsObject(levels))
+		diag_error(d, levels, NULL,
+			   "must be an object: number to level");
+	cJSON_ArrayForEach(level, levels)
+	{
 		if (cfg->level_count == CONFIG_LEVELS - 1) {
 			diag_error(d, level, NULL, "more than %d levels",
 				   CONFIG_LEVELS - 1);
@@ -152,9 +129,12 @@ static const struct jword fail_words[] = { { "open", 0 }, { "closed", 1 } };
 
 /* Own numbers differ from those of other gateways on purpose */
 #define HOST_DEFAULT \
-	((struct host_conf){ .mark = 0x20000000, .mark_mask = 0x20000000, \
-			     .table = 7663, .rule_pref = 7600, \
-			     .capture = CAPTURE_TUN, .hijack_dns = true, \
+	((struct host_conf){ .mark = 0x20000000, \
+			     .mark_mask = 0x20000000, \
+			     .table = 7663, \
+			     .rule_pref = 7600, \
+			     .capture = CAPTURE_TUN, \
+			     .hijack_dns = true, \
 			     .hijack_local = true })
 
 #define BYPASS_MAX 256
@@ -172,8 +152,8 @@ static void parse_bypass(struct jobj *o, struct config *cfg)
 			diag_error(o->d, l.node, NULL, "at most %d prefixes",
 				   BYPASS_MAX);
 		else if (cidr_parse(&h->bypass[h->bypass_count], l.text) < 0)
-			diag_error(o->d, l.node, NULL,
-				   "\"%s\" is no subnet", l.text);
+			diag_error(o->d, l.node, NULL, "\"%s\" is no subnet",
+				   l.text);
 		else
 			h->bypass_count++;
 	}
@@ -195,20 +175,19 @@ void parse_host(struct diag *d, const cJSON *node, struct config *cfg)
 				       UINT32_MAX);
 	if (!(h->mark & h->mark_mask))
 		diag_error(d, node, "mark",
-			   "must have a bit of markMask: own sockets are told by it");
+			   "must have a bit of markMask: own sockets are told "
+			   "by it");
 	h->table = (uint32_t)j_int(&o, "table", h->table, 1, UINT32_MAX);
 	h->rule_pref =
 		(uint32_t)j_int(&o, "rulePriority", h->rule_pref, 1, 32700);
-	h->capture = (enum capture)j_word(&o, "capture", capture_words,
-					  ARRAY_SIZE(capture_words),
-					  CAPTURE_TUN);
+	h->capture =
+		(enum capture)j_word(&o, "capture", capture_words,
+				     ARRAY_SIZE(capture_words), CAPTURE_TUN);
 	h->fail_closed =
 		j_word(&o, "fail", fail_words, ARRAY_SIZE(fail_words), 0) != 0;
 	h->hijack_dns = j_bool(&o, "hijackDns", true);
 	h->hijack_local = j_bool(&o, "hijackLocalDns", true);
 	parse_bypass(&o, cfg);
-	h->max_sessions =
-		(uint32_t)j_int(&o, "maxSessions", 0, 0, UINT32_MAX);
-	h->state_dir = keep(cfg, j_str(&o, "stateDir", NULL));
+	h->max_sessions = (uint32_t)j_int(&o, "maxSessions", 0, 0, UINT32_MAX);
 	j_close(&o);
 }

@@ -17,7 +17,8 @@ static const char *proxy_tag(struct jobj *o)
 	if (!j_open(&p, o->d, j_get(o, "proxySettings")))
 		return NULL;
 	tag = j_str(&p, "tag", NULL);
-	j_ignore(&p, "transportLayer", NULL); /* ours always keeps the transport */
+	j_ignore(&p, "transportLayer",
+		 NULL); /* ours always keeps the transport */
 	j_close(&p);
 	return tag;
 }
@@ -30,8 +31,20 @@ static void parse_send_through(struct jobj *o, struct outbound *ob)
 		return;
 	if (addr_parse_ip(&ob->send_through, text) < 0)
 		diag_error(o->d, j_get(o, "sendThrough"), NULL,
-			   "must be an IP address, got \"%s\" (prefixes, origin and srcip are not supported yet)",
+			   "must be an IP address, got \"%s\" (prefixes, "
+			   "origin and srcip are not supported yet)",
 			   text);
+}
+
+/* Names go to a server as they are; only freedom's are looked up here */
+static void parse_target_strategy(struct jobj *o, struct outbound *ob)
+{
+	enum domain_strategy ds = ds_parse(o, "targetStrategy");
+
+	ob->target_strategy = (uint8_t)ds;
+	if (ds != DS_AS_IS && !ob->ops->local)
+		j_not_yet(o, "targetStrategy",
+			  "only freedom looks names up before it dials");
 }
 
 static void parse_mux(struct jobj *o)
@@ -70,7 +83,7 @@ static const struct outbound_ops *outbound_kind(struct jobj *o)
 }
 
 static struct counter *bound_stat(struct config *cfg, bool on, const char *tag,
-			       const char *way)
+				  const char *way)
 {
 	char name[256];
 
@@ -122,13 +135,13 @@ static void parse_outbound(struct diag *d, const cJSON *node,
 	if (proxy && !ob->sockopt.dialer_proxy)
 		ob->sockopt.dialer_proxy = arena_strdup(&cfg->arena, proxy);
 	parse_send_through(&o, ob);
-	ob->target_strategy = (uint8_t)ds_parse(&o, "targetStrategy");
+	parse_target_strategy(&o, ob);
 	parse_mux(&o);
 	cfg->outbounds[cfg->outbound_count++] = ob;
 	parse_settings(&o, ob, cfg);
 	ob->stat_up = bound_stat(cfg, cfg->stat_out_up, ob->tag, "uplink");
-	ob->stat_down = bound_stat(cfg, cfg->stat_out_down, ob->tag,
-				   "downlink");
+	ob->stat_down =
+		bound_stat(cfg, cfg->stat_out_down, ob->tag, "downlink");
 	j_close(&o);
 }
 
@@ -141,8 +154,7 @@ const struct outbound *config_outbound(const struct config *c, const char *tag)
 }
 
 /* Chains are checked once: each link must exist and none may lead back */
-static void link_dialer(struct diag *d, struct config *cfg,
-			struct outbound *ob)
+static void link_dialer(struct diag *d, struct config *cfg, struct outbound *ob)
 {
 	const char *tag = ob->sockopt.dialer_proxy;
 	const struct outbound *to = config_outbound(cfg, tag);
@@ -171,12 +183,10 @@ static void check_chain(struct diag *d, const struct outbound *ob,
 	}
 }
 
-void parse_outbounds(struct diag *d, const struct merged *m,
-		     struct config *cfg)
+void parse_outbounds(struct diag *d, const struct merged *m, struct config *cfg)
 {
-	cfg->outbounds =
-		arena_alloc(&cfg->arena, (m->outbound_count + 1) *
-						 sizeof(*cfg->outbounds));
+	cfg->outbounds = arena_alloc(
+		&cfg->arena, (m->outbound_count + 1) * sizeof(*cfg->outbounds));
 	for (unsigned int i = 0; cfg->outbounds && i < m->outbound_count; i++)
 		parse_outbound(d, m->outbounds[i], cfg);
 	for (unsigned int i = 0; i < cfg->outbound_count; i++)

@@ -41,7 +41,6 @@ struct host_conf {
 	struct cidr *bypass;
 	unsigned int bypass_count;
 	uint32_t max_sessions;
-	const char *state_dir; /* persistence, run files; NULL default */
 	const cJSON *node; /* rest of the object, for the capture room; parse time only */
 	void *capture_conf; /* the capture room's own */
 };
@@ -50,7 +49,6 @@ struct log_conf {
 	enum log_level level;
 	const char *access, *error; /* NULL default, "none", path */
 	bool dns_log;
-	uint8_t mask_v4, mask_v6; /* bits kept of logged addresses; 0: no masking */
 };
 
 #define CONFIG_LEVELS 64

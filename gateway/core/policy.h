@@ -11,15 +11,11 @@
  * @idle_ms:		No byte either way
  * @uplink_only_ms:	After the server's end of stream
  * @downlink_only_ms:	After the client's end of stream
- * @buffer_bytes:	Bytes a direction may hold; -1 no limit
  */
 struct policy {
 	uint32_t handshake_ms, idle_ms, uplink_only_ms, downlink_only_ms;
-	int32_t buffer_bytes;
-	bool stats_user_up, stats_user_down;
 };
 
-#define POLICY_DEFAULT \
-	((struct policy){ 60000, 300000, 1000, 1000, 512 << 10, false, false })
+#define POLICY_DEFAULT ((struct policy){ 60000, 300000, 1000, 1000 })
 
 #endif
