@@ -89,6 +89,8 @@ UNITHLP	:= $(patsubst %.c,$B/obj/%.o,\
 FUZZERS	:= $(patsubst tests/fuzz/%.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHES	:= $(patsubst tests/bench/%.c,$B/bench/%,\
 	   $(wildcard tests/bench/bench_*.c))
+BENCHTOOLS := $(patsubst tests/bench/%.c,$B/bench/%,\
+	   $(filter-out tests/bench/bench_%,$(wildcard tests/bench/*.c)))
 NTOBJ	:= $(patsubst %.c,$B/obj/%.o,$(wildcard tests/tools/nt*.c))
 TOOLS	:= $(if $(NTOBJ),$B/nt)
 
@@ -210,7 +212,8 @@ $B/nt: $(NTOBJ)
 units: $(if $T,$(filter %/$T %/test_$T,$(UNITS)),$(UNITS))
 fuzzers: $(if $T,$(filter %/$T %/fuzz_$T,$(FUZZERS)),$(FUZZERS))
 
-benches: $(if $T,$(filter %/$T %/bench_$T,$(BENCHES)),$(BENCHES))
+benches: $(if $T,$(filter %/$T %/bench_$T,$(BENCHES)),$(BENCHES)) \
+	$(BENCHTOOLS)
 
 # Objects depend on the flags, the archive on the list of sources
 $B/.flags: FORCE

@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Medians of a results file as Markdown.
+
+    table.py FILE TITLE BASE COLUMN...    COLUMN: metric[:digits], metric/ for
+                                          the ratio to the row BASE
+    table.py FILE --limit ROW METRIC OP NUMBER   METRIC may be a ratio too:
+                                          metric/BASE; OP is <= or >=
+"""
+import statistics
+import sys
+from collections import defaultdict
+
+values = defaultdict(lambda: defaultdict(list))
+
+
+def read(path):
+    for line in open(path, encoding="utf-8"):
+        row, metric, value = line.rstrip("\n").split("\t")
+        if value:
+            values[row][metric].append(float(value))
+
+
+def median(row, metric):
+    got = values[row].get(metric) if row in values else None
+    return statistics.median(got) if got else None
+
+
+def ratio(row, base, metric):
+    a, b = median(row, metric), median(base, metric)
+    return a / b if a is not None and b else None
+
+
+def text(number, digits):
+    return "-" if number is None else f"{number:.{digits}f}"
+
+
+def table(title, base, columns):
+    print(f"\n**{title}**\n")
+    print("| path | " + " | ".join(
+        c[:-1] + f" : {base}" if c.endswith("/") else c.split(":")[0]
+        for c in columns) + " |")
+    print("|---|" + "---|" * len(columns))
+    for row in values:
+        cells = []
+        for column in columns:
+            if column.endswith("/"):
+                cells.append(text(ratio(row, base, column[:-1]), 2))
+            else:
+                metric, _, digits = column.partition(":")
+                cells.append(text(median(row, metric), int(digits or 2)))
+        if any(c != "-" for c in cells):
+            print(f"| {row} | " + " | ".join(cells) + " |")
+
+
+def limit(row, metric, op, number):
+    name, _, base = metric.partition("/")
+    got = ratio(row, base, name) if base else median(row, metric)
+    good = got is not None and (
+        got <= float(number) if op == "<=" else got >= float(number))
+    print(f"{'ok    ' if good else 'BROKEN'}  {row}: {metric} = "
+          f"{text(got, 3)}, wanted {op} {number}")
+    return 0 if good else 1
+
+
+read(sys.argv[1])
+if sys.argv[2] == "--limit":
+    sys.exit(limit(*sys.argv[3:7]))
+table(sys.argv[2], sys.argv[3], sys.argv[4:])
