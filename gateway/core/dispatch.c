@@ -231,6 +231,18 @@ static int ses_found(struct session *s, const struct sniffed *found)
 	return ses_take_name(s, found);
 }
 
+/*
+ * The sniffers need more than the @n bytes they saw. The same bytes would mark
+ * us ready at once, for ever: only what is new renews the want.
+ */
+static int ses_sniff_more(struct session *s, size_t n)
+{
+	if (n != s->sniff_seen)
+		s->in->ops->want(s->in, ST_READ);
+	s->sniff_seen = (uint32_t)n;
+	return -EAGAIN;
+}
+
 static int ses_sniff_stream(struct session *s)
 {
 	struct sniffed found = { .proto = SNIFF_NONE };
@@ -250,10 +262,8 @@ static int ses_sniff_stream(struct session *s)
 	if (n <= 0)
 		return (int)n;
 	v = sniff_stream(p, (size_t)n, &found);
-	if (v == SNIFF_MORE && n < SNIFF_MAX_BYTES && !s->sniff_done) {
-		s->in->ops->want(s->in, ST_READ);
-		return -EAGAIN;
-	}
+	if (v == SNIFF_MORE && n < SNIFF_MAX_BYTES && !s->sniff_done)
+		return ses_sniff_more(s, (size_t)n);
 	if (v != SNIFF_YES)
 		return 0;
 	if (ses_found(s, &found) < 0)

@@ -62,6 +62,7 @@ struct session {
 	bool skip_dns; /* no DNS for routing: own queries, loopback */
 	bool sniff_done, first_byte_seen, waited; /* sniffing waited in vain */
 	uint8_t reroutes; /* passes through loopback outbounds */
+	uint32_t sniff_seen; /* bytes the sniffers have seen */
 	uint32_t id;
 	struct config *cfg; /* one reference */
 	const struct inbound *inbound;

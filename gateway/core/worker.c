@@ -229,7 +229,8 @@ int worker_init(struct worker *w, unsigned int index, struct config *cfg)
 {
 	int err;
 
-	*w = (struct worker){ .index = index, .epfd = -1 };
+	*w = (struct worker){ .index = index, .epfd = -1, .wakefd = -1 };
+	w->wake_watch.fd = -1;
 	worker_init_lists(w);
 	w->now_ms = clock_ms();
 	w->tick = 1; /* a zeroed job has not run in turn 1 */
@@ -242,12 +243,13 @@ int worker_init(struct worker *w, unsigned int index, struct config *cfg)
 	w->epfd = epoll_create1(EPOLL_CLOEXEC);
 	w->wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	w->scratch = malloc(WORKER_SCRATCH_BYTES);
-	udp_worker_start(w);
-	if (w->epfd < 0 || w->wakefd < 0 || !w->scratch) {
-		worker_fini(w);
-		return -EMFILE;
-	}
-	err = watch_add(w, &w->wake_watch, w->wakefd, &w->wake_job);
+	err = udp_worker_start(w);
+	if (!err && !w->scratch)
+		err = -ENOMEM;
+	if (!err && (w->epfd < 0 || w->wakefd < 0))
+		err = -EMFILE;
+	if (!err)
+		err = watch_add(w, &w->wake_watch, w->wakefd, &w->wake_job);
 	if (err < 0) {
 		worker_fini(w);
 		return err;

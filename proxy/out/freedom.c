@@ -86,8 +86,14 @@ static int freedom_open_dgram(const struct outbound *ob, struct udp_map *m,
 	const struct freedom_conf *conf = ob->settings;
 	struct worker *w = udp_map_worker(m);
 	struct dgram *d;
-	int family, fd = open_udp(ob, &family);
+	int family, fd;
 
+	if (ob->dialer) {
+		/* Its datagrams would not go the way its streams go */
+		log_info("s%x freedom: no UDP through dialerProxy", s->id);
+		return -EACCES;
+	}
+	fd = open_udp(ob, &family);
 	if (fd < 0) {
 		log_info("s%x freedom: udp socket: %s", s->id, strerror(-fd));
 		return fd;
