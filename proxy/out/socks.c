@@ -462,7 +462,7 @@ static int parse_server(struct jobj *o, struct socks_conf *conf,
 		return 0;
 	}
 	server.port = (uint16_t)j_int(o, "port", 0, 1, 65535);
-	if (!server.port)
+	if (!server.port && !j_get(o, "port"))
 		diag_error(o->d, o->node, "port", "must be 1 to 65535");
 	if (server.kind == ADDR_NAME) {
 		const char *copy;

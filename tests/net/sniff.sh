@@ -51,25 +51,27 @@ line() {
 	wait_for 5 grep -q ":$1 accepted" "$TMP/access.txt"
 	grep ":$1 accepted" "$TMP/access.txt" | tail -n 1
 }
-# named FROM TO WHAT: all source ports of the range went to WHAT by name
+# named PORTS WHAT NAME: the access lines of all these ports have WHAT
 named() {
-	local n
+	local n want
+	want=$(wc -w <<<"$1")
 	all_there() {
-		n=$(awk -v a="$1" -v b="$2" -v w="$3" '
+		n=$(awk -v list="$1" -v w="$2" '
+			BEGIN { split(list, a); for (i in a) want[a[i]] = 1 }
 			{ p = $0; sub(/ accepted.*/, "", p); sub(/.*:/, "", p) }
-			p >= a && p <= b && index($0, w) { s[p] = 1 }
-			END { for (i in s) k++; print k + 0 }' "$TMP/access.txt")
-		[ "$n" = $(($2 - $1 + 1)) ]
+			p in want && index($0, w) { seen[p] = 1 }
+			END { for (i in seen) k++; print k + 0 }' "$TMP/access.txt")
+		[ "$n" = "$want" ]
 	}
-	wait_for 10 all_there "$1" "$2" "$3" ||
-		fail "$4: $n of $(($2 - $1 + 1)) have $3"
+	wait_for 10 all_there "$1" "$2" || fail "$3: $n of $want have $2"
 	ASSERTS=$((ASSERTS + 1))
-	echo "   $4: $n"
+	echo "   $3: $n"
 }
 
 cat >"$TMP/streams.py" <<'END'
 # streams.py WHAT FIRST-PORT ADDR: one connection a variant, 32 at a time;
-# the sink's answer must count every byte. Prints how many there were.
+# the sink's answer must count every byte. Prints the ports; a try in which we
+# were late ourselves (a busy machine) is made again from another port.
 import socket, ssl, sys, threading, time
 what, first, addr = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 
@@ -101,32 +103,49 @@ elif what == "dribble":
 else:
     b = b"GET /a?b HTTP/1.1\r\nUser-Agent: x\r\nHost: http.test:5001\r\n\r\n"
     variants = [(b[:i], b[i:]) for i in range(1, len(b))]
-bad, gate = [], threading.Semaphore(32)
+bad, good, gate, lock = [], [], threading.Semaphore(16), threading.Lock()
+
+def fresh():
+    global first
+    with lock:
+        first += 1
+        return first - 1
 
 def one(i, parts):
     try:
-        fam = socket.AF_INET6 if ":" in addr else socket.AF_INET
-        s = socket.socket(fam)
-        s.settimeout(20)
-        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        s.bind(("", first + i))
-        s.connect((addr, 5001))
-        for k, p in enumerate(parts):
-            if k:
-                time.sleep(0.01)
-            s.sendall(p)
-        s.shutdown(socket.SHUT_WR)
-        got = b""
-        while True:
-            c = s.recv(999)
-            if not c: break
-            got += c
-        if not got.startswith(b"%d:" % sum(map(len, parts))):
-            bad.append((i, got))
+        for _ in range(20):
+            port = fresh()
+            if attempt(i, parts, port):
+                good.append(port)
+                return
+        bad.append((i, "always late"))
     except OSError as e:
         bad.append((i, e))
     finally:
         gate.release()
+
+def attempt(i, parts, port):
+    t0, took = time.monotonic(), 0
+    fam = socket.AF_INET6 if ":" in addr else socket.AF_INET
+    s = socket.socket(fam)
+    s.settimeout(20)
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    s.bind(("", port))
+    s.connect((addr, 5001))
+    for k, p in enumerate(parts):
+        if k:
+            time.sleep(0.01)
+        s.sendall(p)
+    took = time.monotonic() - t0
+    s.shutdown(socket.SHUT_WR)
+    got = b""
+    while True:
+        c = s.recv(999)
+        if not c: break
+        got += c
+    if not got.startswith(b"%d:" % sum(map(len, parts))):
+        bad.append((i, got))
+    return took < 0.15
 
 threads = []
 for i, parts in enumerate(variants):
@@ -135,21 +154,22 @@ for i, parts in enumerate(variants):
     threads[-1].start()
 for t in threads: t.join()
 if bad: sys.exit("bad: %s" % bad[:3])
-print(len(variants))
+print(*sorted(good))
 END
 
-streams() { # WHAT FIRST-PORT ADDR NAME
-	local n
-	n=$(on "$C" python3 "$TMP/streams.py" "$1" "$2" "$3" 2>"$TMP/err.log") ||
+streams() { # WHAT FIRST-PORT ADDR NAME LEAST
+	local ports
+	ports=$(on "$C" python3 "$TMP/streams.py" "$1" "$2" "$3" 2>"$TMP/err.log") ||
 		fail "$1: $(cat "$TMP/err.log")"
-	named "$2" $(($2 + n - 1)) "tcp:$4:5001" "$1 $3"
+	le "variants" "$5" "$(wc -w <<<"$ports")"
+	named "$ports" "tcp:$4:5001" "$1 $3"
 }
 echo "-- names in streams"
-streams cut 20000 10.3.0.1 cut.test
-streams records 22000 10.3.0.1 records.test
-streams records 23000 fd03::1 records.test
-streams dribble 24000 fd03::1 dribble.test
-streams http 25000 10.3.0.1 http.test
+streams cut 20000 10.3.0.1 cut.test 300
+streams records 22000 10.3.0.1 records.test 60
+streams records 23000 fd03::1 records.test 60
+streams dribble 24000 fd03::1 dribble.test 8
+streams http 25000 10.3.0.1 http.test 50
 
 echo "-- QUIC Initials, datagram by datagram"
 on "$C" python3 - 26000 "$ROOT/tests/vectors/quic_initial.txt" >"$TMP/want" <<-'END'
