@@ -145,7 +145,8 @@ static int acceptor_open(struct tcp_listener *tl, const struct inbound *ib,
 		char text[ADDR_TEXT_MAX];
 
 		log_error("inbound [%s]: cannot listen on tcp %s: %s", ib->tag,
-			  addr_format(&a->at, text, sizeof(text)),
+			  port ? addr_format(&a->at, text, sizeof(text)) :
+				 a->at.name,
 			  strerror(-err));
 		if (fd >= 0)
 			close(fd);

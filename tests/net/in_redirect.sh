@@ -55,6 +55,18 @@ out=$(on "$C" "$NT" tcp 10.3.0.1 5005 -n 1000 -R)
 contains "reset by us" "$out" "end=RESET-BY-US"
 wait_log hold "end=ECONNRESET"
 ASSERTS=$((ASSERTS + 1))
+
+# an idle flow costs at most 1 KiB of ours, and two descriptors
+if [ "${CULVERT_VARIANT:-release}" = release ]; then
+	N=2000
+	on "$C" "$NT" tcp-short 10.3.0.1 5001 -n 100 -j 50 >/dev/null
+	before=$(rss culvert)
+	bg "$C" idle "$NT" tcp-hold 10.3.0.1 5001 -n $N -d 3000
+	wait_log idle "open=$N"
+	le "bytes an idle flow" $((($(rss culvert) - before) * 1024 / N)) 1024
+	le "descriptors" "$(fds culvert)" $((2 * N + 60))
+	wait_log idle "alive=$N"
+fi
 stop culvert
 eq "ends well" "$RC" 0
 pass

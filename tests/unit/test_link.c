@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -155,6 +156,55 @@ static void sockets_are_spliced_both_ways(void **state)
 	assert_int_equal(r.half[0].way, WAY_SPLICE);
 	assert_int_equal(r.half[1].way, WAY_SPLICE);
 	assert_null(r.half[0].pipe); /* borrowed only while it holds bytes */
+	rig_down(&r);
+}
+
+/* No pipe to be had: the bytes are copied, and nothing is lost */
+static void without_descriptors_it_copies(void **state)
+{
+	struct rlimit old, low;
+	struct rig r;
+
+	(void)state;
+	rig_up(&r);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low = old;
+	low.rlim_cur = (rlim_t)r.server + 1;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	rig_transfer(&r, TOTAL, TOTAL / 2);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(r.half[0].way, WAY_COPY);
+	assert_int_equal(r.half[1].way, WAY_COPY);
+	rig_down(&r);
+}
+
+/* A pipe is held while bytes are in it, and only then */
+static void a_blocked_half_keeps_its_pipe_and_gives_it_back(void **state)
+{
+	static uint8_t b[65536];
+	struct rig r;
+	size_t left;
+
+	(void)state;
+	rig_up(&r);
+	for (int i = 0; i < 100 && !r.half[0].piped; i++) {
+		(void)!write(r.client, b, sizeof(b));
+		worker_tick(&r.w, 0);
+	}
+	assert_non_null(r.half[0].pipe);
+	assert_null(r.half[1].pipe);
+	assert_true(r.half[0].dst_blocked);
+	for (int i = 0; i < 1000 && (r.half[0].pipe || i < 10); i++) {
+		while (read(r.server, b, sizeof(b)) > 0)
+			;
+		worker_tick(&r.w, 0);
+	}
+	assert_null(r.half[0].pipe);
+	assert_int_equal(r.half[0].piped, 0);
+	assert_in_range(r.w.pipe_count, 1, 2); /* one a direction */
+	left = r.half[0].total;
+	worker_tick(&r.w, 0);
+	assert_int_equal(r.half[0].total, left); /* exact, and at rest */
 	rig_down(&r);
 }
 
@@ -364,6 +414,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sockets_are_spliced_both_ways),
+		cmocka_unit_test(without_descriptors_it_copies),
+		cmocka_unit_test(
+			a_blocked_half_keeps_its_pipe_and_gives_it_back),
 		cmocka_unit_test(an_empty_direction_still_ends),
 		cmocka_unit_test(a_spent_layer_is_shed_and_spliced),
 		cmocka_unit_test(a_transforming_layer_is_copied),
