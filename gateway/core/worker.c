@@ -264,6 +264,9 @@ void worker_fini(struct worker *w)
 {
 	udp_worker_stop(w);
 	fd_dgram_worker_stop(w);
+	for (int i = 0; i < ROOM_SLOTS; i++)
+		if (w->rooms[i] && w->room_free[i])
+			w->room_free[i](w->rooms[i]);
 	pipe_drop_all(w);
 	if (w->wakefd >= 0) {
 		watch_del(w, &w->wake_watch);

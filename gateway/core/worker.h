@@ -60,7 +60,7 @@ struct message {
 };
 
 /* Per-worker state of the rooms; each room owns its slot */
-enum room_slot { ROOM_DNS, ROOM_MUX, ROOM_TPROXY, ROOM_H2, ROOM_UDP, ROOM_DGRAM, ROOM_NETUDP, ROOM_SLOTS };
+enum room_slot { ROOM_DNS, ROOM_MUX, ROOM_TPROXY, ROOM_H2, ROOM_UDP, ROOM_DGRAM, ROOM_NETUDP, ROOM_LAYER, ROOM_SLOTS };
 
 struct worker {
 	unsigned int index; /* 0 to WORKERS_MAX - 1 */
@@ -92,6 +92,8 @@ struct worker {
 	uint64_t drops[DROP_COUNT];
 	uint64_t accepted[2]; /* sessions born: tcp, udp */
 	void *rooms[ROOM_SLOTS];
+	/* By worker_fini(), when all sessions and maps are gone; may be NULL */
+	void (*room_free[ROOM_SLOTS])(void *room);
 	bool stop;
 };
 

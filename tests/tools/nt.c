@@ -292,7 +292,8 @@ static const char *xfer_run(struct xfer *x, long long until)
 
 		if (t >= until)
 			return "TIMEOUT";
-		if (!x->left && !x->sent_eof && !x->echo && !o.open && !o.rst) {
+		if (!x->left && !x->sent_eof && !x->echo && !o.open &&
+		    !o.rst && x->rx.n >= (unsigned long long)o.wait) {
 			shutdown(x->fd, SHUT_WR);
 			x->sent_eof = true;
 		}
@@ -640,7 +641,7 @@ static int usage(void)
 	fputs("usage: nt tcp-serve [-l ADDR] PORT [echo|sink|source|rst|hold|"
 	      "greet] [-n BYTES] [-r RATE] [-d MS] [-t S]\n"
 	      "       nt tcp ADDR PORT [-n BYTES|-m TEXT|-f FILE] [-C CUT] "
-	      "[-d MS] [-r RATE] [-O] [-R] [-P] [-t S] [-b ADDR] [-p PORT]\n"
+	      "[-d MS] [-r RATE] [-O] [-w BYTES] [-R] [-P] [-t S] [-b ADDR] [-p PORT]\n"
 	      "       nt tcp-hold ADDR PORT -n COUNT [-d MS]\n"
 	      "       nt tcp-short ADDR PORT -n COUNT [-j PARALLEL] [-R]\n"
 	      "       nt udp-serve [-l ADDR] PORT [echo|cone|sink]\n"
@@ -674,7 +675,7 @@ static bool parse_options(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "n:r:d:t:j:f:m:C:b:p:l:ROPc")) != -1) {
+	while ((c = getopt(argc, argv, "n:r:d:t:j:f:m:C:b:p:l:w:ROPc")) != -1) {
 		switch (c) {
 		case 'n':
 			o.bytes = atoll(optarg);
@@ -712,6 +713,9 @@ static bool parse_options(int argc, char **argv)
 			break;
 		case 'R':
 			o.rst = true;
+			break;
+		case 'w':
+			o.wait = atoll(optarg);
 			break;
 		case 'O':
 			o.open = true;

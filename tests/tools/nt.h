@@ -27,6 +27,7 @@
  * cut
  * @bind:	-b: local address
  * @bindport:	-p of clients: local port
+ * @wait:	-w: half-close only after so many bytes were received
  * @rst:	-R: end by RST instead of FIN
  * @open:	-O: do not half-close after sending
  * @print:	-P: write what was received to stdout
@@ -35,7 +36,7 @@
 struct opts {
 	const char *cmd, *addr, *port, *mode, *sizes, *file, *text;
 	const char *bind, *bindport;
-	long long bytes, rate, cut;
+	long long bytes, rate, cut, wait;
 	int delay_ms, timeout_s, par;
 	bool rst, open, print, connected;
 };

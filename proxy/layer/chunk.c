@@ -1,0 +1,488 @@
+/*
+ * chunk.c - A stream as sealed chunks
+ *
+ *   writev:  gather -> seal in place, up to 64 KiB -> one write below
+ *   lend:    one read below, up to 72 KiB -> open in place -> lent as they lie
+ *
+ * Sealing happens in the worker's memory; only what the connection below does
+ * not take is copied to the flow. Buffers for reading come from the worker's
+ * pool and go back when all is consumed; less than a chunk that waits for the
+ * rest is moved to a buffer of its size.
+ *
+ * One writev of at most @max bytes in one piece makes one chunk, and each
+ * iovec lent is one chunk: packets can be carried so (tube.c).
+ */
+#include "proxy/layer/chunk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/compat.h"
+#include "gateway/base/log.h"
+#include "proxy/layer/room.h"
+
+static struct chunk *chunk_of(struct stream *s)
+{
+	return container_of(s, struct chunk, s);
+}
+
+static int chunk_fail(struct chunk *c, int err)
+{
+	if (err != -EAGAIN)
+		c->err = err;
+	return err;
+}
+
+/* --- writing ----------------------------------------------------------------- */
+
+/* A place in the caller's iovecs */
+struct cursor {
+	const struct iovec *iov;
+	int cnt;
+	size_t off;
+};
+
+/* Copy up to @n bytes to @to; how many there were */
+static size_t gather(struct cursor *k, uint8_t *to, size_t n)
+{
+	size_t did = 0, take;
+
+	while (k->cnt > 0 && did < n) {
+		take = k->iov->iov_len - k->off;
+		if (take > n - did)
+			take = n - did;
+		if (take)
+			memcpy(to + did, (uint8_t *)k->iov->iov_base + k->off,
+			       take);
+		did += take;
+		k->off += take;
+		if (k->off == k->iov->iov_len) {
+			k->iov++;
+			k->cnt--;
+			k->off = 0;
+		}
+	}
+	return did;
+}
+
+/* What was sealed before. 0, -EAGAIN, -errno */
+static int flush_out(struct chunk *c)
+{
+	ssize_t n;
+
+	while (c->out) {
+		n = stream_write(c->s.below, buf_head(c->out), c->out->len);
+		if (n < 0)
+			return chunk_fail(c, (int)n);
+		buf_drop(c->out, (size_t)n);
+		if (c->out->len)
+			continue;
+		buf_free(c->out);
+		c->out = NULL;
+	}
+	return 0;
+}
+
+/* @n sealed bytes go out, or wait. 0 or -errno */
+static int put_sealed(struct chunk *c, const uint8_t *p, size_t n)
+{
+	ssize_t put = stream_write(c->s.below, p, n);
+
+	if (put == -EAGAIN)
+		put = 0;
+	if (put < 0)
+		return chunk_fail(c, (int)put);
+	if ((size_t)put == n)
+		return 0;
+	c->out = buf_new(n - (size_t)put);
+	if (!c->out)
+		return chunk_fail(c, -ENOMEM);
+	return buf_put(c->out, p + put, n - (size_t)put);
+}
+
+/*
+ * Nothing is sealed before there is a connection: what the client sends until
+ * then shall wait on its side. 0, -EAGAIN, -errno
+ */
+static int below_up(struct chunk *c)
+{
+	struct stream *b;
+	ssize_t n;
+
+	stream_shed(&c->s.below);
+	b = c->s.below;
+	if (b->ops->up(b))
+		return 0;
+	n = b->ops->writev(b, NULL, 0);
+	if (n < 0)
+		return chunk_fail(c, (int)n);
+	return b->ops->up(b) ? 0 : -EAGAIN;
+}
+
+/* Seal as much as one call takes. *@taken: bytes of payload. 0 or -errno */
+static int seal_some(struct chunk *c, struct layer_room *r, struct cursor *k,
+		     size_t *taken, size_t *used)
+{
+	ssize_t put;
+	size_t n;
+
+	if (!c->started) {
+		n = gather(k, r->plain,
+			   c->first < sizeof(r->plain) ? c->first :
+							 sizeof(r->plain));
+		put = c->ops->start(c, r->plain, n, r->out, sizeof(r->out));
+		if (put < 0)
+			return chunk_fail(c, (int)put);
+		c->started = true;
+		*taken += n;
+		*used += (size_t)put;
+	}
+	while (k->cnt > 0 && *used + c->extra < sizeof(r->out)) {
+		size_t room = sizeof(r->out) - *used, max = room - c->extra;
+
+		n = gather(k, r->out + *used + c->lead,
+			   max < c->max ? max : c->max);
+		if (!n)
+			break;
+		put = c->ops->seal(c, r->out + *used + c->lead, n,
+				   r->out + *used, room);
+		if (put < 0)
+			return chunk_fail(c, (int)put);
+		*taken += n;
+		*used += (size_t)put;
+	}
+	return 0;
+}
+
+static ssize_t chunk_writev(struct stream *s, const struct iovec *iov, int cnt)
+{
+	struct chunk *c = chunk_of(s);
+	struct cursor k = { .iov = iov, .cnt = cnt };
+	struct layer_room *r = layer_room(c->worker);
+	size_t taken = 0, used = 0;
+	int rc = c->err;
+
+	if (!rc && c->ended)
+		rc = -EPIPE;
+	if (!rc && !r)
+		rc = -ENOMEM;
+	if (!rc)
+		rc = below_up(c);
+	if (!rc)
+		rc = flush_out(c);
+	if (!rc)
+		rc = seal_some(c, r, &k, &taken, &used);
+	if (!rc && used)
+		rc = put_sealed(c, r->out, used);
+	if (rc < 0)
+		return rc;
+	return taken || cnt == 0 ? (ssize_t)taken : -EAGAIN;
+}
+
+/* A client's head goes without payload when there is none. 0, -EAGAIN, -errno */
+static int chunk_start(struct chunk *c)
+{
+	struct layer_room *r = layer_room(c->worker);
+	struct cursor k = { .cnt = 0 };
+	size_t taken = 0, used = 0;
+	int rc = c->err;
+
+	if (!rc && !r)
+		rc = -ENOMEM;
+	if (!rc && (!c->started || c->out))
+		rc = below_up(c);
+	if (!rc && !c->started && !c->lazy) {
+		rc = seal_some(c, r, &k, &taken, &used);
+		if (!rc)
+			rc = put_sealed(c, r->out, used);
+	}
+	return rc ? rc : flush_out(c);
+}
+
+static int chunk_finish(struct stream *s)
+{
+	struct chunk *c = chunk_of(s);
+	struct layer_room *r = layer_room(c->worker);
+	int rc = chunk_start(c);
+	ssize_t n;
+
+	c->ended = true;
+	if (rc < 0)
+		return rc;
+	if (c->ops->end && c->started && !c->end_sealed) {
+		c->end_sealed = true;
+		n = c->ops->end(c, r->out, sizeof(r->out));
+		rc = n < 0 ? chunk_fail(c, (int)n) :
+			     put_sealed(c, r->out, (size_t)n);
+		if (!rc)
+			rc = flush_out(c);
+		if (rc < 0)
+			return rc;
+	}
+	rc = s->below->ops->finish(s->below);
+	c->finished = !rc;
+	return rc;
+}
+
+/* --- reading ----------------------------------------------------------------- */
+
+/* Back to the pool; what is left of it is kept in a buffer of its size */
+static void park(struct chunk *c)
+{
+	struct chunk_in *in = c->in;
+	size_t left = in->len - in->off;
+
+	if (left) {
+		c->part = buf_new(left);
+		if (!c->part)
+			return; /* then it stays */
+		buf_put(c->part, in->data + in->off, left);
+	}
+	pool_put(&layer_room(c->worker)->in, in);
+	c->in = NULL;
+}
+
+static int unpark(struct chunk *c)
+{
+	struct layer_room *r = layer_room(c->worker);
+
+	if (c->in)
+		return 0;
+	c->in = r ? pool_get(&r->in) : NULL;
+	if (!c->in)
+		return -ENOMEM;
+	c->in->off = c->in->len = 0;
+	c->in->seg_at = c->in->seg_count = 0;
+	if (c->part) {
+		c->in->len = c->part->len;
+		memcpy(c->in->data, buf_head(c->part), c->part->len);
+		buf_free(c->part);
+		c->part = NULL;
+	}
+	return 0;
+}
+
+int chunk_unread(struct chunk *c, const uint8_t *p, size_t n)
+{
+	if (!n)
+		return 0;
+	c->part = buf_new(n);
+	return c->part ? buf_put(c->part, p, n) : -ENOMEM;
+}
+
+/* Open what is whole. 0 or -errno */
+static int open_some(struct chunk *c)
+{
+	struct chunk_in *in = c->in;
+	uint8_t *data = NULL;
+	size_t len = 0;
+	ssize_t n;
+
+	if (in->seg_at == in->seg_count)
+		in->seg_at = in->seg_count = 0;
+	while (!c->eof && in->off < in->len && in->seg_count < LAYER_SEGS) {
+		n = c->ops->open(c, in->data + in->off, in->len - in->off,
+				 &data, &len);
+		if (n == -EPIPE) {
+			c->eof = true;
+			in->off = in->len;
+		} else if (n <= 0) {
+			return (int)n;
+		} else {
+			in->off += (uint32_t)n;
+			c->opened = true;
+		}
+		if (n <= 0 || !len)
+			continue;
+		in->seg[in->seg_count].off = (uint32_t)(data - in->data);
+		in->seg[in->seg_count++].len = (uint32_t)len;
+	}
+	return 0;
+}
+
+/* One read below. Bytes, 0 end, -EAGAIN, -errno */
+static ssize_t read_some(struct chunk *c)
+{
+	struct chunk_in *in = c->in;
+	ssize_t n;
+
+	if (in->off) {
+		memmove(in->data, in->data + in->off, in->len - in->off);
+		in->len -= in->off;
+		in->off = 0;
+	}
+	if (in->len == sizeof(in->data))
+		return -EPROTO; /* no chunk is so long */
+	n = stream_read(c->s.below, in->data + in->len,
+			sizeof(in->data) - in->len);
+	if (n > 0)
+		in->len += (uint32_t)n;
+	return n;
+}
+
+/* The connection ended: in order, or in the middle? 0 or -errno */
+static int below_ended(struct chunk *c)
+{
+	c->below_eof = true;
+	if (c->in->len == c->in->off && (c->opened || c->finished)) {
+		c->eof = true;
+		return 0;
+	}
+	log_info("s%x %s: the connection ended %s", c->id, c->ops->name,
+		 c->opened ? "within a chunk" : "before an answer");
+	return -ECONNRESET;
+}
+
+static bool has_segs(const struct chunk *c)
+{
+	return c->in && c->in->seg_at < c->in->seg_count;
+}
+
+/* Until some payload is opened: 1, 0 end, -EAGAIN, -errno */
+static int fill(struct chunk *c)
+{
+	ssize_t n;
+	int rc = c->err;
+
+	if (rc < 0 || has_segs(c))
+		return rc < 0 ? rc : 1;
+	if (c->eof && !c->below_eof)
+		return 0;
+	rc = c->lazy ? 0 : chunk_start(c);
+	if (rc < 0 && (rc != -EAGAIN || !c->started))
+		return rc;
+	rc = unpark(c);
+	while (!rc) {
+		rc = open_some(c);
+		if (rc || has_segs(c))
+			break;
+		if (c->eof && !c->below_eof)
+			break;
+		n = read_some(c);
+		if (n < 0)
+			rc = (int)n;
+		else if (n == 0 && c->eof)
+			break;
+		else if (n == 0)
+			rc = below_ended(c);
+	}
+	if (!rc && has_segs(c))
+		return 1;
+	if (c->in)
+		park(c);
+	return chunk_fail(c, rc);
+}
+
+static ssize_t chunk_lend(struct stream *s, struct iovec *iov, int *cnt)
+{
+	struct chunk *c = chunk_of(s);
+	struct chunk_in *in;
+	int rc, n = 0;
+	ssize_t bytes = 0;
+
+	stream_shed(&s->below);
+	rc = fill(c);
+	if (rc <= 0)
+		return rc;
+	in = c->in;
+	for (uint32_t i = in->seg_at; i < in->seg_count && n < *cnt; i++) {
+		iov[n].iov_base = in->data + in->seg[i].off;
+		iov[n++].iov_len = in->seg[i].len;
+		bytes += in->seg[i].len;
+	}
+	*cnt = n;
+	return bytes;
+}
+
+static void chunk_took(struct stream *s, size_t n)
+{
+	struct chunk_in *in = chunk_of(s)->in;
+
+	while (n && in->seg_at < in->seg_count) {
+		uint32_t len = in->seg[in->seg_at].len;
+		uint32_t take = n < len ? (uint32_t)n : len;
+
+		in->seg[in->seg_at].off += take;
+		in->seg[in->seg_at].len -= take;
+		n -= take;
+		if (take == len)
+			in->seg_at++;
+	}
+}
+
+static ssize_t chunk_readv(struct stream *s, const struct iovec *iov, int cnt)
+{
+	struct iovec lent[LAYER_SEGS];
+	int lent_cnt = LAYER_SEGS;
+	ssize_t n = chunk_lend(s, lent, &lent_cnt);
+	struct cursor k = { .iov = lent, .cnt = lent_cnt };
+	size_t did = 0;
+
+	if (n <= 0)
+		return n;
+	for (int i = 0; i < cnt && k.cnt > 0; i++)
+		did += gather(&k, iov[i].iov_base, iov[i].iov_len);
+	chunk_took(s, did);
+	return (ssize_t)did;
+}
+
+/* --- the rest ---------------------------------------------------------------- */
+
+static void chunk_want(struct stream *s, unsigned int events)
+{
+	struct chunk *c = chunk_of(s);
+
+	if (events & ST_READ && has_segs(c))
+		job_ready(s->job);
+	if (c->eof && !c->below_eof) /* whatever comes: nobody reads it */
+		events &= ~(unsigned int)ST_READ;
+	if (c->out || (!c->started && !c->lazy))
+		events |= ST_WRITE;
+	if (!s->below->ops->up(s->below))
+		events |= ST_READ | ST_WRITE;
+	s->below->ops->want(s->below, events);
+}
+
+static bool chunk_up(const struct stream *s)
+{
+	const struct chunk *c = (const struct chunk *)(const void *)s;
+
+	return !c->err && (c->lazy || (c->started && !c->out)) &&
+	       s->below->ops->up(s->below);
+}
+
+static void chunk_close(struct stream *s, int why)
+{
+	struct chunk *c = chunk_of(s);
+
+	stream_close(&s->below, why);
+	if (c->in)
+		pool_put(&layer_room(c->worker)->in, c->in);
+	buf_free(c->part);
+	buf_free(c->out);
+	c->ops->drop(c);
+	free(c);
+}
+
+static const struct stream_ops chunk_stream_ops = {
+	.name = "chunk",
+	.readv = chunk_readv,
+	.writev = chunk_writev,
+	.lend = chunk_lend,
+	.took = chunk_took,
+	.want = chunk_want,
+	.up = chunk_up,
+	.finish = chunk_finish,
+	.close = chunk_close,
+};
+
+void chunk_init(struct chunk *c, const struct chunk_ops *ops, struct worker *w,
+		struct stream *below, uint32_t id)
+{
+	c->s = (struct stream){ .ops = &chunk_stream_ops,
+				.below = below,
+				.job = below->job };
+	c->ops = ops;
+	c->worker = w;
+	c->id = id;
+}

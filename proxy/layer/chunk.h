@@ -1,0 +1,78 @@
+/*
+ * chunk.h - A layer that carries a stream as sealed chunks
+ *
+ * The protocol embeds struct chunk as its first member, and gives a codec.
+ */
+#ifndef PROXY_LAYER_CHUNK_H
+#define PROXY_LAYER_CHUNK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gateway/base/buf.h"
+#include "gateway/core/stream.h"
+#include "gateway/core/worker.h"
+
+struct chunk;
+struct chunk_in;
+
+/**
+ * struct chunk_ops - A codec with its state behind struct chunk
+ * @start:	What goes first, with @n <= c->first bytes of payload
+ * @seal:	One chunk of @n <= c->max bytes at @p == @out + c->lead
+ * @open:	As ss_open(); also takes the other side's head. -EPIPE: the end
+ * @end:	What marks the end. NULL: nothing does
+ * @drop:	Wipe keys; the memory is freed afterwards
+ *
+ * start, seal and end return bytes written or -errno (which is final).
+ */
+struct chunk_ops {
+	const char *name;
+	ssize_t (*start)(struct chunk *c, const uint8_t *p, size_t n,
+			 uint8_t *out, size_t room);
+	ssize_t (*seal)(struct chunk *c, const uint8_t *p, size_t n,
+			uint8_t *out, size_t room);
+	ssize_t (*open)(struct chunk *c, uint8_t *p, size_t n, uint8_t **data,
+			size_t *len);
+	ssize_t (*end)(struct chunk *c, uint8_t *out, size_t room);
+	void (*drop)(struct chunk *c);
+};
+
+/**
+ * struct chunk - The layer
+ * @id:		Session, for messages
+ * @max:	Payload bytes of one chunk; @lead: where they lie in it
+ * @extra:	What a chunk is longer than its payload, at most
+ * @first:	Payload bytes @start takes; @first_extra: its other bytes
+ * @lazy:	A server: the head goes with the first bytes, never by itself
+ * @started:	The head went out
+ * @ended:	finish was asked for: no payload any more
+ * @opened:	Something of the other side was understood
+ * @eof, @below_eof:	The other side ended the body; the connection
+ * @err:	Final -errno; 0 while it goes on
+ * @in:		Of the pool, while bytes move; @part: less than a chunk waits
+ * @out:	Sealed, not written yet; NULL none
+ *
+ * An idle flow has neither.
+ */
+struct chunk {
+	struct stream s; /* must be first */
+	const struct chunk_ops *ops;
+	struct worker *worker;
+	uint32_t id;
+	uint32_t max, lead, extra, first, first_extra;
+	bool lazy, started, ended, end_sealed, finished;
+	bool opened, eof, below_eof;
+	int err;
+	struct chunk_in *in;
+	struct buf *part, *out;
+};
+
+/* @c is zeroed by its maker, the codec's numbers set. Owns @below from now on */
+void chunk_init(struct chunk *c, const struct chunk_ops *ops, struct worker *w,
+		struct stream *below, uint32_t id);
+/* Bytes that were read from below already come first. 0 or -ENOMEM */
+int chunk_unread(struct chunk *c, const uint8_t *p, size_t n);
+
+#endif

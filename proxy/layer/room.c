@@ -1,0 +1,29 @@
+/* room.c - Memory that the layers of one worker share */
+#include "proxy/layer/room.h"
+
+#include <stdlib.h>
+
+#define IN_KEEP 8 /* buffers kept for the next flow */
+
+static void room_free(void *room)
+{
+	struct layer_room *r = room;
+
+	pool_trim(&r->in);
+	free(r);
+}
+
+struct layer_room *layer_room(struct worker *w)
+{
+	struct layer_room *r = w->rooms[ROOM_LAYER];
+
+	if (r)
+		return r;
+	r = malloc(sizeof(*r));
+	if (!r)
+		return NULL;
+	pool_init(&r->in, sizeof(struct chunk_in), IN_KEEP);
+	w->rooms[ROOM_LAYER] = r;
+	w->room_free[ROOM_LAYER] = room_free;
+	return r;
+}

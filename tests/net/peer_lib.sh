@@ -1,0 +1,107 @@
+# shellcheck shell=bash
+# peer_lib.sh: what the tests of proxy protocols have in common; after lib.sh
+#
+#	peers_up v2ray			# net_up, targets, what must be installed
+#	v2ray_in vless '{...settings}'	# v2ray serves on 10.2.0.3:1080
+#	client_conf 'OUTBOUND'		# culvert's config: TUN, one outbound "peer"
+#	transfers ...; datagrams ...; names
+#
+# Targets in $S: 5001 sink, 5002 source, 5003 echo, 5006 echo of datagrams
+
+SOURCE_BYTES=1048576
+
+peers_up() {
+	local p a
+	for p in "$@"; do
+		command -v "$p" >/dev/null || skip "no $p"
+	done
+	net_up
+	etc=/etc/netns/$S
+	trap 'rm -rf "$etc"; cleanup' EXIT
+	mkdir -p "$etc"
+	printf '10.3.0.1 dom.test\n10.3.0.1 udp.test\n' >"$etc/hosts"
+	# far addresses only: the peer's own listen on 10.2.0.x
+	serve sink tcp-serve 5001 sink
+	serve source tcp-serve 5002 source -n $SOURCE_BYTES
+	serve echo tcp-serve 5003 echo
+	for a in 10.3.0.1 fd03::1 10.3.0.2; do
+		bg "$S" "udp$a" "$NT" udp-serve -l "$a" 5006 echo
+	done
+	serve hold tcp-serve 1090 hold
+}
+
+# v2ray_in NAME PROTOCOL PORT SETTINGS: a server of v2ray
+v2ray_in() {
+	cat >"$TMP/$1.json" <<-END
+	{ "log": { "loglevel": "debug" },
+	  "policy": { "levels": { "0": { "uplinkOnly": 1, "downlinkOnly": 1 } } },
+	  "inbounds": [ { "listen": "10.2.0.3", "port": $3, "protocol": "$2", "settings": $4 } ],
+	  "outbounds": [ { "protocol": "freedom", "settings": {} } ] }
+	END
+	bg "$S" "$1" v2ray -config "$TMP/$1.json"
+	wait_port "$S" tcp "$3"
+}
+
+# ob TAG PROTOCOL SETTINGS [MORE]
+ob() { echo "{ \"tag\": \"$1\", \"protocol\": \"$2\", \"settings\": $3 ${4:-} }"; }
+# rule N TAG: what goes to 10.3.0.N and fd03::N
+rule() { echo "{ \"ip\": [ \"10.3.0.$1\", \"fd03::$1\" ], \"outboundTag\": \"$2\" }"; }
+
+# client_conf RULES OUTBOUNDS: culvert behind its TUN
+client_conf() {
+	start_culvert <<-END
+	{
+	  "log": { "loglevel": "debug" },
+	  "inbounds": [ {
+	    "tag": "lan", "protocol": "tun",
+	    "settings": { "name": "culvert0", "mtu": 1500, "gateway": [ "172.30.255.1/30", "fd6c:7663::1/126" ] },
+	    "sniffing": { "enabled": true, "destOverride": [ "http" ] }
+	  } ],
+	  "policy": { "levels": { "0": { "handshake": 3, "downlinkOnly": 5, "uplinkOnly": 5 } } },
+	  "routing": { "rules": [ $1 ] },
+	  "outbounds": [ { "tag": "none", "protocol": "blackhole" }, $2 ]
+	}
+	END
+	to_tun culvert0
+}
+
+# transfers NAME ADDRESS [nohalf]: 1 MiB each way, hashed. nohalf: the peer ends
+# both ways when one ends
+transfers() {
+	local out n=$SOURCE_BYTES wait=0 before
+	[ "${3:-}" = nohalf ] && wait=$n
+	out=$(on "$C" "$NT" tcp "$2" 5002 -n 1000 -O)
+	contains "$1 download" "$out" "rx=$(sha $n) end=FIN"
+	out=$(on "$C" "$NT" tcp "$2" 5003 -n $n -w $wait)
+	contains "$1 echo" "$out" "rx=$(sha $n) end=FIN"
+	before=$(grep -c "rx=$(sha $n) end=FIN" "$TMP/sink.log")
+	out=$(on "$C" "$NT" tcp "$2" 5001 -n $n -P 2>/dev/null)
+	[ $wait = 0 ] && eq "$1 upload, answered after the half-close" "$out" "$(sha $n)"
+	wait_for 5 sunk $((before + 1)) || fail "$1 upload: $(tail -n1 "$TMP/sink.log")"
+	ASSERTS=$((ASSERTS + 1))
+}
+sunk() { [ "$(grep -c "rx=$(sha $SOURCE_BYTES) end=FIN" "$TMP/sink.log")" -ge "$1" ]; }
+
+# datagrams NAME ADDRESS [SIZES]
+datagrams() {
+	local sizes=${3:-1,1200,1472,2000} out n # v2ray cuts longer ones
+	out=$(on "$C" "$NT" udp "$2" 5006 -n "$sizes")
+	n=$(tr -cd , <<<"$sizes" | wc -c)
+	contains "$1 datagrams" "$out" "ok=$((n + 1)) bad=0"
+}
+
+# named NAME: only the peer knows the name; nobody is at 192.0.2.9
+named() {
+	local out
+	out=$(on "$C" "$NT" tcp 192.0.2.9 5003 -P -t 5 -w 34 \
+		-m $'GET / HTTP/1.1\r\nHost: dom.test\r\n\r\n' 2>/dev/null)
+	contains "$1: a name is asked for as a name" "$out" "Host: dom.test"
+}
+
+# ended NAME ADDRESS MAX_MS [PORT]: the client sees the end, in time
+ended() {
+	local out t0=${EPOCHREALTIME/./}
+	out=$(on "$C" "$NT" tcp "$2" "${4:-5003}" -n 10 -t 20)
+	matches "$1: the client sees the end" "$out" "end=(ECONN(RESET|REFUSED)|FIN)"
+	le "$1: in time" $((${EPOCHREALTIME/./} - t0)) $(($3 * 1000 * SLOW))
+}
