@@ -15,7 +15,7 @@
 
 struct session;
 
-#define LISTEN_BURST	64 /* connections a turn and socket */
+#define LISTEN_BURST    64 /* connections a turn and socket */
 #define LISTEN_PAUSE_MS 100 /* without descriptors or memory */
 
 /**

@@ -26,8 +26,7 @@ struct in_accounts {
 /* "listen" and "port" say a place. 0, or -EINVAL after diag */
 int in_need_port(struct jobj *o, const struct inbound *ib);
 /* "accounts" or "users": [{"user", "pass"}]. 0 or -errno after diag */
-int in_parse_accounts(struct jobj *o, struct in_accounts *out,
-		      struct arena *a);
+int in_parse_accounts(struct jobj *o, struct in_accounts *out, struct arena *a);
 /* The account of this name and password, compared in constant time; or NULL */
 const struct in_account *in_account_find(const struct in_accounts *a,
 					 const char *user, const char *pass);

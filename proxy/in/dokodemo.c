@@ -89,8 +89,8 @@ static int check_orig(struct worker *w, const struct inbound *ib,
 
 	if (!addr_is_ip(orig) || !orig->port) {
 		worker_drop(w, DROP_ORIGDST);
-		log_info("inbound [%s]: no original destination of %s",
-			 ib->tag, addr_format(client, from, sizeof(from)));
+		log_info("inbound [%s]: no original destination of %s", ib->tag,
+			 addr_format(client, from, sizeof(from)));
 		return -EDESTADDRREQ;
 	}
 	if (!is_loop(orig, at))
@@ -189,8 +189,8 @@ static bool doko_same(const struct inbound *a, const struct inbound *b)
 
 static int parse_network(struct jobj *o, struct doko_conf *c)
 {
-	const char *key = j_get(o, "allowedNetwork") ? "allowedNetwork" :
-						       "network";
+	const char *key =
+		j_get(o, "allowedNetwork") ? "allowedNetwork" : "network";
 	struct jlist l;
 
 	j_list(o, key, &l);
@@ -271,8 +271,7 @@ static int parse_map_entry(struct jobj *o, const cJSON *node,
 	if (node->string[0] >= '0' && node->string[0] <= '9')
 		port = strtoul(node->string, &end, 10);
 	if (!port || port > UINT16_MAX || *end) {
-		diag_error(o->d, node, NULL, "\"%s\" is no port",
-			   node->string);
+		diag_error(o->d, node, NULL, "\"%s\" is no port", node->string);
 		return err;
 	}
 	m->port = (uint16_t)port;
@@ -310,8 +309,8 @@ static int parse_map(struct jobj *o, struct doko_conf *c, struct arena *a)
 
 static int parse_to(struct jobj *o, struct doko_conf *c, struct arena *a)
 {
-	const char *host = j_get(o, "rewriteAddress") ? "rewriteAddress" :
-							"address";
+	const char *host =
+		j_get(o, "rewriteAddress") ? "rewriteAddress" : "address";
 	const char *port = j_get(o, "rewritePort") ? "rewritePort" : "port";
 	struct addr to = { .kind = ADDR_NONE };
 

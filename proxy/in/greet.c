@@ -108,9 +108,8 @@ static int greet_hand_over(struct session *s, struct greet *g)
 	char *name = NULL;
 
 	if (left) {
-		struct buf *b = buf_new(left > SNIFF_MAX_BYTES ?
-						left :
-						SNIFF_MAX_BYTES);
+		struct buf *b = buf_new(
+			left > SNIFF_MAX_BYTES ? left : SNIFF_MAX_BYTES);
 
 		if (!b)
 			return -ENOMEM;

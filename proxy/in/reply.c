@@ -56,7 +56,8 @@ static struct reply *reply_find(struct replies *r, const struct addr *source,
 	struct reply *e;
 	struct hnode *n;
 
-	htab_each(n, &r->by_source, hash) {
+	htab_each(n, &r->by_source, hash)
+	{
 		e = container_of(n, struct reply, by_source);
 		if (addr_eq(&e->source, source))
 			return e;

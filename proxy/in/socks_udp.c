@@ -128,7 +128,8 @@ static int send_some(struct assoc *a, const struct pkt *v, int n)
 	if (count)
 		sent = a->d.below->ops->send(a->d.below, out, count);
 	if (sent < count)
-		w->drops[DROP_UDP_SEND] += (uint64_t)(count - (sent > 0 ? sent : 0));
+		w->drops[DROP_UDP_SEND] +=
+			(uint64_t)(count - (sent > 0 ? sent : 0));
 	return i;
 }
 
@@ -257,8 +258,7 @@ static int assoc_reply(struct session *s, const struct addr *bound)
 	struct buf *b = buf_new(SOCKS5_REPLY_MAX);
 	int err = b ? socks_srv_put_reply(b, SOCKS5_OK, bound) : -ENOMEM;
 
-	if (!err &&
-	    stream_write(s->in, buf_head(b), b->len) != (ssize_t)b->len)
+	if (!err && stream_write(s->in, buf_head(b), b->len) != (ssize_t)b->len)
 		err = -EPIPE;
 	buf_free(b);
 	return err;
@@ -267,7 +267,7 @@ static int assoc_reply(struct session *s, const struct addr *bound)
 int assoc_open(struct session *s, const struct addr *tell)
 {
 	struct worker *w = s->job.worker;
-	struct addr bound;
+	struct addr bound = { .kind = ADDR_NONE };
 	struct assoc *a;
 	int fd, err;
 

@@ -33,13 +33,13 @@
 #include "proxy/in/reply.h"
 #include "proxy/in/udp_send.h"
 
-#define MSGS	      32 /* a recvmmsg */
-#define MSG_BYTES     65536
-#define TURN_READS    8 /* recvmmsg calls a turn */
-#define END_FRAMES    1024 /* waiting at one end */
-#define END_BYTES     (1u << 20)
-#define ALL_BYTES     (8u << 20) /* at all ends of a listener */
-#define SWEEP_MS      10000
+#define MSGS       32 /* a recvmmsg */
+#define MSG_BYTES  65536
+#define TURN_READS 8 /* recvmmsg calls a turn */
+#define END_FRAMES 1024 /* waiting at one end */
+#define END_BYTES  (1u << 20)
+#define ALL_BYTES  (8u << 20) /* at all ends of a listener */
+#define SWEEP_MS   10000
 #define CTRL_BYTES \
 	(2 * CMSG_SPACE(sizeof(struct sockaddr_in6)) + CMSG_SPACE(sizeof(int)))
 
@@ -224,8 +224,7 @@ static int end_source(struct udp_end *e, const struct addr *peer)
 	fd = replies_get(&u->replies, peer, &u->l->ib->sockopt, w->now_ms);
 	if (fd < 0)
 		log_debug("inbound [%s]: reply from %s: %s", u->l->ib->tag,
-			  addr_format(peer, text, sizeof(text)),
-			  strerror(-fd));
+			  addr_format(peer, text, sizeof(text)), strerror(-fd));
 	else if (!timer_armed(&u->sweep))
 		timer_set(&w->wheel, &u->sweep, SWEEP_MS);
 	return fd;
@@ -304,7 +303,8 @@ static struct udp_end *end_find(struct udp_in *u, const struct received *r,
 	struct hnode *n;
 	struct udp_end *e;
 
-	htab_each(n, &u->ends, hash) {
+	htab_each(n, &u->ends, hash)
+	{
 		e = container_of(n, struct udp_end, by_client);
 		if (addr_eq(&e->client, &r->client) &&
 		    (u->exact || addr_eq(&e->local, &r->dst)))

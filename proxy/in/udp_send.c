@@ -13,9 +13,9 @@
 
 #include "gateway/base/compat.h"
 
-#define SEGMENTS   64 /* of one message */
-#define RUN_BYTES  64000
-#define GSO_MIN	   256 /* below this, segments are not worth it */
+#define SEGMENTS  64 /* of one message */
+#define RUN_BYTES 64000
+#define GSO_MIN   256 /* below this, segments are not worth it */
 #define CTRL_BYTES \
 	(CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t)))
 

@@ -38,7 +38,7 @@ static struct http1_text tail(const struct http1_text *t, size_t n)
 /* "http://user@host:port/path" into authority and path. Default port or -1 */
 static int split_url(const struct http1_text *url, struct http_req *r)
 {
-	int port = starts(url, "http://") ? 80 :
+	int port = starts(url, "http://")  ? 80 :
 		   starts(url, "https://") ? 443 :
 					     -1;
 	struct http1_text rest;
@@ -54,8 +54,7 @@ static int split_url(const struct http1_text *url, struct http_req *r)
 	r->path = tail(&rest, n);
 	at = n ? memrchr(rest.p, '@', n) : NULL;
 	if (at)
-		r->authority = tail(&r->authority,
-				    (size_t)(at + 1 - rest.p));
+		r->authority = tail(&r->authority, (size_t)(at + 1 - rest.p));
 	return port;
 }
 
@@ -140,8 +139,7 @@ int http_req_read(const struct http1_head *h, struct http_req *out)
 	return 0;
 }
 
-int http_req_account(const struct http1_head *h, char user[256],
-		     char pass[256])
+int http_req_account(const struct http1_head *h, char user[256], char pass[256])
 {
 	struct http1_text v;
 	uint8_t plain[AUTH_MAX + 1];
@@ -149,7 +147,8 @@ int http_req_account(const struct http1_head *h, char user[256],
 	ssize_t n;
 	int err = -EPROTO;
 
-	if (!http1_header(h, "Proxy-Authorization", &v) || !starts(&v, "Basic "))
+	if (!http1_header(h, "Proxy-Authorization", &v) ||
+	    !starts(&v, "Basic "))
 		return -ENOENT;
 	v = tail(&v, 6);
 	while (v.n && *v.p == ' ')
@@ -183,8 +182,13 @@ static bool hop_by_hop(const struct http1_head *h,
 		       const struct http1_text *name)
 {
 	static const char *const own[] = {
-		"Connection",	      "Proxy-Connection", "Keep-Alive",
-		"Proxy-Authorization", "Proxy-Authenticate", "TE", "Upgrade",
+		"Connection",
+		"Proxy-Connection",
+		"Keep-Alive",
+		"Proxy-Authorization",
+		"Proxy-Authenticate",
+		"TE",
+		"Upgrade",
 		"Host",
 	};
 	char word[64];

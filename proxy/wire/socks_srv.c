@@ -158,9 +158,8 @@ int socks_srv_put_reply(struct buf *b, uint8_t rep, const struct addr *a)
 
 int socks4_put_reply(struct buf *b, bool granted, const struct addr *a)
 {
-	uint8_t m[SOCKS4_HEAD] = {
-		0, granted ? SOCKS4_GRANTED : SOCKS4_REJECTED
-	};
+	uint8_t m[SOCKS4_HEAD] = { 0,
+				   granted ? SOCKS4_GRANTED : SOCKS4_REJECTED };
 
 	if (a && a->kind == ADDR_V4) {
 		m[2] = (uint8_t)(a->port >> 8);

@@ -10,8 +10,8 @@
 #include "gateway/base/addr.h"
 #include "gateway/base/buf.h"
 
-#define SOCKS4_VERSION	4
-#define SOCKS4_USER_MAX 255
+#define SOCKS4_VERSION        4
+#define SOCKS4_USER_MAX       255
 #define SOCKS_TOR_RESOLVE     0xf0 /* and 0xf1: taken as connect, as Xray does */
 #define SOCKS_TOR_RESOLVE_PTR 0xf1
 

@@ -21,11 +21,14 @@ static void targets_of_every_form(void **state)
 		const char *text, *to, *path;
 		bool connect, origin;
 	} good[] = {
-		{ "CONNECT a.b:8443 HTTP/1.1\r\n\r\n", "a.b:8443", "", true, 0 },
+		{ "CONNECT a.b:8443 HTTP/1.1\r\n\r\n", "a.b:8443", "", true,
+		  0 },
 		{ "CONNECT [::1]:1 HTTP/1.1\r\n\r\n", "[::1]:1", "", true, 0 },
 		{ "GET http://a.b HTTP/1.1\r\n\r\n", "a.b:80", "", 0, 0 },
-		{ "GET http://a.b/x?y HTTP/1.1\r\n\r\n", "a.b:80", "/x?y", 0, 0 },
-		{ "GET HTTP://A.B:81?q HTTP/1.1\r\n\r\n", "a.b:81", "?q", 0, 0 },
+		{ "GET http://a.b/x?y HTTP/1.1\r\n\r\n", "a.b:80", "/x?y", 0,
+		  0 },
+		{ "GET HTTP://A.B:81?q HTTP/1.1\r\n\r\n", "a.b:81", "?q", 0,
+		  0 },
 		{ "GET http://me@x:@1.2.3.4/ HTTP/1.1\r\n\r\n", "1.2.3.4:80",
 		  "/", 0, 0 },
 		{ "GET https://a.b/ HTTP/1.1\r\n\r\n", "a.b:443", "/", 0, 0 },
@@ -118,7 +121,8 @@ static void connections_are_kept_as_asked(void **state)
 		  false },
 		{ "GET http://a/ HTTP/1.0\r\n\r\n", false },
 		{ "GET http://a/ HTTP/1.0\r\nProxy-Connection: keep-alive\r\n"
-		  "\r\n", true },
+		  "\r\n",
+		  true },
 	};
 	struct http1_head h;
 	struct http_req r;
@@ -207,7 +211,8 @@ static void empty_paths_become_one(void **state)
 	struct http_req r;
 
 	(void)state;
-	assert_int_equal(read_req("GET http://a?x HTTP/1.0\r\n\r\n", &h, &r), 0);
+	assert_int_equal(read_req("GET http://a?x HTTP/1.0\r\n\r\n", &h, &r),
+			 0);
 	assert_true(http_req_rewrite(&h, &r, out, sizeof(out)) > 0);
 	assert_memory_equal(out, "GET /?x HTTP/1.0\r\n", 18);
 	assert_int_equal(read_req("OPTIONS http://a HTTP/1.1\r\n\r\n", &h, &r),
@@ -274,11 +279,11 @@ static void chunks_end_where_they_end(void **state)
 static void chunks_that_could_be_read_otherwise_are_refused(void **state)
 {
 	static const char *const bad[] = {
-		"\r\n",	      "x\r\n",	       "5\nhello\r\n",
+		"\r\n",        "x\r\n",         "5\nhello\r\n",
 		"5\r\nhello0", "5\r\nhelloX\n", "5\r\nhello\rX",
 		"-1\r\n",      "0x5\r\n",       "5;a\nb\r\n",
 		"0\r\n\n",     "0\r\nT: 1\n",   "0\r\nT: 1\rX",
-		"0\r\n\rX",    "5\rX",	        "ffffffffffffffff\r\n",
+		"0\r\n\rX",    "5\rX",          "ffffffffffffffff\r\n",
 		";\r\n",
 	};
 	bool done;

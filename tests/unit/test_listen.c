@@ -47,7 +47,7 @@ static void place_fini(struct place *p)
 	struct list *e, *n;
 
 	listen_stop(&p->tl);
-	list_for_each_safe(e, n, &p->l.w.sessions)
+	list_for_each_safe (e, n, &p->l.w.sessions)
 		ses_kill(container_of(e, struct session, node), -ECANCELED, 2);
 	ses_reap(&p->l.w);
 	loop_fini(&p->l);
@@ -95,13 +95,13 @@ static void a_burst_is_taken_whole(void **state)
 	p.want = N;
 	assert_true(loop_until(&p.l, born, &p, 2000));
 	{
-		struct session *s = list_first(&p.l.w.sessions, struct session,
-					       node);
+		struct session *s =
+			list_first(&p.l.w.sessions, struct session, node);
 
 		assert_int_equal(s->local.port, port);
-		assert_string_equal(addr_format_host(&s->source, text,
-						     sizeof(text)),
-				    "127.0.0.1");
+		assert_string_equal(
+			addr_format_host(&s->source, text, sizeof(text)),
+			"127.0.0.1");
 		assert_int_equal(s->state, SES_GREET);
 	}
 	for (int i = 0; i < N; i++)
@@ -290,7 +290,9 @@ static void unix_addresses_that_are_none(void **state)
 
 static void ports_are_walked_in_order_and_once(void **state)
 {
-	struct inbound ib = { .ports = { { 90, 91 }, { 10, 12 }, { 11, 13 },
+	struct inbound ib = { .ports = { { 90, 91 },
+					 { 10, 12 },
+					 { 11, 13 },
 					 { 65535, 65535 } },
 			      .port_count = 4 };
 	static const uint32_t want[] = { 10, 11, 12, 13, 90, 91, 65535 };

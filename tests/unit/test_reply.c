@@ -41,7 +41,8 @@ static void an_answer_comes_from_its_source(void **state)
 /* Nobody's address: what TProxy is about. Needs CAP_NET_ADMIN */
 static void foreign_addresses_can_be_answered_from(void **state)
 {
-	struct addr a = addr_of("192.0.2.9", 53), b = addr_of("2001:db8::9", 53);
+	struct addr a = addr_of("192.0.2.9", 53),
+		    b = addr_of("2001:db8::9", 53);
 	struct replies r;
 
 	(void)state;

@@ -37,9 +37,9 @@ static void greetings_tell_whether_a_method_is_offered(void **state)
 		assert_int_equal(socks_srv_greeting(q, i, 0, &offered), 0);
 		free(q);
 	}
-	assert_int_equal(socks_srv_greeting((const uint8_t *)"\4", 1, 0,
-					    &offered),
-			 -EPROTO);
+	assert_int_equal(
+		socks_srv_greeting((const uint8_t *)"\4", 1, 0, &offered),
+		-EPROTO);
 }
 
 static void a_greeting_without_methods_offers_nothing(void **state)
@@ -75,9 +75,8 @@ static void passwords_are_read_at_every_length(void **state)
 	assert_int_equal(socks_srv_auth(big, sizeof(big), user, pass), 513);
 	assert_int_equal(strlen(user), 255);
 	assert_int_equal(strlen(pass), 255);
-	assert_int_equal(socks_srv_auth((const uint8_t *)"\1\0\0", 3, user,
-					pass),
-			 3);
+	assert_int_equal(
+		socks_srv_auth((const uint8_t *)"\1\0\0", 3, user, pass), 3);
 	assert_string_equal(user, "");
 }
 
@@ -88,9 +87,9 @@ static void passwords_that_are_none_are_refused(void **state)
 	(void)state;
 	assert_int_equal(socks_srv_auth((const uint8_t *)"\5", 1, user, pass),
 			 -EPROTO);
-	assert_int_equal(socks_srv_auth((const uint8_t *)"\1\2a\0\1b", 6, user,
-					pass),
-			 -EPROTO); /* a NUL inside */
+	assert_int_equal(
+		socks_srv_auth((const uint8_t *)"\1\2a\0\1b", 6, user, pass),
+		-EPROTO); /* a NUL inside */
 }
 
 static void requests_of_every_kind(void **state)
@@ -100,14 +99,17 @@ static void requests_of_every_kind(void **state)
 		uint8_t m[32];
 		const char *to;
 	} good[] = {
-		{ 10, { 5, 1, 0, 1, 192, 0, 2, 7, 0x1f, 0x90 },
+		{ 10,
+		  { 5, 1, 0, 1, 192, 0, 2, 7, 0x1f, 0x90 },
 		  "192.0.2.7:8080" },
-		{ 12, { 5, 1, 0, 3, 5, 'A', '.', 't', 's', 't', 0, 80 },
+		{ 12,
+		  { 5, 1, 0, 3, 5, 'A', '.', 't', 's', 't', 0, 80 },
 		  "a.tst:80" },
-		{ 22, { 5, 3, 9, 4, 0x20, 1, [19] = 1, 1, 0xbb },
+		{ 22,
+		  { 5, 3, 9, 4, 0x20, 1, [19] = 1, 1, 0xbb },
 		  "[2001::1]:443" },
-		{ 14, { 5, 1, 0, 3, 7, '1', '.', '2', '.', '3', '.', '4', 0,
-			80 },
+		{ 14,
+		  { 5, 1, 0, 3, 7, '1', '.', '2', '.', '3', '.', '4', 0, 80 },
 		  "1.2.3.4:80" },
 	};
 	struct socks_request r;
@@ -151,15 +153,18 @@ static void socks4_and_4a_requests(void **state)
 		const char *to;
 	} good[] = {
 		{ 9, { 4, 1, 0, 80, 192, 0, 2, 7, 0 }, "192.0.2.7:80" },
-		{ 11, { 4, 1, 0, 80, 192, 0, 2, 7, 'm', 'e', 0 },
+		{ 11,
+		  { 4, 1, 0, 80, 192, 0, 2, 7, 'm', 'e', 0 },
 		  "192.0.2.7:80" },
-		{ 15, { 4, 1, 0, 80, 0, 0, 0, 1, 0, 'w', '.', 't', 's', 't',
-			0 },
+		{ 15,
+		  { 4, 1, 0, 80, 0, 0, 0, 1, 0, 'w', '.', 't', 's', 't', 0 },
 		  "w.tst:80" },
-		{ 17, { 4, 1, 0, 80, 0, 0, 0, 9, 'u', 0, '1', '.', '2', '.',
-			'3', '.', '4' },
+		{ 17,
+		  { 4, 1, 0, 80, 0, 0, 0, 9, 'u', 0, '1', '.', '2', '.', '3',
+		    '.', '4' },
 		  NULL }, /* its NUL is still to come */
-		{ 13, { 4, 1, 0, 80, 0, 0, 0, 9, 0, ':', ':', '1', 0 },
+		{ 13,
+		  { 4, 1, 0, 80, 0, 0, 0, 9, 0, ':', ':', '1', 0 },
 		  "[::1]:80" },
 		{ 9, { 4, 1, 0, 80, 0, 0, 0, 0, 0 }, "0.0.0.0:80" },
 	};
@@ -173,9 +178,9 @@ static void socks4_and_4a_requests(void **state)
 		assert_int_equal(socks4_request(good[i].m, good[i].n, &r),
 				 want);
 		if (want)
-			assert_string_equal(addr_format(&r.to, text,
-							sizeof(text)),
-					    good[i].to);
+			assert_string_equal(
+				addr_format(&r.to, text, sizeof(text)),
+				good[i].to);
 		for (size_t k = 0; k < good[i].n; k++) {
 			uint8_t *q = copy(good[i].m, k);
 
@@ -200,18 +205,16 @@ static void socks4_texts_have_an_end(void **state)
 	assert_int_equal(socks4_request(m, sizeof(m), &r), -EPROTO);
 	memcpy(m + 9, "a b", 4);
 	assert_int_equal(socks4_request(m, 13, &r), -EPROTO);
-	assert_int_equal(socks4_request((const uint8_t *)"\5", 1, &r),
-			 -EPROTO);
+	assert_int_equal(socks4_request((const uint8_t *)"\5", 1, &r), -EPROTO);
 }
 
 static void replies_have_their_layout(void **state)
 {
-	static const uint8_t want[] = { 5,    0xff, 1,	  0,   1,   0xff, 5,
-					0,    0,    1,	  192, 0,   2,	  7,
-					0x1f, 0x90, 5,	  7,   0,   1,	  0,
-					0,    0,    0,	  0,   0,   0,	  0x5a,
-					0x1f, 0x90, 192,  0,   2,   7,	  0,
-					0x5b, 0,    0,	  0,   0,   0,	  0 };
+	static const uint8_t want[] = {
+		5,    0xff, 1,   0, 1, 0xff, 5, 0,    0, 1, 192, 0, 2, 7,
+		0x1f, 0x90, 5,   7, 0, 1,    0, 0,    0, 0, 0,   0, 0, 0x5a,
+		0x1f, 0x90, 192, 0, 2, 7,    0, 0x5b, 0, 0, 0,   0, 0, 0
+	};
 	static const uint8_t ip[4] = { 192, 0, 2, 7 };
 	struct addr a = addr_v4(ip, 8080), name = addr_name("x", 1, 1);
 	struct buf *b = buf_new(sizeof(want));
