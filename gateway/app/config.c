@@ -8,6 +8,7 @@
 #include "gateway/core/match.h"
 #include "gateway/core/route.h"
 #include "gateway/core/transport.h"
+#include "proxy/mux/mux.h"
 
 static void config_free(struct config *cfg)
 {
@@ -66,6 +67,7 @@ struct config *config_build(struct diag *d, const struct merged *m,
 	}
 	atomic_init(&cfg->refs, 1);
 	cfg->free = config_free;
+	cfg->mux_server = &mux_server;
 	cfg->generation = old ? old->generation + 1 : 1;
 	build_sections(d, m, old, cfg);
 	forget_nodes(cfg);

@@ -8,6 +8,7 @@
 #include "gateway/core/sockopt.h"
 #include "gateway/core/stats.h"
 #include "gateway/core/transport.h"
+#include "proxy/mux/mux.h"
 
 static const char *proxy_tag(struct jobj *o)
 {
@@ -47,19 +48,51 @@ static void parse_target_strategy(struct jobj *o, struct outbound *ob)
 			  "only freedom looks names up before it dials");
 }
 
-static void parse_mux(struct jobj *o)
+static void mux_settings(struct jobj *o, struct mux_conf *conf)
 {
-	struct jobj mux;
+	static const struct jword words[] = {
+		{ "reject", MUX443_REJECT },
+		{ "allow", MUX443_ALLOW },
+		{ "skip", MUX443_SKIP },
+	};
 
-	if (!j_open(&mux, o->d, j_get(o, "mux")))
+	conf->enabled = j_bool(o, "enabled", false);
+	conf->concurrency =
+		(int)j_int(o, "concurrency", 0, INT16_MIN, MUX_CONCURRENCY_MAX);
+	if (!conf->concurrency)
+		conf->concurrency = MUX_CONCURRENCY;
+	conf->xudp = (int)j_int(o, "xudpConcurrency", 0, INT16_MIN,
+				MUX_CONCURRENCY_MAX);
+	conf->udp443 = (enum mux_udp443)j_word(
+		o, "xudpProxyUDP443", words, ARRAY_SIZE(words), MUX443_REJECT);
+}
+
+/* Mux goes around any outbound; XUDP without mux around some */
+static void parse_mux(struct jobj *o, struct outbound *ob, struct config *cfg)
+{
+	struct mux_conf *conf;
+	struct jobj mux;
+	bool given = j_open(&mux, o->d, j_get(o, "mux"));
+
+	if (!given && !ob->ops->xudp)
 		return;
-	if (j_bool(&mux, "enabled", false))
-		diag_error(o->d, mux.node, "enabled",
-			   "mux is not supported yet");
-	j_ignore(&mux, "concurrency", NULL);
-	j_ignore(&mux, "xudpConcurrency", NULL);
-	j_ignore(&mux, "xudpProxyUDP443", NULL);
-	j_close(&mux);
+	conf = arena_alloc(&cfg->arena, sizeof(*conf));
+	if (!conf)
+		return;
+	if (given) {
+		mux_settings(&mux, conf);
+		j_close(&mux);
+	}
+	conf->solo = ob->ops->xudp;
+	if (conf->enabled && !ob->ops->open) {
+		diag_error(o->d, j_get(o, "mux"), "enabled",
+			   "there is nothing to mux in \"%s\"", ob->ops->name);
+		return;
+	}
+	if (!conf->enabled && !conf->solo)
+		return;
+	ob->wrap = &mux_wrap;
+	ob->wrap_conf = conf;
 }
 
 static const struct outbound_ops *outbound_kind(struct jobj *o)
@@ -136,7 +169,7 @@ static void parse_outbound(struct diag *d, const cJSON *node,
 		ob->sockopt.dialer_proxy = arena_strdup(&cfg->arena, proxy);
 	parse_send_through(&o, ob);
 	parse_target_strategy(&o, ob);
-	parse_mux(&o);
+	parse_mux(&o, ob, cfg);
 	cfg->outbounds[cfg->outbound_count++] = ob;
 	parse_settings(&o, ob, cfg);
 	ob->stat_up = bound_stat(cfg, cfg->stat_out_up, ob->tag, "uplink");

@@ -71,6 +71,7 @@ struct config {
 	bool stats_on, stat_in_up, stat_in_down, stat_out_up, stat_out_down;
 	struct log_conf log;
 	struct host_conf host;
+	const struct outbound *mux_server; /* of sessions to SES_MUX_NAME; NULL */
 	struct router *router;
 	struct dns *dns;
 	struct fakedns *fakedns; /* one reference; NULL: none */

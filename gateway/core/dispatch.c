@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "gateway/base/hash.h"
 #include "gateway/base/log.h"
@@ -248,8 +249,8 @@ static int ses_sniff_stream(struct session *s)
 	struct sniffed found = { .proto = SNIFF_NONE };
 	const uint8_t *p = NULL;
 	enum verdict v;
-	ssize_t n = s->in->ops->lend ? ses_peek_lend(s, &p) :
-				       ses_peek_copy(s, &p);
+	ssize_t n =
+		s->in->ops->lend ? ses_peek_lend(s, &p) : ses_peek_copy(s, &p);
 
 	if (n == -EAGAIN) {
 		if (s->sniff_done || ses_server_first(s)) {
@@ -287,12 +288,21 @@ static int ses_sniff_dgrams(struct session *s)
 	return verdict == SNIFF_YES ? ses_found(s, &found) : 0;
 }
 
+/* A client's mux connection: its sessions are routed, not itself */
+static bool ses_is_mux(const struct session *s)
+{
+	return s->net == NET_TCP && s->cfg->mux_server &&
+	       s->orig.kind == ADDR_NAME &&
+	       s->orig.len == sizeof(SES_MUX_NAME) - 1 &&
+	       !strncasecmp(s->orig.name, SES_MUX_NAME, s->orig.len);
+}
+
 static int ses_sniff(struct session *s)
 {
 	const struct sniffing *sn = &s->inbound->sniffing;
 	int err = ses_unfake(s);
 
-	if (err == 0 && sn->enabled && !sn->metadata_only)
+	if (err == 0 && sn->enabled && !sn->metadata_only && !ses_is_mux(s))
 		err = s->net == NET_UDP ? ses_sniff_dgrams(s) :
 					  ses_sniff_stream(s);
 	if (err == -EAGAIN)
@@ -345,11 +355,19 @@ static int ses_reroute(struct session *s)
 	return 0; /* still in ROUTE: picked again */
 }
 
+static int ses_mux(struct session *s, const struct outbound **ob)
+{
+	*ob = s->cfg->mux_server;
+	s->route_how = HOW_FORCED;
+	return 0;
+}
+
 static int ses_route(struct session *s)
 {
 	const struct outbound *ob = NULL;
 	char to[ADDR_TEXT_MAX];
-	int err = route_pick(s->cfg->router, s, &ob);
+	int err = ses_is_mux(s) ? ses_mux(s, &ob) :
+				  route_pick(s->cfg->router, s, &ob);
 
 	if (err == -EAGAIN)
 		return err;
@@ -392,9 +410,9 @@ static int ses_open_outbound(struct session *s)
 	int err;
 
 	if (s->net == NET_UDP)
-		err = ob->ops->open_dgram ? udp_flow_open(s) : -EACCES;
+		err = udp_flow_open(s);
 	else
-		err = s->out ? 0 : ob->ops->open(ob, s, &s->out);
+		err = s->out ? 0 : outbound_open(ob, s, &s->out);
 	if (err == -EAGAIN || err == 0)
 		return err;
 	if (err == -EACCES)
@@ -502,7 +520,7 @@ void ses_start(struct session *s)
 		  addr_format(&s->source, from, sizeof(from)),
 		  addr_format(&s->orig, to, sizeof(to)));
 	/* The DNS module's own sessions have no kind of inbound behind them */
-	greets = s->inbound->ops && s->inbound->ops->greet;
+	greets = s->inbound->ops && s->inbound->ops->greet && !s->greeted;
 	ses_enter(s, greets && s->net == NET_TCP ? SES_GREET : SES_SNIFF);
 	job_ready(&s->job);
 }

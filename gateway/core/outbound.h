@@ -15,10 +15,13 @@ struct session;
 struct counter;
 struct transport;
 struct udp_map;
+struct outbound_wrap;
 
 /**
  * struct outbound_ops - One kind of outbound
  * @name, @alias:	The JSON "protocol" and its second name (or NULL)
+ * @xudp:	UDP goes as XUDP in connections to v1.mux.cool (vless, vmess);
+ *		only ports 53 and 443 come to open_dgram
  * @local:	Dials targets itself: names are resolved before open_dgram's sends
  * @parse:	Read settings. 0 or -errno after diag
  * @open:	Build the stack for s->target. 0 with *@out owned by the caller,
@@ -30,7 +33,7 @@ struct udp_map;
  */
 struct outbound_ops {
 	const char *name, *alias;
-	bool local;
+	bool local, xudp;
 	int (*parse)(struct outbound *ob, struct jobj *settings,
 		     struct config *cfg);
 	int (*open)(const struct outbound *ob, struct session *s,
@@ -42,11 +45,26 @@ struct outbound_ops {
 };
 
 /**
+ * struct outbound_wrap - What stands between sessions and an outbound: mux
+ * @open, @open_dgram:	As those of the outbound, which they may call
+ * @leg_kind:	Flows of a map share a leg only when this is the same for them;
+ *		-EACCES: refused
+ */
+struct outbound_wrap {
+	int (*open)(const struct outbound *ob, struct session *s,
+		    struct stream **out);
+	int (*leg_kind)(const struct outbound *ob, const struct session *s);
+	int (*open_dgram)(const struct outbound *ob, struct udp_map *m,
+			  struct session *s, struct dgram **out);
+};
+
+/**
  * struct outbound - One configured outbound, immutable after parsing
  * @dialer:	Outbound this one dials through (dialerProxy, proxySettings); NULL
  * @send_through:	ADDR_NONE: the kernel chooses
  * @target_strategy:	How the session's target is resolved before the protocol
  *		sees it (enum domain_strategy)
+ * @wrap, @wrap_conf:	Mux and its settings; NULL: none
  */
 struct outbound {
 	const struct outbound_ops *ops;
@@ -59,6 +77,32 @@ struct outbound {
 	struct sockopt sockopt;
 	struct counter *stat_up, *stat_down;
 	void *settings;
+	const struct outbound_wrap *wrap;
+	const void *wrap_conf;
 };
+
+/* How everybody opens one: through what is around it. As the ops */
+static inline int outbound_open(const struct outbound *ob, struct session *s,
+				struct stream **out)
+{
+	return ob->wrap ? ob->wrap->open(ob, s, out) :
+			  ob->ops->open(ob, s, out);
+}
+
+static inline int outbound_leg_kind(const struct outbound *ob,
+				    const struct session *s)
+{
+	if (ob->wrap)
+		return ob->wrap->leg_kind(ob, s);
+	return ob->ops->open_dgram ? 0 : -EACCES;
+}
+
+static inline int outbound_open_dgram(const struct outbound *ob,
+				      struct udp_map *m, struct session *s,
+				      struct dgram **out)
+{
+	return ob->wrap ? ob->wrap->open_dgram(ob, m, s, out) :
+			  ob->ops->open_dgram(ob, m, s, out);
+}
 
 #endif

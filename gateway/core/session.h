@@ -31,8 +31,18 @@ struct udp_flow;
  * RELAY   ops->up() was true; policy idle runs
  * DYING   ses_kill() was called; no field may change; reaped at the end of the tick
  */
-enum ses_state { SES_GREET, SES_SNIFF, SES_ROUTE, SES_OPEN, SES_RELAY, SES_DYING };
+enum ses_state {
+	SES_GREET,
+	SES_SNIFF,
+	SES_ROUTE,
+	SES_OPEN,
+	SES_RELAY,
+	SES_DYING
+};
 enum { UP, DOWN };
+
+/* Connections to this name (any port) carry sessions: Mux.cool */
+#define SES_MUX_NAME "v1.mux.cool"
 
 /* How the outbound was found: printed in the access line */
 enum route_how { HOW_RULE, HOW_DEFAULT, HOW_FORCED };
@@ -60,6 +70,7 @@ struct session {
 	uint8_t route_how; /* enum route_how */
 	uint8_t why_side;
 	bool skip_dns; /* no DNS for routing: own queries, loopback */
+	bool greeted; /* its target is known though the inbound greets: in mux */
 	bool sniff_done, first_byte_seen, waited; /* sniffing waited in vain */
 	uint8_t reroutes; /* passes through loopback outbounds */
 	uint32_t sniff_seen; /* bytes the sniffers have seen */
@@ -92,8 +103,8 @@ struct session {
  *
  * The caller fills source, local, orig, target; then ses_start().
  */
-struct session *ses_new(struct worker *w, const struct inbound *ib,
-			uint8_t net, struct stream *in);
+struct session *ses_new(struct worker *w, const struct inbound *ib, uint8_t net,
+			struct stream *in);
 /* First state by inbound (GREET or SNIFF), timers, job_ready */
 void ses_start(struct session *s);
 /* Idempotent; the only way to end one. @side: who ended it: 0 in, 1 out, 2 culvert */

@@ -430,8 +430,9 @@ int udp_flow_open(struct session *s)
 		return -ECANCELED;
 	if (f->leg)
 		return 0;
-	if (!s->outbound->ops->open_dgram)
-		return -EOPNOTSUPP;
+	rc = outbound_leg_kind(s->outbound, s);
+	if (rc < 0)
+		return rc;
 	if (s->outbound->ops->local && peer.kind == ADDR_NAME) {
 		rc = flow_resolve(f, &peer);
 		if (rc)

@@ -89,6 +89,7 @@ struct udp_map {
  */
 struct udp_leg {
 	struct list node;
+	int kind; /* outbound_leg_kind() of its flows */
 	struct udp_map *map;
 	const struct outbound *outbound; /* of cfg */
 	struct config *cfg; /* one reference */

@@ -54,7 +54,8 @@ static struct udp_flow *leg_name_flow(const struct udp_leg *l, uint16_t port)
 static bool leg_fits(const struct udp_leg *l, const struct udp_flow *f,
 		     const struct addr *peer)
 {
-	if (l->dead || l->outbound != f->session->outbound)
+	if (l->dead || l->outbound != f->session->outbound ||
+	    l->kind != outbound_leg_kind(l->outbound, f->session))
 		return false;
 	if (leg_flow(l, peer))
 		return false;
@@ -100,7 +101,8 @@ static int leg_new(struct udp_flow *f, struct udp_leg **out)
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		return -ENOMEM;
-	rc = s->outbound->ops->open_dgram(s->outbound, m, s, &l->d);
+	l->kind = outbound_leg_kind(s->outbound, s);
+	rc = outbound_open_dgram(s->outbound, m, s, &l->d);
 	if (rc) {
 		free(l);
 		return rc;

@@ -129,7 +129,7 @@ int chain_dial(const struct dial *d, const struct addr *to, struct stream **out)
 	}
 	c->s = (struct stream){ .ops = &chain_ops, .job = d->job };
 	inner_init(&c->inner, d, to);
-	rc = via->ops->open(via, &c->inner, &c->s.below);
+	rc = outbound_open(via, &c->inner, &c->s.below);
 	if (rc < 0) {
 		job_forget(&c->inner.job);
 		free(c);
