@@ -23,6 +23,9 @@ static void config_free(struct config *cfg)
 	for (unsigned int i = 0; i < cfg->outbound_count; i++)
 		if (cfg->outbounds[i]->ops->drop)
 			cfg->outbounds[i]->ops->drop(cfg->outbounds[i]);
+	for (unsigned int i = 0; i < cfg->transport_count; i++)
+		if (cfg->transports[i]->ops->drop)
+			cfg->transports[i]->ops->drop(cfg->transports[i]);
 	router_free(cfg->router);
 	dns_free(cfg->dns);
 	fakedns_unref(cfg->fakedns);

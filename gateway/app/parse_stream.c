@@ -13,10 +13,10 @@
 
 /* Members of streamSettings that some network or security reads */
 static const char *const settings_keys[] = {
-	"rawSettings",	 "tcpSettings",	      "tlsSettings",
-	"wsSettings",	 "realitySettings",   "grpcSettings",
+	"rawSettings",   "tcpSettings",       "tlsSettings",
+	"wsSettings",    "realitySettings",   "grpcSettings",
 	"xhttpSettings", "splithttpSettings", "httpupgradeSettings",
-	"kcpSettings",	 "hysteriaSettings",
+	"kcpSettings",   "hysteriaSettings",
 };
 
 static bool key_is(const char *key, const char *name)
@@ -40,6 +40,26 @@ static void ignore_others(struct jobj *s, const struct transport *top)
 				 "not for this network and security");
 }
 
+/* Note @t to be dropped with @cfg */
+static int keep_level(struct config *cfg, struct transport *t)
+{
+	unsigned int n = cfg->transport_count;
+	struct transport **all = cfg->transports;
+
+	if (!(n &
+	      (n - 1))) { /* full at powers of two; the arena keeps the old */
+		all = arena_alloc(&cfg->arena, (n ? 2 * n : 1) * sizeof(*all));
+		if (!all)
+			return -ENOMEM;
+		if (n)
+			memcpy(all, cfg->transports, n * sizeof(*all));
+		cfg->transports = all;
+	}
+	all[n] = t;
+	cfg->transport_count++;
+	return 0;
+}
+
 /* One level on top of @below. NULL after a complaint */
 static struct transport *add_level(struct jobj *s,
 				   const struct transport_ops *ops,
@@ -57,6 +77,8 @@ static struct transport *add_level(struct jobj *s,
 	*t = (struct transport){
 		.ops = ops, .below = below, .server = server, .alpn = alpn
 	};
+	if (keep_level(cfg, t) < 0)
+		return NULL;
 	j_open(&settings, s->d, node);
 	if (ops->parse && ops->parse(t, &settings, cfg) < 0)
 		return NULL;
@@ -90,9 +112,8 @@ static const struct transport *parse_levels(struct jobj *s, bool server,
 	const char *key = j_get(s, "method") ? "method" : "network";
 	const struct transport_ops *network =
 		pick(s, key, "raw", registry_network, registry_network_names());
-	const struct transport_ops *security =
-		pick(s, "security", "none", registry_security,
-		     "none, tls, reality");
+	const struct transport_ops *security = pick(
+		s, "security", "none", registry_security, "none, tls, reality");
 	const struct transport_ops *raw = registry_network("raw");
 	struct transport *top;
 

@@ -20,9 +20,8 @@ static const struct transport_ops *const networks[] = {
 	&transport_raw_ops,
 };
 
-/* NULL ends the list: there may be none */
 static const struct transport_ops *const securities[] = {
-	NULL,
+	&transport_tls_ops,
 };
 
 /* Xray has them, culvert does not */
@@ -44,7 +43,6 @@ static const struct {
 	{ "splithttp", "not yet" },
 	{ "kcp", "not yet" },
 	{ "mkcp", "not yet" },
-	{ "tls", "not yet" },
 	{ "reality", "not yet" },
 };
 
@@ -88,7 +86,7 @@ const struct transport_ops *registry_network(const char *name)
 
 const struct transport_ops *registry_security(const char *name)
 {
-	for (size_t i = 0; securities[i]; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(securities); i++)
 		if (is_named(securities[i], name))
 			return securities[i];
 	return NULL;

@@ -75,7 +75,7 @@ struct config {
 	struct router *router;
 	struct dns *dns;
 	struct fakedns *fakedns; /* one reference; NULL: none */
-	const struct transport **transports; /* to drop; app's */
+	struct transport **transports; /* to drop; app's */
 	unsigned int transport_count;
 	void (*free)(struct config *cfg); /* app's: called at zero references */
 };

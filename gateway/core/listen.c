@@ -17,6 +17,7 @@
 #include "gateway/base/log.h"
 #include "gateway/core/fd_stream.h"
 #include "gateway/core/session.h"
+#include "gateway/core/transport.h"
 
 /* The client sees a reset, not a clean end */
 static void shed(int fd)
@@ -67,6 +68,8 @@ static void take(struct acceptor *a, int fd,
 	}
 	set_ends(s, fd, peer);
 	err = tl->target ? tl->target(a, fd, s) : 0;
+	if (!err && tl->l.ib->transport)
+		err = transport_accept(tl->l.ib->transport, w, in, &s->in);
 	if (err < 0)
 		ses_kill(s, err, 2);
 	else

@@ -60,7 +60,7 @@ struct message {
 };
 
 /* Per-worker state of the rooms; each room owns its slot */
-enum room_slot { ROOM_DNS, ROOM_MUX, ROOM_TPROXY, ROOM_H2, ROOM_UDP, ROOM_DGRAM, ROOM_NETUDP, ROOM_LAYER, ROOM_SLOTS };
+enum room_slot { ROOM_DNS, ROOM_MUX, ROOM_TPROXY, ROOM_H2, ROOM_TLS, ROOM_UDP, ROOM_DGRAM, ROOM_NETUDP, ROOM_LAYER, ROOM_SLOTS };
 
 struct worker {
 	unsigned int index; /* 0 to WORKERS_MAX - 1 */

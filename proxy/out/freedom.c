@@ -54,6 +54,8 @@ static int freedom_open(const struct outbound *ob, struct session *s,
 
 	if (conf->redirects)
 		redirect_apply(&conf->redirect, &to);
+	if (ob->transport->below) /* streamSettings: tls, ws ... around it */
+		return transport_dial(ob->transport, &d, &to, out);
 	return raw_dial(&d, &to, &ob->sockopt, strategy_of(ob), out);
 }
 

@@ -5,5 +5,6 @@
 #include "gateway/core/transport.h"
 
 extern const struct transport_ops transport_raw_ops;
+extern const struct transport_ops transport_tls_ops;
 
 #endif

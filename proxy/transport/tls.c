@@ -1,0 +1,688 @@
+/*
+ * tls.c - A TLS connection as a layer on a stream, through OpenSSL
+ *
+ *   readv   SSL_read <- records <- OpenSSL's buffer <- one read of below
+ *   writev  payload -> SSL_write -> records in the worker's batch -> one write
+ *
+ * OpenSSL stands on a BIO of ours. What it writes is gathered in a batch that
+ * belongs to the worker and is empty again when a call returns; what below did
+ * not take is kept in @out and is back-pressure. An idle connection so has no
+ * buffer at all (SSL_MODE_RELEASE_BUFFERS frees OpenSSL's).
+ *
+ * Records: the first 16 KiB of a burst go in records of one segment each, so
+ * that the other side can use the first bytes at once; then 16 KiB each. A
+ * burst ends with a second of silence.
+ *
+ * The end: finish() sends close_notify, then FIN. An end of below without
+ * close_notify is a cut (-ECONNRESET).
+ * Source: RFC 8446; RFC 5246; SSL_read(3), SSL_get_error(3), BIO_meth_new(3)
+ */
+#include "proxy/transport/tls.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/compat.h"
+#include "gateway/base/log.h"
+#include "gateway/core/config.h"
+#include "gateway/core/session.h"
+#include "proxy/transport/transports.h"
+
+#define RECORD_MAX   16384u /* payload of one record */
+#define RECORD_EXTRA 320u /* head, explicit IV, tag, padding, at most */
+#define RECORD_FIRST 1360u /* fits one segment with all that is around it */
+#define BURST_SMALL  16384u
+#define BURST_END_MS 1000u
+#define BATCH_BYTES  (4 * (RECORD_MAX + RECORD_EXTRA))
+#define OUT_MAX      (2 * BATCH_BYTES) /* with handshake messages on top */
+
+/**
+ * struct tls_room - Of one worker; worker->rooms[ROOM_TLS]
+ * @used:	Bytes in @batch, during one call only
+ * @plain:	Where small pieces of payload are put together
+ */
+struct tls_room {
+	size_t used;
+	uint8_t batch[BATCH_BYTES];
+	uint8_t plain[RECORD_MAX];
+};
+
+static struct tls *tls_of(struct stream *s)
+{
+	return container_of(s, struct tls, s);
+}
+
+struct tls *tls_of_ssl(const struct ssl_st *ssl)
+{
+	return SSL_get_app_data(ssl);
+}
+
+static struct tls_room *room_get(struct worker *w)
+{
+	struct tls_room *r = w->rooms[ROOM_TLS];
+
+	if (!r) {
+		r = malloc(sizeof(*r));
+		if (r)
+			r->used = 0;
+		w->rooms[ROOM_TLS] = r;
+	}
+	return r;
+}
+
+/* --- OpenSSL's way down --- */
+
+static int bio_read(BIO *b, char *p, int n)
+{
+	struct tls *t = BIO_get_data(b);
+	ssize_t got;
+
+	BIO_clear_retry_flags(b);
+	if (n <= 0)
+		return 0;
+	got = t->below_err ? t->below_err :
+	      t->below_eof ? 0 :
+			     stream_read(t->s.below, p, (size_t)n);
+	if (got == -EAGAIN) {
+		BIO_set_retry_read(b);
+		return -1;
+	}
+	if (got < 0) {
+		t->below_err = (int)got;
+		return -1;
+	}
+	t->below_eof = got == 0;
+	return (int)got;
+}
+
+static int bio_write(BIO *b, const char *p, int n)
+{
+	struct tls *t = BIO_get_data(b);
+	struct tls_room *r = t->room;
+
+	BIO_clear_retry_flags(b);
+	if (n <= 0)
+		return 0;
+	if ((size_t)n > sizeof(r->batch) - r->used) {
+		BIO_set_retry_write(b);
+		return -1;
+	}
+	memcpy(r->batch + r->used, p, (size_t)n);
+	r->used += (size_t)n;
+	return n;
+}
+
+static long bio_ctrl(BIO *b, int cmd, long num, void *ptr)
+{
+	struct tls *t = BIO_get_data(b);
+
+	(void)num;
+	(void)ptr;
+	if (cmd == BIO_CTRL_EOF)
+		return t->below_eof;
+	return cmd == BIO_CTRL_FLUSH;
+}
+
+static BIO_METHOD *bio_method;
+static pthread_once_t bio_once = PTHREAD_ONCE_INIT;
+
+static void bio_init(void)
+{
+	BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK,
+				     "culvert stream");
+
+	if (m && BIO_meth_set_read(m, bio_read) &&
+	    BIO_meth_set_write(m, bio_write) && BIO_meth_set_ctrl(m, bio_ctrl))
+		bio_method = m;
+	else
+		BIO_meth_free(m);
+}
+
+/* --- records on their way down --- */
+
+/* Keep @n bytes that below did not take. 0 or -errno */
+static int keep(struct tls *t, const uint8_t *p, size_t n)
+{
+	struct buf *b = t->out;
+
+	if (!b) {
+		t->out = buf_new(n);
+		return t->out ? buf_put(t->out, p, n) : -ENOMEM;
+	}
+	if (b->len + n > OUT_MAX)
+		return -ENOBUFS;
+	if (b->off + b->len + n > b->cap) {
+		struct buf *more = buf_new(b->len + n);
+
+		if (!more)
+			return -ENOMEM;
+		buf_put(more, buf_head(b), b->len);
+		buf_free(b);
+		t->out = b = more;
+	}
+	return buf_put(b, p, n);
+}
+
+/* Bytes of @p that below took, or -errno (-EAGAIN: none) */
+static ssize_t put_below(struct tls *t, const uint8_t *p, size_t n)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		ssize_t put = stream_write(t->s.below, p + done, n - done);
+
+		if (put < 0 && !done)
+			return put;
+		if (put <= 0)
+			break;
+		done += (size_t)put;
+	}
+	return (ssize_t)done;
+}
+
+static int flush_kept(struct tls *t)
+{
+	ssize_t n;
+
+	if (!t->out)
+		return 0;
+	n = put_below(t, buf_head(t->out), t->out->len);
+	if (n < 0)
+		return (int)n;
+	buf_drop(t->out, (size_t)n);
+	if (t->out->len)
+		return -EAGAIN;
+	buf_free(t->out);
+	t->out = NULL;
+	return 0;
+}
+
+/* Empty the batch: down, else kept. 0 all is down, -EAGAIN, -errno */
+static int flush(struct tls *t)
+{
+	struct tls_room *r = t->room;
+	size_t n = r->used;
+	ssize_t put = 0;
+	int rc = t->below_err ? t->below_err : flush_kept(t);
+
+	r->used = 0;
+	if (rc == 0 && n) {
+		put = put_below(t, r->batch, n);
+		if (put < 0) {
+			rc = (int)put;
+			put = 0;
+		} else if ((size_t)put < n) {
+			rc = -EAGAIN;
+		}
+	}
+	if (rc == -EAGAIN && n) {
+		int err = keep(t, r->batch + put, n - (size_t)put);
+
+		if (err < 0)
+			return t->err = err;
+	}
+	if (rc < 0 && rc != -EAGAIN)
+		t->below_err = rc;
+	return rc;
+}
+
+/* --- failures --- */
+
+static const char *who(const struct tls *t)
+{
+	return t->name ? t->name : "the client";
+}
+
+/* Words for what OpenSSL put into its queue */
+static void ssl_words(const struct tls *t, char *text, size_t size)
+{
+	unsigned long e = ERR_peek_error();
+	int code = ERR_GET_REASON(e);
+	const char *reason = ERR_reason_error_string(e);
+
+	if (code == SSL_R_WRONG_VERSION_NUMBER || code == SSL_R_HTTP_REQUEST ||
+	    code == SSL_R_UNKNOWN_PROTOCOL)
+		snprintf(text, size, "it does not speak TLS");
+	else if (code == SSL_R_UNSUPPORTED_PROTOCOL ||
+		 code == SSL_R_TLSV1_ALERT_PROTOCOL_VERSION)
+		snprintf(text, size, "no TLS version in common");
+	else if (code == SSL_R_NO_SHARED_CIPHER ||
+		 code == SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE)
+		snprintf(text, size, "nothing in common (%s)",
+			 reason ? reason : "?");
+	else if (code == SSL_R_TLSV1_UNRECOGNIZED_NAME)
+		snprintf(text, size, "it does not know the name \"%s\"",
+			 who(t));
+	else if (code == SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL)
+		snprintf(text, size, "no ALPN in common");
+	else
+		snprintf(text, size, "%s", reason ? reason : "unknown error");
+}
+
+static void tell(struct tls *t)
+{
+	char why[256] = "";
+
+	if (t->verify_err) {
+		log_warning("s%x tls: %s: %s", t->id, who(t),
+			    t->verify_why ? t->verify_why : "out of memory");
+		return;
+	}
+	if (t->below_err)
+		snprintf(why, sizeof(why), "%s", strerror(-t->below_err));
+	else if (t->below_eof)
+		snprintf(why, sizeof(why), "it closed the connection");
+	else
+		ssl_words(t, why, sizeof(why));
+	log_info("s%x tls: %s with %s: %s", t->id,
+		 SSL_is_init_finished(t->ssl) ? "connection" : "handshake",
+		 who(t), why);
+}
+
+/* What a call of OpenSSL that gave @ret means: -EAGAIN, 0 the end, -errno */
+static int result(struct tls *t, int ret)
+{
+	int kind = SSL_get_error(t->ssl, ret);
+
+	if (kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE)
+		return -EAGAIN;
+	if (kind == SSL_ERROR_ZERO_RETURN) {
+		t->eof = true;
+		return 0;
+	}
+	tell(t);
+	t->err = t->verify_err ? -EKEYREJECTED :
+		 t->below_err  ? t->below_err :
+		 t->below_eof  ? -ECONNRESET :
+				 -EPROTO;
+	ERR_clear_error();
+	return t->err;
+}
+
+/* --- the handshake --- */
+
+static int handshake(struct tls *t)
+{
+	int ret, rc, put;
+
+	do {
+		ERR_clear_error();
+		ret = SSL_do_handshake(t->ssl);
+		rc = ret == 1 ? 0 : result(t, ret);
+		put = flush(t);
+		if (put < 0 && put != -EAGAIN && rc == -EAGAIN)
+			return t->err = put;
+	} while (rc == -EAGAIN && put == 0 && SSL_want_write(t->ssl));
+	if (rc == 0 && t->eof)
+		return t->err = -ECONNRESET;
+	if (rc == 0)
+		log_debug("s%x tls: %s %s, alpn %s%s", t->id,
+			  SSL_get_version(t->ssl), SSL_get_cipher_name(t->ssl),
+			  t->conf->alpn_len ? "offered" : "none",
+			  SSL_session_reused(t->ssl) ? ", resumed" : "");
+	return rc;
+}
+
+/* Before anything: 0 payload may pass, -EAGAIN, -errno */
+static int step(struct tls *t)
+{
+	int rc;
+
+	stream_shed(&t->s.below);
+	if (t->err)
+		return t->err;
+	t->room->used = 0;
+	rc = flush(t);
+	if (rc < 0 && rc != -EAGAIN)
+		return t->err = rc;
+	return SSL_is_init_finished(t->ssl) ? 0 : handshake(t);
+}
+
+/* --- the stream --- */
+
+/* After the end only the connection's break is of interest */
+static ssize_t read_past_end(struct tls *t)
+{
+	uint8_t junk[256];
+	ssize_t n;
+
+	do {
+		n = stream_read(t->s.below, junk, sizeof(junk));
+	} while (n > 0);
+	return n == -EAGAIN ? 0 : n;
+}
+
+/* Fill one piece. Bytes in *@got; 1 it is full, else as result() */
+static int read_piece(struct tls *t, const struct iovec *v, size_t *got)
+{
+	uint8_t *p = v->iov_base;
+
+	*got = 0;
+	while (*got < v->iov_len) {
+		size_t n = 0;
+
+		ERR_clear_error();
+		if (SSL_read_ex(t->ssl, p + *got, v->iov_len - *got, &n) != 1)
+			return result(t, 0);
+		*got += n;
+	}
+	return 1;
+}
+
+static ssize_t tls_readv(struct stream *s, const struct iovec *iov, int cnt)
+{
+	struct tls *t = tls_of(s);
+	size_t total = 0;
+	int rc = step(t);
+
+	if (rc < 0)
+		return rc;
+	if (t->eof)
+		return read_past_end(t);
+	rc = 1;
+	for (int i = 0; i < cnt && rc == 1; i++) {
+		size_t got;
+
+		rc = read_piece(t, &iov[i], &got);
+		total += got;
+	}
+	t->more = rc == 1;
+	if (t->room->used) /* an alert, a key update */
+		(void)flush(t);
+	return total ? (ssize_t)total : rc == 1 ? 0 : rc;
+}
+
+static size_t record_size(struct tls *t)
+{
+	uint32_t now = t->worker->now_ms;
+
+	if (now - t->put_ms > BURST_END_MS)
+		t->burst = 0;
+	t->put_ms = now;
+	return t->burst < BURST_SMALL ? RECORD_FIRST : RECORD_MAX;
+}
+
+/**
+ * struct source - A walk over the caller's payload
+ * @v, @left:	The piece looked at and how many there are, it included
+ * @off:	Bytes of it used
+ */
+struct source {
+	const struct iovec *v;
+	int left;
+	size_t off;
+};
+
+/* Up to @n bytes in one piece: in place if there, else put together */
+static const uint8_t *next_bytes(struct source *f, uint8_t *plain, size_t *n)
+{
+	size_t want = *n, have = 0;
+
+	while (f->left && f->off == f->v->iov_len) {
+		f->v++;
+		f->left--;
+		f->off = 0;
+	}
+	if (f->left && (f->left == 1 || f->v->iov_len - f->off >= want)) {
+		const uint8_t *p = (const uint8_t *)f->v->iov_base + f->off;
+
+		*n = f->v->iov_len - f->off < want ? f->v->iov_len - f->off :
+						     want;
+		f->off += *n;
+		return p;
+	}
+	while (f->left && have < want) {
+		size_t some = f->v->iov_len - f->off;
+
+		if (some > want - have)
+			some = want - have;
+		memcpy(plain + have, (const uint8_t *)f->v->iov_base + f->off,
+		       some);
+		have += some;
+		f->off += some;
+		if (f->off == f->v->iov_len) {
+			f->v++;
+			f->left--;
+			f->off = 0;
+		}
+	}
+	*n = have;
+	return plain;
+}
+
+/* Payload into the batch until it is full. Bytes, or -errno */
+static ssize_t seal(struct tls *t, const struct iovec *iov, int cnt)
+{
+	struct tls_room *r = t->room;
+	struct source from = { iov, cnt, 0 };
+	size_t total = 0;
+
+	while (sizeof(r->batch) - r->used >= RECORD_MAX + RECORD_EXTRA) {
+		size_t n = record_size(t), put = 0;
+		const uint8_t *p = next_bytes(&from, r->plain, &n);
+
+		if (!n)
+			break;
+		ERR_clear_error();
+		if (SSL_write_ex(t->ssl, p, n, &put) != 1) {
+			int rc = result(t, 0);
+
+			return rc == -EAGAIN ? (t->err = -EIO) : rc;
+		}
+		total += put;
+		t->burst += (uint32_t)put;
+	}
+	return (ssize_t)total;
+}
+
+static ssize_t tls_writev(struct stream *s, const struct iovec *iov, int cnt)
+{
+	struct tls *t = tls_of(s);
+	int rc = step(t);
+	ssize_t n;
+
+	if (rc < 0)
+		return rc;
+	if (t->out)
+		return -EAGAIN;
+	if (t->shut)
+		return -EPIPE;
+	n = seal(t, iov, cnt);
+	rc = flush(t);
+	if (rc < 0 && rc != -EAGAIN)
+		return t->err = rc;
+	return n;
+}
+
+static void tls_want(struct stream *s, unsigned int events)
+{
+	struct tls *t = tls_of(s);
+	unsigned int down = events;
+
+	stream_shed(&t->s.below);
+	t->room->used = 0;
+	if (t->out && flush(t) < 0)
+		down |= ST_WRITE; /* or the error comes with the next call */
+	if (t->err || t->below_err)
+		job_ready(s->job);
+	else if (!SSL_is_init_finished(t->ssl))
+		down = ST_READ | (t->out ? ST_WRITE : 0u);
+	else if (events & ST_READ && t->more && !t->eof)
+		job_ready(s->job);
+	s->below->ops->want(s->below, down);
+}
+
+static bool tls_up(const struct stream *s)
+{
+	union {
+		const struct stream *c;
+		struct stream *s;
+	} u = { .c = s };
+	struct tls *t = tls_of(u.s);
+
+	return !t->err && SSL_is_init_finished(t->ssl);
+}
+
+/* Say close_notify, once */
+static void say_end(struct tls *t)
+{
+	ERR_clear_error();
+	if (!t->shut && SSL_shutdown(t->ssl) < 0)
+		ERR_clear_error();
+	t->shut = true;
+}
+
+static int tls_finish(struct stream *s)
+{
+	struct tls *t = tls_of(s);
+	int rc = step(t);
+
+	if (rc < 0)
+		return rc;
+	say_end(t);
+	rc = flush(t);
+	if (rc < 0)
+		return rc;
+	return s->below->ops->finish(s->below);
+}
+
+static void tls_close(struct stream *s, int why)
+{
+	struct tls *t = tls_of(s);
+
+	if (why == 0 && tls_up(s)) {
+		t->room->used = 0;
+		say_end(t);
+		if (flush(t) < 0)
+			why = -ECANCELED; /* something is lost: no clean end */
+	}
+	stream_close(&s->below, why);
+	SSL_free(t->ssl);
+	ERR_clear_error();
+	buf_free(t->out);
+	free(t->name);
+	free(t->verify_why);
+	free(t);
+}
+
+static const struct stream_ops tls_ops = {
+	.name = "tls",
+	.readv = tls_readv,
+	.writev = tls_writev,
+	.want = tls_want,
+	.up = tls_up,
+	.finish = tls_finish,
+	.close = tls_close,
+};
+
+/* --- birth --- */
+
+static struct tls *tls_new(struct tls_conf *c, struct worker *w)
+{
+	struct tls *t = calloc(1, sizeof(*t));
+	BIO *b;
+
+	pthread_once(&bio_once, bio_init);
+	if (!t || !bio_method)
+		goto err_free;
+	t->conf = c;
+	t->worker = w;
+	t->put_ms = w->now_ms;
+	t->room = room_get(w);
+	t->ssl = t->room ? SSL_new(c->ctx) : NULL;
+	if (!t->ssl)
+		goto err_free;
+	b = BIO_new(bio_method);
+	if (!b)
+		goto err_ssl;
+	BIO_set_data(b, t);
+	BIO_set_init(b, 1);
+	SSL_set_bio(t->ssl, b, b);
+	SSL_set_app_data(t->ssl, t);
+	t->s.ops = &tls_ops;
+	return t;
+err_ssl:
+	SSL_free(t->ssl);
+err_free:
+	ERR_clear_error();
+	free(t);
+	return NULL;
+}
+
+/* Whom we expect: SNI, and what the certificate must say. 0 or -ENOMEM */
+static int expect(struct tls *t, const struct addr *to)
+{
+	char text[ADDR_TEXT_MAX];
+	const char *name = t->conf->server_name;
+
+	if (!name)
+		name = addr_format_host(to, text, sizeof(text));
+	t->name = strdup(name);
+	if (!t->name)
+		return -ENOMEM;
+	if (addr_parse_ip(&t->ip, name) < 0) {
+		t->ip.kind = ADDR_NONE;
+		if (SSL_set_tlsext_host_name(t->ssl, name) != 1)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int tls_dial(const struct transport *t, const struct dial *d,
+		    const struct addr *to, struct stream **out)
+{
+	struct tls *c = tls_new(t->settings, d->worker);
+	int rc = c ? expect(c, to) : -ENOMEM;
+
+	if (rc == 0)
+		rc = transport_dial(t->below, d, to, &c->s.below);
+	if (rc < 0) {
+		if (c) {
+			SSL_free(c->ssl);
+			free(c->name);
+		}
+		free(c);
+		return rc;
+	}
+	c->s.job = d->job;
+	c->id = d->s ? d->s->id : 0;
+	SSL_set_connect_state(c->ssl);
+	tls_tickets_offer(c);
+	*out = &c->s;
+	return 0;
+}
+
+static int tls_accept(const struct transport *t, struct worker *w,
+		      struct stream *below, struct stream **out)
+{
+	struct tls_conf *conf = t->settings;
+	struct tls *c;
+
+	tls_certs_check(conf, w->now_ms);
+	c = tls_new(conf, w);
+	if (!c)
+		return -ENOMEM;
+	c->s.below = below;
+	c->s.job = below->job;
+	SSL_set_accept_state(c->ssl);
+	*out = &c->s;
+	return 0;
+}
+
+void transport_worker_stop(struct worker *w)
+{
+	free(w->rooms[ROOM_TLS]);
+	w->rooms[ROOM_TLS] = NULL;
+}
+
+const struct transport_ops transport_tls_ops = {
+	.name = "tls",
+	.key = "tlsSettings",
+	.secure = true,
+	.parse = tls_parse,
+	.dial = tls_dial,
+	.accept = tls_accept,
+	.drop = tls_drop,
+};

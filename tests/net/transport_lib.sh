@@ -1,0 +1,76 @@
+# shellcheck shell=bash
+# transport_lib.sh: what tests of transports share; sourced after lib.sh
+#
+#	make_ca				$TMP/ca.pem, and names.pem for 10.2.0.3,
+#					fd02::3, tls.test, *.wild.test
+#	transfers NAME ADDR PORT	echo, half-close, download through it
+#	wrap_out TAG STREAMSETTINGS	an outbound that only wraps what it gets
+
+make_ca() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 \
+		-nodes -days 30 -subj "/CN=culvert test CA" \
+		-keyout "$TMP/ca.key" -out "$TMP/ca.pem" 2>/dev/null ||
+		fail "openssl ca"
+	make_cert names "DNS:tls.test,DNS:*.wild.test,IP:10.2.0.3,IP:fd02::3"
+}
+
+# make_cert NAME SAN [OPTION...]: $TMP/NAME.pem (with its key behind it)
+make_cert() {
+	local name=$1 san=$2
+	shift 2
+	openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
+		-subj "/CN=$name" -keyout "$TMP/$name.key" \
+		-out "$TMP/$name.csr" 2>/dev/null || fail "openssl req"
+	printf 'subjectAltName=%s\n' "$san" >"$TMP/$name.ext"
+	openssl x509 -req -in "$TMP/$name.csr" -CA "$TMP/ca.pem" \
+		-CAkey "$TMP/ca.key" -CAcreateserial -days 30 \
+		-extfile "$TMP/$name.ext" -out "$TMP/$name.crt" "$@" \
+		2>/dev/null || fail "openssl x509"
+	cat "$TMP/$name.crt" "$TMP/$name.key" >"$TMP/$name.pem"
+}
+
+# pin NAME: SHA-256 of its certificate
+pin() {
+	openssl x509 -in "$TMP/$1.crt" -outform DER | sha256sum | cut -d' ' -f1
+}
+
+# transfers NAME ADDR PORT [NS]: behind it is nt's echo
+transfers() {
+	local out n ns=${4:-$C}
+	for n in 0 1 1400 3000000; do
+		out=$(on "$ns" "$NT" tcp "$2" "$3" -n $n -t 20)
+		contains "$1: echo of $n, half-close" "$out" \
+			"rx=$(sha $n) end=FIN"
+	done
+}
+
+# refused NAME ADDR PORT: the client sees a reset
+refused() {
+	local out
+	out=$(on "$C" "$NT" tcp "$2" "$3" -n 100 -t 10)
+	matches "$1: the client is reset" "$out" "end=ECONN(RESET|REFUSED)"
+}
+
+wrap_out() {
+	echo "{ \"tag\": \"$1\", \"protocol\": \"freedom\",
+		\"settings\": { \"redirect\": \"$2\" },
+		\"streamSettings\": $3 }"
+}
+
+# door PORT TAG [STREAMSETTINGS]: a fixed way in, routed by its tag
+door() {
+	echo "{ \"tag\": \"$2\", \"port\": $1, \"protocol\": \"dokodemo-door\",
+		\"settings\": { \"address\": \"10.3.0.1\", \"port\": 5001, \"network\": \"tcp\" },
+		\"streamSettings\": ${3:-null} }"
+}
+
+# to TAG...: a rule for each door to the outbound of the same name
+to() {
+	local t sep=
+	for t in "$@"; do
+		echo "$sep{ \"inboundTag\": [ \"$t\" ], \"outboundTag\": \"$t\" }"
+		sep=,
+	done
+}
+
+join() { local IFS=,; echo "$*"; }
