@@ -44,7 +44,7 @@ struct chunk_ops {
  * @id:		Session, for messages
  * @max:	Payload bytes of one chunk; @lead: where they lie in it
  * @extra:	What a chunk is longer than its payload, at most
- * @first:	Payload bytes @start takes; @first_extra: its other bytes
+ * @first:	Payload bytes @start takes
  * @lazy:	A server: the head goes with the first bytes, never by itself
  * @started:	The head went out
  * @ended:	finish was asked for: no payload any more
@@ -61,7 +61,7 @@ struct chunk {
 	const struct chunk_ops *ops;
 	struct worker *worker;
 	uint32_t id;
-	uint32_t max, lead, extra, first, first_extra;
+	uint32_t max, lead, extra, first;
 	bool lazy, started, ended, end_sealed, finished;
 	bool opened, eof, below_eof;
 	int err;

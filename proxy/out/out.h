@@ -10,6 +10,7 @@ extern const struct outbound_ops out_dns;
 extern const struct outbound_ops out_loopback;
 extern const struct outbound_ops out_socks;
 extern const struct outbound_ops out_http;
+extern const struct outbound_ops out_shadowsocks;
 extern const struct outbound_ops out_trojan;
 extern const struct outbound_ops out_vless;
 

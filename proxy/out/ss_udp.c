@@ -1,0 +1,304 @@
+/*
+ * ss_udp.c - Shadowsocks client: the datagrams of one client address:port
+ *
+ * One socket to the server for all destinations; each packet is sealed for
+ * itself and carries its address. The server's name is resolved first. What
+ * does not come from the server, or does not open, is dropped.
+ *
+ * Source: docs/wire/shadowsocks.md, shadowsocks2022.md
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/compat.h"
+#include "gateway/base/log.h"
+#include "gateway/base/rand.h"
+#include "gateway/core/config.h"
+#include "gateway/core/dns.h"
+#include "gateway/core/fd_dgram.h"
+#include "gateway/core/session.h"
+#include "gateway/core/udp.h"
+#include "proxy/layer/room.h"
+#include "proxy/out/shadowsocks.h"
+
+#define RECV_TRIES 4 /* batches of garbage skipped a call */
+#define EXTRA_MAX  (SS22_PACKET_EXTRA + 64)
+
+/**
+ * struct ss_udp - One leg; d.below is the socket once there is one
+ * @server:	Resolved; kind NONE until then
+ * @dns:	The question under way; NULL none
+ * @tx, @rx:	Sessions of 2022 methods
+ * @err:	Final -errno
+ */
+struct ss_udp {
+	struct dgram d;
+	struct worker *worker;
+	const struct outbound *ob;
+	const struct ss_secret_key *key;
+	struct addr server;
+	struct dns_req *dns;
+	struct ss22_udp_key tx, rx[2];
+	int err;
+};
+
+static struct ss_udp *udp_of(struct dgram *d)
+{
+	return container_of(d, struct ss_udp, d);
+}
+
+static int open_socket(struct ss_udp *u)
+{
+	int family = u->server.kind == ADDR_V6 ? AF_INET6 : AF_INET;
+	struct addr src = u->ob->send_through;
+	int rc = 0, fd = sock_open(&u->ob->sockopt, family, SOCK_DGRAM);
+
+	if (fd < 0)
+		return fd;
+	src.port = 0;
+	if (src.kind == u->server.kind)
+		rc = sock_bind(fd, &src);
+	if (!rc) {
+		u->d.below = fd_dgram_new(u->worker, fd, family, u->d.job);
+		rc = u->d.below ? 0 : -ENOMEM;
+	}
+	if (rc < 0)
+		close(fd);
+	return rc;
+}
+
+static void dns_done(struct ss_udp *u)
+{
+	if (u->dns)
+		dns_cancel(u->dns);
+	free(u->dns);
+	u->dns = NULL;
+}
+
+/* 0 there is a socket, -EAGAIN, -errno */
+static int udp_step(struct ss_udp *u)
+{
+	const struct ss_conf *conf = u->ob->settings;
+	int rc = u->err;
+
+	if (rc || u->d.below)
+		return rc;
+	if (u->dns) {
+		rc = u->dns->rc;
+		if (rc == -EAGAIN)
+			return rc;
+		if (!rc)
+			u->server = dns_ip_addr(&u->dns->ips[0],
+						conf->server.server.port);
+		dns_done(u);
+	}
+	if (!rc)
+		rc = open_socket(u);
+	u->err = rc;
+	return rc;
+}
+
+static ssize_t seal_packet(struct ss_udp *u, const struct pkt *p, uint8_t *out,
+			   size_t room)
+{
+	struct wire_packet pk = { .peer = p->peer,
+				  .data = p->data,
+				  .len = p->len };
+	struct ss22_udp_head h = { .time_s = (uint64_t)clock_wall() };
+	uint8_t salt[SS_KEY_MAX];
+
+	if (u->key->method->v2022) {
+		rand_bytes(h.random, sizeof(h.random));
+		return ss22_udp_encode(&u->tx, &u->key->psk, &h, &pk, out,
+				       room);
+	}
+	rand_bytes(salt, sizeof(salt));
+	return ss_udp_seal(u->key->method, u->key->master, salt, &pk, out,
+			   room);
+}
+
+/* Seal packets into scratch and send them. How many are done with, or -errno */
+static int send_some(struct ss_udp *u, const struct pkt *v, int n)
+{
+	uint8_t *p = u->worker->scratch, *end = p + WORKER_SCRATCH_BYTES;
+	struct pkt out[DGRAM_BATCH];
+	int used = 0, count = 0, rc = 0;
+
+	for (; used < n && count < DGRAM_BATCH; used++) {
+		ssize_t k;
+
+		if ((size_t)(end - p) < EXTRA_MAX + v[used].len && count)
+			break;
+		k = seal_packet(u, &v[used], p, (size_t)(end - p));
+		/* What cannot be carried is lost, like in any network */
+		if (k < 0 || k > DGRAM_MAX) {
+			worker_drop(u->worker, DROP_UDP_SEND);
+			continue;
+		}
+		out[count++] = (struct pkt){ .peer = u->server,
+					     .data = p,
+					     .len = (size_t)k };
+		p += k;
+	}
+	if (count)
+		rc = u->d.below->ops->send(u->d.below, out, count);
+	return rc < 0 ? rc : used;
+}
+
+static int ss_send(struct dgram *d, const struct pkt *v, int n)
+{
+	struct ss_udp *u = udp_of(d);
+	int rc = udp_step(u), done = 0;
+
+	while (rc >= 0 && done < n) {
+		rc = send_some(u, v + done, n - done);
+		if (rc > 0)
+			done += rc;
+	}
+	return done ? done : rc;
+}
+
+static int open_packet(struct ss_udp *u, struct pkt *p, struct wire_packet *pk)
+{
+	struct ss22_udp_head h = { .from_server = true };
+	struct iovec v = { p->data, p->len };
+	int rc;
+
+	if (!u->key->method->v2022)
+		return ss_udp_open(u->key->method, u->key->master, p->data,
+				   p->len, pk);
+	rc = ss22_udp_decode(u->rx, &u->key->psk, &v, &h, pk);
+	if (!rc && (memcmp(h.client, u->tx.session, sizeof(h.client)) != 0 ||
+		    !ss22_time_ok(h.time_s, (uint64_t)clock_wall())))
+		rc = -EPROTO;
+	return rc;
+}
+
+/* Open in place; what is not the server's goes. How many are left */
+static int open_all(struct ss_udp *u, struct pkt *v, int n)
+{
+	struct layer_room *r = layer_room(u->worker);
+	struct wire_packet pk;
+	int kept = 0;
+
+	for (int i = 0; r && i < n; i++) {
+		if (!addr_eq(&v[i].peer, &u->server) ||
+		    open_packet(u, &v[i], &pk) < 0)
+			continue;
+		if (pk.peer.kind == ADDR_NAME)
+			pk.peer.name = memcpy(r->names[kept], pk.name, 256);
+		v[kept].peer = pk.peer;
+		v[kept].data = v[i].data + (pk.data - v[i].data);
+		v[kept++].len = pk.len;
+	}
+	return kept;
+}
+
+static int ss_recv(struct dgram *d, struct pkt *v, int max)
+{
+	struct ss_udp *u = udp_of(d);
+	int rc = udp_step(u);
+
+	if (rc < 0)
+		return rc;
+	if (max > DGRAM_BATCH)
+		max = DGRAM_BATCH;
+	for (int i = 0; i < RECV_TRIES; i++) {
+		int n = u->d.below->ops->recv(u->d.below, v, max);
+
+		if (n <= 0)
+			return n;
+		n = open_all(u, v, n);
+		if (n)
+			return n;
+	}
+	job_ready(d->job);
+	return -EAGAIN;
+}
+
+static void ss_want(struct dgram *d, unsigned int events)
+{
+	if (!d->below)
+		return; /* the question marks the job */
+	d->below->job = d->job;
+	d->below->ops->want(d->below, events);
+}
+
+static void ss_close(struct dgram *d)
+{
+	struct ss_udp *u = udp_of(d);
+
+	dns_done(u);
+	if (d->below)
+		d->below->ops->close(d->below);
+	ss22_udp_drop(&u->tx);
+	ss22_udp_drop(&u->rx[0]);
+	ss22_udp_drop(&u->rx[1]);
+	free(u);
+}
+
+static const struct dgram_ops ss_dgram_ops = {
+	.name = "shadowsocks",
+	.recv = ss_recv,
+	.send = ss_send,
+	.want = ss_want,
+	.close = ss_close,
+};
+
+/* The server's address, or a question for it. 0 or -errno */
+static int find_server(struct ss_udp *u, struct config *cfg)
+{
+	const struct ss_conf *conf = u->ob->settings;
+	const struct addr *server = &conf->server.server;
+	int rc;
+
+	if (addr_is_ip(server)) {
+		u->server = *server;
+		return 0;
+	}
+	u->dns = calloc(1, sizeof(*u->dns));
+	if (!u->dns)
+		return -ENOMEM;
+	rc = dns_ask(u->worker, cfg, u->dns, u->d.job, server->name,
+		     DNS_V4 | DNS_V6, 0);
+	return rc == -EAGAIN ? 0 : rc;
+}
+
+int ss_open_dgram(const struct outbound *ob, struct udp_map *m,
+		  struct session *s, struct dgram **out)
+{
+	const struct ss_conf *conf = ob->settings;
+	struct ss_udp *u;
+	uint8_t session[8];
+	int rc;
+
+	if (ob->dialer) {
+		/* Its datagrams would not go the way its streams go */
+		log_info("s%x shadowsocks: no UDP through dialerProxy", s->id);
+		return -EACCES;
+	}
+	u = calloc(1, sizeof(*u));
+	if (!u)
+		return -ENOMEM;
+	u->d = (struct dgram){ .ops = &ss_dgram_ops, .job = udp_map_job(m) };
+	u->worker = udp_map_worker(m);
+	u->ob = ob;
+	u->key = &conf->key;
+	rand_bytes(session, sizeof(session));
+	rc = u->key->method->v2022 ?
+		     ss22_udp_set(&u->tx, &u->key->psk, session) :
+		     0;
+	if (!rc)
+		rc = find_server(u, s->cfg);
+	if (!rc)
+		rc = udp_step(u) == -EAGAIN ? 0 : u->err;
+	if (rc < 0) {
+		ss_close(&u->d);
+		return rc;
+	}
+	*out = &u->d;
+	return 0;
+}
