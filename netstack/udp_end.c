@@ -16,7 +16,7 @@
 #include "gateway/base/compat.h"
 #include "gateway/base/htab.h"
 #include "gateway/base/rand.h"
-#include "gateway/core/dgram.h"
+#include "gateway/core/dgram_queue.h"
 #include "gateway/core/stream.h"
 #include "gateway/core/udp.h"
 #include "netstack/ip_out.h"
@@ -26,17 +26,6 @@
 #define UDP_HEADER      8
 #define UDP_CSUM_OFFSET 6
 #define UDP_SEGMENTS    64 /* of one super-packet; UDP_MAX_SEGMENTS of Linux */
-#define UDP_END_FRAMES  1024 /* waiting at one end */
-#define UDP_END_BYTES   (1u << 20)
-#define UDP_ALL_BYTES   (8u << 20) /* at all ends of the worker */
-
-/* A payload that waits: one datagram, or several of @segment bytes */
-struct udp_frame {
-	struct udp_frame *next;
-	struct addr dst;
-	size_t len, segment, off; /* off: taken so far */
-	uint8_t data[];
-};
 
 /**
  * struct udp_table - The ends of one netstack
@@ -54,7 +43,6 @@ struct udp_table {
 /**
  * struct udp_end - One client address and port
  * @table:	NULL once the netstack is gone
- * @lent:	Frames whose bytes the last recv showed
  */
 struct udp_end {
 	struct dgram d; /* must be first */
@@ -63,9 +51,7 @@ struct udp_end {
 	struct udp_table *table;
 	struct udp_map *map;
 	struct addr client;
-	struct udp_frame *head, **tail, *lent;
-	uint32_t frames;
-	size_t bytes;
+	struct dgram_queue queue;
 };
 
 static struct udp_end *end_of(struct dgram *d)
@@ -73,68 +59,11 @@ static struct udp_end *end_of(struct dgram *d)
 	return container_of(d, struct udp_end, d);
 }
 
-static void frames_free(struct udp_frame *f)
-{
-	struct udp_frame *next;
-
-	for (; f; f = next) {
-		next = f->next;
-		free(f);
-	}
-}
-
-/* Take the first frame out of the queue; it is still the caller's */
-static struct udp_frame *end_pop(struct udp_end *e)
-{
-	struct udp_frame *f = e->head;
-
-	e->head = f->next;
-	if (!e->head)
-		e->tail = &e->head;
-	e->frames--;
-	e->bytes -= f->len;
-	if (e->table)
-		e->table->bytes -= f->len;
-	return f;
-}
-
-static void end_lend(struct udp_end *e, struct udp_frame *f)
-{
-	f->next = e->lent;
-	e->lent = f;
-}
-
-static void end_drop_oldest(struct udp_end *e)
-{
-	struct udp_frame *f = end_pop(e);
-
-	worker_drop(e->table->ns->worker, DROP_UDP_QUEUE);
-	if (f->off)
-		end_lend(e, f); /* a part of it was shown */
-	else
-		free(f);
-}
-
 static int ude_recv(struct dgram *d, struct pkt *v, int max)
 {
 	struct udp_end *e = end_of(d);
-	struct udp_frame *f;
-	int n = 0;
+	int n = dgram_queue_recv(&e->queue, v, max);
 
-	frames_free(e->lent);
-	e->lent = NULL;
-	while (n < max && (f = e->head)) {
-		size_t take = f->len - f->off;
-
-		if (f->segment && take > f->segment)
-			take = f->segment;
-		v[n].peer = f->dst;
-		v[n].data = f->data + f->off;
-		v[n++].len = take;
-		f->off += take;
-		if (f->off == f->len)
-			end_lend(e, end_pop(e));
-	}
 	if (n)
 		return n;
 	return e->table ? -EAGAIN : -ENODEV;
@@ -142,9 +71,7 @@ static int ude_recv(struct dgram *d, struct pkt *v, int max)
 
 static void ude_want(struct dgram *d, unsigned int events)
 {
-	struct udp_end *e = end_of(d);
-
-	if (e->head && events & ST_READ)
+	if (end_of(d)->queue.head && events & ST_READ)
 		job_ready(d->job);
 }
 
@@ -258,8 +185,7 @@ static void ude_reject(struct dgram *d, const struct addr *peer)
 
 static void end_detach(struct udp_end *e)
 {
-	while (e->head)
-		free(end_pop(e));
+	dgram_queue_clear(&e->queue);
 	htab_del(&e->table->ends, &e->by_client);
 	list_del(&e->node);
 	e->table = NULL;
@@ -271,7 +197,7 @@ static void ude_close(struct dgram *d)
 
 	if (e->table)
 		end_detach(e);
-	frames_free(e->lent);
+	dgram_queue_free(&e->queue);
 	free(e);
 }
 
@@ -309,7 +235,7 @@ static struct udp_end *end_new(struct udp_table *t, const struct addr *client,
 	e->d.ops = &udp_end_ops;
 	e->table = t;
 	e->client = *client;
-	e->tail = &e->head;
+	dgram_queue_init(&e->queue, t->ns->worker, &t->bytes);
 	e->map = udp_map_new(t->ns->worker, t->ns->listener.ib, client, &e->d);
 	if (!e->map) {
 		free(e);
@@ -342,37 +268,6 @@ static int udp_payload(const struct packet *p, struct udp_in *in)
 	return 0;
 }
 
-static void end_queue(struct udp_end *e, const struct udp_in *in)
-{
-	struct udp_table *t = e->table;
-	struct udp_frame *f;
-
-	while (e->head && (e->frames >= UDP_END_FRAMES ||
-			   e->bytes + in->len > UDP_END_BYTES ||
-			   t->bytes + in->len > UDP_ALL_BYTES))
-		end_drop_oldest(e);
-	if (t->bytes + in->len > UDP_ALL_BYTES) {
-		worker_drop(t->ns->worker, DROP_UDP_QUEUE);
-		return;
-	}
-	f = malloc(sizeof(*f) + in->len);
-	if (!f) {
-		worker_drop(t->ns->worker, DROP_NO_MEMORY);
-		return;
-	}
-	f->next = NULL;
-	f->dst = in->dst;
-	f->len = in->len;
-	f->segment = in->segment;
-	f->off = 0;
-	memcpy(f->data, in->data, in->len);
-	*e->tail = f;
-	e->tail = &f->next;
-	e->frames++;
-	e->bytes += in->len;
-	t->bytes += in->len;
-}
-
 void udp_take(struct udp_table *t, const struct udp_in *in)
 {
 	uint32_t hash = addr_hash(&in->src, rand_key());
@@ -384,7 +279,7 @@ void udp_take(struct udp_table *t, const struct udp_in *in)
 		worker_drop(t->ns->worker, DROP_UDP_LIMIT);
 		return;
 	}
-	end_queue(e, in);
+	dgram_queue_put(&e->queue, &in->dst, in->data, in->len, in->segment);
 	job_ready(e->d.job);
 }
 

@@ -27,6 +27,7 @@
 #include "gateway/base/htab.h"
 #include "gateway/base/log.h"
 #include "gateway/base/rand.h"
+#include "gateway/core/dgram_queue.h"
 #include "gateway/core/listen.h"
 #include "gateway/core/stream.h"
 #include "gateway/core/udp.h"
@@ -36,9 +37,6 @@
 #define MSGS       32 /* a recvmmsg */
 #define MSG_BYTES  65536
 #define TURN_READS 8 /* recvmmsg calls a turn */
-#define END_FRAMES 1024 /* waiting at one end */
-#define END_BYTES  (1u << 20)
-#define ALL_BYTES  (8u << 20) /* at all ends of a listener */
 #define SWEEP_MS   10000
 #define CTRL_BYTES \
 	(2 * CMSG_SPACE(sizeof(struct sockaddr_in6)) + CMSG_SPACE(sizeof(int)))
@@ -86,19 +84,10 @@ struct udp_in {
 	struct timer sweep;
 };
 
-/* A payload that waits: one datagram, or several of @segment bytes */
-struct frame {
-	struct frame *next;
-	struct addr dst;
-	size_t len, segment, off; /* off: taken so far */
-	uint8_t data[];
-};
-
 /**
  * struct udp_end - One client address and port
  * @u:		NULL once the listener is gone
  * @local:	Where it sends to, unless exact: replies leave from there
- * @lent:	Frames whose bytes the last recv showed
  */
 struct udp_end {
 	struct dgram d; /* must be first */
@@ -108,9 +97,7 @@ struct udp_end {
 	struct udp_sock *sock;
 	struct udp_map *map;
 	struct addr client, local;
-	struct frame *head, **tail, *lent;
-	uint32_t frames;
-	size_t bytes;
+	struct dgram_queue queue;
 };
 
 /* What was received: a datagram, or several of @segment bytes */
@@ -127,67 +114,11 @@ static struct udp_end *end_of(struct dgram *d)
 
 /* --- an end, as the map sees it --- */
 
-static void frames_free(struct frame *f)
-{
-	struct frame *next;
-
-	for (; f; f = next) {
-		next = f->next;
-		free(f);
-	}
-}
-
-static struct frame *end_pop(struct udp_end *e)
-{
-	struct frame *f = e->head;
-
-	e->head = f->next;
-	if (!e->head)
-		e->tail = &e->head;
-	e->frames--;
-	e->bytes -= f->len;
-	if (e->u)
-		e->u->bytes -= f->len;
-	return f;
-}
-
-static void end_lend(struct udp_end *e, struct frame *f)
-{
-	f->next = e->lent;
-	e->lent = f;
-}
-
-static void end_drop_oldest(struct udp_end *e)
-{
-	struct frame *f = end_pop(e);
-
-	worker_drop(e->u->l->worker, DROP_UDP_QUEUE);
-	if (f->off)
-		end_lend(e, f); /* a part of it was shown */
-	else
-		free(f);
-}
-
 static int end_recv(struct dgram *d, struct pkt *v, int max)
 {
 	struct udp_end *e = end_of(d);
-	struct frame *f;
-	int n = 0;
+	int n = dgram_queue_recv(&e->queue, v, max);
 
-	frames_free(e->lent);
-	e->lent = NULL;
-	while (n < max && (f = e->head)) {
-		size_t take = f->len - f->off;
-
-		if (f->segment && take > f->segment)
-			take = f->segment;
-		v[n].peer = f->dst;
-		v[n].data = f->data + f->off;
-		v[n++].len = take;
-		f->off += take;
-		if (f->off == f->len)
-			end_lend(e, end_pop(e));
-	}
 	if (n)
 		return n;
 	return e->u ? -EAGAIN : -ENODEV;
@@ -195,9 +126,7 @@ static int end_recv(struct dgram *d, struct pkt *v, int max)
 
 static void end_want(struct dgram *d, unsigned int events)
 {
-	struct udp_end *e = end_of(d);
-
-	if (e->head && events & ST_READ)
+	if (end_of(d)->queue.head && events & ST_READ)
 		job_ready(d->job);
 }
 
@@ -269,8 +198,7 @@ static int end_send(struct dgram *d, const struct pkt *v, int n)
 
 static void end_detach(struct udp_end *e)
 {
-	while (e->head)
-		free(end_pop(e));
+	dgram_queue_clear(&e->queue);
 	htab_del(&e->u->ends, &e->by_client);
 	list_del(&e->node);
 	e->u = NULL;
@@ -283,7 +211,7 @@ static void end_close(struct dgram *d)
 
 	if (e->u)
 		end_detach(e);
-	frames_free(e->lent);
+	dgram_queue_free(&e->queue);
 	free(e);
 }
 
@@ -326,7 +254,7 @@ static struct udp_end *end_new(struct udp_sock *s, const struct received *r,
 	e->sock = s;
 	e->client = r->client;
 	e->local = r->dst;
-	e->tail = &e->head;
+	dgram_queue_init(&e->queue, u->l->worker, &u->bytes);
 	e->map = udp_map_new(u->l->worker, u->l->ib, &e->client, &e->d);
 	if (!e->map) {
 		free(e);
@@ -335,37 +263,6 @@ static struct udp_end *end_new(struct udp_sock *s, const struct received *r,
 	htab_put(&u->ends, &e->by_client, hash);
 	list_add_tail(&u->all, &e->node);
 	return e;
-}
-
-static void end_queue(struct udp_end *e, const struct received *r,
-		      const struct addr *dst)
-{
-	struct udp_in *u = e->u;
-	struct frame *f;
-
-	while (e->head &&
-	       (e->frames >= END_FRAMES || e->bytes + r->len > END_BYTES ||
-		u->bytes + r->len > ALL_BYTES))
-		end_drop_oldest(e);
-	if (u->bytes + r->len > ALL_BYTES) {
-		worker_drop(u->l->worker, DROP_UDP_QUEUE);
-		return;
-	}
-	f = malloc(sizeof(*f) + r->len);
-	if (!f) {
-		worker_drop(u->l->worker, DROP_NO_MEMORY);
-		return;
-	}
-	*f = (struct frame){ .dst = *dst,
-			     .len = r->len,
-			     .segment = r->segment };
-	if (r->len)
-		memcpy(f->data, r->data, r->len);
-	*e->tail = f;
-	e->tail = &f->next;
-	e->frames++;
-	e->bytes += r->len;
-	u->bytes += r->len;
 }
 
 static void take(struct udp_sock *s, const struct received *r)
@@ -386,7 +283,7 @@ static void take(struct udp_sock *s, const struct received *r)
 		worker_drop(w, DROP_UDP_LIMIT);
 		return;
 	}
-	end_queue(e, r, &dst);
+	dgram_queue_put(&e->queue, &dst, r->data, r->len, r->segment);
 	job_ready(e->d.job);
 }
 
