@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "gateway/base/hash.h"
 #include "gateway/base/log.h"
@@ -291,10 +290,7 @@ static int ses_sniff_dgrams(struct session *s)
 /* A client's mux connection: its sessions are routed, not itself */
 static bool ses_is_mux(const struct session *s)
 {
-	return s->net == NET_TCP && s->cfg->mux_server &&
-	       s->orig.kind == ADDR_NAME &&
-	       s->orig.len == sizeof(SES_MUX_NAME) - 1 &&
-	       !strncasecmp(s->orig.name, SES_MUX_NAME, s->orig.len);
+	return s->net == NET_TCP && s->cfg->mux_server && ses_to_mux(&s->orig);
 }
 
 static int ses_sniff(struct session *s)

@@ -78,7 +78,7 @@ struct outbound {
 	struct counter *stat_up, *stat_down;
 	void *settings;
 	const struct outbound_wrap *wrap;
-	const void *wrap_conf;
+	void *wrap_conf;
 };
 
 /* How everybody opens one: through what is around it. As the ops */

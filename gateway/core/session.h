@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <strings.h>
 
 #include "gateway/base/addr.h"
 #include "gateway/base/list.h"
@@ -43,6 +44,11 @@ enum { UP, DOWN };
 
 /* Connections to this name (any port) carry sessions: Mux.cool */
 #define SES_MUX_NAME "v1.mux.cool"
+static inline bool ses_to_mux(const struct addr *a)
+{
+	return a->kind == ADDR_NAME && a->len == sizeof(SES_MUX_NAME) - 1 &&
+	       !strncasecmp(a->name, SES_MUX_NAME, a->len);
+}
 
 /* How the outbound was found: printed in the access line */
 enum route_how { HOW_RULE, HOW_DEFAULT, HOW_FORCED };

@@ -56,7 +56,15 @@ static int native_kind(const struct outbound *ob)
 	return ob->ops->open_dgram ? LEG_NATIVE : -EACCES;
 }
 
-static int client_leg_kind(const struct outbound *ob, const struct session *s)
+/* A server without XUDP: no two destinations (nearly) have the same kind */
+static int own_kind(const struct session *s, int kind)
+{
+	uint32_t h = addr_hash(&s->target, rand_key()) >> 3;
+
+	return (int)(h + 1) * 4 + kind;
+}
+
+static int shared_kind(const struct outbound *ob, const struct session *s)
 {
 	const struct mux_conf *conf = ob->wrap_conf;
 	uint16_t port = s->target.port;
@@ -73,6 +81,16 @@ static int client_leg_kind(const struct outbound *ob, const struct session *s)
 	if (conf->solo && port != 53 && port != 443)
 		return LEG_SOLO;
 	return native_kind(ob);
+}
+
+static int client_leg_kind(const struct outbound *ob, const struct session *s)
+{
+	struct mux_conf *conf = ob->wrap_conf;
+	int kind = shared_kind(ob, s);
+
+	if ((kind == LEG_MUX || kind == LEG_SOLO) && atomic_load(&conf->plain))
+		return own_kind(s, kind);
+	return kind;
 }
 
 /*
@@ -134,8 +152,8 @@ static void take_global(struct sub_dgram *d, const struct outbound *ob,
 static int client_open_dgram(const struct outbound *ob, struct udp_map *m,
 			     struct session *s, struct dgram **out)
 {
-	const struct mux_conf *conf = ob->wrap_conf;
-	int kind = client_leg_kind(ob, s), rc;
+	struct mux_conf *conf = ob->wrap_conf;
+	int kind = shared_kind(ob, s), rc;
 	enum pool_kind pool = POOL_SOLO;
 	unsigned int room = 1;
 	struct sub_dgram *d;
@@ -158,6 +176,7 @@ static int client_open_dgram(const struct outbound *ob, struct udp_map *m,
 		return -ENOMEM;
 	}
 	take_global(d, ob, udp_map_client(m));
+	d->plain = &conf->plain;
 	d->d.job = udp_map_job(m);
 	*out = &d->d;
 	return 0;

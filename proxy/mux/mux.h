@@ -2,6 +2,7 @@
 #ifndef PROXY_MUX_MUX_H
 #define PROXY_MUX_MUX_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,11 +20,13 @@ enum mux_udp443 { MUX443_REJECT, MUX443_ALLOW, MUX443_SKIP };
  * @xudp:	The same of UDP on connections of its own; 0: with TCP, below
  *		0: the protocol's own UDP
  * @solo:	UDP that is not muxed goes as XUDP, a connection a client port
+ * @plain:	Learned: the server knows no XUDP, a session has one destination
  */
 struct mux_conf {
 	bool enabled, solo;
 	int concurrency, xudp;
 	enum mux_udp443 udp443;
+	atomic_bool plain;
 };
 
 /* Around an outbound with a mux_conf */

@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "gateway/base/compat.h"
 #include "gateway/base/hash.h"
@@ -211,12 +210,6 @@ static struct sub *birth_udp(struct server *v, const struct mux_frame *f)
 	return &d->sub;
 }
 
-static bool is_mux(const struct addr *a)
-{
-	return a->kind == ADDR_NAME && a->len == strlen(MUX_TARGET) &&
-	       !strncasecmp(a->name, MUX_TARGET, a->len);
-}
-
 static struct sub *server_birth(struct trunk *t, const struct mux_frame *f)
 {
 	struct server *v = of_trunk(t);
@@ -226,7 +219,7 @@ static struct sub *server_birth(struct trunk *t, const struct mux_frame *f)
 		trunk_put_half_mark(t);
 	v->marked = true;
 	/* No mux in mux: nobody needs it, and its depth would have no end */
-	if (t->live < SERVER_SESSIONS && !is_mux(&f->to))
+	if (t->live < SERVER_SESSIONS && !ses_to_mux(&f->to))
 		s = f->network == MUX_TCP ? birth_tcp(v, f) : birth_udp(v, f);
 	if (!s && !trunk_find(t, f->session))
 		trunk_put_end(t, f->session, true);

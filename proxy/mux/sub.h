@@ -2,6 +2,8 @@
 #ifndef PROXY_MUX_SUB_H
 #define PROXY_MUX_SUB_H
 
+#include <stdatomic.h>
+
 #include "gateway/base/htab.h"
 #include "gateway/base/timer.h"
 #include "gateway/core/dgram.h"
@@ -100,6 +102,8 @@ struct sub_pkt {
  * @node:	In the table of global ids
  * @held:	It outlives its connection for SUB_HOLD_MS (server, XUDP); then
  *		@hold is due, whose function is the owner's
+ * @plain:	Client: set when the server turns out to know no XUDP; NULL
+ * @mixed:	Packets went to more than one destination
  * @gone:	Hook of the owner, called by close; NULL none
  */
 struct sub_dgram {
@@ -114,7 +118,8 @@ struct sub_dgram {
 	uint8_t global[8];
 	struct hnode node;
 	struct timer hold;
-	bool held;
+	bool held, mixed;
+	atomic_bool *plain;
 	void (*gone)(struct sub_dgram *d);
 	void *owner;
 };

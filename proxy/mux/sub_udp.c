@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "gateway/base/compat.h"
+#include "gateway/base/log.h"
 #include "gateway/core/worker.h"
 #include "proxy/mux/sub.h"
 #include "proxy/wire/xudp.h"
@@ -68,6 +69,22 @@ static void packet_done(struct sub_dgram *d)
 	sub_wake(&d->sub, ST_READ);
 }
 
+/*
+ * Answers without an address: to this server (v2ray) a session has the one
+ * destination of its New, whatever Keep says. Sessions that believed otherwise
+ * end; client.c then makes one for each destination.
+ */
+static void learn_plain(struct sub_dgram *d)
+{
+	if (!d->plain)
+		return;
+	if (!atomic_exchange(d->plain, true))
+		log_info("mux: the server knows no XUDP: a session for each "
+			 "UDP destination");
+	if (d->mixed)
+		sub_lost(&d->sub, -ECONNRESET);
+}
+
 static bool dgram_begin(struct sub *s, const struct mux_frame *f)
 {
 	struct sub_dgram *d = of_sub(s);
@@ -77,6 +94,8 @@ static bool dgram_begin(struct sub *s, const struct mux_frame *f)
 
 	free(d->part);
 	d->part = NULL;
+	if (f->network != MUX_UDP)
+		learn_plain(d);
 	if (f->len > DGRAM_MAX || from->kind == ADDR_NONE || s->err)
 		return false;
 	p = malloc(sizeof(*p) + f->len + name);
@@ -212,6 +231,7 @@ static int put_packet(struct sub_dgram *d, const struct pkt *p)
 		if (rc < 0)
 			return rc;
 	}
+	d->mixed |= !addr_eq(&p->peer, &d->target);
 	rc = trunk_put(d->sub.trunk, &f, &iov, 1, p->len);
 	if (!rc)
 		d->sub.opened = true;

@@ -4,7 +4,8 @@
  *   TCP  request head with the first bytes; the server's head comes before its
  *	  first bytes, however late. Each direction passes through when its
  *	  head is done
- *   UDP  command 2: a stream for each destination, a length before each packet
+ *   mux  command 3, no address: a connection to v1.mux.cool (proxy/mux)
+ *   UDP  command 2 (ports 53 and 443; others come as XUDP in such a one): a stream for each destination, a length before each packet
  *
  * Source: docs/wire/vless.md; xray.md sections K and 2.6
  */
@@ -77,7 +78,8 @@ static int vless_open(const struct outbound *ob, struct session *s,
 {
 	struct dial d = server_dial(ob, s);
 
-	return vless_dial(&d, VLESS_TCP, &s->target, out);
+	return vless_dial(&d, ses_to_mux(&s->target) ? VLESS_MUX : VLESS_TCP,
+			  &s->target, out);
 }
 
 static int vless_dial_udp(const struct dial *d, const struct addr *peer,
@@ -106,8 +108,8 @@ static void parse_flow(struct jobj *u)
 		diag_error(u->d, j_get(u, "flow"), NULL,
 			   "flow \"%s\" (Vision) is not supported yet", flow);
 	else
-		diag_error(u->d, j_get(u, "flow"), NULL,
-			   "unknown flow \"%s\"", flow);
+		diag_error(u->d, j_get(u, "flow"), NULL, "unknown flow \"%s\"",
+			   flow);
 }
 
 static int vless_user(struct jobj *u, struct server_conf *server,
@@ -158,6 +160,7 @@ static void vless_drop(struct outbound *ob)
 
 const struct outbound_ops out_vless = {
 	.name = "vless",
+	.xudp = true,
 	.parse = vless_parse,
 	.open = vless_open,
 	.open_dgram = vless_open_dgram,

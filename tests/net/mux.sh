@@ -145,6 +145,12 @@ for a in 10.3.0.1 fd03::1; do
 	out=$(on "$C" "$NT" udp $a 5006 -n 20,1400)
 	contains "v2ray server: $a datagrams" "$out" "ok=2 bad=0"
 done
+wait_log culvert "the server knows no XUDP"
+# one port, two destinations: a session for each
+for a in 10.3.0.1 10.3.0.2; do
+	out=$(on "$C" "$NT" udp $a 5006 -p 4444 -n 20)
+	contains "v2ray server: $a from one port" "$out" "ok=1 bad=0"
+done
 no_client
 
 # v2ray's client: each destination a door in $C
