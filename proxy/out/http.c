@@ -138,6 +138,8 @@ static int parse_headers(struct jobj *o, struct http_conf *conf,
 
 	conf->extra = "";
 	text[0] = '\0';
+	if (headers && !cJSON_IsObject(headers))
+		diag_error(o->d, headers, NULL, "must be an object");
 	for (h = headers ? headers->child : NULL; h; h = h->next) {
 		if (!cJSON_IsString(h) || !is_header_name(h->string) ||
 		    !is_header_value(h->valuestring)) {
