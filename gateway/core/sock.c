@@ -26,6 +26,8 @@
 #define KEEPALIVE_S    45
 #define LISTEN_BACKLOG 4096 /* the kernel cuts it to net.core.somaxconn */
 #define NAME_RING      16
+#define UDP_RCVBUF     (1 << 20) /* bursts of a worker's other work; used as needed */
+#define UDP_RCVBUF_IN  (4 << 20) /* a listener: all clients share it */
 
 /* What may be refused; one bit each, so that a refusal is logged once */
 enum option {
@@ -160,6 +162,17 @@ static void set_tcp(int fd, const struct sockopt *so, bool listener)
 			   OPT_TFO, "TCP_FASTOPEN_CONNECT");
 }
 
+/* The default takes about 90 datagrams: not one burst of QUIC */
+static void set_udp(int fd, bool listener)
+{
+	int bytes = listener ? UDP_RCVBUF_IN : UDP_RCVBUF;
+
+	/* above the host's limit with CAP_NET_ADMIN, else up to it */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)))
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes,
+				 sizeof(bytes));
+}
+
 static void set_transparent(int fd, int family)
 {
 	if (family == AF_INET6)
@@ -205,6 +218,8 @@ static int open_with(const struct sockopt *so, int family, int type,
 		set_transparent(fd, family);
 	if (type == SOCK_STREAM)
 		set_tcp(fd, so, listener);
+	else
+		set_udp(fd, listener);
 	return fd;
 }
 

@@ -71,13 +71,15 @@ static int reply_open(const struct addr *source, const struct sockopt *listener)
 	struct sockopt so = *listener;
 	int family = source->kind == ADDR_V6 ? AF_INET6 : AF_INET;
 	struct sockaddr_storage ss;
-	int fd, one = 1, err;
+	int fd, one = 1, least = 0, err;
 
 	so.tproxy = 1;
 	so.v6only = true;
 	fd = sock_open_local(&so, family, SOCK_DGRAM);
 	if (fd < 0)
 		return fd;
+	/* what strays in is never read: it shall not take memory */
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least));
 	if (!setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) &&
 	    !setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) &&
 	    !bind(fd, (struct sockaddr *)&ss,

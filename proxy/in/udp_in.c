@@ -371,7 +371,7 @@ static void sock_run(struct job *j)
 /* --- life --- */
 
 /* The kernel tells where to each datagram was sent, and coalesces */
-static void ask_origdst(int fd, int family)
+static void sock_options(int fd, int family)
 {
 	int on = 1;
 
@@ -409,7 +409,7 @@ static int sock_start(struct udp_in *u, uint16_t port)
 		return err;
 	}
 	(void)getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &s->family, &len);
-	ask_origdst(fd, s->family);
+	sock_options(fd, s->family);
 	watch_want(&s->watch, ST_READ);
 	s->next = u->socks;
 	u->socks = s;
