@@ -107,20 +107,21 @@ static ssize_t request5(struct session *s, struct greet *g,
 {
 	struct socks_request r;
 	ssize_t n = socks_srv_request(g->in, g->len, &r);
+	int err;
 
 	if (n == -EAFNOSUPPORT)
 		return refuse5(g, SOCKS5_BAD_ADDRESS, -EPROTO);
 	if (n <= 0)
 		return n;
 	if (r.cmd == SOCKS5_UDP && c->udp) {
-		int err = assoc_open(s, &c->udp_ip);
-
+		err = assoc_open(s, &c->udp_ip);
 		return err < 0 ? refuse5(g, SOCKS5_GENERAL, err) : n;
 	}
 	if (!is_connect(r.cmd))
 		return refuse5(g, SOCKS5_BAD_COMMAND, -EOPNOTSUPP);
-	if (answer5(g, SOCKS5_OK, &s->local))
-		return -ENOBUFS;
+	err = answer5(g, SOCKS5_OK, &s->local);
+	if (err)
+		return err;
 	greet_target(g, &r.to, (size_t)n);
 	return 0;
 }
@@ -131,12 +132,14 @@ static ssize_t request4(struct session *s, struct greet *g,
 	struct socks_request r;
 	ssize_t n = socks4_request(g->in, g->len, &r);
 	bool granted;
+	int err;
 
 	if (n <= 0)
 		return n;
 	granted = !c->need_auth && is_connect(r.cmd);
-	if (answer4(g, granted, &s->local))
-		return -ENOBUFS;
+	err = answer4(g, granted, &s->local);
+	if (err)
+		return err;
 	if (!granted)
 		return c->need_auth ? -EACCES : -EOPNOTSUPP;
 	greet_target(g, &r.to, (size_t)n);

@@ -52,8 +52,8 @@ static struct stream *rig_end(struct rig *r, int *far)
 	int sv[2];
 	struct stream *s;
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sv),
-			 0);
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sv), 0);
 	s = fd_stream_new(&r->w, sv[0], &r->job, false);
 	assert_non_null(s);
 	*far = sv[1];
@@ -127,10 +127,10 @@ static void feed_step(struct feed *f)
 
 static void rig_transfer(struct rig *r, size_t up, size_t down)
 {
-	struct feed f[2] = { { .from = r->client, .to = r->server, .total = up },
-			     { .from = r->server,
-			       .to = r->client,
-			       .total = down } };
+	struct feed f[2] = {
+		{ .from = r->client, .to = r->server, .total = up },
+		{ .from = r->server, .to = r->client, .total = down }
+	};
 
 	for (int i = 0; i < 20000 && !(f[0].ended && f[1].ended); i++) {
 		feed_step(&f[0]);
