@@ -233,8 +233,10 @@ static void on_timer(struct timer *t)
 
 	ns->lw_ops->tick(ns->lw);
 	arm_timer(ns);
-	if (!timer_armed(&ns->timer)) /* every flow is idle */
-		rxbuf_trim(ns, BUFS_IDLE);
+	if (timer_armed(&ns->timer))
+		return;
+	rxbuf_trim(ns, BUFS_IDLE); /* every flow is idle */
+	worker_tidy_later(ns->worker);
 }
 
 static void on_wake(void *arg)
@@ -322,7 +324,7 @@ static int queue_start(struct netstack *ns)
 	ns->lw_ops = d->lw[w->index];
 	err = stack_start(ns);
 	if (!err)
-		err = watch_add(w, &ns->watch, ns->fd, &ns->job);
+		err = watch_add_read(w, &ns->watch, ns->fd, &ns->job);
 	if (err < 0) {
 		stack_stop(ns);
 		close(ns->fd);

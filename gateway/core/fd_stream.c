@@ -2,7 +2,8 @@
  * fd_stream.c - A kernel stream socket as a stream
  *
  * One edge-triggered watch for the life of the socket. A call is made only
- * while its readiness bit is set; EAGAIN clears the bit.
+ * while its readiness bit is set; EAGAIN clears the bit, and so does a call that
+ * moves less than it was asked to: nothing is left then (epoll(7), Q9).
  */
 #include "gateway/core/fd_stream.h"
 
@@ -42,7 +43,9 @@ static int fds_settle(struct fd_stream *f)
 		return f->err;
 	if (!(f->watch.ready & ST_WRITE))
 		return -EAGAIN;
-	if (getsockopt(f->watch.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
+	/* A connect that failed raises EPOLLERR and EPOLLHUP */
+	if (f->watch.odd &&
+	    getsockopt(f->watch.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
 		err = errno;
 	f->connecting = false;
 	f->err = -err;
@@ -64,6 +67,19 @@ static ssize_t fds_fail(struct fd_stream *f, unsigned int dir)
 	return -err;
 }
 
+/* @n bytes were moved: all that could be, when they are fewer than asked for */
+static void fds_moved(struct fd_stream *f, unsigned int dir, size_t n,
+		      const struct iovec *iov, int cnt)
+{
+	for (int i = 0; i < cnt; i++) {
+		if (n < iov[i].iov_len) {
+			watch_used_up(&f->watch, dir);
+			return;
+		}
+		n -= iov[i].iov_len;
+	}
+}
+
 static ssize_t fds_readv(struct stream *s, const struct iovec *iov, int cnt)
 {
 	struct fd_stream *f = fds(s);
@@ -81,6 +97,8 @@ static ssize_t fds_readv(struct stream *s, const struct iovec *iov, int cnt)
 	if (n == 0) {
 		f->eof = true; /* the next edge is a reset */
 		watch_used_up(&f->watch, ST_READ);
+	} else if (!f->watch.odd) {
+		fds_moved(f, ST_READ, (size_t)n, iov, cnt);
 	}
 	return n;
 }
@@ -99,7 +117,10 @@ static ssize_t fds_writev(struct stream *s, const struct iovec *iov, int cnt)
 	/* sendmsg does not write through msg_iov; it has no const form */
 	memcpy(&msg.msg_iov, &iov, sizeof(msg.msg_iov));
 	n = sendmsg(f->watch.fd, &msg, MSG_NOSIGNAL);
-	return n < 0 ? fds_fail(f, ST_WRITE) : n;
+	if (n < 0)
+		return fds_fail(f, ST_WRITE);
+	fds_moved(f, ST_WRITE, (size_t)n, iov, cnt);
+	return n;
 }
 
 static void fds_want(struct stream *s, unsigned int events)

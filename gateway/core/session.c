@@ -147,6 +147,8 @@ static void ses_free(struct session *s)
 
 void ses_reap(struct worker *w)
 {
+	if (!list_empty(&w->dying))
+		worker_tidy_later(w);
 	while (!list_empty(&w->dying))
 		ses_free(list_first(&w->dying, struct session, node));
 }

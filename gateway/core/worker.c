@@ -23,6 +23,8 @@
 
 #define WORKER_EVENTS 128
 #define SESSIONS_KEPT 64 /* freed sessions kept for the next birth */
+#define TIDY_MS       3000
+#define TIDY_SESSIONS 600 /* more in TIDY_MS is a load, not quiet */
 
 _Thread_local struct worker *worker_self;
 struct worker *workers_all[WORKERS_MAX];
@@ -95,24 +97,33 @@ static void watch_event(struct watch *wt, uint32_t events)
 		wt->ready |= ST_READ;
 	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
 		wt->ready |= ST_WRITE;
-	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-		wt->hup = true;
+	if (events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		wt->odd = true;
 	if (wt->ready & wt->want)
 		job_ready(wt->job);
 }
 
-int watch_add(struct worker *w, struct watch *wt, int fd, struct job *job)
+static int add_events(struct worker *w, struct watch *wt, int fd,
+		      struct job *job, uint32_t events)
 {
-	struct epoll_event ev = {
-		.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-		.data.ptr = wt,
-	};
+	struct epoll_event ev = { .events = events | EPOLLET, .data.ptr = wt };
 
 	*wt = (struct watch){ .fd = fd, .job = job };
 	if (epoll_ctl(w->epfd, EPOLL_CTL_ADD, fd, &ev) == 0)
 		return 0;
 	wt->fd = -1;
 	return -errno;
+}
+
+int watch_add(struct worker *w, struct watch *wt, int fd, struct job *job)
+{
+	return add_events(w, wt, fd, job,
+			  EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP);
+}
+
+int watch_add_read(struct worker *w, struct watch *wt, int fd, struct job *job)
+{
+	return add_events(w, wt, fd, job, EPOLLIN);
 }
 
 void watch_del(struct worker *w, struct watch *wt)
@@ -212,6 +223,35 @@ void worker_run(struct worker *w)
 		worker_tick(w, -1);
 }
 
+/* --- memory that a load leaves behind ------------------------------------- */
+
+static uint64_t worker_accepted(const struct worker *w)
+{
+	return w->accepted[0] + w->accepted[1];
+}
+
+/* While many sessions come, what was freed is used again */
+static void worker_tidy(struct timer *t)
+{
+	struct worker *w = container_of(t, struct worker, tidy_timer);
+	bool busy = worker_accepted(w) - w->tidy_sessions > TIDY_SESSIONS;
+
+	if (busy) {
+		worker_tidy_later(w);
+		return;
+	}
+	pool_trim(&w->session_pool);
+	compat_trim();
+}
+
+void worker_tidy_later(struct worker *w)
+{
+	if (timer_armed(&w->tidy_timer))
+		return;
+	w->tidy_sessions = worker_accepted(w);
+	timer_set(&w->wheel, &w->tidy_timer, TIDY_MS);
+}
+
 static void worker_init_lists(struct worker *w)
 {
 	w->ready_tail = &w->ready_head;
@@ -237,6 +277,7 @@ int worker_init(struct worker *w, unsigned int index, struct config *cfg)
 	w->next_id = index + 1;
 	w->session_limit = UINT32_MAX;
 	wheel_init(&w->wheel, w->now_ms);
+	timer_init(&w->tidy_timer, worker_tidy);
 	pool_init(&w->session_pool, sizeof(struct session), SESSIONS_KEPT);
 	pthread_mutex_init(&w->message_lock, NULL);
 	w->wake_job = (struct job){ .run = worker_read_messages, .worker = w };
@@ -262,6 +303,7 @@ int worker_init(struct worker *w, unsigned int index, struct config *cfg)
 
 void worker_fini(struct worker *w)
 {
+	timer_cancel(&w->tidy_timer);
 	udp_worker_stop(w);
 	fd_dgram_worker_stop(w);
 	for (int i = 0; i < ROOM_SLOTS; i++)

@@ -32,7 +32,8 @@ struct pipe;
  * @ready:	ST_READ | ST_WRITE seen from the kernel and not yet used up:
  *		whoever gets EAGAIN clears its bit with watch_used_up()
  * @want:	Which of them shall mark @job ready
- * @hup:	The kernel said EPOLLHUP or EPOLLERR
+ * @odd:	An end, an error or urgent data is near: less than asked for does not
+ *		mean that nothing is left
  * @job:	Marked ready; may be changed at any time
  *
  * Registered once for both directions, so a flow costs two epoll_ctl calls.
@@ -40,7 +41,7 @@ struct pipe;
 struct watch {
 	int fd;
 	uint8_t ready, want;
-	bool hup;
+	bool odd;
 	struct job *job;
 };
 
@@ -86,6 +87,8 @@ struct worker {
 	uint8_t *scratch; /* WORKER_SCRATCH_BYTES, for one call only */
 	struct pipe *pipes; /* idle ones */
 	unsigned int pipe_count;
+	struct timer tidy_timer;
+	uint64_t tidy_sessions; /* accepted until it was set */
 	pthread_mutex_t message_lock;
 	struct message *messages, **message_tail;
 	atomic_uint handed_over; /* datagrams on their way from other workers */
@@ -108,6 +111,8 @@ void worker_fini(struct worker *w);
 void worker_tick(struct worker *w, int max_wait_ms);
 /* worker_tick() until @w->stop */
 void worker_run(struct worker *w);
+/* Much was freed: once it is quiet, give it back to the system */
+void worker_tidy_later(struct worker *w);
 /* From any thread: run @m in @w's tick, in order */
 void worker_post(struct worker *w, struct message *m);
 /* All workers of the process; set once by app before they run */
@@ -116,6 +121,8 @@ extern unsigned int workers_count;
 
 /* Watch @fd (non-blocking). 0 or -errno; ready bits start empty */
 int watch_add(struct worker *w, struct watch *wt, int fd, struct job *job);
+/* The same for what is never waited for to write: no wakeups for that */
+int watch_add_read(struct worker *w, struct watch *wt, int fd, struct job *job);
 /* Must come before close(fd) */
 void watch_del(struct worker *w, struct watch *wt);
 /* As stream want: marks the job at once if a wanted bit is ready */

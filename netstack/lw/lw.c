@@ -357,10 +357,10 @@ static void ack_later(struct lw *lw, struct flow *f, uint32_t payload)
 	}
 	if (!list_empty(&f->ack))
 		return;
-	if (list_empty(&lw->acks))
-		lw->ack_due_ms = lw_now() + LW_ACK_MS;
+	f->ack_ms = lw_now() + LW_ACK_MS;
 	list_add_tail(&lw->acks, &f->ack);
-	lw->conf.wake(lw->conf.arg);
+	if (lw->acks.next == &f->ack)
+		lw->conf.wake(lw->conf.arg);
 }
 
 static void after_input(struct lw *lw, uint32_t payload)
@@ -435,12 +435,15 @@ static void lw_flush(struct lw *lw)
 	}
 }
 
-static void flush_acks(struct lw *lw)
+/* Those whose answer has not taken it along in time */
+static void flush_acks(struct lw *lw, uint32_t now)
 {
 	struct flow *f;
 
 	while (!list_empty(&lw->acks)) {
 		f = list_first(&lw->acks, struct flow, ack);
+		if (clock_before(now, f->ack_ms))
+			break;
 		list_del(&f->ack);
 		if (f->ack_due)
 			flow_output(lw, f);
@@ -451,8 +454,7 @@ static void lw_tick(struct lw *lw)
 {
 	uint32_t now = lw_now();
 
-	if (!list_empty(&lw->acks) && !clock_before(now, lw->ack_due_ms))
-		flush_acks(lw);
+	flush_acks(lw, now);
 	if (lw->hot_count && !clock_before(now, lw->tick_due_ms))
 		bucket_sweep(lw);
 	lw->assert_hit = false;
@@ -468,7 +470,9 @@ static int until(uint32_t due)
 
 static int lw_next_timer(const struct lw *lw)
 {
-	int ack = list_empty(&lw->acks) ? -1 : until(lw->ack_due_ms);
+	int ack = list_empty(&lw->acks) ?
+			  -1 :
+			  until(list_first(&lw->acks, struct flow, ack)->ack_ms);
 	int tick = lw->hot_count ? until(lw->tick_due_ms) : -1;
 
 	if (ack < 0 || tick < 0)

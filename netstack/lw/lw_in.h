@@ -46,6 +46,7 @@ struct sack;
  * @sack:	Loss recovery; NULL until the first loss
  * @err:	-errno of every further call
  * @closed_ms:	When the owner let go
+ * @ack_ms:	When the acknowledgement in lw->acks is due
  * @rmss:	The client's segment size; @source: slot in lw->by_source
  * @want:	ST_*; @owned: a session holds the stream
  * @half:	Counted as half-open; @rx_fin, @tx_fin: ends of the directions
@@ -62,7 +63,7 @@ struct flow {
 	uint32_t hash;
 	uint32_t rx_bytes;
 	uint32_t tx_written, tx_freed;
-	uint32_t closed_ms;
+	uint32_t closed_ms, ack_ms;
 	int err;
 	uint16_t rmss, source, rx_space;
 	uint8_t want;
@@ -79,7 +80,8 @@ struct bucket {
  * @cur:	Bucket whose lists are loaded in lwIP's globals
  * @hot:	Bit a bucket with something to time; @hot_count: set bits
  * @in_hash:	Of the packet in tcp_input()
- * @tick_due_ms:	Valid while @hot_count; @ack_due_ms: while @acks
+ * @acks:	Flows with a delayed acknowledgement, the first due first
+ * @tick_due_ms:	Valid while @hot_count
  * @spare:	Slabs kept; the first one is what room() shows
  * @spare_count:	Their number
  * @timer_calls:	Copy of lwIP's private timer counter
@@ -95,7 +97,7 @@ struct lw {
 	uint32_t mask, cur, hot_count, in_hash;
 	uint64_t key;
 	struct list flows, half_open, touched, acks;
-	uint32_t tick_due_ms, ack_due_ms;
+	uint32_t tick_due_ms;
 	struct slab *spare;
 	unsigned int spare_count;
 	uint8_t *flat;

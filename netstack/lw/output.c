@@ -121,8 +121,10 @@ static err_t pbuf_send(struct netif *nif, struct pbuf *p)
 			container_of(nif->hints, struct tcp_pcb, netif_hints);
 
 		f = flow_of(pcb);
-		if (f)
-			f->ack_due = false; /* every segment acknowledges */
+		if (f) { /* every segment acknowledges */
+			f->ack_due = false;
+			list_del(&f->ack);
+		}
 		fix_split_fin(pcb, p);
 	}
 	for (q = p; q && n < FRAME_IOV; q = q->next) {

@@ -159,6 +159,11 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 	LWIP_UNUSED_ARG(err);
 	if (!p) {
 		f->rx_fin = true;
+		/* lwIP would answer at once; our own FIN is often near */
+		if (pcb->state == CLOSE_WAIT) {
+			tcp_clear_flags(pcb, TF_ACK_NOW);
+			tcp_set_flags(pcb, TF_ACK_DELAY);
+		}
 	} else if (!f->owned) { /* cannot be: RXCLOSED is set by then */
 		tcp_recved(pcb, p->tot_len);
 		pbuf_free(p);

@@ -224,7 +224,8 @@ static void stalled_reader_closes_the_window(void **state)
 	peer_wait(&P, 50);
 	while ((s = peer_next(&P)))
 		last = s;
-	assert_true(last->wnd << 7 > 900000);
+	/* a quarter may be opened without a word */
+	assert_true(last->wnd << 7 >= 1048576 * 3 / 4);
 }
 
 static void client_fin_reads_as_end(void **state)
