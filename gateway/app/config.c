@@ -73,6 +73,8 @@ struct config *config_build(struct diag *d, const struct merged *m,
 	cfg->mux_server = &mux_server;
 	cfg->generation = old ? old->generation + 1 : 1;
 	build_sections(d, m, old, cfg);
+	if (cfg->arena.failed)
+		diag_error(d, NULL, NULL, "out of memory");
 	forget_nodes(cfg);
 	if (d->errors == 0)
 		return cfg;

@@ -41,9 +41,14 @@ static void parse_override(struct jobj *o, struct sniffing *sn)
 static void parse_excluded(struct jobj *o, struct sniffing *sn)
 {
 	struct dommap *m = dommap_new();
+	unsigned int n = 0;
 
-	if (m && dommap_parse(m, o, "domainsExcluded", DOM_PLAIN_SUBSTRING, 0) &&
-	    dommap_seal(m) == 0)
+	if (m)
+		n = dommap_parse(m, o, "domainsExcluded", DOM_PLAIN_SUBSTRING,
+				 0);
+	if (!m || (n && dommap_seal(m) < 0))
+		diag_error(o->d, o->node, "domainsExcluded", "out of memory");
+	if (n)
 		sn->excluded = m;
 	else
 		dommap_free(m);
@@ -132,11 +137,15 @@ static void parse_settings(struct jobj *o, struct inbound *ib,
 {
 	struct jobj settings;
 
-	j_open(&settings, o->d, j_get(o, "settings"));
+	if (!j_open(&settings, o->d, j_get(o, "settings"))) {
+		o->d->around = o->node; /* what is missing is missing there */
+		o->d->around_key = "settings";
+	}
 	ib->level = (uint32_t)j_int(&settings, "userLevel", 0, 0, UINT32_MAX);
 	ib->policy = config_policy(cfg, ib->level);
 	if (ib->ops->parse(ib, &settings, cfg) == 0 && settings.node)
 		j_close(&settings);
+	o->d->around = NULL;
 }
 
 static void parse_inbound(struct diag *d, const cJSON *node, struct config *cfg)
@@ -148,6 +157,8 @@ static void parse_inbound(struct diag *d, const cJSON *node, struct config *cfg)
 		return;
 	ib->node = node;
 	ib->tag = arena_strdup(&cfg->arena, j_str(&o, "tag", ""));
+	if (!ib->tag)
+		return;
 	if (tag_taken(cfg, ib->tag))
 		diag_error(d, node, "tag", "\"%s\" is the tag of another inbound",
 			   ib->tag);

@@ -51,7 +51,9 @@ static void parse_level(struct diag *d, const cJSON *node, struct config *cfg)
 	char *end;
 	unsigned long level = strtoul(node->string, &end, 10);
 
-	if (*end || end == node->string || level > UINT32_MAX) {
+	/* strtoul() takes signs and blanks */
+	if (*end || *node->string < '0' || *node->string > '9' ||
+	    level > UINT32_MAX) {
 		diag_error(d, node, NULL, "a level is a number, got \"%s\"",
 			   node->string);
 		return;
@@ -88,18 +90,15 @@ static void parse_system(struct diag *d, const cJSON *node, struct config *cfg)
 
 void parse_policy(struct diag *d, const cJSON *node, struct config *cfg)
 {
-	const cJSON *levels, *level;
-	struct jobj o;
+	const cJSON *level;
+	struct jobj o, levels;
 
 	/* The last one is what a level without an entry gets */
 	cfg->levels[CONFIG_LEVELS - 1].policy = POLICY_DEFAULT;
 	if (!j_open(&o, d, node))
 		return;
-	levels = j_get(&o, "levels");
-	if (levels && !cJSON_IsObject(levels))
-		diag_error(d, levels, NULL,
-			   "must be an object: number to level");
-	cJSON_ArrayForEach(level, levels)
+	j_open(&levels, d, j_get(&o, "levels"));
+	cJSON_ArrayForEach(level, levels.node)
 	{
 		if (cfg->level_count == CONFIG_LEVELS - 1) {
 			diag_error(d, level, NULL, "more than %d levels",

@@ -131,9 +131,13 @@ static void parse_settings(struct jobj *o, struct outbound *ob,
 {
 	struct jobj settings;
 
-	j_open(&settings, o->d, j_get(o, "settings"));
+	if (!j_open(&settings, o->d, j_get(o, "settings"))) {
+		o->d->around = o->node; /* what is missing is missing there */
+		o->d->around_key = "settings";
+	}
 	if (ob->ops->parse(ob, &settings, cfg) == 0 && settings.node)
 		j_close(&settings);
+	o->d->around = NULL;
 }
 
 static const char *parse_tag(struct jobj *o, struct config *cfg)
@@ -143,7 +147,7 @@ static const char *parse_tag(struct jobj *o, struct config *cfg)
 	if (tag && tag[0] && config_outbound(cfg, tag))
 		diag_error(o->d, o->node, "tag",
 			   "\"%s\" is the tag of another outbound", tag);
-	return tag;
+	return tag ? tag : "";
 }
 
 static void parse_outbound(struct diag *d, const cJSON *node,

@@ -74,13 +74,17 @@ void *arena_alloc(struct arena *a, size_t n)
 {
 	struct arena_block *b = a->head;
 
-	if (n > SIZE_MAX / 2)
+	if (n > SIZE_MAX / 2) {
+		a->failed = true;
 		return NULL;
+	}
 	n = n ? (n + ALIGN - 1) / ALIGN * ALIGN : ALIGN;
 	if (!b || b->cap - b->used < n)
 		b = n > BLOCK_MIN / 4 ? add_large(a, n) : add_head(a);
-	if (!b)
+	if (!b) {
+		a->failed = true;
 		return NULL;
+	}
 	a->used_bytes += n;
 	return block_take(b, n);
 }

@@ -2,12 +2,14 @@
 #ifndef GATEWAY_BASE_ARENA_H
 #define GATEWAY_BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct arena_block;
 struct arena {
 	struct arena_block *head; /* newest first; zero is an empty arena */
 	size_t used_bytes; /* handed out in total */
+	bool failed; /* some request was not met */
 };
 
 /* Zeroed, aligned for any type. NULL: out of memory */

@@ -139,6 +139,24 @@ void diag_at(struct diag *d, enum diag_kind kind, const struct jdoc *doc,
 	va_end(ap);
 }
 
+/* A member that is missing in an object which is missing itself */
+static void locate_around(const struct diag *d, struct diag_item *it,
+			  const char *key)
+{
+	const struct jplace *p = jdoc_find(d, d->around, &it->doc);
+	char path[JDOC_PATH_MAX];
+	size_t n;
+
+	if (!p)
+		return;
+	it->off = p->off;
+	jdoc_path(it->doc, p, d->around_key, path);
+	n = strlen(path);
+	if (key)
+		snprintf(path + n, sizeof(path) - n, ".%s", key);
+	it->path = strdup(path);
+}
+
 /* Where and on which path; @at_key: the place is the key of @node */
 static void locate(const struct diag *d, struct diag_item *it,
 		   const cJSON *node, const char *key, bool at_key)
@@ -173,7 +191,10 @@ static void complain(struct diag *d, enum diag_kind kind, const cJSON *node,
 
 	if (!it)
 		return;
-	locate(d, it, node, key, false);
+	if (!node && d->around)
+		locate_around(d, it, key);
+	else
+		locate(d, it, node, key, false);
 	it->text = format(fmt, ap);
 }
 

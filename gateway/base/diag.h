@@ -27,12 +27,16 @@ enum diag_kind { DIAG_WARNING, DIAG_ERROR };
  * @doc:	Where nodes are looked up for their place; first of a list
  * @errors, @warnings:	How many were added (may exceed what is kept)
  * @last:	The item added last; NULL when it was not kept
+ * @around, @around_key:	Where a complaint without a node belongs: in the
+ *		absent member @around_key of @around. NULL: nowhere
  */
 struct diag {
 	struct jdoc *docs;
 	unsigned int errors, warnings;
 	struct diag_item *items; /* in order of adding, owned */
 	struct diag_item **tail, *last;
+	const struct cJSON *around;
+	const char *around_key;
 };
 
 void diag_init(struct diag *d);

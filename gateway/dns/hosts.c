@@ -86,8 +86,10 @@ void hosts_parse(struct dns *dns, struct diag *d, const cJSON *node)
 	dns->hosts = dommap_new();
 	dns->entries = arena_alloc(&dns->arena,
 				   ((size_t)n + 1) * sizeof(*dns->entries));
-	if (!dns->hosts || !dns->entries)
+	if (!dns->hosts || !dns->entries) {
+		diag_error(d, node, NULL, "out of memory");
 		return;
+	}
 	cJSON_ArrayForEach(item, node)
 	{
 		if (dommap_add(dns->hosts, item->string, DOM_PLAIN_FULL,

@@ -372,6 +372,8 @@ static void object_parse(struct dns *dns, struct jobj *o)
 	const char *tag = j_str(o, "tag", DEFAULT_TAG);
 
 	dns->tag = arena_strdup(&dns->arena, *tag ? tag : DEFAULT_TAG);
+	if (!dns->tag)
+		dns->tag = DEFAULT_TAG; /* reported by dns_parse() */
 	def.tag = dns->tag;
 	def.families = (uint8_t)j_word(o, "queryStrategy", strategies,
 				       ARRAY_SIZE(strategies), DNS_V4 | DNS_V6);
@@ -405,6 +407,8 @@ struct dns *dns_parse(struct diag *d, const cJSON *node, struct config *cfg)
 	j_open(&o, d, node);
 	object_parse(dns, &o);
 	j_close(&o);
+	if (dns->arena.failed)
+		diag_error(d, node, NULL, "out of memory");
 	if (d->errors == errors)
 		return dns;
 	dns_free(dns);

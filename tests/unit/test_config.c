@@ -1,0 +1,478 @@
+/* test_config.c - Whole configurations: what is taken, what is refused and how */
+#include "tests/unit/cm.h"
+
+#include <stdlib.h>
+
+#include "gateway/core/dns.h"
+#include "gateway/core/match.h"
+#include "tests/unit/alloc_fail.h"
+#include "tests/unit/conf_text.h"
+
+#define OUT  "\"outbounds\":[{\"protocol\":\"freedom\",\"tag\":\"d\"}]"
+#define FREE "{\"protocol\":\"freedom\""
+
+/* What one text is refused with: part of the message */
+struct refusal {
+	const char *text, *says;
+};
+
+static void refuse_each(const struct refusal *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct config *cfg;
+		struct diag d;
+
+		diag_init(&d);
+		cfg = conf_text(&d, v[i].text, NULL);
+		if (cfg || !strstr(diag_text(&d, false), v[i].says))
+			fail_msg("%s\nwant: %s\ngot: %s", v[i].text, v[i].says,
+				 diag_text(&d, false));
+		diag_free(&d);
+	}
+}
+
+/* Taken, with a warning that says so ("" none at all) */
+static void take_each(const struct refusal *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct config *cfg;
+		struct diag d;
+
+		diag_init(&d);
+		cfg = conf_text(&d, v[i].text, NULL);
+		if (!cfg || !strstr(diag_text(&d, false), v[i].says) ||
+		    (!v[i].says[0] && d.warnings))
+			fail_msg("%s\nwant: %s\ngot: %s", v[i].text, v[i].says,
+				 diag_text(&d, false));
+		config_unref(cfg);
+		diag_free(&d);
+	}
+}
+
+#define REFUSE(v) refuse_each(v, ARRAY_SIZE(v))
+#define TAKE(v)   take_each(v, ARRAY_SIZE(v))
+
+static void log_errors_say_what_is_allowed(void **state)
+{
+	static const struct refusal v[] = {
+		{ "{\"log\":{\"loglevel\":\"loud\"}," OUT "}", "log.loglevel" },
+		{ "{\"log\":{\"loglevel\":\"loud\"}," OUT "}", "warning" },
+		{ "{\"log\":{\"loglevel\":3}," OUT "}", "log.loglevel" },
+		{ "{\"log\":{\"access\":true}," OUT "}", "log.access" },
+		{ "{\"log\":{\"dnsLog\":\"yes\"}," OUT "}", "log.dnsLog" },
+		{ "{\"log\":[]," OUT "}", "log" },
+	};
+
+	(void)state;
+	REFUSE(v);
+}
+
+static void policy_errors_say_what_is_allowed(void **state)
+{
+	static const struct refusal v[] = {
+		{ "{\"policy\":{\"levels\":{\"a\":{}}}," OUT "}",
+		  "a level is a number" },
+		{ "{\"policy\":{\"levels\":{\"\":{}}}," OUT "}",
+		  "a level is a number" },
+		{ "{\"policy\":{\"levels\":{\"-1\":{}}}," OUT "}",
+		  "a level is a number" },
+		{ "{\"policy\":{\"levels\":{\" 1\":{}}}," OUT "}",
+		  "a level is a number" },
+		{ "{\"policy\":{\"levels\":{\"99999999999\":{}}}," OUT "}",
+		  "a level is a number" },
+		{ "{\"policy\":{\"levels\":[{}]}," OUT "}", "policy.levels" },
+		{ "{\"policy\":{\"levels\":7}," OUT "}", "policy.levels" },
+		{ "{\"policy\":{\"levels\":{\"0\":[]}}," OUT "}",
+		  "policy.levels" },
+		{ "{\"policy\":{\"levels\":{\"0\":{\"handshake\":-1}}}," OUT
+		  "}",
+		  "handshake" },
+		{ "{\"policy\":{\"levels\":{\"0\":{\"connIdle\":1.5}}}," OUT
+		  "}",
+		  "connIdle" },
+		{ "{\"policy\":{\"levels\":{\"0\":{\"uplinkOnly\":\"1\"}}}," OUT
+		  "}",
+		  "uplinkOnly" },
+		{ "{\"policy\":{\"levels\":{\"0\":{\"downlinkOnly\":86401}}}," OUT
+		  "}",
+		  "86400" },
+		{ "{\"policy\":{\"system\":{\"statsInboundUplink\":1}}," OUT
+		  "}",
+		  "statsInboundUplink" },
+	};
+
+	(void)state;
+	REFUSE(v);
+}
+
+static void host_errors_say_what_is_allowed(void **state)
+{
+	static const struct refusal v[] = {
+		{ "{\"culvert\":{\"workers\":17}," OUT "}", "16" },
+		{ "{\"culvert\":{\"workers\":-1}," OUT "}", "workers" },
+		{ "{\"culvert\":{\"mark\":4294967296}," OUT "}", "mark" },
+		{ "{\"culvert\":{\"mark\":1,\"markMask\":2}," OUT "}",
+		  "markMask" },
+		{ "{\"culvert\":{\"mark\":0}," OUT "}", "markMask" },
+		{ "{\"culvert\":{\"table\":0}," OUT "}", "table" },
+		{ "{\"culvert\":{\"rulePriority\":40000}," OUT "}", "32700" },
+		{ "{\"culvert\":{\"capture\":\"all\"}," OUT "}", "capture" },
+		{ "{\"culvert\":{\"fail\":\"maybe\"}," OUT "}", "closed" },
+		{ "{\"culvert\":{\"bypass\":[\"10.0.0.0/33\"]}," OUT "}",
+		  "10.0.0.0/33" },
+		{ "{\"culvert\":{\"bypass\":[1]}," OUT "}", "bypass" },
+		{ "{\"culvert\":{\"maxSessions\":\"many\"}," OUT "}",
+		  "maxSessions" },
+	};
+
+	(void)state;
+	REFUSE(v);
+}
+
+static void inbound_errors_say_what_is_allowed(void **state)
+{
+#define IN(x) "{\"inbounds\":[" x "]," OUT "}"
+	static const struct refusal v[] = {
+		{ IN("7"), "inbounds[0]" },
+		{ "{\"inbounds\":{}," OUT "}", "inbounds" },
+		{ IN("{}"), "protocol" },
+		{ IN("{\"protocol\":\"tunn\"}"), "there are: tun" },
+		{ IN("{\"protocol\":\"hysteria\"}"), "not supported yet" },
+		{ IN("{\"protocol\":\"tun\",\"listen\":\"nowhere else\"}"),
+		  "listen" },
+		{ IN("{\"protocol\":\"tun\",\"port\":\"70000\"}"), "port" },
+		{ IN("{\"protocol\":\"tun\",\"tag\":\"a\"},"
+		     "{\"protocol\":\"tun\",\"tag\":\"a\","
+		     "\"settings\":{\"name\":\"t1\"}}"),
+		  "tag of another inbound" },
+		{ IN("{\"protocol\":\"tun\",\"sniffing\":{\"destOverride\":"
+		     "[\"tls\",\"ftp\"]}}"),
+		  "sniffing.destOverride[1]" },
+		{ IN("{\"protocol\":\"tun\",\"sniffing\":{\"enabled\":1}}"),
+		  "sniffing.enabled" },
+		{ IN("{\"protocol\":\"tun\",\"sniffing\":{\"domainsExcluded\":"
+		     "[\"regexp:(\"]}}"),
+		  "domainsExcluded" },
+		{ IN("{\"protocol\":\"tun\",\"sniffing\":{\"ipsExcluded\":"
+		     "[\"1.2.3.4/99\"]}}"),
+		  "ipsExcluded" },
+		{ IN("{\"protocol\":\"tun\",\"settings\":{\"userLevel\":-1}}"),
+		  "userLevel" },
+		{ IN("{\"protocol\":\"tun\",\"settings\":[]}"), "settings" },
+	};
+#undef IN
+
+	(void)state;
+	REFUSE(v);
+}
+
+static void outbound_errors_say_what_is_allowed(void **state)
+{
+#define O(x) "{\"outbounds\":[" x "]}"
+	static const struct refusal v[] = {
+		{ "{}", "at least one outbound" },
+		{ O(""), "at least one outbound" },
+		{ "{\"outbounds\":1}", "outbounds" },
+		{ O("{}"), "protocol" },
+		{ O("{\"protocol\":\"fredom\"}"), "there are: freedom" },
+		{ O("{\"protocol\":\"wireguard\"}"), "not supported yet" },
+		{ O(FREE ",\"tag\":\"a\"}," FREE ",\"tag\":\"a\"}"),
+		  "tag of another outbound" },
+		{ O(FREE ",\"tag\":7}"), "tag" },
+		{ O(FREE ",\"sendThrough\":\"origin\"}"), "sendThrough" },
+		{ O(FREE ",\"targetStrategy\":\"Always\"}"), "targetStrategy" },
+		{ O(FREE ",\"settings\":{\"domainStrategy\":\"Use\"}}"),
+		  "domainStrategy" },
+		{ O(FREE ",\"settings\":{\"redirect\":\"a b\"}}"), "redirect" },
+		{ O(FREE ",\"proxySettings\":{\"tag\":\"x\"}}"),
+		  "no outbound" },
+		{ O(FREE ",\"tag\":\"a\",\"streamSettings\":{\"sockopt\":"
+			 "{\"dialerProxy\":\"b\"}}}," FREE
+			 ",\"tag\":\"b\",\"streamSettings\":{\"sockopt\":"
+			 "{\"dialerProxy\":\"a\"}}}"),
+		  "leads back" },
+		{ O("{\"protocol\":\"socks\"}"),
+		  "c.json:1:15: error: outbounds[0].settings.address" },
+		{ O("{\"protocol\":\"blackhole\",\"settings\":{\"response\":"
+		    "{\"type\":\"rst\"}}}"),
+		  "response.type" },
+	};
+#undef O
+
+	(void)state;
+	REFUSE(v);
+}
+
+static void stream_errors_say_what_is_allowed(void **state)
+{
+#define S(x) "{\"outbounds\":[" FREE ",\"streamSettings\":{" x "}}]}"
+	static const struct refusal v[] = {
+		{ S("\"network\":\"kcp\""), "not supported yet" },
+		{ S("\"network\":\"carrier-pigeon\""), "must be one of" },
+		{ S("\"security\":\"ssl3\""), "must be one of" },
+		{ S("\"network\":1"), "network" },
+		{ S("\"sockopt\":{\"mark\":\"x\"}"), "sockopt.mark" },
+		{ S("\"sockopt\":{\"interface\":\"0123456789abcdef\"}"),
+		  "at most 15" },
+		{ S("\"sockopt\":{\"tproxy\":\"both\"}"), "tproxy" },
+		{ S("\"sockopt\":{\"tcpFastOpen\":\"on\"}"), "tcpFastOpen" },
+		{ S("\"sockopt\":{\"tcpKeepAliveIdle\":-1,"
+		    "\"tcpKeepAliveInterval\":5}"),
+		  "opposite signs" },
+		{ S("\"sockopt\":{\"customSockopt\":[{}]}"), "not" },
+		{ S("\"tcpSettings\":{\"header\":{\"type\":\"http\"}}"),
+		  "header.type" },
+		{ S("\"finalmask\":{}"), "finalmask" },
+	};
+#undef S
+
+	(void)state;
+	REFUSE(v);
+}
+
+static void keys_of_later_work_are_refused_by_name(void **state)
+{
+	static const struct refusal v[] = {
+		{ "{\"api\":{}," OUT "}", "api" },
+		{ "{\"metrics\":{}," OUT "}", "metrics" },
+		{ "{\"observatory\":{}," OUT "}", "observatory" },
+		{ "{\"burstObservatory\":{}," OUT "}", "burstObservatory" },
+		{ "{\"reverse\":{}," OUT "}", "removed from Xray" },
+		{ "{\"transport\":{}," OUT "}", "streamSettings" },
+		{ "{\"env\":{}," OUT "}", "env" },
+		{ "{\"log\":{\"maskAddress\":\"half\"}," OUT "}",
+		  "log.maskAddress" },
+		{ "{\"inbounds\":[{\"protocol\":\"tun\",\"allocate\":{}}]," OUT
+		  "}",
+		  "allocate" },
+		{ "{\"outbounds\":[" FREE ",\"mux\":{\"enabled\":true}}]}",
+		  "mux" },
+		{ "{\"outbounds\":[" FREE
+		  ",\"settings\":{\"fragment\":{\"packets\":\"1-3\"}}}]}",
+		  "fragment" },
+	};
+
+	(void)state;
+	REFUSE(v);
+}
+
+static void unknown_keys_are_warnings_with_the_nearest(void **state)
+{
+	static const struct refusal v[] = {
+		{ "{" OUT "}", "" },
+		{ "{\"routting\":{}," OUT "}", "did you mean \"routing\"" },
+		{ "{\"log\":{\"logLevell\":\"info\"}," OUT "}",
+		  "did you mean \"loglevel\"" },
+		{ "{\"inbounds\":[{\"protocol\":\"tun\",\"sniffing\":"
+		  "{\"enable\":true}}]," OUT "}",
+		  "did you mean \"enabled\"" },
+		{ "{\"policy\":{\"levels\":{\"0\":{\"connIdel\":3}}}," OUT "}",
+		  "did you mean \"connIdle\"" },
+		{ "{\"culvert\":{\"worker\":3}," OUT "}",
+		  "did you mean \"workers\"" },
+		{ "{\"outbounds\":[" FREE ",\"streamSettings\":{\"wsSettings\":"
+		  "{}}}]}",
+		  "not for this network" },
+		{ "{\"OUTBOUNDS\":[{\"Protocol\":\"Freedom\"}]}", "" },
+		{ "{\"_note\":1,\"//\":2," OUT "}", "" },
+		{ "// a comment\n{ # two\n/* three */" OUT "}", "" },
+	};
+
+	(void)state;
+	TAKE(v);
+}
+
+static void all_errors_come_in_one_pass(void **state)
+{
+	char text[8192] = "{\"log\":{\"loglevel\":\"x\"},\"policy\":"
+			  "{\"levels\":{\"a\":{}}},\"outbounds\":[";
+	struct diag d;
+
+	(void)state;
+	for (int i = 0; i < 30; i++)
+		strcat(text, i ? ",{\"protocol\":\"no\"}" :
+				 "{\"protocol\":\"no\"}");
+	strcat(text, "]}");
+	diag_init(&d);
+	assert_null(conf_text(&d, text, NULL));
+	assert_int_equal(d.errors, 32);
+	assert_non_null(strstr(diag_text(&d, false), "log.loglevel"));
+	assert_non_null(strstr(diag_text(&d, false), "outbounds[0].protocol"));
+	assert_non_null(strstr(diag_text(&d, false), "c.json:1:"));
+	assert_non_null(strstr(diag_text(&d, true), "\"line\""));
+	diag_free(&d);
+}
+
+static void values_arrive(void **state)
+{
+	static const char text[] =
+		"{\"log\":{\"loglevel\":\"debug\",\"access\":\"/a\",\"error\":"
+		"\"none\"},\"stats\":{},\"policy\":"
+		"{\"levels\":{\"0\":{\"handshake\":3,\"connIdle\":4,"
+		"\"uplinkOnly\":5,\"downlinkOnly\":6},\"7\":"
+		"{\"connIdle\":9}},\"system\":{\"statsInboundUplink\":true,"
+		"\"statsOutboundDownlink\":true}},\"culvert\":{\"workers\":3,"
+		"\"mark\":256,\"table\":99,\"capture\":\"none\",\"fail\":"
+		"\"closed\",\"bypass\":[\"1.2.3.0/24\"],\"maxSessions\":77},"
+		"\"inbounds\":[{\"tag\":\"t\",\"protocol\":\"tun\",\"settings\":"
+		"{\"userLevel\":7},\"sniffing\":{\"enabled\":true,"
+		"\"destOverride\":[\"http\",\"fakedns\"],\"metadataOnly\":true,"
+		"\"domainsExcluded\":[\"full:a.b\"]}}]," OUT "}";
+	const struct policy *p;
+	struct config *cfg;
+	struct diag d;
+
+	(void)state;
+	diag_init(&d);
+	cfg = conf_text(&d, text, NULL);
+	assert_string_equal(diag_text(&d, false), "");
+	assert_non_null(cfg);
+	diag_free(&d); /* nothing of the generation points there */
+	assert_int_equal(cfg->log.level, LOG_DEBUG);
+	assert_string_equal(cfg->log.access, "/a");
+	p = config_policy(cfg, 0);
+	assert_int_equal(p->handshake_ms, 3000);
+	assert_int_equal(p->idle_ms, 4000);
+	assert_int_equal(p->uplink_only_ms, 5000);
+	assert_int_equal(p->downlink_only_ms, 6000);
+	assert_int_equal(config_policy(cfg, 7)->idle_ms, 9000);
+	assert_int_equal(config_policy(cfg, 8)->idle_ms, 300000);
+	assert_ptr_equal(cfg->inbounds[0]->policy, config_policy(cfg, 7));
+	assert_int_equal(cfg->host.workers, 3);
+	assert_int_equal(cfg->host.mark_mask, 256);
+	assert_true(cfg->host.fail_closed);
+	assert_int_equal(cfg->host.capture, CAPTURE_NONE);
+	assert_int_equal(cfg->host.bypass_count, 1);
+	assert_int_equal(cfg->host.max_sessions, 77);
+	assert_int_equal(cfg->inbounds[0]->sniffing.override,
+			 OVERRIDE_HTTP | OVERRIDE_FAKEDNS);
+	assert_true(cfg->inbounds[0]->sniffing.metadata_only);
+	assert_non_null(cfg->inbounds[0]->sniffing.excluded);
+	assert_non_null(cfg->inbounds[0]->stat_up);
+	assert_null(cfg->inbounds[0]->stat_down);
+	assert_non_null(cfg->outbounds[0]->stat_down);
+	assert_null(cfg->inbounds[0]->node);
+	assert_int_equal(cfg->generation, 1);
+	config_unref(cfg);
+}
+
+static void no_log_object_means_no_access_log(void **state)
+{
+	struct config *cfg;
+	struct diag d;
+
+	(void)state;
+	diag_init(&d);
+	cfg = conf_text(&d, "{" OUT "}", NULL);
+	assert_non_null(cfg);
+	assert_string_equal(cfg->log.access, "none");
+	assert_int_equal(cfg->log.level, LOG_WARNING);
+	config_unref(cfg);
+	diag_free(&d);
+}
+
+static void the_built_in_configuration_is_sound(void **state)
+{
+	struct config *cfg, *next;
+	struct diag d, e;
+	char name[256];
+	struct addr a;
+
+	(void)state;
+	diag_init(&d);
+	cfg = conf_text(&d, builtin_config, NULL);
+	assert_string_equal(diag_text(&d, false), "");
+	assert_non_null(cfg);
+	diag_init(&e);
+	next = conf_text(&e, builtin_config, cfg);
+	assert_non_null(next);
+	assert_int_equal(next->generation, 2);
+	assert_int_equal(fakedns_addr(cfg->fakedns, "a.test", ADDR_V4, &a), 0);
+	assert_int_equal(fakedns_name(next->fakedns, &a, name), 6);
+	config_unref(cfg);
+	config_unref(next);
+	diag_free(&d);
+	diag_free(&e);
+}
+
+static const char torture[] =
+	"{\"log\":{\"access\":\"/a\"},\"stats\":{},\"policy\":{\"system\":"
+	"{\"statsOutboundUplink\":true}},\"dns\":{\"hosts\":{\"a\":\"1.2.3.4\"},"
+	"\"servers\":[\"fakedns\",\"1.1.1.1\"]},\"routing\":{\"rules\":["
+	"{\"domain\":[\"full:a\",\"b\",\"regexp:^c\"],\"ip\":[\"10.0.0.0/8\"],"
+	"\"outboundTag\":\"d\",\"ruleTag\":\"r\"}]},\"culvert\":{\"bypass\":"
+	"[\"1.2.3.0/24\"]},\"inbounds\":[{\"tag\":\"t\",\"protocol\":\"tun\","
+	"\"settings\":{\"name\":\"x0\",\"gateway\":[\"10.0.0.1/24\"]},"
+	"\"sniffing\":{\"destOverride\":[\"tls\"],\"domainsExcluded\":"
+	"[\"full:a.b\"],\"ipsExcluded\":[\"1.0.0.0/8\"]}}],\"outbounds\":["
+	"{\"protocol\":\"freedom\",\"tag\":\"d\"},{\"protocol\":\"socks\","
+	"\"tag\":\"s\",\"settings\":{\"servers\":[{\"address\":\"s.test\","
+	"\"port\":1080,\"users\":[{\"user\":\"u\",\"pass\":\"p\"}]}]}},"
+	"{\"protocol\":\"dns\",\"tag\":\"n\"}]}";
+
+/* Tables that could not be shrunk or sped up are as good as others */
+static void assert_nothing_is_lost(const struct config *cfg)
+{
+	const struct sniffing *sn = &cfg->inbounds[0]->sniffing;
+	struct addr a = { 0 };
+
+	assert_int_equal(cfg->inbound_count, 1);
+	assert_int_equal(cfg->outbound_count, 3);
+	assert_true(sn->excluded && dommap_has(sn->excluded, "a.b", 3));
+	assert_int_equal(addr_parse_ip(&a, "1.2.3.4"), 0);
+	assert_true(sn->ips_excluded && ipset_has(sn->ips_excluded, &a));
+	assert_non_null(cfg->fakedns);
+	assert_non_null(cfg->router);
+}
+
+/* Each allocation fails once: refused, not half done; nothing leaks (ASan) */
+static void out_of_memory_is_an_error_everywhere(void **state)
+{
+	unsigned int n = 0;
+	bool hit;
+
+	(void)state;
+	do {
+		struct config *cfg;
+		struct merged m;
+		struct diag d;
+
+		diag_init(&d);
+		assert_non_null(
+			jdoc_parse(&d, "c.json", torture, strlen(torture)));
+		assert_int_equal(merge_docs(&d, d.docs, &m), 0);
+		alloc_fail_at(++n);
+		cfg = config_build(&d, &m, NULL);
+		hit = alloc_fail_hit();
+		if (hit && cfg) {
+			assert_nothing_is_lost(cfg);
+		}
+		if (!hit)
+			assert_non_null(cfg);
+		config_unref(cfg);
+		merge_free(&m);
+		diag_free(&d);
+	} while (hit);
+	assert_true(n > 20);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(log_errors_say_what_is_allowed),
+		cmocka_unit_test(policy_errors_say_what_is_allowed),
+		cmocka_unit_test(host_errors_say_what_is_allowed),
+		cmocka_unit_test(inbound_errors_say_what_is_allowed),
+		cmocka_unit_test(outbound_errors_say_what_is_allowed),
+		cmocka_unit_test(stream_errors_say_what_is_allowed),
+		cmocka_unit_test(keys_of_later_work_are_refused_by_name),
+		cmocka_unit_test(unknown_keys_are_warnings_with_the_nearest),
+		cmocka_unit_test(all_errors_come_in_one_pass),
+		cmocka_unit_test(values_arrive),
+		cmocka_unit_test(no_log_object_means_no_access_log),
+		cmocka_unit_test(the_built_in_configuration_is_sound),
+		cmocka_unit_test(out_of_memory_is_an_error_everywhere),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
