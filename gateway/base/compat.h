@@ -28,6 +28,25 @@ static inline void compat_trim(void)
 }
 #endif
 
+/* Has this CPU instructions for AES? */
+#ifdef __x86_64__
+static inline int compat_has_aes(void)
+{
+	return __builtin_cpu_supports("aes") != 0;
+}
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
+static inline int compat_has_aes(void)
+{
+	return (getauxval(AT_HWCAP) >> 3 & 1) != 0; /* HWCAP_AES */
+}
+#else
+static inline int compat_has_aes(void)
+{
+	return 0;
+}
+#endif
+
 static inline uint16_t get_be16(const void *p)
 {
 	const uint8_t *b = p;

@@ -13,5 +13,6 @@ extern const struct outbound_ops out_http;
 extern const struct outbound_ops out_shadowsocks;
 extern const struct outbound_ops out_trojan;
 extern const struct outbound_ops out_vless;
+extern const struct outbound_ops out_vmess;
 
 #endif

@@ -137,6 +137,11 @@ static void number_set(struct vmess_body_key *k)
 	put_be16(k->len_iv, k->count);
 }
 
+size_t vmess_body_lead(const struct vmess_body_key *k)
+{
+	return k->raw ? 0 : size_len(k);
+}
+
 static int size_seal(struct vmess_body_key *k, size_t size, uint8_t *out)
 {
 	number_set(k);
@@ -172,7 +177,7 @@ ssize_t vmess_body_seal(struct vmess_body_key *k, const uint8_t *p, size_t n,
 	if (!size || !body || !pad ||
 	    size_seal(k, n + tag_len(k) + pad_len, size))
 		return -EINVAL;
-	if (!tag_len(k) && n)
+	if (!tag_len(k) && n && body != p)
 		memcpy(body, p, n);
 	else if (tag_len(k) && aead_seal(&k->aead, k->iv, NULL, p, n, body))
 		return -EINVAL;

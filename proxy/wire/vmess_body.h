@@ -39,10 +39,12 @@ struct vmess_body_key {
 /* @down: the response's body. 0, -EINVAL, -ENOMEM */
 int vmess_body_set(struct vmess_body_key *k, const struct vmess_request *rq,
 		   bool down);
+size_t vmess_body_lead(const struct vmess_body_key *k);
 void vmess_body_drop(struct vmess_body_key *k); /* all zero is allowed */
 /**
  * vmess_body_seal() - One chunk; @n == 0 ends the body
- * @p, @n:	At most VMESS_CHUNK_MAX bytes, not inside @out
+ * @p, @n:	At most VMESS_CHUNK_MAX bytes; may lie at @out +
+ *		vmess_body_lead(), but nowhere else inside @out
  * @rand:	For the padding
  *
  * Return: bytes written, at most @n + VMESS_CHUNK_EXTRA; -ENOBUFS, -EINVAL

@@ -59,7 +59,7 @@ client_conf() {
 	  } ],
 	  "policy": { "levels": { "0": { "handshake": 3, "downlinkOnly": 5, "uplinkOnly": 5 } } },
 	  "routing": { "rules": [ $1 ] },
-	  "outbounds": [ { "tag": "none", "protocol": "blackhole" }, $2 ]
+	  "outbounds": [ { "tag": "nowhere", "protocol": "blackhole" }, $2 ]
 	}
 	END
 	to_tun culvert0
@@ -84,7 +84,7 @@ sunk() { [ "$(grep -c "rx=$(sha $SOURCE_BYTES) end=FIN" "$TMP/sink.log")" -ge "$
 
 # datagrams NAME ADDRESS [SIZES]
 datagrams() {
-	local sizes=${3:-1,1200,1472,2000} out n # v2ray cuts longer ones
+	local sizes=${3:-1,1200,1472,1900} out n # v2ray cuts longer ones
 	out=$(on "$C" "$NT" udp "$2" 5006 -n "$sizes")
 	n=$(tr -cd , <<<"$sizes" | wc -c)
 	contains "$1 datagrams" "$out" "ok=$((n + 1)) bad=0"
