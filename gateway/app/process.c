@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "gateway/app/app.h"
+#include "gateway/app/slim.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 #include "gateway/core/dns.h"
@@ -338,6 +339,7 @@ int process_run(const struct cli *cli, struct config *cfg, bool full)
 		p.exit_code = EXIT_FAIL;
 	} else {
 		compat_trim(); /* what parsing took is given back */
+		slim_down();
 		log_warning("culvert " CULVERT_VERSION " started");
 		process_revert_setup(&p);
 		process_loop(&p);

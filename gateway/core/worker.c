@@ -33,8 +33,8 @@ unsigned int workers_count;
 void job_ready(struct job *j)
 {
 	struct worker *w = j->worker;
-	struct job ***tail = j->tick == w->tick ? &w->later_tail :
-						  &w->ready_tail;
+	struct job ***tail =
+		j->tick == w->tick ? &w->later_tail : &w->ready_tail;
 
 	if (j->queued)
 		return;
@@ -191,7 +191,7 @@ static void worker_flush(struct worker *w)
 {
 	struct list *p, *n;
 
-	list_for_each_safe(p, n, &w->flushers) {
+	list_for_each_safe (p, n, &w->flushers) {
 		struct flusher *f = container_of(p, struct flusher, node);
 
 		f->flush(f);

@@ -470,9 +470,10 @@ static int until(uint32_t due)
 
 static int lw_next_timer(const struct lw *lw)
 {
-	int ack = list_empty(&lw->acks) ?
-			  -1 :
-			  until(list_first(&lw->acks, struct flow, ack)->ack_ms);
+	int ack =
+		list_empty(&lw->acks) ?
+			-1 :
+			until(list_first(&lw->acks, struct flow, ack)->ack_ms);
 	int tick = lw->hot_count ? until(lw->tick_due_ms) : -1;
 
 	if (ack < 0 || tick < 0)
