@@ -24,7 +24,6 @@
 #include "gateway/core/dns.h"
 #include "gateway/core/host.h"
 #include "gateway/core/session.h"
-#include "gateway/core/transport.h"
 #include "gateway/core/udp.h"
 #include "gateway/core/worker.h"
 
@@ -199,10 +198,8 @@ static void process_stop(struct process *p)
 	for (unsigned int i = 0; i < p->started; i++)
 		pthread_join(p->workers[i].thread, NULL);
 	report_stats(p->cfg->stats_on);
-	for (unsigned int i = 0; i < p->count; i++) {
-		transport_worker_stop(&p->workers[i]);
+	for (unsigned int i = 0; i < p->count; i++)
 		worker_fini(&p->workers[i]);
-	}
 	workers_count = 0;
 	config_unref(p->cfg);
 }

@@ -19,6 +19,8 @@ static const struct outbound_ops *const outbounds[] = {
 
 static const struct transport_ops *const networks[] = {
 	&transport_raw_ops,
+	&transport_ws_ops,
+	&transport_httpupgrade_ops,
 };
 
 static const struct transport_ops *const securities[] = {
@@ -36,9 +38,6 @@ static const struct {
 	{ "vmess", "not yet" },
 	{ "wireguard", "not yet" },
 	{ "hysteria", "not yet" },
-	{ "ws", "not yet" },
-	{ "websocket", "not yet" },
-	{ "httpupgrade", "not yet" },
 	{ "grpc", "not yet" },
 	{ "xhttp", "not yet" },
 	{ "splithttp", "not yet" },

@@ -71,8 +71,6 @@ int transport_accept(const struct transport *t, struct worker *w,
  */
 int transport_dial(const struct transport *t, const struct dial *d,
 		   const struct addr *to, struct stream **out);
-/* What the levels keep for @w goes; all streams are closed by now */
-void transport_worker_stop(struct worker *w);
 /* The bottom: kernel TCP, names resolved by @strategy, addresses raced */
 extern const struct transport transport_raw;
 /*

@@ -169,10 +169,12 @@ static int head_step(struct head *h)
 
 	if (rc < 0)
 		return rc;
-	if (h->out && !h->ops->lazy)
+	if (h->out && !h->ops->lazy && !h->ops->after)
 		rc = head_flush(h);
 	if (!rc && !h->answered)
 		rc = head_answer(h);
+	if (!rc && h->out && h->ops->after)
+		rc = head_flush(h);
 	return rc;
 }
 
@@ -249,7 +251,7 @@ static void head_want(struct stream *s, unsigned int events)
 		events = ST_READ;
 	if (h->in && h->answered && events & ST_READ)
 		job_ready(s->job);
-	if (h->out && !h->ops->lazy)
+	if (h->out && !h->ops->lazy && (!h->ops->after || h->answered))
 		events |= ST_WRITE;
 	s->below->ops->want(s->below, events);
 }

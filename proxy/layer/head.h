@@ -17,12 +17,13 @@
  * @take:	Bytes consumed, 0 more are needed, -errno. NULL: it says nothing
  * @wait:	No payload before the answer, up() only after it
  * @lazy:	A server: the head goes with the first bytes, never by itself
+ * @after:	A server: the head goes as soon as the other side's was taken
  */
 struct head_ops {
 	const char *name;
 	size_t (*size)(const uint8_t *p, size_t n);
 	ssize_t (*take)(void *arg, uint32_t id, const uint8_t *p, size_t n);
-	bool wait, lazy;
+	bool wait, lazy, after;
 };
 
 /*

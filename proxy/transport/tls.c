@@ -68,6 +68,7 @@ static struct tls_room *room_get(struct worker *w)
 		if (r)
 			r->used = 0;
 		w->rooms[ROOM_TLS] = r;
+		w->room_free[ROOM_TLS] = free;
 	}
 	return r;
 }
@@ -671,10 +672,15 @@ static int tls_accept(const struct transport *t, struct worker *w,
 	return 0;
 }
 
-void transport_worker_stop(struct worker *w)
+/* The name a level below says it speaks with; NULL: none */
+const char *tls_server_name(const struct transport *t)
 {
-	free(w->rooms[ROOM_TLS]);
-	w->rooms[ROOM_TLS] = NULL;
+	const struct tls_conf *c;
+
+	if (!t || t->ops != &transport_tls_ops)
+		return NULL;
+	c = t->settings;
+	return c->server_name;
 }
 
 const struct transport_ops transport_tls_ops = {

@@ -164,6 +164,8 @@ void tls_tickets_offer(struct tls *t);
 void tls_tickets_free(struct tls_conf *c);
 
 /* tls.c */
+/* serverName of a TLS level; NULL: none, or another kind of level */
+const char *tls_server_name(const struct transport *t);
 struct tls *tls_of_ssl(const struct ssl_st *ssl);
 
 #endif

@@ -1,0 +1,883 @@
+/*
+ * ws.c - WebSocket as a layer, client and server
+ *
+ *   ASK    client: dialed, request on its way; server: request awaited
+ *   OPEN   binary frames; the caller's reads and writes become payload
+ *
+ * Early data (client, path with ?ed=N): nothing is dialed before the first
+ * write; up to N bytes of it go base64 in Sec-WebSocket-Protocol and are not
+ * sent again. A server takes them as the first payload and echoes the header.
+ *
+ * Reading happens in the caller's memory: frames are read there, unmasked and
+ * pushed together over their heads. Writing: one frame a call, head and payload
+ * in one call below. A server's payload is not copied; a client's must be
+ * masked, which is done in the worker's memory.
+ *
+ * The end: RFC 6455 has no half close, and Xray's peers drop everything at a
+ * Close frame. So a server says Close when its direction ends; a client says
+ * it by a ping with words of our own, which only a culvert server understands
+ * (others answer it), and Close when all is over. docs/wire/websocket.md
+ *
+ * Source: RFC 6455; xray.md sections L and 2.12
+ */
+#include "proxy/wire/ws.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/base64.h"
+#include "gateway/base/buf.h"
+#include "gateway/base/log.h"
+#include "gateway/base/rand.h"
+#include "gateway/core/config.h"
+#include "gateway/core/session.h"
+#include "proxy/layer/room.h"
+#include "proxy/transport/http_conf.h"
+#include "proxy/transport/transports.h"
+
+#define SHAKE_MS   8000u
+#define DIAL_MS    16000u /* the dial below ends by itself */
+#define FRAME_MAX  65472u /* with its head four full TLS records at most */
+#define ANSWER_MAX HTTP1_HEAD_MAX
+#define EARLY_MAX  8192u
+#define CLOSE_OK   1000
+
+static const char end_words[] = "culvert: end of upload";
+
+struct ws_conf {
+	struct http_conf http;
+	uint32_t heartbeat_ms;
+};
+
+enum ws_state { WS_UNDIALED, WS_ASK, WS_OPEN };
+
+/**
+ * struct ws - The layer; s.below is NULL until the first write with early data
+ * @dial, @to, @t:	For the late dial
+ * @out:	Bytes below did not take; NULL none
+ * @in:		Handshake bytes, then frames that came with them, or @early
+ *		payload of the request; NULL none
+ * @timer:	Handshake's end, then heartbeat
+ * @cur, @left:	Frame being read and its payload still to come
+ * @part, @part_len:	A frame head that is not complete
+ * @ctl, @ctl_len:	Payload of a control frame being read
+ * @message:	A fragmented message is under way
+ * @put_left:	Server: payload promised by a frame head and not put yet
+ * @pong, @pong_len:	Answer to the last ping; due when @pong_due
+ * @eof:	The other side's end was read
+ * @closed:	Our Close went out; @told: our end was told otherwise
+ */
+struct ws {
+	struct stream s;
+	const struct ws_conf *conf;
+	const struct transport *t;
+	struct worker *worker;
+	struct dial dial;
+	struct addr to;
+	struct timer timer;
+	struct buf *out, *in;
+	uint32_t id;
+	uint8_t state;
+	bool server, message, eof, closed, told, pong_due, ping_due, timed_out;
+	bool early;
+	int err;
+	struct ws_head cur;
+	uint64_t left, put_left;
+	uint8_t part[WS_HEAD_MAX], part_len;
+	uint8_t ctl[WS_CONTROL_MAX], ctl_len;
+	uint8_t pong[WS_CONTROL_MAX], pong_len;
+	char accept[WS_ACCEPT_TEXT];
+};
+
+static struct ws *ws_of(struct stream *s)
+{
+	return container_of(s, struct ws, s);
+}
+
+/* --- down --- */
+
+static int fail(struct ws *w, int err)
+{
+	if (err != -EAGAIN)
+		w->err = err;
+	return err;
+}
+
+static int keep(struct ws *w, const void *p, size_t n)
+{
+	struct buf *b = w->out;
+
+	if (!n)
+		return 0;
+	if (!b || buf_put(b, p, n) < 0) {
+		struct buf *more = buf_new((b ? b->len : 0) + n);
+
+		if (!more)
+			return fail(w, -ENOMEM);
+		if (b)
+			buf_put(more, buf_head(b), b->len);
+		buf_put(more, p, n);
+		buf_free(b);
+		w->out = more;
+	}
+	return 0;
+}
+
+static int flush(struct ws *w)
+{
+	while (w->out) {
+		ssize_t n =
+			stream_write(w->s.below, buf_head(w->out), w->out->len);
+
+		if (n < 0)
+			return fail(w, (int)n);
+		buf_drop(w->out, (size_t)n);
+		if (!w->out->len) {
+			buf_free(w->out);
+			w->out = NULL;
+		}
+	}
+	return 0;
+}
+
+static struct ws_head head_for(const struct ws *w, enum ws_opcode op, size_t n)
+{
+	struct ws_head h = {
+		.fin = true, .masked = !w->server, .opcode = op, .len = n
+	};
+
+	if (h.masked)
+		rand_bytes(h.mask, sizeof(h.mask));
+	return h;
+}
+
+/* Between two frames: a control frame into @out */
+static int put_control(struct ws *w, enum ws_opcode op, const void *p, size_t n)
+{
+	struct ws_head h = head_for(w, op, n);
+	uint8_t f[WS_HEAD_MAX + WS_CONTROL_MAX];
+	ssize_t k = ws_head_encode(&h, f, sizeof(f));
+
+	if (k < 0)
+		return (int)k;
+	if (n)
+		memcpy(f + k, p, n);
+	if (h.masked)
+		ws_mask(f + k, n, h.mask, 0);
+	return keep(w, f, (size_t)k + n);
+}
+
+static int put_close(struct ws *w)
+{
+	uint8_t code[2];
+
+	if (w->closed)
+		return 0;
+	w->closed = true;
+	put_be16(code, CLOSE_OK);
+	return put_control(w, WS_CLOSE, code, sizeof(code));
+}
+
+/* What we owe, if a frame may begin now. 0, -EAGAIN, -errno */
+static int settle(struct ws *w)
+{
+	int rc = 0;
+
+	if (w->put_left || w->closed)
+		return flush(w);
+	if (w->pong_due) {
+		w->pong_due = false;
+		rc = put_control(w, WS_PONG, w->pong, w->pong_len);
+	}
+	if (!rc && w->ping_due) {
+		w->ping_due = false;
+		rc = put_control(w, WS_PING, NULL, 0);
+	}
+	return rc ? rc : flush(w);
+}
+
+/* --- handshake --- */
+
+static void opened(struct ws *w)
+{
+	w->state = WS_OPEN;
+	timer_cancel(&w->timer);
+	if (w->conf->heartbeat_ms)
+		timer_set(&w->worker->wheel, &w->timer, w->conf->heartbeat_ms);
+}
+
+static int put_request(struct ws *w, const uint8_t *early, size_t n)
+{
+	uint8_t head[HTTP_CONF_HEAD_MAX + BASE64_LEN(EARLY_MAX)];
+	char key[WS_KEY_TEXT], text[BASE64_LEN(EARLY_MAX) + 1];
+	struct wr o = wr_init(head, sizeof(head));
+	uint8_t nonce[16];
+
+	rand_bytes(nonce, sizeof(nonce));
+	base64_encode(nonce, sizeof(nonce), false, key, sizeof(key));
+	if (ws_accept(key, w->accept) < 0)
+		return fail(w, -ENOMEM);
+	http_conf_request(&w->conf->http, w->t, &w->to, &o);
+	http_conf_text(&o, "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+			   "Sec-WebSocket-Version: 13\r\n"
+			   "Sec-WebSocket-Key: ");
+	http_conf_text(&o, key);
+	if (n) {
+		base64_encode(early, n, true, text, sizeof(text));
+		http_conf_text(&o, "\r\nSec-WebSocket-Protocol: ");
+		http_conf_text(&o, text);
+	}
+	http_conf_text(&o, "\r\n\r\n");
+	if (!wr_ok(&o))
+		return fail(w, -ENOBUFS);
+	return keep(w, head, wr_len(&o));
+}
+
+/* The client's half: 0 accepted, -errno */
+static int check_answer(struct ws *w, const struct http1_head *h)
+{
+	struct http1_text accept;
+
+	if (h->status != 101) {
+		log_info("s%x ws: server answers %u", w->id, h->status);
+		return -EPROTO;
+	}
+	if (http1_has_token(h, "upgrade", "websocket") &&
+	    http1_has_token(h, "connection", "upgrade") &&
+	    http1_header(h, "sec-websocket-accept", &accept) &&
+	    accept.n == strlen(w->accept) &&
+	    !memcmp(accept.p, w->accept, accept.n))
+		return 0;
+	log_info("s%x ws: the answer does not fit the request", w->id);
+	return -EPROTO;
+}
+
+static int refuse(struct ws *w, const char *status, const char *why)
+{
+	static const char form[] =
+		"HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+	char text[160];
+	int n = snprintf(text, sizeof(text), form, status);
+
+	log_info("s%x ws: refused: %s", w->id, why);
+	if (n > 0 && !keep(w, text, (size_t)n) && !flush(w))
+		(void)w->s.below->ops->finish(w->s.below);
+	return fail(w, -EPROTO);
+}
+
+/* Early data of the request. 0 (NULL: a real sub-protocol), -ENOMEM */
+static int take_early(const struct http1_text *text, struct buf **out)
+{
+	struct buf *b = buf_new(text->n);
+	ssize_t n;
+
+	if (!b)
+		return -ENOMEM;
+	n = base64_decode(text->p, text->n, b->data, b->cap);
+	if (n <= 0) {
+		buf_free(b);
+		return 0;
+	}
+	b->len = (uint32_t)n;
+	*out = b;
+	return 0;
+}
+
+/* The server's half: 0 and the answer in @out, -errno */
+static int check_request(struct ws *w, const struct http1_head *h,
+			 struct buf **early)
+{
+	struct http1_text key, version, proto = { NULL, 0 };
+	char text[64], accept[WS_ACCEPT_TEXT];
+	uint8_t head[512 + BASE64_LEN(EARLY_MAX)];
+	struct wr o = wr_init(head, sizeof(head));
+
+	if (!http1_is(&h->method, "GET") || !http_conf_fits(&w->conf->http, h))
+		return refuse(w, "404 Not Found", "not our path or host");
+	if (!http1_has_token(h, "upgrade", "websocket") ||
+	    !http1_has_token(h, "connection", "upgrade") ||
+	    !http1_header(h, "sec-websocket-version", &version) ||
+	    !http1_is(&version, "13") ||
+	    !http1_header(h, "sec-websocket-key", &key) || key.n > 60)
+		return refuse(w, "400 Bad Request", "no WebSocket request");
+	snprintf(text, sizeof(text), "%.*s", (int)key.n, key.p);
+	if (ws_accept(text, accept) < 0)
+		return fail(w, -ENOMEM);
+	if (http1_header(h, "sec-websocket-protocol", &proto)) {
+		if (proto.n > BASE64_LEN(EARLY_MAX))
+			return refuse(w, "400 Bad Request", "much early data");
+		if (take_early(&proto, early) < 0)
+			return fail(w, -ENOMEM);
+	}
+	http_conf_text(&o, "HTTP/1.1 101 Switching Protocols\r\n"
+			   "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+			   "Sec-WebSocket-Accept: ");
+	http_conf_text(&o, accept);
+	if (proto.n) {
+		http_conf_text(&o, "\r\nSec-WebSocket-Protocol: ");
+		wr_bytes(&o, proto.p, proto.n);
+	}
+	http_conf_text(&o, "\r\n\r\n");
+	return keep(w, head, wr_len(&o));
+}
+
+/* A complete head of @n bytes is in @in. 0 open, -errno */
+static int take_head(struct ws *w, const struct http1_head *h, size_t n)
+{
+	struct buf *early = NULL;
+	int rc = w->server ? check_request(w, h, &early) : check_answer(w, h);
+
+	if (rc < 0) {
+		buf_free(early);
+		return fail(w, rc);
+	}
+	buf_drop(w->in, n);
+	if (!w->in->len) {
+		buf_free(w->in);
+		w->in = NULL;
+	}
+	if (early && w->in) {
+		log_info("s%x ws: frames before our answer", w->id);
+		buf_free(early);
+		return fail(w, -EPROTO);
+	}
+	w->early = early;
+	if (early)
+		w->in = early;
+	opened(w);
+	return 0;
+}
+
+/* Read until the other side's head is complete. 0, -EAGAIN, -errno */
+static int read_head(struct ws *w)
+{
+	struct http1_head h;
+	ssize_t used = 0, n;
+
+	if (!w->in)
+		w->in = buf_new(ANSWER_MAX);
+	if (!w->in)
+		return fail(w, -ENOMEM);
+	while (!used) {
+		n = stream_read(w->s.below, buf_tail(w->in), buf_space(w->in));
+		if (n < 0)
+			return fail(w, (int)n);
+		if (n == 0)
+			return fail(w, -ECONNRESET);
+		w->in->len += (uint32_t)n;
+		used = w->server ? http1_request_decode(buf_head(w->in),
+							w->in->len, &h) :
+				   http1_response_decode(buf_head(w->in),
+							 w->in->len, &h);
+		if (!used && !buf_space(w->in))
+			used = -EPROTO;
+	}
+	if (used < 0) {
+		log_info("s%x ws: no HTTP/1 head", w->id);
+		return fail(w, (int)used);
+	}
+	return take_head(w, &h, (size_t)used);
+}
+
+/* Before anything: 0 open, -EAGAIN, -errno */
+static int step(struct ws *w)
+{
+	int rc;
+
+	stream_shed(&w->s.below);
+	if (w->err)
+		return w->err;
+	if (w->timed_out) {
+		log_info("s%x ws: no handshake within %u s", w->id,
+			 SHAKE_MS / 1000);
+		return fail(w, -ETIMEDOUT);
+	}
+	if (w->state == WS_UNDIALED)
+		return -EAGAIN;
+	rc = settle(w);
+	if (rc < 0 && (rc != -EAGAIN || w->state != WS_OPEN))
+		return rc;
+	if (w->state == WS_OPEN)
+		return 0;
+	rc = read_head(w);
+	if (rc == 0 && (rc = flush(w)) == -EAGAIN)
+		rc = 0;
+	return rc;
+}
+
+static void on_timer(struct timer *t)
+{
+	struct ws *w = container_of(t, struct ws, timer);
+
+	if (w->state != WS_OPEN)
+		w->timed_out = true;
+	else
+		w->ping_due = true;
+	if (w->state == WS_OPEN)
+		timer_set(&w->worker->wheel, t, w->conf->heartbeat_ms);
+	job_ready(w->s.job);
+}
+
+/* --- reading --- */
+
+static void control_done(struct ws *w)
+{
+	bool end = w->server && w->cur.opcode == WS_PING &&
+		   w->ctl_len == sizeof(end_words) - 1 &&
+		   !memcmp(w->ctl, end_words, w->ctl_len);
+
+	if (w->cur.opcode == WS_CLOSE || end)
+		w->eof = true;
+	if (w->cur.opcode == WS_PING && !end) {
+		memcpy(w->pong, w->ctl, w->ctl_len);
+		w->pong_len = w->ctl_len;
+		w->pong_due = true;
+	}
+	w->ctl_len = 0;
+}
+
+/* A head was read: may it come now? 0 or -EPROTO */
+static int frame_begin(struct ws *w, const struct ws_head *h)
+{
+	if (h->masked != w->server)
+		return -EPROTO;
+	if (h->opcode < WS_CLOSE) {
+		if ((h->opcode == WS_CONTINUE) != w->message)
+			return -EPROTO;
+		w->message = !h->fin;
+	}
+	w->cur = *h;
+	w->left = h->len;
+	if (h->opcode >= WS_CLOSE && !h->len)
+		control_done(w);
+	return 0;
+}
+
+/* Head bytes at @p. Bytes used or -EPROTO */
+static ssize_t eat_head(struct ws *w, const uint8_t *p, size_t n)
+{
+	size_t had = w->part_len, take = WS_HEAD_MAX - had;
+	struct ws_head h;
+	ssize_t used;
+
+	if (take > n)
+		take = n;
+	memcpy(w->part + had, p, take);
+	used = ws_head_decode(w->part, had + take, &h);
+	if (used < 0)
+		return used;
+	if (used == 0) {
+		w->part_len = (uint8_t)(had + take);
+		return (ssize_t)take;
+	}
+	w->part_len = 0;
+	return frame_begin(w, &h) < 0 ? -EPROTO : used - (ssize_t)had;
+}
+
+/* Payload of the current frame at @p; data goes to @to. Data bytes */
+static size_t eat_payload(struct ws *w, uint8_t *p, size_t n, uint8_t *to)
+{
+	if (w->cur.masked)
+		ws_mask(p, n, w->cur.mask, w->cur.len - w->left);
+	w->left -= n;
+	if (w->cur.opcode >= WS_CLOSE) {
+		memcpy(w->ctl + w->ctl_len, p, n); /* the decoder has a limit */
+		w->ctl_len = (uint8_t)(w->ctl_len + n);
+		if (!w->left)
+			control_done(w);
+		return 0;
+	}
+	if (to != p)
+		memmove(to, p, n);
+	return n;
+}
+
+/*
+ * Turn @n received bytes at @p into payload at @p. Payload bytes, or -EPROTO.
+ * What follows an end is dropped
+ */
+static ssize_t unframe(struct ws *w, uint8_t *p, size_t n)
+{
+	size_t at = 0, out = 0;
+
+	while (at < n && !w->eof) {
+		size_t some = n - at;
+
+		if (!w->left) {
+			ssize_t used = eat_head(w, p + at, some);
+
+			if (used < 0)
+				return used;
+			at += (size_t)used;
+			continue;
+		}
+		if (some > w->left)
+			some = (size_t)w->left;
+		out += eat_payload(w, p + at, some, p + out);
+		at += some;
+	}
+	return (ssize_t)out;
+}
+
+/* What came together with the handshake. Bytes, -EPROTO */
+static ssize_t read_kept(struct ws *w, const struct iovec *v)
+{
+	size_t n = v->iov_len < w->in->len ? v->iov_len : w->in->len;
+	bool early = w->early;
+
+	memcpy(v->iov_base, buf_head(w->in), n);
+	buf_drop(w->in, n);
+	if (!w->in->len) {
+		buf_free(w->in);
+		w->in = NULL;
+		w->early = false;
+	}
+	return early ? (ssize_t)n : unframe(w, v->iov_base, n);
+}
+
+static ssize_t read_past_end(struct ws *w)
+{
+	uint8_t junk[256];
+	ssize_t n;
+
+	do {
+		n = stream_read(w->s.below, junk, sizeof(junk));
+	} while (n > 0);
+	return n == -EAGAIN ? 0 : n;
+}
+
+static ssize_t ws_readv(struct stream *s, const struct iovec *iov, int cnt)
+{
+	struct ws *w = ws_of(s);
+	int rc = step(w);
+	ssize_t n;
+
+	if (rc < 0)
+		return rc;
+	while (cnt > 1 && !iov->iov_len) {
+		iov++;
+		cnt--;
+	}
+	do {
+		if (w->eof)
+			return read_past_end(w);
+		if (w->in) {
+			n = read_kept(w, iov);
+		} else {
+			n = stream_read(s->below, iov->iov_base, iov->iov_len);
+			if (n == 0)
+				return fail(w, -ECONNRESET); /* no Close */
+			if (n > 0)
+				n = unframe(w, iov->iov_base, (size_t)n);
+		}
+		if (n == -EPROTO)
+			log_info("s%x ws: malformed frame", w->id);
+		if (n < 0)
+			fail(w, (int)n);
+		if (w->pong_due && settle(w) < 0 && w->err)
+			return w->err;
+	} while (n == 0 && iov->iov_len);
+	return n;
+}
+
+/* --- writing --- */
+
+static size_t iov_bytes(const struct iovec *iov, int cnt)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < cnt; i++)
+		n += iov[i].iov_len;
+	return n;
+}
+
+static int dial_below(struct ws *w)
+{
+	int rc;
+
+	w->dial.job = w->s.job;
+	rc = transport_dial(w->t->below, &w->dial, &w->to, &w->s.below);
+	if (rc < 0)
+		return fail(w, rc);
+	w->state = WS_ASK;
+	timer_set(&w->worker->wheel, &w->timer, DIAL_MS + SHAKE_MS);
+	return 0;
+}
+
+/* First write with early data: dial, and what goes with the request */
+static int dial_late(struct ws *w, const struct iovec *iov, int cnt,
+		     size_t *used)
+{
+	size_t n = iov_bytes(iov, cnt), at = 0;
+	uint8_t early[EARLY_MAX];
+	int rc = dial_below(w);
+
+	*used = 0;
+	if (rc < 0)
+		return rc;
+	if (n > w->conf->http.ed)
+		return put_request(w, NULL, 0);
+	for (int i = 0; i < cnt; i++) {
+		memcpy(early + at, iov[i].iov_base, iov[i].iov_len);
+		at += iov[i].iov_len;
+	}
+	*used = n;
+	return put_request(w, early, n);
+}
+
+/* Client: one frame, masked in the worker's memory. Payload bytes taken */
+static ssize_t write_masked(struct ws *w, const struct iovec *iov, int cnt)
+{
+	struct layer_room *r = layer_room(w->worker);
+	size_t n = iov_bytes(iov, cnt), at = 0, total;
+	struct ws_head h;
+	ssize_t k, put;
+
+	if (!r)
+		return fail(w, -ENOMEM);
+	if (n > FRAME_MAX)
+		n = FRAME_MAX;
+	h = head_for(w, WS_BINARY, n);
+	k = ws_head_encode(&h, r->out, sizeof(r->out));
+	for (int i = 0; i < cnt && at < n; i++) {
+		size_t some = iov[i].iov_len < n - at ? iov[i].iov_len : n - at;
+
+		memcpy(r->out + k + at, iov[i].iov_base, some);
+		at += some;
+	}
+	ws_mask(r->out + k, n, h.mask, 0);
+	total = (size_t)k + n;
+	put = stream_write(w->s.below, r->out, total);
+	if (put == -EAGAIN)
+		return put; /* nothing went out: another frame next time */
+	if (put < 0)
+		return fail(w, (int)put);
+	if (keep(w, r->out + put, total - (size_t)put) < 0)
+		return w->err;
+	(void)flush(w);
+	return (ssize_t)n;
+}
+
+/* Server: the rest of a frame, or a new one, from the caller's memory */
+static ssize_t write_plain(struct ws *w, const struct iovec *iov, int cnt)
+{
+	struct iovec v[STREAM_IOV];
+	uint8_t head[WS_HEAD_MAX];
+	size_t n = iov_bytes(iov, cnt), k = 0, at = 0;
+	int used = 0;
+	ssize_t put;
+
+	if (n > FRAME_MAX)
+		n = FRAME_MAX;
+	if (!w->put_left) {
+		struct ws_head h = head_for(w, WS_BINARY, n);
+
+		k = (size_t)ws_head_encode(&h, head, sizeof(head));
+		v[used++] = (struct iovec){ head, k };
+	} else if (n > w->put_left) {
+		n = (size_t)w->put_left;
+	}
+	for (int i = 0; i < cnt && at < n && used < STREAM_IOV; i++) {
+		v[used] = iov[i];
+		if (v[used].iov_len > n - at)
+			v[used].iov_len = n - at;
+		at += v[used++].iov_len;
+	}
+	put = w->s.below->ops->writev(w->s.below, v, used);
+	if (put < 0)
+		return fail(w, (int)put);
+	if (!w->put_left)
+		w->put_left = n;
+	if ((size_t)put < k) {
+		if (keep(w, head + put, k - (size_t)put) < 0)
+			return w->err;
+		return -EAGAIN;
+	}
+	w->put_left -= (size_t)put - k;
+	return put == (ssize_t)k ? -EAGAIN : put - (ssize_t)k;
+}
+
+static ssize_t ws_writev(struct stream *s, const struct iovec *iov, int cnt)
+{
+	struct ws *w = ws_of(s);
+	size_t early = 0;
+	int rc;
+
+	if (w->state == WS_UNDIALED && !w->err && iov_bytes(iov, cnt)) {
+		rc = dial_late(w, iov, cnt, &early);
+		if (rc < 0)
+			return rc;
+		rc = step(w);
+		if (rc < 0 && rc != -EAGAIN)
+			return rc;
+		if (early)
+			return (ssize_t)early;
+	}
+	rc = step(w);
+	if (rc < 0)
+		return rc;
+	if (w->out)
+		return -EAGAIN;
+	if (w->closed || w->told)
+		return -EPIPE;
+	if (!iov_bytes(iov, cnt))
+		return 0;
+	return w->server ? write_plain(w, iov, cnt) : write_masked(w, iov, cnt);
+}
+
+/* --- the rest of the stream --- */
+
+static void ws_want(struct stream *s, unsigned int events)
+{
+	struct ws *w = ws_of(s);
+	unsigned int down = events;
+
+	if (!s->below)
+		return; /* a write is waited for */
+	if (w->state == WS_OPEN && !w->err)
+		(void)settle(w);
+	if (w->err || (events & ST_READ && w->in && w->state == WS_OPEN))
+		job_ready(s->job);
+	if (w->state != WS_OPEN)
+		down = ST_READ;
+	if (w->out)
+		down |= ST_WRITE;
+	s->below->ops->want(s->below, down);
+}
+
+static bool ws_up(const struct stream *s)
+{
+	const struct ws *w = (const struct ws *)(const void *)s;
+
+	return w->state == WS_OPEN && !w->err;
+}
+
+static int ws_finish(struct stream *s)
+{
+	struct ws *w = ws_of(s);
+	int rc = w->err;
+
+	if (w->state == WS_UNDIALED && !rc) { /* nothing to send at all */
+		rc = dial_below(w);
+		if (!rc)
+			rc = put_request(w, NULL, 0);
+	}
+	if (!rc)
+		rc = step(w);
+	if (rc < 0)
+		return rc;
+	if (w->put_left)
+		return fail(w, -EPROTO); /* a promise was not kept */
+	if (w->server || w->eof)
+		rc = put_close(w);
+	else if (!w->told)
+		rc = put_control(w, WS_PING, end_words, sizeof(end_words) - 1);
+	w->told = true;
+	return rc < 0 ? rc : flush(w);
+}
+
+static void ws_close(struct stream *s, int why)
+{
+	struct ws *w = ws_of(s);
+
+	timer_cancel(&w->timer);
+	if (why == 0 && ws_up(s) && !w->put_left) {
+		(void)put_close(w);
+		if (flush(w) < 0)
+			why = -ECANCELED;
+	}
+	stream_close(&s->below, why);
+	buf_free(w->in);
+	buf_free(w->out);
+	free(w);
+}
+
+static const struct stream_ops ws_ops = {
+	.name = "ws",
+	.readv = ws_readv,
+	.writev = ws_writev,
+	.want = ws_want,
+	.up = ws_up,
+	.finish = ws_finish,
+	.close = ws_close,
+};
+
+/* --- birth --- */
+
+static int ws_parse(struct transport *t, struct jobj *o, struct config *cfg)
+{
+	struct ws_conf *c = arena_alloc(&cfg->arena, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	t->settings = c;
+	c->heartbeat_ms =
+		1000u * (uint32_t)j_int(o, "heartbeatPeriod", 0, 0, 86400);
+	return http_conf_parse(&c->http, o, cfg);
+}
+
+static struct ws *ws_new(const struct transport *t, struct worker *worker)
+{
+	struct ws *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->s.ops = &ws_ops;
+	w->t = t;
+	w->conf = t->settings;
+	w->worker = worker;
+	timer_init(&w->timer, on_timer);
+	return w;
+}
+
+static int ws_dial(const struct transport *t, const struct dial *d,
+		   const struct addr *to, struct stream **out)
+{
+	struct ws *w = ws_new(t, d->worker);
+	int rc = 0;
+
+	if (!w)
+		return -ENOMEM;
+	w->dial = *d;
+	w->to = *to;
+	w->s.job = d->job;
+	w->id = d->s ? d->s->id : 0;
+	if (!w->conf->http.ed)
+		rc = put_request(w, NULL, 0);
+	if (!rc && !w->conf->http.ed)
+		rc = dial_below(w);
+	if (rc < 0) {
+		buf_free(w->out);
+		free(w);
+		return rc;
+	}
+	*out = &w->s;
+	return 0;
+}
+
+static int ws_accept_stream(const struct transport *t, struct worker *worker,
+			    struct stream *below, struct stream **out)
+{
+	struct ws *w = ws_new(t, worker);
+
+	if (!w)
+		return -ENOMEM;
+	w->server = true;
+	w->state = WS_ASK;
+	w->s.below = below;
+	w->s.job = below->job;
+	timer_set(&worker->wheel, &w->timer, SHAKE_MS);
+	*out = &w->s;
+	return 0;
+}
+
+const struct transport_ops transport_ws_ops = {
+	.name = "ws",
+	.alias = "websocket",
+	.key = "wsSettings",
+	.alpn = "http/1.1",
+	.parse = ws_parse,
+	.dial = ws_dial,
+	.accept = ws_accept_stream,
+};
