@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 
 net_up
-serve echo tcp-serve 5003 echo
+serve echo tcp-serve 5003 echo -t 300
 bg "$S" uecho "$NT" udp-serve -l 10.3.0.1 7777 echo
 wait_port "$S" udp 7777
 
@@ -14,7 +14,7 @@ wait_port "$S" udp 7777
 config() {
 	cat <<-END
 	{
-	  "log": { "loglevel": "info", "access": "$TMP/access.txt" },
+	  "log": { "loglevel": "warning", "access": "$TMP/access.txt" },
 	  "inbounds": [ { "tag": "lan", "protocol": "tun",
 	    "settings": { "name": "culvert0", "mtu": ${2:-1500} } } ],
 	  "routing": { "rules": [ { "network": "tcp,udp", "outboundTag": "$1" } ] },
@@ -122,6 +122,7 @@ load=$!
 for i in $(seq 20); do
 	config "$([ $((i % 2)) = 0 ] && echo one || echo two)" >"$TMP/config.json"
 	reload
+	sleep 0.1 # a call site logs 20 lines a second
 done
 kill -0 $load 2>/dev/null && echo "   the load ran all the time"
 wait $load
