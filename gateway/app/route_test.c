@@ -7,8 +7,7 @@
 #include "gateway/route/explain.h"
 
 /* "tcp:example.org:443", "udp:[::1]:53"; the name lives in @name. 0 or -1 */
-static int parse_target(const char *text, struct route_query *q,
-			char name[256])
+static int parse_target(const char *text, struct route_query *q, char name[256])
 {
 	const char *host = text + 4, *colon = strrchr(text, ':');
 	unsigned long port;
@@ -68,9 +67,11 @@ int route_test(const struct cli *cli, const struct config *cfg)
 		char name[256];
 
 		if (parse_target(*arg, &q, name) < 0 ||
-		    (cli->source && addr_parse_ip(&q.source, cli->source) < 0)) {
+		    (cli->source &&
+		     addr_parse_ip(&q.source, cli->source) < 0)) {
 			fprintf(stderr,
-				"culvert: \"%s\": want tcp:NAME:PORT or udp:ADDRESS:PORT\n",
+				"culvert: \"%s\": want tcp:NAME:PORT or "
+				"udp:ADDRESS:PORT\n",
 				*arg);
 			return EXIT_USAGE;
 		}

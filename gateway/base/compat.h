@@ -10,10 +10,10 @@
 
 /* The struct that embeds member @m at @p; @p must not be NULL */
 #define container_of(p, type, m) \
-	((type *)(void *)((char *)(p) - offsetof(type, m)))
+	((type *)(void *)((char *)(p)-offsetof(type, m)))
 
 #define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#define UNUSED __attribute__((unused))
+#define UNUSED            __attribute__((unused))
 
 /* Give freed memory back to the system, where the C library can */
 #ifdef __GLIBC__

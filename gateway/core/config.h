@@ -21,7 +21,13 @@ struct dns;
 struct fakedns;
 struct router;
 
-enum capture { CAPTURE_NONE, CAPTURE_TUN, CAPTURE_REDIRECT, CAPTURE_TPROXY, CAPTURE_MIXED };
+enum capture {
+	CAPTURE_NONE,
+	CAPTURE_TUN,
+	CAPTURE_REDIRECT,
+	CAPTURE_TPROXY,
+	CAPTURE_MIXED
+};
 
 /**
  * struct host_conf - The "culvert" root object: what is not in Xray's config
@@ -41,7 +47,7 @@ struct host_conf {
 	struct cidr *bypass;
 	unsigned int bypass_count;
 	uint32_t max_sessions;
-	const cJSON *node; /* rest of the object, for the capture room; parse time only */
+	const cJSON *node; /* for the capture room; parse time only */
 	void *capture_conf; /* the capture room's own */
 };
 
@@ -71,7 +77,8 @@ struct config {
 	bool stats_on, stat_in_up, stat_in_down, stat_out_up, stat_out_down;
 	struct log_conf log;
 	struct host_conf host;
-	const struct outbound *mux_server; /* of sessions to SES_MUX_NAME; NULL */
+	/* of sessions to SES_MUX_NAME; NULL */
+	const struct outbound *mux_server;
 	struct router *router;
 	struct dns *dns;
 	struct fakedns *fakedns; /* one reference; NULL: none */
@@ -88,8 +95,8 @@ static inline struct config *config_ref(struct config *c)
 
 static inline void config_unref(struct config *c)
 {
-	if (c && atomic_fetch_sub_explicit(&c->refs, 1,
-					   memory_order_acq_rel) == 1)
+	if (c &&
+	    atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) == 1)
 		c->free(c);
 }
 

@@ -83,8 +83,9 @@ void dns_rules_free(struct dns_rules *r); /* NULL is allowed */
  *
  * Return: s->rc
  */
-int dns_serve(struct worker *w, struct config *cfg, const struct dns_rules *rules,
-	      struct dns_serve *s, struct job *job, const uint8_t *q, size_t n);
+int dns_serve(struct worker *w, struct config *cfg,
+	      const struct dns_rules *rules, struct dns_serve *s,
+	      struct job *job, const uint8_t *q, size_t n);
 void dns_serve_cancel(struct dns_serve *s);
 
 /* Config side: parse, free. NULL node gives the defaults (localhost) */

@@ -21,7 +21,6 @@ const char *way_name(enum way way)
 	return (unsigned int)way < ARRAY_SIZE(names) ? names[way] : "?";
 }
 
-
 static struct moved half_lend(struct half *h)
 {
 	struct stream *src = *h->src, *dst = *h->dst;

@@ -101,8 +101,7 @@ static ssize_t splice_once(struct watch *wt, unsigned int dir, int in, int out,
 
 	if (!(wt->ready & dir))
 		return -EAGAIN;
-	r = splice(in, NULL, out, NULL, n,
-		   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	r = splice(in, NULL, out, NULL, n, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 	if (r >= 0)
 		return r;
 	if (errno == EINTR || errno == EAGAIN) {
@@ -142,8 +141,7 @@ struct moved half_splice(struct worker *w, struct half *h, struct watch *from,
 		/* The stream must see the end itself: it reads 0 ever after */
 		if (n == 0)
 			n = stream_read(*h->src, w->scratch, 1);
-		return n == -EAGAIN ? half_blocked(h, false) :
-				      moved(n, false);
+		return n == -EAGAIN ? half_blocked(h, false) : moved(n, false);
 	}
 	h->piped = (size_t)n;
 	return splice_out(w, h, to);

@@ -23,8 +23,8 @@ static void ses_link_halves(struct session *s)
 	s->half[DOWN].dst = &s->in;
 }
 
-struct session *ses_new(struct worker *w, const struct inbound *ib,
-			uint8_t net, struct stream *in)
+struct session *ses_new(struct worker *w, const struct inbound *ib, uint8_t net,
+			struct stream *in)
 {
 	struct session *s;
 
@@ -87,8 +87,8 @@ const char *ses_why_text(const struct session *s, char buf[96])
 		return "blocked";
 	if (s->why == -ETIMEDOUT && s->why_side == 2)
 		return "timeout";
-	snprintf(buf, 96, "%s: %s",
-		 sides[s->why_side < 3 ? s->why_side : 2], strerror(-s->why));
+	snprintf(buf, 96, "%s: %s", sides[s->why_side < 3 ? s->why_side : 2],
+		 strerror(-s->why));
 	return buf;
 }
 
@@ -100,7 +100,8 @@ static void ses_log_end(const struct session *s)
 
 	if (log_level_now < LOG_INFO)
 		return;
-	log_info("s%x end: %s %s -> %s [%s -> %s]%s%s up %llu (%s) down %llu (%s) first byte %u ms, %u ms: %s",
+	log_info("s%x end: %s %s -> %s [%s -> %s]%s%s up %llu (%s) down %llu "
+		 "(%s) first byte %u ms, %u ms: %s",
 		 s->id, s->net == NET_UDP ? "udp" : "tcp",
 		 addr_format(&s->source, from, sizeof(from)),
 		 addr_format(&s->target, to, sizeof(to)), s->inbound_tag,

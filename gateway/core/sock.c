@@ -26,8 +26,9 @@
 #define KEEPALIVE_S    45
 #define LISTEN_BACKLOG 4096 /* the kernel cuts it to net.core.somaxconn */
 #define NAME_RING      16
-#define UDP_RCVBUF     (1 << 20) /* bursts of a worker's other work; used as needed */
-#define UDP_RCVBUF_IN  (4 << 20) /* a listener: all clients share it */
+#define UDP_RCVBUF \
+	(1 << 20) /* bursts of a worker's other work; used as needed */
+#define UDP_RCVBUF_IN (4 << 20) /* a listener: all clients share it */
 
 /* What may be refused; one bit each, so that a refusal is logged once */
 enum option {

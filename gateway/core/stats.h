@@ -74,7 +74,7 @@ enum drop {
 #define X(id, text) DROP_##id,
 	DROP_REASONS(X)
 #undef X
-	DROP_COUNT
+		DROP_COUNT
 };
 const char *drop_name(enum drop d);
 

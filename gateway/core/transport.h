@@ -32,7 +32,8 @@ struct dial {
 struct transport {
 	const struct transport_ops *ops;
 	const struct transport *below;
-	const char *alpn; /* what the level above wants offered; NULL: default */
+	const char
+		*alpn; /* what the level above wants offered; NULL: default */
 	bool server; /* of a listener */
 	void *settings;
 };

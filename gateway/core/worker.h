@@ -57,11 +57,23 @@ struct flusher {
 /* A message from another thread: @fn runs in the worker's tick */
 struct message {
 	struct message *next;
-	void (*fn)(struct worker *w, struct message *m); /* frees @m if needed */
+	/* frees @m if needed */
+	void (*fn)(struct worker *w, struct message *m);
 };
 
 /* Per-worker state of the rooms; each room owns its slot */
-enum room_slot { ROOM_DNS, ROOM_MUX, ROOM_TPROXY, ROOM_H2, ROOM_TLS, ROOM_UDP, ROOM_DGRAM, ROOM_NETUDP, ROOM_LAYER, ROOM_SLOTS };
+enum room_slot {
+	ROOM_DNS,
+	ROOM_MUX,
+	ROOM_TPROXY,
+	ROOM_H2,
+	ROOM_TLS,
+	ROOM_UDP,
+	ROOM_DGRAM,
+	ROOM_NETUDP,
+	ROOM_LAYER,
+	ROOM_SLOTS
+};
 
 struct worker {
 	unsigned int index; /* 0 to WORKERS_MAX - 1 */

@@ -292,8 +292,8 @@ static const char *xfer_run(struct xfer *x, long long until)
 
 		if (t >= until)
 			return "TIMEOUT";
-		if (!x->left && !x->sent_eof && !x->echo && !o.open &&
-		    !o.rst && x->rx.n >= (unsigned long long)o.wait) {
+		if (!x->left && !x->sent_eof && !x->echo && !o.open && !o.rst &&
+		    x->rx.n >= (unsigned long long)o.wait) {
 			shutdown(x->fd, SHUT_WR);
 			x->sent_eof = true;
 		}
@@ -641,7 +641,8 @@ static int usage(void)
 	fputs("usage: nt tcp-serve [-l ADDR] PORT [echo|sink|source|rst|hold|"
 	      "greet] [-n BYTES] [-r RATE] [-d MS] [-t S]\n"
 	      "       nt tcp ADDR PORT [-n BYTES|-m TEXT|-f FILE] [-C CUT] "
-	      "[-d MS] [-r RATE] [-O] [-w BYTES] [-R] [-P] [-t S] [-b ADDR] [-p PORT]\n"
+	      "[-d MS] [-r RATE] [-O] [-w BYTES] [-R] [-P] [-t S] [-b ADDR] "
+	      "[-p PORT]\n"
 	      "       nt tcp-hold ADDR PORT -n COUNT [-d MS]\n"
 	      "       nt tcp-short ADDR PORT -n COUNT [-j PARALLEL] [-R]\n"
 	      "       nt udp-serve [-l ADDR] PORT [echo|cone|sink]\n"

@@ -8,8 +8,8 @@
 #include "tests/unit/diag_text.h"
 
 /* One reference, or NULL with complaints in @d (initialised by the caller) */
-__attribute__((noinline)) static struct config *conf_text(struct diag *d, const char *text,
-				       const struct config *old)
+__attribute__((noinline)) static struct config *
+conf_text(struct diag *d, const char *text, const struct config *old)
 {
 	struct config *cfg = NULL;
 	struct merged m;

@@ -89,8 +89,14 @@ static void seconds_are_checked(void **state)
 static void mistakes_are_usage_errors(void **state)
 {
 	static const char *const bad[] = {
-		"run -c", "run -nope", "run -nope x", "run stray", "run -",
-		"run --", "-confdir /no/such/folder", "run -test=1",
+		"run -c",
+		"run -nope",
+		"run -nope x",
+		"run stray",
+		"run -",
+		"run --",
+		"-confdir /no/such/folder",
+		"run -test=1",
 	};
 	char many[4096] = "run";
 	struct cli c;
@@ -134,9 +140,10 @@ static void a_folder_gives_its_files_by_name(void **state)
 
 static void the_help_names_each_command(void **state)
 {
-	static const char *const words[] = { "run", "up", "down", "confirm",
-					     "rules", "check", "-test",
-					     "-confdir", "--revert-after" };
+	static const char *const words[] = {
+		"run",   "up",    "down",     "confirm",       "rules",
+		"check", "-test", "-confdir", "--revert-after"
+	};
 	char *text = NULL;
 	size_t n = 0;
 	FILE *f = open_memstream(&text, &n);

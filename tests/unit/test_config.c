@@ -93,8 +93,8 @@ static void policy_errors_say_what_is_allowed(void **state)
 		{ "{\"policy\":{\"levels\":{\"0\":{\"uplinkOnly\":\"1\"}}}," OUT
 		  "}",
 		  "uplinkOnly" },
-		{ "{\"policy\":{\"levels\":{\"0\":{\"downlinkOnly\":86401}}}," OUT
-		  "}",
+		{ "{\"policy\":{\"levels\":{\"0\":{\"downlinkOnly\":86401}}}"
+		  "," OUT "}",
 		  "86400" },
 		{ "{\"policy\":{\"system\":{\"statsInboundUplink\":1}}," OUT
 		  "}",
@@ -290,8 +290,8 @@ static void all_errors_come_in_one_pass(void **state)
 
 	(void)state;
 	for (int i = 0; i < 30; i++)
-		strcat(text, i ? ",{\"protocol\":\"no\"}" :
-				 "{\"protocol\":\"no\"}");
+		strcat(text,
+		       i ? ",{\"protocol\":\"no\"}" : "{\"protocol\":\"no\"}");
 	strcat(text, "]}");
 	diag_init(&d);
 	assert_null(conf_text(&d, text, NULL));
@@ -314,7 +314,8 @@ static void values_arrive(void **state)
 		"\"statsOutboundDownlink\":true}},\"culvert\":{\"workers\":3,"
 		"\"mark\":256,\"table\":99,\"capture\":\"none\",\"fail\":"
 		"\"closed\",\"bypass\":[\"1.2.3.0/24\"],\"maxSessions\":77},"
-		"\"inbounds\":[{\"tag\":\"t\",\"protocol\":\"tun\",\"settings\":"
+		"\"inbounds\":[{\"tag\":\"t\",\"protocol\":\"tun\","
+		"\"settings\":"
 		"{\"userLevel\":7},\"sniffing\":{\"enabled\":true,"
 		"\"destOverride\":[\"http\",\"fakedns\"],\"metadataOnly\":true,"
 		"\"domainsExcluded\":[\"full:a.b\"]}}]," OUT "}";
@@ -397,7 +398,8 @@ static void the_built_in_configuration_is_sound(void **state)
 
 static const char torture[] =
 	"{\"log\":{\"access\":\"/a\"},\"stats\":{},\"policy\":{\"system\":"
-	"{\"statsOutboundUplink\":true}},\"dns\":{\"hosts\":{\"a\":\"1.2.3.4\"},"
+	"{\"statsOutboundUplink\":true}},\"dns\":{\"hosts\":{\"a\":\"1.2.3.4\"}"
+	","
 	"\"servers\":[\"fakedns\",\"1.1.1.1\"]},\"routing\":{\"rules\":["
 	"{\"domain\":[\"full:a\",\"b\",\"regexp:^c\"],\"ip\":[\"10.0.0.0/8\"],"
 	"\"outboundTag\":\"d\",\"ruleTag\":\"r\"}]},\"culvert\":{\"bypass\":"

@@ -427,8 +427,8 @@ static void fake_addresses_become_names_or_nothing(void **state)
 	assert_non_null(doc);
 	r.l.cfg.fakedns = fakedns_parse(&r.d, doc->root, 0, NULL);
 	assert_non_null(r.l.cfg.fakedns);
-	assert_int_equal(fakedns_addr(r.l.cfg.fakedns, "name.test", ADDR_V4, &a),
-			 0);
+	assert_int_equal(
+		fakedns_addr(r.l.cfg.fakedns, "name.test", ADDR_V4, &a), 0);
 	born(addr_format_host(&a, ip, sizeof(ip)));
 	turns(2);
 	assert_string_equal(r.target, "name.test:443");
@@ -666,7 +666,8 @@ static void reasons_have_words(void **state)
 	s.why_side = 2;
 	assert_string_equal(ses_why_text(&s, b), "timeout");
 	s.why_side = 1;
-	assert_string_equal(ses_why_text(&s, b), "server: Connection timed out");
+	assert_string_equal(ses_why_text(&s, b),
+			    "server: Connection timed out");
 	s.why = -ECONNRESET;
 	s.why_side = 0;
 	assert_string_equal(ses_why_text(&s, b),

@@ -79,7 +79,8 @@ static void a_tail_file_appends(void **state)
 {
 	(void)state;
 	add("a.json", "{\"outbounds\":[" OB("a", "1") "]}");
-	add("05_TAIL.json", "{\"outbounds\":[" OB("b", "2") "," OB("c", "3") "]}");
+	add("05_TAIL.json",
+	    "{\"outbounds\":[" OB("b", "2") "," OB("c", "3") "]}");
 	add("x.json", "{\"outbounds\":[" OB("d", "4") "]}");
 	assert_string_equal(merged_out(), "d:4 a:1 b:2 c:3");
 }
@@ -128,8 +129,8 @@ static void objects_are_replaced_whole(void **state)
 	add("b.json", "{\"log\":{\"loglevel\":\"error\"},\"dns\":null}");
 	assert_int_equal(merge_docs(&d, d.docs, &m), 0);
 	assert_null(cJSON_GetObjectItem(m.log, "access"));
-	assert_string_equal(
-		cJSON_GetObjectItem(m.dns, "tag")->valuestring, "one");
+	assert_string_equal(cJSON_GetObjectItem(m.dns, "tag")->valuestring,
+			    "one");
 	assert_non_null(m.stats);
 	text = merge_print(&m);
 	assert_non_null(strstr(text, "\"error\""));
