@@ -33,7 +33,8 @@ static void parse_override(struct jobj *o, struct sniffing *sn)
 			sn->override |= (uint8_t)override_words[i].value;
 		else
 			diag_error(o->d, l.node, NULL,
-				   "must be http, tls, quic, fakedns or fakedns+others, got \"%s\"",
+				   "must be http, tls, quic, fakedns or "
+				   "fakedns+others, got \"%s\"",
 				   l.text);
 	}
 }
@@ -88,13 +89,14 @@ static void parse_listen(struct jobj *o, struct inbound *ib, struct config *cfg)
 		ib->listen = addr_name(path, strlen(text), 0);
 	} else if (addr_parse_ip(&ib->listen, text) < 0) {
 		diag_error(o->d, j_get(o, "listen"), NULL,
-			   "must be an IP address, localhost, a path or @name, got \"%s\"",
+			   "must be an IP address, localhost, a path or @name, "
+			   "got \"%s\"",
 			   text);
 	}
 }
 
 static struct counter *bound_stat(struct config *cfg, bool on, const char *kind,
-			       const char *tag, const char *way)
+				  const char *tag, const char *way)
 {
 	char name[256];
 
@@ -160,8 +162,8 @@ static void parse_inbound(struct diag *d, const cJSON *node, struct config *cfg)
 	if (!ib->tag)
 		return;
 	if (tag_taken(cfg, ib->tag))
-		diag_error(d, node, "tag", "\"%s\" is the tag of another inbound",
-			   ib->tag);
+		diag_error(d, node, "tag",
+			   "\"%s\" is the tag of another inbound", ib->tag);
 	ib->ops = inbound_kind(&o);
 	if (!ib->ops)
 		return;
@@ -172,8 +174,8 @@ static void parse_inbound(struct diag *d, const cJSON *node, struct config *cfg)
 	j_not_yet(&o, "allocate", "removed from Xray");
 	cfg->inbounds[cfg->inbound_count++] = ib;
 	parse_settings(&o, ib, cfg);
-	ib->stat_up = bound_stat(cfg, cfg->stat_in_up, "inbound", ib->tag,
-				 "uplink");
+	ib->stat_up =
+		bound_stat(cfg, cfg->stat_in_up, "inbound", ib->tag, "uplink");
 	ib->stat_down = bound_stat(cfg, cfg->stat_in_down, "inbound", ib->tag,
 				   "downlink");
 	j_close(&o);
@@ -181,8 +183,8 @@ static void parse_inbound(struct diag *d, const cJSON *node, struct config *cfg)
 
 void parse_inbounds(struct diag *d, const struct merged *m, struct config *cfg)
 {
-	cfg->inbounds = arena_alloc(&cfg->arena, (m->inbound_count + 1) *
-							 sizeof(*cfg->inbounds));
+	cfg->inbounds = arena_alloc(
+		&cfg->arena, (m->inbound_count + 1) * sizeof(*cfg->inbounds));
 	for (unsigned int i = 0; cfg->inbounds && i < m->inbound_count; i++)
 		parse_inbound(d, m->inbounds[i], cfg);
 }
