@@ -277,7 +277,7 @@ demo:
 	@scripts/demo
 
 bench:
-	@scripts/setup all
+	@scripts/setup bench
 	@$(MK) all
 	@tests/bench/run $T
 

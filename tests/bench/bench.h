@@ -3,10 +3,11 @@
  *
  * The first byte of a connection to `target` says what it is for:
  *
- *   U  what follows is thrown away; at the end its length comes back (8 bytes)
+ *   U  what follows is thrown away
  *   D  endless bytes come until the client closes
  *   E  echo, this byte included
  *   C  the count of datagrams received so far comes back (8 bytes)
+ *   B  the count of bytes thrown away so far comes back (8 bytes)
  *
  * A datagram that begins with E is echoed, any other counted.
  */

@@ -75,7 +75,7 @@ path_tproxy() {
 		table inet bench {
 			chain pre {
 				type filter hook prerouting priority mangle;
-				iifname "g0" meta l4proto tcp meta mark set 78 tproxy ip to :$1 accept
+				iifname "g0" meta l4proto { tcp, udp } meta mark set 78 tproxy ip to :$1 accept
 			}
 		}
 	END

@@ -75,14 +75,32 @@ static int open_tcp(unsigned int i, int flags)
 
 /* --- bulk -------------------------------------------------------------------- */
 
-/* Everything sent has arrived when the target says how much it was */
-static uint64_t bulk_confirmed(const struct flow *f)
+/* A count of the target: of datagrams (C), of bytes thrown away (B) */
+static uint64_t ask_count(const char *kind)
 {
 	uint64_t n = 0;
+	int fd = open_tcp(0, 0);
 
-	shutdown(f->fd, SHUT_WR);
-	fcntl(f->fd, F_SETFL, 0);
-	return read(f->fd, &n, sizeof(n)) == (ssize_t)sizeof(n) ? n : 0;
+	if (fd < 0 || write(fd, kind, 1) != 1 ||
+	    read(fd, &n, sizeof(n)) != (ssize_t)sizeof(n))
+		die("count");
+	close(fd);
+	return n;
+}
+
+/* Wait until @sent bytes have come since @before, or no more come */
+static uint64_t bulk_arrived(uint64_t before, uint64_t sent)
+{
+	uint64_t got = 0, last;
+	int still = 0;
+
+	while (got < sent && still < 100) {
+		last = got;
+		got = ask_count("B") - before;
+		still = got == last ? still + 1 : 0;
+		usleep(2000);
+	}
+	return got;
 }
 
 static uint64_t bulk_turn(struct flow *f, int up)
@@ -99,7 +117,7 @@ static int bulk(char **v)
 {
 	int up = !strcmp(v[0], "up"), count = atoi(v[1]), ep = epoll_create1(0);
 	struct flow *f = calloc((size_t)count, sizeof(*f));
-	uint64_t start, bytes = 0, end;
+	uint64_t before = ask_count("B"), start, bytes = 0, end;
 	const char *kind = up ? "U" : "D";
 
 	if (!f)
@@ -121,11 +139,8 @@ static int bulk(char **v)
 		for (int i = 0; i < n; i++)
 			bytes += bulk_turn(ev[i].data.ptr, up);
 	}
-	if (up) {
-		bytes = 0;
-		for (int i = 0; i < count; i++)
-			bytes += bulk_confirmed(&f[i]);
-	}
+	if (up) /* the bytes that say what for are counted, too */
+		bytes = bulk_arrived(before, bytes + (uint64_t)count);
 	end = now_us() - start;
 	printf("bytes=%llu gbps=%.2f\n", (unsigned long long)bytes,
 	       (double)bytes * 8e-3 / (double)end);
@@ -333,24 +348,11 @@ static int idle(char **v)
 
 /* --- udp ----------------------------------------------------------------------- */
 
-/* How many datagrams the target has counted */
-static uint64_t udp_count(void)
-{
-	uint64_t n = 0;
-	int fd = open_tcp(0, 0);
-
-	if (fd < 0 || write(fd, "C", 1) != 1 ||
-	    read(fd, &n, sizeof(n)) != (ssize_t)sizeof(n))
-		die("count");
-	close(fd);
-	return n;
-}
-
 static int udp(char **v)
 {
 	double secs = atof(v[0]), rate = atof(v[2]), took;
 	size_t size = (size_t)atoi(v[1]);
-	uint64_t before = udp_count(), start, now, sent = 0, got;
+	uint64_t before = ask_count("C"), start, now, sent = 0, got;
 	int fd[4];
 
 	for (int i = 0; i < 4; i++) {
@@ -374,7 +376,7 @@ static int udp(char **v)
 	}
 	took = (double)(now_us() - start) / 1e6;
 	usleep(300000);
-	got = udp_count() - before;
+	got = ask_count("C") - before;
 	printf("sent=%llu got=%llu pps=%.0f loss_pct=%.2f\n",
 	       (unsigned long long)sent, (unsigned long long)got,
 	       (double)got / took,

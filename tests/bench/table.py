@@ -40,7 +40,7 @@ def table(title, base, columns):
         c[:-1] + f" : {base}" if c.endswith("/") else c.split(":")[0]
         for c in columns) + " |")
     print("|---|" + "---|" * len(columns))
-    for row in values:
+    for row in sorted(values, key=lambda name: name != base):
         cells = []
         for column in columns:
             if column.endswith("/"):

@@ -9,14 +9,13 @@
 
 #include "tests/bench/bench.h"
 
-/** struct conn - @kind: the first byte, 0 before it came; @got: bytes since */
+/** struct conn - @kind: the first byte, 0 before it came */
 struct conn {
-	uint64_t got;
 	int fd;
 	char kind;
 };
 
-static uint64_t datagrams;
+static uint64_t datagrams, thrown_away;
 static uint8_t buffer[BULK_BYTES];
 static struct conn tcp_listener, udp_socket;
 
@@ -28,8 +27,6 @@ static void answer(const struct conn *c, uint64_t number)
 
 static void conn_end(struct conn *c)
 {
-	if (c->kind == 'U')
-		answer(c, c->got);
 	close(c->fd);
 	free(c);
 }
@@ -55,6 +52,8 @@ static int conn_first(int ep, struct conn *c, char kind)
 		watch_fd(ep, c->fd, EPOLLOUT, c, EPOLL_CTL_MOD);
 	else if (kind == 'C')
 		answer(c, datagrams);
+	else if (kind == 'B')
+		answer(c, thrown_away);
 	return kind == 'U' || kind == 'E';
 }
 
@@ -70,7 +69,8 @@ static void conn_input(int ep, struct conn *c)
 	}
 	if (!c->kind && !conn_first(ep, c, (char)buffer[0]))
 		return;
-	c->got += (uint64_t)n;
+	if (c->kind == 'U')
+		thrown_away += (uint64_t)n;
 	/* what clients echo is small: a full socket is their mistake */
 	if (c->kind == 'E' && send(c->fd, buffer, (size_t)n, MSG_NOSIGNAL) != n)
 		conn_end(c);
