@@ -195,7 +195,7 @@ static int open_fd(const struct sockopt *so, int family, int type)
 			option_refused(OPT_MPTCP, "MPTCP (TCP is used)");
 	}
 	if (fd < 0)
-		fd = socket(family, flags, 0);
+		fd = socket(family, flags, type == SOCK_RAW ? IPPROTO_RAW : 0);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -212,14 +212,15 @@ static int open_with(const struct sockopt *so, int family, int type,
 		close(fd);
 		return rc;
 	}
-	if (family == AF_INET6 && (listener || type == SOCK_DGRAM))
+	if (family == AF_INET6 && type != SOCK_RAW &&
+	    (listener || type == SOCK_DGRAM))
 		option_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, so->v6only, OPT_DUAL,
 			   "IPV6_V6ONLY");
 	if (so->tproxy == 1)
 		set_transparent(fd, family);
 	if (type == SOCK_STREAM)
 		set_tcp(fd, so, listener);
-	else
+	if (type == SOCK_DGRAM)
 		set_udp(fd, listener);
 	return fd;
 }

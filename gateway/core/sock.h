@@ -77,7 +77,8 @@ struct sockopt {
 int sock_open(const struct sockopt *so, int family, int type);
 /*
  * The same for a socket that speaks with clients (a relay of datagrams, a
- * reply source): the default outbound interface does not bind it
+ * reply source): the default outbound interface does not bind it. SOCK_RAW:
+ * sends whole IP packets, receives nothing; needs CAP_NET_RAW
  */
 int sock_open_local(const struct sockopt *so, int family, int type);
 /* Bind an outbound socket to a source address (sendThrough). 0 or -errno */

@@ -16,8 +16,9 @@
 #include <unistd.h>
 
 #include "gateway/base/rand.h"
+#include "gateway/core/listen.h"
 
-/* One socket; @fd is owned */
+/* One socket; @fd is owned; -EADDRINUSE: @source is somebody's on this host */
 struct reply {
 	struct hnode by_source;
 	struct list lru;
@@ -38,7 +39,8 @@ static void reply_close(struct replies *r, struct reply *e)
 {
 	htab_del(&r->by_source, &e->by_source);
 	list_del(&e->lru);
-	close(e->fd);
+	if (e->fd >= 0)
+		close(e->fd);
 	free(e);
 	r->count--;
 }
@@ -98,7 +100,8 @@ static int reply_make(struct replies *r, const struct addr *source,
 
 	if (r->count >= r->max)
 		reply_close(r, list_first(&r->lru, struct reply, lru));
-	fd = reply_open(source, so);
+	/* a socket there would take away what is sent to that program */
+	fd = listen_is_local(source) ? -EADDRINUSE : reply_open(source, so);
 	if ((fd == -EMFILE || fd == -ENFILE) && r->count) {
 		reply_close(r, list_first(&r->lru, struct reply, lru));
 		fd = reply_open(source, so);
@@ -120,11 +123,12 @@ int replies_get(struct replies *r, const struct addr *source,
 		return e->fd;
 	}
 	fd = reply_make(r, source, so);
-	if (fd < 0)
+	if (fd < 0 && fd != -EADDRINUSE)
 		return fd;
 	e = calloc(1, sizeof(*e));
 	if (!e) {
-		close(fd);
+		if (fd >= 0)
+			close(fd);
 		return -ENOMEM;
 	}
 	e->source = *source;

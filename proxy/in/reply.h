@@ -27,7 +27,8 @@ int replies_init(struct replies *r);
 void replies_fini(struct replies *r);
 /*
  * A socket bound to @source, an IP and a port of somebody else, for one use
- * now. @so: mark and interface. Descriptor (the cache's) or -errno
+ * now. @so: mark and interface. Descriptor (the cache's), -EADDRINUSE (an
+ * address of this host: its programs' own; remembered), or -errno
  */
 int replies_get(struct replies *r, const struct addr *source,
 		const struct sockopt *so, uint32_t now_ms);

@@ -32,6 +32,7 @@
 #include "gateway/core/stream.h"
 #include "gateway/core/udp.h"
 #include "proxy/in/reply.h"
+#include "proxy/in/udp_raw.h"
 #include "proxy/in/udp_send.h"
 
 #define MSGS       32 /* a recvmmsg */
@@ -70,6 +71,8 @@ struct udp_sock {
  * @ends:	struct udp_end by client; @all: the same in a list
  * @bytes:	In all queues
  * @sweep:	Closes idle reply sockets
+ * @raw:	For v4 and v6, when an answer leaves from this host's own address;
+ *		-1: not opened yet
  */
 struct udp_in {
 	struct listener *l;
@@ -82,6 +85,7 @@ struct udp_in {
 	size_t bytes, gso_max;
 	struct replies replies;
 	struct timer sweep;
+	int raw[2];
 };
 
 /**
@@ -151,12 +155,39 @@ static int end_source(struct udp_end *e, const struct addr *peer)
 	if (peer->kind != e->client.kind || !peer->port)
 		return -EAFNOSUPPORT;
 	fd = replies_get(&u->replies, peer, &u->l->ib->sockopt, w->now_ms);
-	if (fd < 0)
+	if (fd < 0 && fd != -EADDRINUSE)
 		log_debug("inbound [%s]: reply from %s: %s", u->l->ib->tag,
 			  addr_format(peer, text, sizeof(text)), strerror(-fd));
 	else if (!timer_armed(&u->sweep))
 		timer_set(&w->wheel, &u->sweep, SWEEP_MS);
 	return fd;
+}
+
+/* From an address of this host, without a socket that is bound there */
+static int end_send_raw(struct udp_end *e, const struct pkt *v, int n)
+{
+	struct udp_in *u = e->u;
+	bool v6 = v->peer.kind == ADDR_V6;
+	int *fd = &u->raw[v6], sent = 0, err = 0;
+
+	if (*fd < 0)
+		*fd = sock_open_local(&u->l->ib->sockopt,
+				      v6 ? AF_INET6 : AF_INET, SOCK_RAW);
+	if (*fd < 0)
+		err = *fd;
+	for (int i = 0; i < n && *fd >= 0; i++) {
+		int one = udp_raw_send(*fd, &v->peer, &e->client, v[i].data,
+				       v[i].len);
+
+		if (one == 0)
+			sent++;
+		else
+			err = one;
+	}
+	if (err)
+		log_debug("inbound [%s]: answer from this host: %s",
+			  u->l->ib->tag, strerror(-err));
+	return sent;
 }
 
 /* The packets of @v have one peer. How many were sent */
@@ -169,6 +200,8 @@ static int end_send_run(struct udp_end *e, const struct pkt *v, int n)
 
 	if (u->exact) {
 		o.fd = end_source(e, &v->peer);
+		if (o.fd == -EADDRINUSE)
+			return end_send_raw(e, v, n);
 		if (o.fd < 0)
 			return 0;
 	} else {
@@ -435,6 +468,7 @@ static struct udp_in *udp_in_new(struct listener *l, udp_in_target target,
 	u->l = l;
 	u->target = target;
 	u->exact = exact;
+	u->raw[0] = u->raw[1] = -1;
 	u->gso_max = UDP_SEND_GSO_MAX;
 	list_init(&u->all);
 	timer_init(&u->sweep, sweep_run);
@@ -489,6 +523,9 @@ void udp_in_stop(struct udp_in *u)
 		close(fd);
 		free(s);
 	}
+	for (int i = 0; i < 2; i++)
+		if (u->raw[i] >= 0)
+			close(u->raw[i]);
 	timer_cancel(&u->sweep);
 	replies_fini(&u->replies);
 	htab_free(&u->ends);

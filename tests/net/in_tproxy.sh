@@ -72,6 +72,22 @@ le "descriptors after $N sources" "$(fds culvert)" $((before + 2 * 256 + 8))
 out=$(on "$C" python3 "$PY" sprayed fd03::1 5107 2000)
 contains "exact sources v6" "$out" "wrong=0"
 
+# a DNS server of the gateway whose clients are taken from it: its answers come
+# from its address, and its own clients on the gateway do not suffer
+bg "$G" local "$NT" udp-serve 5353 echo
+wait_port "$G" udp 5353
+on "$G" nft insert rule inet t pre iifname g0 udp dport 5353 \
+	meta mark set 1 tproxy to :12345 accept
+for a in 10.1.0.1 fd01::1; do
+	out=$(on "$C" "$NT" udp $a 5353 -n 0,1,1200,1400)
+	contains "own address $a" "$out" "ok=4 bad=0"
+	eq "own address $a: source" "$(grep -c "from=$a,5353" <<<"$out")" 4
+	out=$(on "$G" "$NT" udp $a 5353 -n 1,2,3)
+	contains "own clients $a" "$out" "ok=3 bad=0"
+	contains "taken $a" "$(cat "$TMP/culvert.log")" "udp:$(
+		[ $a = fd01::1 ] && echo "[$a]" || echo $a):5353 [tp"
+done
+
 # the listener itself
 out=$(on "$C" "$NT" tcp 10.1.0.1 12345 -n 10 -t 5)
 contains "loop" "$out" "end=ECONNRESET"

@@ -11,21 +11,29 @@ static const struct sockopt so = SOCKOPT_DEFAULT;
 
 static struct addr source(unsigned int i)
 {
-	struct addr a = addr_of("127.0.0.1", (uint16_t)(20000 + i % 20000));
+	struct addr a = addr_of("203.0.113.1", (uint16_t)(20000 + i % 20000));
 
 	a.ip[3] = (uint8_t)(1 + i / 20000);
 	return a;
 }
 
+/* Addresses that are nobody's here take CAP_NET_ADMIN */
+static void need_root(void)
+{
+	if (geteuid() != 0)
+		skip();
+}
+
 static void an_answer_comes_from_its_source(void **state)
 {
-	struct addr a = addr_of("127.1.2.3", 5353), got;
+	struct addr a = addr_of("192.0.2.3", 5353), got;
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
 	struct replies r;
 	int before = fd_count(), fd;
 
 	(void)state;
+	need_root();
 	assert_int_equal(replies_init(&r), 0);
 	fd = replies_get(&r, &a, &so, 0);
 	assert_true(fd >= 0);
@@ -38,22 +46,36 @@ static void an_answer_comes_from_its_source(void **state)
 	assert_int_equal(fd_count(), before);
 }
 
-/* Nobody's address: what TProxy is about. Needs CAP_NET_ADMIN */
-static void foreign_addresses_can_be_answered_from(void **state)
+static void both_families_can_be_answered_from(void **state)
 {
 	struct addr a = addr_of("192.0.2.9", 53),
 		    b = addr_of("2001:db8::9", 53);
 	struct replies r;
 
 	(void)state;
+	need_root();
 	assert_int_equal(replies_init(&r), 0);
-	if (geteuid() == 0) {
-		assert_true(replies_get(&r, &a, &so, 0) >= 0);
-		assert_true(replies_get(&r, &b, &so, 0) >= 0);
-		assert_int_equal(r.count, 2);
-	} else {
-		assert_int_equal(replies_get(&r, &a, &so, 0), -EADDRNOTAVAIL);
-	}
+	assert_true(replies_get(&r, &a, &so, 0) >= 0);
+	assert_true(replies_get(&r, &b, &so, 0) >= 0);
+	assert_int_equal(r.count, 2);
+	replies_fini(&r);
+}
+
+/* A socket at a program's address would take its datagrams away */
+static void this_hosts_addresses_get_no_socket(void **state)
+{
+	struct addr a = addr_of("127.0.0.1", 53), b = addr_of("::1", 53);
+	struct replies r;
+	int before = fd_count();
+
+	(void)state;
+	assert_int_equal(replies_init(&r), 0);
+	assert_int_equal(replies_get(&r, &a, &so, 0), -EADDRINUSE);
+	assert_int_equal(replies_get(&r, &a, &so, 0), -EADDRINUSE);
+	assert_int_equal(replies_get(&r, &b, &so, 0), -EADDRINUSE);
+	assert_int_equal(r.count, 2); /* remembered */
+	assert_int_equal(fd_count(), before);
+	assert_false(replies_sweep(&r, REPLY_IDLE_MS));
 	replies_fini(&r);
 }
 
@@ -61,15 +83,18 @@ static void many_sources_keep_descriptors_flat(void **state)
 {
 	struct addr a = source(0);
 	struct replies r;
-	int before = fd_count(), first, most = 0;
+	int before = fd_count(), first, most = 0, refused = 0;
 
 	(void)state;
+	need_root();
 	assert_int_equal(replies_init(&r), 0);
 	first = replies_get(&r, &a, &so, 0);
 	for (unsigned int i = 1; i < 100000; i++) {
 		struct addr b = source(i);
 
-		assert_true(replies_get(&r, &b, &so, i) >= 0);
+		/* a program of this host may hold that port everywhere */
+		if (replies_get(&r, &b, &so, i) < 0)
+			refused++;
 		if (i % 100 == 0) /* used all the time: never the oldest */
 			assert_int_equal(replies_get(&r, &a, &so, i), first);
 		if (i % 10000 == 0 && fd_count() > most)
@@ -77,6 +102,7 @@ static void many_sources_keep_descriptors_flat(void **state)
 	}
 	assert_int_equal(r.count, REPLY_MAX);
 	assert_true(most <= before + REPLY_MAX);
+	assert_true(refused < 1000);
 	replies_fini(&r);
 	assert_int_equal(fd_count(), before);
 }
@@ -89,6 +115,7 @@ static void without_descriptors_the_oldest_is_given_up(void **state)
 	int fd;
 
 	(void)state;
+	need_root();
 	assert_int_equal(replies_init(&r), 0);
 	assert_true(replies_get(&r, &a, &so, 0) >= 0);
 	fd = replies_get(&r, &b, &so, 0);
@@ -115,6 +142,7 @@ static void idle_ones_are_closed(void **state)
 	struct replies r;
 
 	(void)state;
+	need_root();
 	assert_int_equal(replies_init(&r), 0);
 	assert_true(replies_get(&r, &a, &so, t) >= 0);
 	assert_true(replies_get(&r, &b, &so, t + 5000) >= 0);
@@ -131,7 +159,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_answer_comes_from_its_source),
-		cmocka_unit_test(foreign_addresses_can_be_answered_from),
+		cmocka_unit_test(both_families_can_be_answered_from),
+		cmocka_unit_test(this_hosts_addresses_get_no_socket),
 		cmocka_unit_test(many_sources_keep_descriptors_flat),
 		cmocka_unit_test(without_descriptors_the_oldest_is_given_up),
 		cmocka_unit_test(idle_ones_are_closed),
