@@ -48,7 +48,8 @@ endif
 OBJCOPY	?= objcopy
 
 PKGS	:= libcjson libnl-3.0 libnl-route-3.0 libcrypto libpcre2-8 \
-	   $(if $(wildcard proxy/transport/tls*.c),libssl)
+	   $(if $(wildcard proxy/transport/tls*.c),libssl) \
+	   $(if $(wildcard proxy/transport/h2*.c),libnghttp2)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 

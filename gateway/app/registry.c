@@ -21,6 +21,7 @@ static const struct transport_ops *const networks[] = {
 	&transport_raw_ops,
 	&transport_ws_ops,
 	&transport_httpupgrade_ops,
+	&transport_grpc_ops,
 };
 
 static const struct transport_ops *const securities[] = {
@@ -38,7 +39,6 @@ static const struct {
 	{ "vmess", "not yet" },
 	{ "wireguard", "not yet" },
 	{ "hysteria", "not yet" },
-	{ "grpc", "not yet" },
 	{ "xhttp", "not yet" },
 	{ "splithttp", "not yet" },
 	{ "kcp", "not yet" },

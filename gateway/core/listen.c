@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "gateway/base/log.h"
+#include "gateway/core/config.h"
 #include "gateway/core/fd_stream.h"
 #include "gateway/core/session.h"
 #include "gateway/core/transport.h"
@@ -47,6 +48,45 @@ static void set_ends(struct session *s, int fd,
 	s->target = s->local;
 }
 
+/* A stream of a carrier; its configuration may be an older one */
+static int born(const struct birth *b, struct worker *w, struct stream *in)
+{
+	struct session *s = ses_new(w, b->ib, NET_TCP, in);
+	struct acceptor at = { .at = b->local };
+	int err;
+
+	if (!s)
+		return -ENOBUFS;
+	config_ref(b->cfg);
+	config_unref(s->cfg);
+	s->cfg = b->cfg;
+	s->source = b->source;
+	s->local = s->orig = s->target = b->local;
+	err = b->target ? b->target(&at, -1, s) : 0;
+	if (err < 0)
+		ses_kill(s, err, 2);
+	else
+		ses_start(s);
+	return 0;
+}
+
+/* The connection is no session but carries some */
+static void serve(struct acceptor *a, int fd, struct stream *in,
+		  const struct sockaddr_storage *peer)
+{
+	struct worker *w = a->job.worker;
+	struct session ends = { 0 };
+	struct birth b = { .ib = a->owner->l.ib,
+			   .cfg = w->cfg,
+			   .target = a->owner->target,
+			   .born = born };
+
+	set_ends(&ends, fd, peer);
+	b.source = ends.source;
+	b.local = ends.local;
+	(void)transport_serve(b.ib->transport, w, in, &b);
+}
+
 static void take(struct acceptor *a, int fd,
 		 const struct sockaddr_storage *peer)
 {
@@ -59,6 +99,10 @@ static void take(struct acceptor *a, int fd,
 	if (!in) {
 		worker_drop(w, DROP_NO_MEMORY);
 		shed(fd);
+		return;
+	}
+	if (tl->l.ib->transport && tl->l.ib->transport->ops->serve) {
+		serve(a, fd, in, peer);
 		return;
 	}
 	s = ses_new(w, tl->l.ib, NET_TCP, in);

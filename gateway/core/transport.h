@@ -6,7 +6,9 @@
 #include "gateway/core/outbound.h"
 #include "gateway/core/stream.h"
 
+struct acceptor;
 struct config;
+struct inbound;
 struct session;
 struct worker;
 
@@ -21,6 +23,20 @@ struct dial {
 	struct config *cfg;
 	const struct outbound *ob;
 	struct session *s;
+};
+
+/**
+ * struct birth - Where the streams of one accepted connection go
+ * @ib, @cfg:	Of their sessions; a carrier keeps a reference to @cfg
+ * @target:	struct tcp_listener's; NULL: greet finds the target
+ * @born:	A session for @s. 0, or -errno and @s is still the caller's
+ */
+struct birth {
+	const struct inbound *ib;
+	struct config *cfg;
+	struct addr source, local;
+	int (*target)(const struct acceptor *a, int fd, struct session *s);
+	int (*born)(const struct birth *b, struct worker *w, struct stream *s);
 };
 
 /**
@@ -44,6 +60,7 @@ struct transport {
  *		name; @alias may be NULL
  * @key, @key_alias:	Members of streamSettings that hold its settings
  * @alpn:	For a TLS level below: "h2", "http/1.1"; NULL: no wish
+ * @serve:	Instead of accept: a connection that carries many streams
  * @secure:	Nobody on the way can read what passes
  */
 struct transport_ops {
@@ -57,6 +74,8 @@ struct transport_ops {
 		    const struct addr *to, struct stream **out);
 	int (*accept)(const struct transport *t, struct worker *w,
 		      struct stream *below, struct stream **out);
+	int (*serve)(const struct transport *t, struct worker *w,
+		     struct stream *below, const struct birth *b);
 	void (*drop)(struct transport *t);
 };
 
@@ -66,6 +85,9 @@ bool transport_secure(const struct transport *t);
  * (then @below is still the caller's) */
 int transport_accept(const struct transport *t, struct worker *w,
 		     struct stream *below, struct stream **out);
+/* The same where the top level serves many streams. Owns @below, also when it fails */
+int transport_serve(const struct transport *t, struct worker *w,
+		    struct stream *below, const struct birth *b);
 /*
  * A stream to @to (IP or name), usable from birth. @to's name must live as
  * long as the session or carrier. 0 with *@out, or -errno

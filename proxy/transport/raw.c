@@ -105,3 +105,16 @@ int transport_accept(const struct transport *t, struct worker *w,
 	*out = s;
 	return 0;
 }
+
+int transport_serve(const struct transport *t, struct worker *w,
+		    struct stream *below, const struct birth *b)
+{
+	struct stream *s = below;
+	int rc = transport_accept(t->below, w, below, &s);
+
+	if (rc == 0)
+		rc = t->ops->serve(t, w, s, b);
+	if (rc < 0)
+		stream_close(&s, rc);
+	return rc;
+}

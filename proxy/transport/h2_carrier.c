@@ -1,0 +1,654 @@
+/*
+ * h2_carrier.c - One HTTP/2 connection that carries many streams (libnghttp2)
+ *
+ *   client   the first stream dials, the next ones find the carrier by level
+ *	      and address; a full or ending one is left alone
+ *   server   each request is born as a session of the listener
+ *
+ * The carrier has a job of its own: it reads below, hands data to the streams
+ * and marks their jobs; what they want to send is written at the end of the
+ * carrier's turn, all in one batch. A dead carrier gives each stream its reason,
+ * and is freed by its timer, never inside a turn.
+ *
+ * Windows: the connection's is given back at once, so that a slow stream does
+ * not hold up the others; the stream's when its owner has read.
+ * Source: RFC 9113; nghttp2's API reference; xray.md section 2.14
+ */
+#include "proxy/transport/h2_carrier.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/compat.h"
+#include "gateway/base/log.h"
+#include "gateway/core/config.h"
+#include "gateway/core/session.h"
+#include "proxy/transport/h2_int.h"
+#include "proxy/transport/tls.h"
+
+#define IDLE_MS       60000u /* without a stream */
+#define STREAMS_MAX   1024u /* a client may open with us */
+#define CONN_WINDOW   (8 << 20)
+#define STREAM_WINDOW (256u << 10)
+#define HEADERS_MAX   (16u << 10) /* of one request or response */
+
+static void carrier_run(struct job *j);
+static void on_timer(struct timer *t);
+
+static struct worker *worker_of(const struct h2 *h)
+{
+	return h->job.worker;
+}
+
+static void carrier_free(struct h2 *h);
+
+static void room_free(void *room)
+{
+	struct h2_room *r = room;
+	struct list *p, *n;
+
+	list_for_each_safe (p, n, &r->carriers)
+		carrier_free(container_of(p, struct h2, node));
+	free(r);
+}
+
+static struct h2_room *room_get(struct worker *w)
+{
+	struct h2_room *r = w->rooms[ROOM_H2];
+
+	if (r)
+		return r;
+	r = malloc(sizeof(*r));
+	if (!r)
+		return NULL;
+	list_init(&r->carriers);
+	r->used = 0;
+	w->rooms[ROOM_H2] = r;
+	w->room_free[ROOM_H2] = room_free;
+	return r;
+}
+
+/* --- life --- */
+
+static void set_timer(struct h2 *h)
+{
+	uint32_t ms = IDLE_MS;
+
+	if (h->dead)
+		ms = 0;
+	else if (h->pinging)
+		ms = h->conf->answer_ms;
+	else if (h->conf->keepalive_ms && (h->count || h->conf->ping_idle) &&
+		 h->conf->keepalive_ms < ms)
+		ms = h->conf->keepalive_ms;
+	timer_set(&worker_of(h)->wheel, &h->timer, ms);
+}
+
+static void carrier_free(struct h2 *h)
+{
+	timer_cancel(&h->timer);
+	job_forget(&h->job);
+	list_del(&h->node);
+	nghttp2_session_del(h->ng);
+	stream_close(&h->below, -ECANCELED);
+	buf_free(h->out);
+	config_unref(h->cfg);
+	free(h);
+}
+
+/* It ends now: every stream gets the reason; freed by the timer */
+static void carrier_kill(struct h2 *h, int why)
+{
+	char text[ADDR_TEXT_MAX];
+	struct list *p, *n;
+
+	if (h->dead)
+		return;
+	h->dead = true;
+	log_info("grpc: carrier %s %s ends with %u streams: %s",
+		 h->server ? "of" : "to",
+		 addr_format(&h->to, text, sizeof(text)), h->count,
+		 why ? strerror(-why) : "not needed");
+	list_for_each_safe (p, n, &h->subs) {
+		struct h2_sub *u = container_of(p, struct h2_sub, node);
+
+		list_del(&u->node);
+		u->h = NULL;
+		h2_sub_fail(u, why ? why : -ECONNRESET);
+	}
+	h->count = 0;
+	stream_close(&h->below, why);
+	set_timer(h);
+}
+
+void h2_sub_gone(struct h2 *h, struct h2_sub *u)
+{
+	list_del(&u->node);
+	h->count--;
+	h2_flush_soon(h);
+	if (!h->count)
+		set_timer(h);
+}
+
+/* --- down --- */
+
+void h2_flush_soon(struct h2 *h)
+{
+	if (!h->dead)
+		job_ready(&h->job);
+}
+
+static int put_batch(struct h2 *h)
+{
+	struct h2_room *r = h->room;
+	size_t done = 0;
+
+	while (done < r->used) {
+		ssize_t n =
+			stream_write(h->below, r->batch + done, r->used - done);
+
+		if (n == -EAGAIN)
+			break;
+		if (n < 0)
+			return (int)n;
+		done += (size_t)n;
+	}
+	if (done == r->used)
+		return 0;
+	h->out = buf_new(r->used - done);
+	if (!h->out)
+		return -ENOMEM;
+	return buf_put(h->out, r->batch + done, r->used - done);
+}
+
+/* Frames into the batch. More to come? -errno */
+static int fill_batch(struct h2 *h)
+{
+	struct h2_room *r = h->room;
+
+	r->used = 0;
+	/* Room for the largest frame that is no DATA of ours */
+	while (sizeof(r->batch) - r->used >= H2_FRAME_BYTES + 9) {
+		const uint8_t *p;
+		size_t before = r->used;
+		ssize_t n = nghttp2_session_mem_send(h->ng, &p);
+
+		if (n < 0)
+			return -EPROTO;
+		if ((size_t)n > sizeof(r->batch) - r->used)
+			return -ENOBUFS;
+		memcpy(r->batch + r->used, p, (size_t)n);
+		r->used += (size_t)n;
+		if (r->used == before)
+			return 0;
+	}
+	return 1;
+}
+
+/* 0 all is down, -EAGAIN, -errno */
+static int flush(struct h2 *h)
+{
+	int more = 1, rc = 0;
+
+	while (h->out) {
+		ssize_t n =
+			stream_write(h->below, buf_head(h->out), h->out->len);
+
+		if (n < 0)
+			return (int)n;
+		buf_drop(h->out, (size_t)n);
+		if (!h->out->len) {
+			buf_free(h->out);
+			h->out = NULL;
+		}
+	}
+	while (more > 0 && !rc && !h->out) {
+		more = fill_batch(h);
+		if (more < 0)
+			return more;
+		if (h->room->used)
+			rc = put_batch(h);
+	}
+	return rc ? rc : h->out ? -EAGAIN : 0;
+}
+
+/* --- up --- */
+
+static int receive(struct h2 *h)
+{
+	size_t budget = WORKER_BUDGET_BYTES;
+
+	while (budget) {
+		ssize_t n =
+			stream_read(h->below, h->room->rx, sizeof(h->room->rx));
+		ssize_t used;
+
+		if (n == -EAGAIN)
+			return 0;
+		if (n <= 0)
+			return n ? (int)n : -ECONNRESET;
+		h->heard_ms = worker_of(h)->now_ms;
+		h->pinging = false;
+		used = nghttp2_session_mem_recv(h->ng, h->room->rx, (size_t)n);
+		if (used < 0) {
+			log_info("grpc: %s", nghttp2_strerror((int)used));
+			return -EPROTO;
+		}
+		budget -= (size_t)n < budget ? (size_t)n : budget;
+	}
+	job_ready(&h->job);
+	return 0;
+}
+
+static void carrier_run(struct job *j)
+{
+	struct h2 *h = container_of(j, struct h2, job);
+	bool was_up;
+	int rc;
+
+	if (h->dead)
+		return;
+	stream_shed(&h->below);
+	was_up = h->below->ops->up(h->below);
+	rc = receive(h);
+	if (rc == 0)
+		rc = flush(h);
+	if (rc < 0 && rc != -EAGAIN) {
+		carrier_kill(h, h->count ? rc : 0);
+		return;
+	}
+	if (!nghttp2_session_want_read(h->ng) &&
+	    !nghttp2_session_want_write(h->ng)) {
+		carrier_kill(h, h->count ? -ECONNRESET : 0);
+		return;
+	}
+	if (!was_up && h->below->ops->up(h->below)) {
+		struct list *p;
+
+		list_for_each (p, &h->subs)
+			h2_sub_wake(container_of(p, struct h2_sub, node));
+	}
+	h->below->ops->want(h->below, ST_READ | (h->out ? ST_WRITE : 0u));
+}
+
+static void on_timer(struct timer *t)
+{
+	struct h2 *h = container_of(t, struct h2, timer);
+	const struct h2_conf *c = h->conf;
+	uint32_t silent = worker_of(h)->now_ms - h->heard_ms;
+
+	if (h->dead) {
+		carrier_free(h);
+		return;
+	}
+	if (h->pinging) {
+		carrier_kill(h, -ETIMEDOUT);
+		return;
+	}
+	if (c->keepalive_ms && silent >= c->keepalive_ms &&
+	    (h->count || c->ping_idle)) {
+		h->pinging = true;
+		nghttp2_submit_ping(h->ng, NGHTTP2_FLAG_NONE, NULL);
+		h2_flush_soon(h);
+	} else if (!h->count && !c->ping_idle && silent >= IDLE_MS) {
+		carrier_kill(h, 0);
+		return;
+	}
+	set_timer(h);
+}
+
+/* --- what nghttp2 tells --- */
+
+static struct h2_sub *sub_by_id(nghttp2_session *ng, int32_t id)
+{
+	return nghttp2_session_get_stream_user_data(ng, id);
+}
+
+static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id,
+		   const uint8_t *p, size_t n, void *arg)
+{
+	struct h2_sub *u = sub_by_id(ng, id);
+	int rc;
+
+	(void)flags;
+	(void)arg;
+	nghttp2_session_consume_connection(ng, n);
+	if (!u)
+		return 0;
+	rc = h2_sub_data(u, p, n);
+	if (rc < 0) {
+		h2_sub_fail(u, rc);
+		nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, id,
+					  NGHTTP2_PROTOCOL_ERROR);
+	}
+	return 0;
+}
+
+static bool text_is(const uint8_t *p, size_t n, const char *text)
+{
+	return n == strlen(text) && !memcmp(p, text, n);
+}
+
+static int on_header(nghttp2_session *ng, const nghttp2_frame *frame,
+		     const uint8_t *name, size_t name_len, const uint8_t *value,
+		     size_t value_len, uint8_t flags, void *arg)
+{
+	struct h2 *h = arg;
+	int32_t id = frame->hd.stream_id;
+	struct h2_sub *u = sub_by_id(ng, id);
+
+	(void)flags;
+	if (!u)
+		return 0;
+	if (h->server && text_is(name, name_len, ":path")) {
+		for (int i = 0; i < 2; i++)
+			u->answered |=
+				text_is(value, value_len, h->conf->paths[i]);
+	} else if (!h->server && text_is(name, name_len, ":status") &&
+		   !text_is(value, value_len, "200")) {
+		log_info("s%x grpc: server answers %.*s", u->log_id,
+			 value_len < 4 ? (int)value_len : 3, value);
+		h2_sub_fail(u, -EPROTO);
+	} else if (!h->server && text_is(name, name_len, "grpc-status") &&
+		   !text_is(value, value_len, "0")) {
+		log_info("s%x grpc: server ends with status %.*s", u->log_id,
+			 value_len < 4 ? (int)value_len : 3, value);
+		h2_sub_fail(u, -ECONNRESET);
+	}
+	return 0;
+}
+
+static int on_begin(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
+{
+	struct h2 *h = arg;
+	struct h2_sub *u;
+
+	if (!h->server || frame->hd.type != NGHTTP2_HEADERS ||
+	    frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+		return 0;
+	u = h2_sub_new(h, NULL);
+	if (!u)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	u->id = frame->hd.stream_id;
+	nghttp2_session_set_stream_user_data(ng, u->id, u);
+	return 0;
+}
+
+#define NV(name, value) \
+	{ \
+		(uint8_t *)(uintptr_t)(name), (uint8_t *)(uintptr_t)(value), \
+			strlen(name), strlen(value), NGHTTP2_NV_FLAG_NONE \
+	}
+
+/* A request is complete: a session for it, or no */
+static void answer(struct h2 *h, struct h2_sub *u)
+{
+	nghttp2_nv ok[] = { NV(":status", "200"),
+			    NV("content-type", "application/grpc") };
+	nghttp2_nv no[] = { NV(":status", "404") };
+	int32_t id = u->id;
+
+	if (u->answered) {
+		nghttp2_submit_response(h->ng, id, ok, ARRAY_SIZE(ok),
+					&h2_sub_source);
+		if (h->birth.born(&h->birth, worker_of(h), &u->s) == 0)
+			return;
+		nghttp2_submit_rst_stream(h->ng, NGHTTP2_FLAG_NONE, id,
+					  NGHTTP2_REFUSED_STREAM);
+	} else {
+		log_info("grpc: refused: not our service");
+		nghttp2_submit_response(h->ng, id, no, ARRAY_SIZE(no), NULL);
+	}
+	nghttp2_session_set_stream_user_data(h->ng, id, NULL);
+	h2_sub_gone(h, u);
+	buf_free(u->in);
+	free(u);
+}
+
+static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
+{
+	struct h2 *h = arg;
+	struct h2_sub *u;
+
+	if (frame->hd.type == NGHTTP2_GOAWAY) {
+		h->goaway = true;
+		return 0;
+	}
+	u = frame->hd.stream_id ? sub_by_id(ng, frame->hd.stream_id) : NULL;
+	if (!u || (frame->hd.type != NGHTTP2_HEADERS &&
+		   frame->hd.type != NGHTTP2_DATA))
+		return 0;
+	if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
+		u->eof = !u->err; /* not what a refusal ends with */
+		h2_sub_wake(u);
+	}
+	if (h->server && frame->hd.type == NGHTTP2_HEADERS &&
+	    frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+		answer(h, u);
+	return 0;
+}
+
+static int on_close(nghttp2_session *ng, int32_t id, uint32_t code, void *arg)
+{
+	struct h2 *h = arg;
+	struct h2_sub *u = sub_by_id(ng, id);
+
+	if (!u)
+		return 0;
+	nghttp2_session_set_stream_user_data(ng, id, NULL);
+	list_del(&u->node);
+	h->count--;
+	u->h = NULL;
+	if (!h->count)
+		set_timer(h);
+	if (!u->s.job) { /* a request cut before it was complete */
+		buf_free(u->in);
+		free(u);
+		return 0;
+	}
+	/* All was said: what is still to be read can be read */
+	if (!u->eof || !u->fin_sent || code != NGHTTP2_NO_ERROR)
+		h2_sub_fail(u, code == NGHTTP2_REFUSED_STREAM ? -ECONNREFUSED :
+								-ECONNRESET);
+	else
+		u->err = -EPIPE;
+	h2_sub_wake(u);
+	return 0;
+}
+
+/* --- birth --- */
+
+static int session_new(struct h2 *h)
+{
+	nghttp2_session_callbacks *cb;
+	nghttp2_option *opt = NULL;
+	int rc = nghttp2_session_callbacks_new(&cb);
+
+	if (rc == 0)
+		rc = nghttp2_option_new(&opt);
+	if (rc == 0) {
+		nghttp2_session_callbacks_set_send_data_callback(
+			cb, h2_sub_send_data);
+		nghttp2_session_callbacks_set_on_data_chunk_recv_callback(
+			cb, on_data);
+		nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
+		nghttp2_session_callbacks_set_on_begin_headers_callback(
+			cb, on_begin);
+		nghttp2_session_callbacks_set_on_frame_recv_callback(cb,
+								     on_frame);
+		nghttp2_session_callbacks_set_on_stream_close_callback(
+			cb, on_close);
+		nghttp2_option_set_no_auto_window_update(opt, 1);
+		nghttp2_option_set_max_send_header_block_length(opt,
+								HEADERS_MAX);
+		rc = h->server ?
+			     nghttp2_session_server_new2(&h->ng, cb, h, opt) :
+			     nghttp2_session_client_new2(&h->ng, cb, h, opt);
+	}
+	nghttp2_option_del(opt);
+	nghttp2_session_callbacks_del(cb);
+	return rc ? -ENOMEM : 0;
+}
+
+static int say_settings(struct h2 *h)
+{
+	uint32_t window = h->conf->window ? h->conf->window : STREAM_WINDOW;
+	nghttp2_settings_entry set[] = {
+		{ NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window },
+		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADERS_MAX },
+		{ h->server ? NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS :
+			      NGHTTP2_SETTINGS_ENABLE_PUSH,
+		  h->server ? STREAMS_MAX : 0 },
+	};
+
+	if (nghttp2_submit_settings(h->ng, NGHTTP2_FLAG_NONE, set,
+				    ARRAY_SIZE(set)) ||
+	    nghttp2_session_set_local_window_size(h->ng, NGHTTP2_FLAG_NONE, 0,
+						  CONN_WINDOW))
+		return -ENOMEM;
+	return 0;
+}
+
+static struct h2 *carrier_new(const struct h2_conf *conf, struct worker *w,
+			      struct config *cfg, bool server)
+{
+	struct h2_room *room = room_get(w);
+	struct h2 *h = room ? calloc(1, sizeof(*h)) : NULL;
+
+	if (!h)
+		return NULL;
+	h->job = (struct job){ .run = carrier_run, .worker = w };
+	h->room = room;
+	h->conf = conf;
+	h->cfg = config_ref(cfg);
+	h->server = server;
+	h->heard_ms = w->now_ms;
+	list_add_tail(&room->carriers, &h->node);
+	list_init(&h->subs);
+	timer_init(&h->timer, on_timer);
+	if (session_new(h) < 0 || say_settings(h) < 0) {
+		carrier_free(h);
+		return NULL;
+	}
+	set_timer(h);
+	return h;
+}
+
+int h2_serve(const struct h2_conf *conf, struct worker *w, struct stream *below,
+	     const struct birth *b)
+{
+	struct h2 *h = carrier_new(conf, w, b->cfg, true);
+
+	if (!h)
+		return -ENOMEM;
+	h->birth = *b;
+	h->to = b->source;
+	h->below = below;
+	stream_set_job(below, &h->job);
+	job_ready(&h->job);
+	return 0;
+}
+
+/* --- clients --- */
+
+static bool has_place(struct h2 *h)
+{
+	uint32_t max = nghttp2_session_get_remote_settings(
+		h->ng, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+
+	return !h->goaway && !h->dead && h->count < max &&
+	       nghttp2_session_check_request_allowed(h->ng);
+}
+
+static struct h2 *find(struct h2_room *r, const struct transport *t,
+		       const struct addr *to)
+{
+	struct list *p;
+
+	list_for_each (p, &r->carriers) {
+		struct h2 *h = container_of(p, struct h2, node);
+
+		if (h->t == t && addr_eq(&h->to, to) && has_place(h))
+			return h;
+	}
+	return NULL;
+}
+
+static struct h2 *dial_new(const struct transport *t,
+			   const struct h2_conf *conf, const struct dial *d,
+			   const struct addr *to, int *rc)
+{
+	struct h2 *h = carrier_new(conf, d->worker, d->cfg, false);
+	struct dial own = *d;
+
+	*rc = -ENOMEM;
+	if (!h)
+		return NULL;
+	h->t = t;
+	h->to = *to;
+	if (to->kind == ADDR_NAME) { /* the session's name dies with it */
+		snprintf(h->name, sizeof(h->name), "%s", to->name);
+		h->to.name = h->name;
+	}
+	own.job = &h->job;
+	own.s = NULL;
+	*rc = transport_dial(t->below, &own, &h->to, &h->below);
+	if (*rc < 0) {
+		carrier_free(h);
+		return NULL;
+	}
+	job_ready(&h->job);
+	return h;
+}
+
+static int request(struct h2 *h, struct h2_sub *u)
+{
+	char text[ADDR_TEXT_MAX];
+	const char *authority = h->conf->authority;
+
+	if (!authority)
+		authority = tls_server_name(h->t->below);
+	if (!authority)
+		authority = addr_format_host(&h->to, text, sizeof(text));
+	nghttp2_nv nv[] = {
+		NV(":method", "POST"),
+		NV(":scheme", "http"), /* as Xray, whatever is below */
+		NV(":path", h->conf->path),
+		NV(":authority", authority),
+		NV("content-type", "application/grpc"),
+		NV("user-agent", h->conf->agent),
+		NV("te", "trailers"),
+	};
+
+	u->id = nghttp2_submit_request(h->ng, NULL, nv, ARRAY_SIZE(nv),
+				       &h2_sub_source, u);
+	return u->id < 0 ? -ENOMEM : 0;
+}
+
+int h2_open(const struct transport *t, const struct h2_conf *conf,
+	    const struct dial *d, const struct addr *to, struct stream **out)
+{
+	struct h2_room *r = room_get(d->worker);
+	struct h2 *h = r ? find(r, t, to) : NULL;
+	struct h2_sub *u;
+	int rc = -ENOMEM;
+
+	if (r && !h)
+		h = dial_new(t, conf, d, to, &rc);
+	if (!h)
+		return rc;
+	u = h2_sub_new(h, d->job);
+	if (!u)
+		return -ENOMEM;
+	u->log_id = d->s ? d->s->id : 0;
+	if (request(h, u) < 0) {
+		h2_sub_gone(h, u);
+		free(u);
+		return -ENOMEM;
+	}
+	h2_flush_soon(h);
+	*out = &u->s;
+	return 0;
+}

@@ -1,0 +1,102 @@
+/* h2_int.h - What h2_carrier.c and h2_stream.c share */
+#ifndef PROXY_TRANSPORT_H2_INT_H
+#define PROXY_TRANSPORT_H2_INT_H
+
+#include <nghttp2/nghttp2.h>
+
+#include "gateway/base/buf.h"
+#include "gateway/base/list.h"
+#include "gateway/base/timer.h"
+#include "proxy/transport/h2_carrier.h"
+#include "proxy/wire/grpc.h"
+
+#define H2_FRAME_BYTES 16384u /* payload of a DATA frame, as all peers take */
+#define H2_BATCH_BYTES (4 * (H2_FRAME_BYTES + 9) + 1024)
+#define H2_READ_BYTES  32768u
+#define H2_PUT_BYTES   32768u /* payload of one message; waits in the stream */
+
+/**
+ * struct h2_room - Of one worker; ROOM_H2
+ * @carriers:	struct h2
+ * @used:	Bytes in @batch, during one flush
+ */
+struct h2_room {
+	struct list carriers;
+	size_t used;
+	uint8_t batch[H2_BATCH_BYTES];
+	uint8_t rx[H2_READ_BYTES];
+};
+
+/**
+ * struct h2 - A carrier
+ * @job:	Reads from below, wakes streams, writes what they left
+ * @node:	In room->carriers
+ * @below:	Owned; NULL once it is dead
+ * @out:	Frames below did not take; NULL none
+ * @subs:	struct h2_sub
+ * @count:	Of @subs
+ * @timer:	Idle, keepalive, and the end of a dead one
+ * @heard_ms:	When something was received; @ping_ms: a ping waits since
+ * @goaway:	No new streams
+ * @birth:	Server: what to do with new streams
+ */
+struct h2 {
+	struct job job; /* must be first */
+	struct list node;
+	struct h2_room *room;
+	const struct h2_conf *conf;
+	const struct transport *t;
+	struct config *cfg;
+	struct addr to;
+	char name[256];
+	struct stream *below;
+	nghttp2_session *ng;
+	struct buf *out;
+	struct list subs;
+	unsigned int count;
+	struct timer timer;
+	uint32_t heard_ms, ping_ms;
+	bool server, goaway, pinging, dead, in_recv;
+	struct birth birth;
+};
+
+/**
+ * struct h2_sub - A stream of a carrier
+ * @h:		NULL when it is dead; then @err is set
+ * @in:		Payload not read yet; NULL none
+ * @out:	Messages not in frames yet; NULL none
+ * @unread:	Bytes of DATA frames the other side has no window for yet
+ * @fin:	finish() was called; @fin_sent: the last frame is made
+ * @answered:	The response's head came, or went
+ */
+struct h2_sub {
+	struct stream s;
+	struct list node;
+	struct h2 *h;
+	int32_t id;
+	uint32_t log_id;
+	struct grpc_rd rd;
+	struct buf *in, *out;
+	size_t unread;
+	unsigned int want;
+	bool eof, fin, fin_sent, answered;
+	int err;
+};
+
+/* h2_stream.c */
+struct h2_sub *h2_sub_new(struct h2 *h, struct job *j);
+/* Something happened: mark the owner */
+void h2_sub_wake(struct h2_sub *u);
+/* DATA bytes arrived. 0 or -errno */
+int h2_sub_data(struct h2_sub *u, const uint8_t *p, size_t n);
+void h2_sub_fail(struct h2_sub *u, int err);
+extern const nghttp2_data_provider h2_sub_source;
+int h2_sub_send_data(nghttp2_session *ng, nghttp2_frame *frame,
+		     const uint8_t *head, size_t n, nghttp2_data_source *source,
+		     void *arg);
+/* h2_carrier.c: write frames in this turn or the next */
+void h2_flush_soon(struct h2 *h);
+/* @u leaves @h; its owner frees it */
+void h2_sub_gone(struct h2 *h, struct h2_sub *u);
+
+#endif

@@ -1,0 +1,290 @@
+/*
+ * h2_stream.c - A stream inside an HTTP/2 carrier, with gRPC messages
+ *
+ *   writev   message head, payload -> @out -> DATA frames when windows allow
+ *   readv    DATA frames -> payload in @in -> the caller; then window is given
+ *
+ * Back-pressure: @out holds one message; @in at most the stream's window.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/compat.h"
+#include "gateway/base/log.h"
+#include "proxy/transport/h2_int.h"
+
+static struct h2_sub *sub_of(struct stream *s)
+{
+	return container_of(s, struct h2_sub, s);
+}
+
+void h2_sub_wake(struct h2_sub *u)
+{
+	if (u->s.job)
+		job_ready(u->s.job);
+}
+
+void h2_sub_fail(struct h2_sub *u, int err)
+{
+	if (!u->err)
+		u->err = err;
+	h2_sub_wake(u);
+}
+
+/* --- receiving --- */
+
+/* Room for @n more bytes. 0 or -ENOMEM */
+static int in_room(struct h2_sub *u, size_t n)
+{
+	struct buf *b = u->in, *more;
+	size_t need = n + (b ? b->len : 0);
+
+	if (b && b->cap - b->off - b->len >= n)
+		return 0;
+	more = buf_new(need < 2048 ? 2048 : need + need / 2);
+	if (!more)
+		return -ENOMEM;
+	if (b)
+		buf_put(more, buf_head(b), b->len);
+	buf_free(b);
+	u->in = more;
+	return 0;
+}
+
+int h2_sub_data(struct h2_sub *u, const uint8_t *p, size_t n)
+{
+	ssize_t got;
+
+	if (in_room(u, n) < 0)
+		return -ENOMEM;
+	got = grpc_read(&u->rd, p, n, buf_tail(u->in));
+	if (got < 0) {
+		log_info("s%x grpc: malformed message", u->log_id);
+		return -EPROTO;
+	}
+	u->in->len += (uint32_t)got;
+	u->unread += n;
+	h2_sub_wake(u);
+	return 0;
+}
+
+/* The caller took @n bytes of payload: as much window goes back */
+static void give_window(struct h2_sub *u, size_t n)
+{
+	if (!u->in || u->unread < n)
+		n = u->unread; /* all: message heads are part of the window */
+	if (!n || !u->h)
+		return;
+	u->unread -= n;
+	nghttp2_session_consume_stream(u->h->ng, u->id, n);
+	h2_flush_soon(u->h);
+}
+
+static ssize_t sub_readv(struct stream *s, const struct iovec *iov, int cnt)
+{
+	struct h2_sub *u = sub_of(s);
+	size_t n = 0;
+
+	for (int i = 0; i < cnt && u->in; i++) {
+		size_t k = iov[i].iov_len < u->in->len ? iov[i].iov_len :
+							 u->in->len;
+
+		memcpy(iov[i].iov_base, buf_head(u->in), k);
+		buf_drop(u->in, k);
+		n += k;
+		if (!u->in->len) {
+			buf_free(u->in);
+			u->in = NULL;
+		}
+	}
+	if (n || u->unread)
+		give_window(u, n);
+	if (n)
+		return (ssize_t)n;
+	/* What came whole is delivered before a failure is told */
+	return u->eof ? 0 : u->err ? u->err : -EAGAIN;
+}
+
+/* --- sending --- */
+
+static size_t iov_bytes(const struct iovec *iov, int cnt)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < cnt; i++)
+		n += iov[i].iov_len;
+	return n;
+}
+
+static ssize_t sub_writev(struct stream *s, const struct iovec *iov, int cnt)
+{
+	struct h2_sub *u = sub_of(s);
+	size_t n = iov_bytes(iov, cnt), at = 0;
+	uint8_t head[GRPC_HEAD_MAX];
+
+	if (u->err)
+		return u->err;
+	if (u->fin)
+		return -EPIPE;
+	if (u->out)
+		return -EAGAIN;
+	if (!n)
+		return 0;
+	if (n > H2_PUT_BYTES)
+		n = H2_PUT_BYTES;
+	u->out = buf_new(n + sizeof(head));
+	if (!u->out)
+		return u->err = -ENOMEM;
+	buf_put(u->out, head, grpc_head((uint32_t)n, head));
+	for (int i = 0; i < cnt && at < n; i++) {
+		size_t k = iov[i].iov_len < n - at ? iov[i].iov_len : n - at;
+
+		buf_put(u->out, iov[i].iov_base, k);
+		at += k;
+	}
+	nghttp2_session_resume_data(u->h->ng, u->id);
+	h2_flush_soon(u->h);
+	return (ssize_t)n;
+}
+
+/* nghttp2 asks how much goes into the next frame */
+static ssize_t source_read(nghttp2_session *ng, int32_t id, uint8_t *buf,
+			   size_t room, uint32_t *flags,
+			   nghttp2_data_source *source, void *arg)
+{
+	struct h2_sub *u = nghttp2_session_get_stream_user_data(ng, id);
+	const struct h2 *h = arg;
+	size_t n = u && u->out ? u->out->len : 0;
+
+	(void)buf;
+	(void)source;
+	if (!u || (!n && !u->fin))
+		return NGHTTP2_ERR_DEFERRED;
+	if (n > room)
+		n = room;
+	*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+	if (u->fin && (!u->out || n == u->out->len)) {
+		*flags |= NGHTTP2_DATA_FLAG_EOF;
+		u->fin_sent = true;
+		if (h->server) { /* grpc-status follows */
+			uint8_t name[] = "grpc-status", zero[] = "0";
+			nghttp2_nv ok = { name, zero, 11, 1,
+					  NGHTTP2_NV_FLAG_NONE };
+
+			*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+			nghttp2_submit_trailer(ng, id, &ok, 1);
+		}
+	}
+	return (ssize_t)n;
+}
+
+const nghttp2_data_provider h2_sub_source = { .read_callback = source_read };
+
+/* And the frame itself, into the batch */
+int h2_sub_send_data(nghttp2_session *ng, nghttp2_frame *frame,
+		     const uint8_t *head, size_t n, nghttp2_data_source *source,
+		     void *arg)
+{
+	struct h2_sub *u =
+		nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
+	struct h2 *h = arg;
+	struct h2_room *r = h->room;
+
+	(void)source;
+	if (sizeof(r->batch) - r->used < n + 9)
+		return NGHTTP2_ERR_WOULDBLOCK;
+	if (!u || (n && (!u->out || u->out->len < n)))
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	memcpy(r->batch + r->used, head, 9);
+	if (n) {
+		memcpy(r->batch + r->used + 9, buf_head(u->out), n);
+		buf_drop(u->out, n);
+	}
+	r->used += 9 + n;
+	if (u->out && !u->out->len) {
+		buf_free(u->out);
+		u->out = NULL;
+	}
+	if (!u->out)
+		h2_sub_wake(u);
+	return 0;
+}
+
+/* --- the rest of the stream --- */
+
+static void sub_want(struct stream *s, unsigned int events)
+{
+	struct h2_sub *u = sub_of(s);
+
+	u->want = events;
+	if ((events & ST_READ && (u->in || (u->err && !u->eof))) ||
+	    (events & ST_WRITE && (!u->out || u->err)))
+		job_ready(s->job);
+}
+
+static bool sub_up(const struct stream *s)
+{
+	const struct h2_sub *u = (const struct h2_sub *)(const void *)s;
+
+	return !u->err && u->h && u->h->below->ops->up(u->h->below);
+}
+
+static int sub_finish(struct stream *s)
+{
+	struct h2_sub *u = sub_of(s);
+
+	if (u->fin_sent)
+		return 0;
+	if (u->err)
+		return u->err;
+	if (!u->fin) {
+		u->fin = true;
+		nghttp2_session_resume_data(u->h->ng, u->id);
+		h2_flush_soon(u->h);
+	}
+	return u->fin_sent ? 0 : -EAGAIN;
+}
+
+static void sub_close(struct stream *s, int why)
+{
+	struct h2_sub *u = sub_of(s);
+	struct h2 *h = u->h;
+
+	if (h) {
+		bool whole = u->fin_sent && u->eof;
+
+		nghttp2_session_set_stream_user_data(h->ng, u->id, NULL);
+		if (!whole || why < 0)
+			nghttp2_submit_rst_stream(
+				h->ng, NGHTTP2_FLAG_NONE, u->id,
+				why < 0 ? NGHTTP2_CANCEL : NGHTTP2_NO_ERROR);
+		h2_sub_gone(h, u);
+	}
+	buf_free(u->in);
+	buf_free(u->out);
+	free(u);
+}
+
+static const struct stream_ops sub_ops = {
+	.name = "grpc",
+	.readv = sub_readv,
+	.writev = sub_writev,
+	.want = sub_want,
+	.up = sub_up,
+	.finish = sub_finish,
+	.close = sub_close,
+};
+
+struct h2_sub *h2_sub_new(struct h2 *h, struct job *j)
+{
+	struct h2_sub *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return NULL;
+	u->s = (struct stream){ .ops = &sub_ops, .job = j };
+	u->h = h;
+	list_add_tail(&h->subs, &u->node);
+	h->count++;
+	return u;
+}
