@@ -182,7 +182,7 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 
 	f->tx_freed += len;
 	tx_release(f, false);
-	if (tcp_sndbuf(pcb) >= TX_LOW)
+	if (pcb->snd_buf >= TX_LOW)
 		flow_notify(f, ST_WRITE);
 	return ERR_OK;
 }
@@ -363,7 +363,7 @@ static int tx_state(const struct flow *f, uint32_t low)
 		return f->err;
 	if (!f->pcb || f->tx_fin)
 		return -EPIPE;
-	if (tcp_sndbuf(f->pcb) < low || f->pcb->snd_queuelen > QUEUE_MAX)
+	if (f->pcb->snd_buf < low || f->pcb->snd_queuelen > QUEUE_MAX)
 		return -EAGAIN;
 	return 0;
 }
@@ -391,7 +391,7 @@ static ssize_t flow_room(struct stream *s, struct iovec *iov, int *cnt)
 
 	if (err)
 		return err;
-	left = tcp_sndbuf(f->pcb);
+	left = f->pcb->snd_buf; /* tcp_sndbuf() tells 65535 at most */
 	if (tail_has_room(f)) {
 		iov[n] = slab_rest(f->tx_tail, left);
 		total = iov[n++].iov_len;
