@@ -9,6 +9,7 @@
 
 static const struct inbound_ops *const inbounds[] = {
 	&in_tun, &in_dokodemo, &in_socks, &in_http,
+	&in_shadowsocks, &in_trojan, &in_vless, &in_vmess,
 };
 
 static const struct outbound_ops *const outbounds[] = {

@@ -10,7 +10,7 @@
 #include "proxy/in/conf.h"
 
 #define GREET_OUT  600 /* the longest answer */
-#define GREET_FULL (16u << 10) /* the longest header: HTTP1_HEAD_MAX */
+#define GREET_FULL (17u << 10) /* the longest: HTTP1_HEAD_MAX, a shadowsocks chunk */
 
 /**
  * struct proxy_conf - Settings of socks, mixed and http

@@ -8,5 +8,9 @@ extern const struct inbound_ops in_tun;
 extern const struct inbound_ops in_dokodemo; /* dokodemo-door, tunnel */
 extern const struct inbound_ops in_socks; /* socks, mixed */
 extern const struct inbound_ops in_http;
+extern const struct inbound_ops in_shadowsocks;
+extern const struct inbound_ops in_trojan;
+extern const struct inbound_ops in_vless;
+extern const struct inbound_ops in_vmess;
 
 #endif

@@ -170,7 +170,7 @@ static ssize_t chunk_writev(struct stream *s, const struct iovec *iov, int cnt)
 		rc = below_up(c);
 	if (!rc)
 		rc = flush_out(c);
-	if (!rc)
+	if (!rc && (cnt || !c->lazy))
 		rc = seal_some(c, r, &k, &taken, &used);
 	if (!rc && used)
 		rc = put_sealed(c, r->out, used);

@@ -201,3 +201,70 @@ struct stream *ss_client(const struct ss_secret_key *k, const struct addr *to,
 	chunk_init(&s->c, &client_ops, w, below, id);
 	return &s->c.s;
 }
+
+/* --- the server's end -------------------------------------------------------- */
+
+static ssize_t server_start(struct chunk *c, const uint8_t *p, size_t n,
+			    uint8_t *out, size_t room)
+{
+	struct ss_stream *s = ss_of(c);
+	const struct ss_method *m = s->key->method;
+	union {
+		const uint8_t *c;
+		uint8_t *p;
+	} data = { .c = p };
+	struct iovec v = { data.p, n };
+	struct ss22_answer a = { .request_salt = s->salt,
+				 .now_s = (uint64_t)clock_wall() };
+	ssize_t k;
+	int rc;
+
+	if (m->v2022) {
+		rand_bytes(a.salt, m->key_len);
+		return ss22_response_encode(&s->key->psk, &a, &s->tx, &v, out,
+					    room);
+	}
+	if (room < m->key_len + n + SS_CHUNK_EXTRA)
+		return -ENOBUFS;
+	rand_bytes(out, m->key_len);
+	rc = ss_flow_set(&s->tx, m, s->key->master, out);
+	if (rc < 0)
+		return rc;
+	k = ss_seal(&s->tx, p, n, out + m->key_len, room - m->key_len);
+	return k < 0 ? k : k + m->key_len;
+}
+
+static ssize_t server_open(struct chunk *c, uint8_t *p, size_t n,
+			   uint8_t **data, size_t *len)
+{
+	return ss_open(&ss_of(c)->rx, p, n, data, len);
+}
+
+static const struct chunk_ops server_ops = {
+	.name = "shadowsocks",
+	.start = server_start,
+	.seal = seal,
+	.open = server_open,
+	.drop = ss_drop,
+};
+
+struct stream *ss_server(const struct ss_secret_key *k,
+			 struct ss_request_key *rq, struct worker *w,
+			 struct stream *below, const struct iovec *rest)
+{
+	struct ss_stream *s = ss_new(k);
+
+	if (!s)
+		return NULL;
+	if (chunk_unread(&s->c, rest->iov_base, rest->iov_len) < 0) {
+		free(s);
+		return NULL;
+	}
+	s->c.lazy = true;
+	s->c.opened = true;
+	memcpy(s->salt, rq->salt, sizeof(s->salt));
+	s->rx = rq->rx;
+	memset(&rq->rx, 0, sizeof(rq->rx));
+	chunk_init(&s->c, &server_ops, w, below, 0);
+	return &s->c.s;
+}

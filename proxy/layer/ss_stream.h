@@ -29,5 +29,21 @@ int ss_secret_set(struct ss_secret_key *k, const struct ss_method *m,
  */
 struct stream *ss_client(const struct ss_secret_key *k, const struct addr *to,
 			 struct worker *w, struct stream *below, uint32_t id);
+/**
+ * struct ss_request_key - What a server found in a client's first bytes
+ * @rx:		Opens what follows; moved into the stream
+ * @salt:	Of a 2022 request
+ */
+struct ss_request_key {
+	struct ss_flow_key rx;
+	uint8_t salt[SS_KEY_MAX];
+};
+/*
+ * The server's end. @p, @n: bytes behind the request's first chunk. @rq is moved
+ * from on success. Owns @below on success. NULL: out of memory
+ */
+struct stream *ss_server(const struct ss_secret_key *k,
+			 struct ss_request_key *rq, struct worker *w,
+			 struct stream *below, const struct iovec *rest);
 
 #endif

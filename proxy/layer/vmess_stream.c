@@ -243,3 +243,55 @@ int vmess_client(const struct vmess_user_key *user, const struct vmess_want *v,
 	*out = top;
 	return 0;
 }
+
+/* --- the server's end ------------------------------------------------------------ */
+
+static ssize_t server_open(struct chunk *c, uint8_t *p, size_t n,
+			   uint8_t **data, size_t *len)
+{
+	return vmess_body_open(&vmess_of(c)->rx, p, n, data, len);
+}
+
+static const struct chunk_ops server_ops = {
+	.name = "vmess",
+	.start = start,
+	.seal = seal,
+	.open = server_open,
+	.end = end,
+	.drop = vmess_drop,
+};
+
+static const struct head_ops raw_server_head = { .name = "vmess",
+						 .lazy = true };
+
+int vmess_server(const struct vmess_request *rq, struct worker *w,
+		 struct stream *below, const struct iovec *rest,
+		 struct stream **out, bool *raw)
+{
+	uint8_t head[VMESS_RESPONSE_BYTES];
+	ssize_t n = vmess_response_encode(rq, head, sizeof(head));
+	struct vmess_stream *s;
+
+	if (n < 0)
+		return (int)n;
+	*raw = rq->security == VMESS_NONE && !(rq->options & VMESS_OPT_CHUNK);
+	if (*raw) {
+		*out = head_new(&raw_server_head, below, head, (size_t)n, NULL,
+				0);
+		return *out ? 0 : -ENOMEM;
+	}
+	s = vmess_new(rq, head, (size_t)n, true);
+	if (!s)
+		return -ENOMEM;
+	s->have_rx = true;
+	s->c.lazy = true;
+	s->c.opened = true;
+	if (chunk_unread(&s->c, rest->iov_base, rest->iov_len) < 0) {
+		vmess_drop(&s->c);
+		free(s);
+		return -ENOMEM;
+	}
+	chunk_init(&s->c, &server_ops, w, below, 0);
+	*out = &s->c.s;
+	return 0;
+}

@@ -30,5 +30,12 @@ void vmess_want_options(struct vmess_want *v, bool auth_len);
 int vmess_client(const struct vmess_user_key *user, const struct vmess_want *v,
 		 struct worker *w, struct stream *below, uint32_t id,
 		 struct stream **out);
+/*
+ * The server's end of @rq. @rest: bytes behind its head. Owns @below on success.
+ * 0 with *@out and *@raw (no chunks: the rest is payload), or -errno
+ */
+int vmess_server(const struct vmess_request *rq, struct worker *w,
+		 struct stream *below, const struct iovec *rest,
+		 struct stream **out, bool *raw);
 
 #endif

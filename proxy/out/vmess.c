@@ -62,7 +62,8 @@ static int vmess_open(const struct outbound *ob, struct session *s,
 {
 	struct dial d = server_dial(ob, s);
 
-	return vmess_dial(&d, VMESS_TCP, &s->target, out);
+	return vmess_dial(&d, ses_to_mux(&s->target) ? VMESS_MUX : VMESS_TCP,
+			  &s->target, out);
 }
 
 static int vmess_dial_udp(const struct dial *d, const struct addr *peer,

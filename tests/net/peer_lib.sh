@@ -105,3 +105,92 @@ ended() {
 	matches "$1: the client sees the end" "$out" "end=(ECONN(RESET|REFUSED)|FIN)"
 	le "$1: in time" $((${EPOCHREALTIME/./} - t0)) $(($3 * 1000 * SLOW))
 }
+
+# --- the other way round: culvert is the server, in $G --------------------------
+
+# serve_culvert INBOUNDS [PORT...]: culvert in $G, freedom behind it
+serve_culvert() {
+	local p
+	mkdir -p "/etc/netns/$G"
+	cp "$etc/hosts" "/etc/netns/$G/hosts"
+	trap 'rm -rf "$etc" "/etc/netns/$G"; cleanup' EXIT
+	cat >"$TMP/server.json" <<-END
+	{
+	  "log": { "loglevel": "debug" },
+	  "policy": { "levels": { "0": { "handshake": 2, "downlinkOnly": 5, "uplinkOnly": 5 } } },
+	  "inbounds": [ $1 ],
+	  "outbounds": [ { "tag": "direct", "protocol": "freedom", "settings": { "domainStrategy": "UseIP" } } ]
+	}
+	END
+	bg "$G" server "$CULVERT" run -c "$TMP/server.json"
+	shift
+	for p in "$@"; do wait_port "$G" tcp "$p"; done
+}
+
+# ib TAG PROTOCOL PORT SETTINGS: on 10.1.0.1
+ib() { echo "{ \"tag\": \"$1\", \"listen\": \"10.1.0.1\", \"port\": $3, \"protocol\": \"$2\", \"settings\": $4 }"; }
+
+door() { # PORT ADDRESS PORT NETWORK
+	echo "{ \"listen\": \"127.0.0.1\", \"port\": $1, \"protocol\": \"dokodemo-door\",
+	  \"settings\": { \"address\": \"$2\", \"port\": $3, \"network\": \"$4\" } }"
+}
+
+# doors v2ray|culvert NAME BASE OUTBOUND: a client in $C; its doors are BASE+1 ...
+doors() {
+	local b=$3
+	cat >"$TMP/$2.json" <<-END
+	{ "log": { "loglevel": "debug" },
+	  "policy": { "levels": { "0": { "uplinkOnly": 5, "downlinkOnly": 5 } } },
+	  "inbounds": [ $(door $((b + 1)) 10.3.0.1 5001 tcp), $(door $((b + 2)) 10.3.0.1 5002 tcp),
+	    $(door $((b + 3)) fd03::1 5003 tcp), $(door $((b + 4)) dom.test 5003 tcp),
+	    $(door $((b + 6)) 10.3.0.1 5006 udp), $(door $((b + 7)) fd03::1 5006 udp) ],
+	  "outbounds": [ $4 ] }
+	END
+	if [ "$1" = v2ray ]; then
+		bg "$C" "$2" v2ray -config "$TMP/$2.json"
+	else
+		bg "$C" "$2" "$CULVERT" run -c "$TMP/$2.json"
+	fi
+	wait_port "$C" tcp $((b + 4))
+	wait_port "$C" udp $((b + 7))
+}
+
+# through NAME BASE [nohalf|noend] [SIZES]: all doors. noend: the client does not
+# pass an end on
+through() {
+	local n=$SOURCE_BYTES wait=0 out before b=$2 end=' end=FIN' t=20
+	[[ ${3:-} == no* ]] && wait=$n
+	[[ ${3:-} == noend ]] && { end='' t=2; }
+	out=$(on "$C" "$NT" tcp 127.0.0.1 $((b + 2)) -n 1000 -w $wait)
+	contains "$1 download" "$out" "rx=$(sha $n) end=FIN"
+	out=$(on "$C" "$NT" tcp 127.0.0.1 $((b + 3)) -n $n -w $wait -t $t)
+	contains "$1 echo, v6" "$out" "rx=$(sha $n)$end"
+	out=$(on "$C" "$NT" tcp 127.0.0.1 $((b + 4)) -n 50000 -w $((wait ? 50000 : 0)) -t $t)
+	contains "$1 echo, by name" "$out" "rx=$(sha 50000)$end"
+	if [ -n "$end" ]; then
+		before=$(grep -c "rx=$(sha $n) end=FIN" "$TMP/sink.log")
+		out=$(on "$C" "$NT" tcp 127.0.0.1 $((b + 1)) -n $n -P 2>/dev/null)
+		[ $wait = 0 ] && eq "$1 upload, answered after the half-close" "$out" "$(sha $n)"
+		wait_for 8 sunk $((before + 1)) || fail "$1 upload: $(tail -n1 "$TMP/sink.log")"
+	fi
+	for p in 6 7; do
+		out=$(on "$C" "$NT" udp 127.0.0.1 $((b + p)) -n "${4:-1,1200,1400,1900}")
+		contains "$1 datagrams" "$out" "bad=0"
+	done
+}
+
+# silence NAME PORT: a wrong client sees the same as one who says nothing
+silence() {
+	local out how i
+	for i in "" $'GET / HTTP/1.1\r\n\r\n' "$(head -c 300 /dev/zero | tr '\0' x)" \
+		"$(head -c 600 /dev/urandom | base64 -w0)"; do
+		local t0=${EPOCHREALTIME/./} ms
+		out=$(on "$C" "$NT" tcp 10.1.0.1 "$2" ${i:+-m "$i"} -O -t 10)
+		ms=$(((${EPOCHREALTIME/./} - t0) / 1000))
+		[ -n "${how:-}" ] || how=${out##*end=}
+		contains "$1: nothing is said" "$out" "rx=0:"
+		eq "$1: all end alike" "$(sed 's/ms=.*//' <<<"${out##*end=}")" "$(sed 's/ms=.*//' <<<"$how")"
+		le "$1: at the deadline, not before" 1900 "$ms"
+		le "$1: at the deadline, not later" "$ms" $((2800 * SLOW))
+	done
+}

@@ -1,0 +1,359 @@
+/*
+ * shadowsocks.c - Shadowsocks server: AEAD (several users), 2022 (one key), none
+ *
+ * The first chunk names the target. A salt is remembered once its first tag has
+ * proved right: a recording meets the same silence as noise.
+ *
+ * Source: docs/wire/shadowsocks.md, shadowsocks2022.md; xray.md, C6
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/crypto.h"
+#include "gateway/base/log.h"
+#include "gateway/core/config.h"
+#include "gateway/core/listen.h"
+#include "proxy/in/in.h"
+#include "proxy/in/replay.h"
+#include "proxy/in/ss_in.h"
+
+/* A running inbound on one worker; @udp is NULL without UDP */
+struct ss_listener {
+	struct tcp_listener tcp; /* must be first */
+	struct ss_udp_in *udp;
+};
+
+/**
+ * struct ss_found - What the first bytes said
+ * @used:	Of them
+ * @data, @len:	Payload that came along, inside the greeting
+ */
+struct ss_found {
+	struct ss_request_key rq;
+	struct addr to;
+	char name[256];
+	const struct ss_secret_key *key;
+	unsigned int user;
+	size_t used, len;
+	const uint8_t *data;
+};
+
+/* Does @k open the length after this salt? 0 with @k->rx, or -EPROTO */
+static int try_key(const struct ss_secret_key *k, const uint8_t *p,
+		   struct ss_flow_key *rx)
+{
+	uint8_t head[SS_CHUNK_HEAD], *data;
+	size_t len;
+	int rc = ss_flow_set(rx, k->method, k->master, p);
+
+	memcpy(head, p + k->method->key_len, sizeof(head));
+	if (!rc && ss_open(rx, head, sizeof(head), &data, &len) < 0)
+		rc = -EPROTO;
+	if (rc)
+		ss_flow_drop(rx);
+	return rc;
+}
+
+/* 1 whole, 0 more is needed, -EPROTO */
+static int find_aead(const struct ss_in *c, struct greet *g,
+		     struct ss_found *f)
+{
+	size_t salt = c->keys[0].method->key_len, chunk;
+	uint8_t *data;
+	ssize_t n;
+	int rc = -EPROTO;
+
+	if (g->len < salt + SS_CHUNK_HEAD)
+		return 0;
+	for (f->user = 0; f->user < c->srv.users; f->user++) {
+		rc = try_key(&c->keys[f->user], g->in, &f->rq.rx);
+		if (!rc)
+			break;
+	}
+	if (rc < 0)
+		return -EPROTO;
+	f->key = &c->keys[f->user];
+	chunk = f->rq.rx.want + AEAD_TAG_BYTES;
+	if (g->len < salt + SS_CHUNK_HEAD + chunk)
+		return 0;
+	n = ss_open(&f->rq.rx, g->in + salt + SS_CHUNK_HEAD, chunk, &data,
+		    &f->len);
+	if (n <= 0 || !replay_fresh(g->in, salt))
+		return -EPROTO;
+	f->used = salt + SS_CHUNK_HEAD + (size_t)n;
+	n = addr_wire_decode(ADDR_SS, data, f->len, &f->to, f->name);
+	if (n <= 0)
+		return -EPROTO;
+	f->data = data + n;
+	f->len -= (size_t)n;
+	return 1;
+}
+
+static int find_2022(const struct session *s, const struct ss_in *c,
+		     struct greet *g, struct ss_found *f)
+{
+	struct ss22_request rq;
+	ssize_t n;
+
+	f->key = &c->keys[0];
+	f->user = 0;
+	n = ss22_request_decode(&f->key->psk, g->in, g->len,
+				(uint64_t)clock_wall(), &rq, &f->rq.rx);
+	if (n == -ESTALE)
+		log_warning("s%x shadowsocks: the client's clock differs by more than %d s",
+			    s->id, SS22_CLOCK_S);
+	if (n == 0)
+		return 0;
+	if (n < 0 || !replay_fresh(rq.salt, f->key->method->key_len))
+		return -EPROTO;
+	memcpy(f->rq.salt, rq.salt, sizeof(f->rq.salt));
+	f->to = rq.to;
+	memcpy(f->name, rq.name, sizeof(f->name));
+	if (f->to.kind == ADDR_NAME)
+		f->to.name = f->name;
+	f->used = (size_t)n;
+	f->data = rq.data;
+	f->len = rq.len;
+	return 1;
+}
+
+static int find_plain(const struct ss_in *c, struct greet *g,
+		      struct ss_found *f)
+{
+	ssize_t n = addr_wire_decode(ADDR_SS, g->in, g->len, &f->to, f->name);
+
+	if (n <= 0)
+		return (int)n;
+	f->key = &c->keys[0];
+	f->user = 0;
+	f->used = (size_t)n;
+	f->len = g->len - f->used;
+	f->data = g->in + n;
+	return 1;
+}
+
+/* s->in becomes the chunks' stream; what came along is the greeting's rest */
+static ssize_t enter(struct session *s, struct greet *g, struct ss_found *f)
+{
+	struct iovec rest = { g->in + f->used, g->len - f->used };
+	struct stream *top;
+
+	if (f->key->method->aead != AEAD_NONE) {
+		top = ss_server(f->key, &f->rq, s->job.worker, s->in, &rest);
+		if (!top)
+			return -ENOMEM;
+		s->in = top;
+	}
+	if (f->len)
+		memmove(g->in, f->data, f->len);
+	g->len = (uint32_t)f->len;
+	greet_target(g, &f->to, 0);
+	return 0;
+}
+
+static ssize_t ss_step(struct session *s, struct greet *g)
+{
+	const struct ss_in *c = s->inbound->settings;
+	const struct ss_method *m = c->keys[0].method;
+	struct ss_found f = { .user = 0 };
+	ssize_t rc;
+
+	if (srv_muted(g))
+		return srv_mute(g);
+	rc = m->v2022		      ? find_2022(s, c, g, &f) :
+	     m->aead == AEAD_NONE ? find_plain(c, g, &f) :
+					find_aead(c, g, &f);
+	if (rc > 0) {
+		srv_set_user(s, &c->srv, f.user);
+		rc = enter(s, g, &f);
+	} else if (rc < 0) {
+		rc = srv_mute(g);
+	}
+	ss_flow_drop(&f.rq.rx);
+	return rc;
+}
+
+static int ss_greet(struct session *s)
+{
+	return greet_run(s, ss_step);
+}
+
+/* --- life ---------------------------------------------------------------------- */
+
+static int ss_start(const struct inbound *ib, struct worker *w,
+		    struct listener **out)
+{
+	const struct ss_in *c = ib->settings;
+	struct ss_listener *l = calloc(1, sizeof(*l));
+	int rc = 0;
+
+	if (!l)
+		return -ENOMEM;
+	l->tcp.l.ib = ib;
+	l->tcp.l.worker = w;
+	if (c->tcp)
+		rc = listen_start(&l->tcp, ib, w);
+	if (!rc && c->udp)
+		rc = ss_udp_start(&l->tcp.l, &l->udp);
+	if (rc < 0) {
+		listen_stop(&l->tcp);
+		free(l);
+		return rc;
+	}
+	*out = &l->tcp.l;
+	return 0;
+}
+
+static void ss_stop(struct listener *listener)
+{
+	struct ss_listener *l =
+		container_of(listener, struct ss_listener, tcp.l);
+
+	listen_stop(&l->tcp);
+	ss_udp_stop(l->udp);
+	free(l);
+}
+
+/* Clients of a datagram socket hold the keys they came with */
+static bool ss_same(const struct inbound *a, const struct inbound *b)
+{
+	const struct ss_in *x = a->settings, *y = b->settings;
+
+	return listen_same(a, b) && x->tcp == y->tcp && x->udp == y->udp;
+}
+
+/* --- settings ------------------------------------------------------------------ */
+
+static int parse_key(struct jobj *o, struct ss_secret_key *k,
+		     const char *method)
+{
+	const char *password = j_str(o, "password", "");
+	const struct ss_method *m = ss_method_find(method);
+	int rc;
+
+	if (!m) {
+		diag_error(o->d, o->node, "method", "unknown method \"%s\"",
+			   method);
+		return 0;
+	}
+	k->method = m;
+	if (!*password && m->aead != AEAD_NONE) {
+		diag_error(o->d, o->node, "password", "must not be empty");
+		return 0;
+	}
+	rc = ss_secret_set(k, m, password);
+	if (rc == -EINVAL || (m->v2022 && k->psk.count > 1)) {
+		diag_error(o->d, o->node, "password",
+			   "must be base64 of %u bytes for this method",
+			   m->key_len);
+		return 0;
+	}
+	return rc;
+}
+
+static int ss_user(struct jobj *u, struct srv_conf *srv, unsigned int i,
+		   struct arena *a)
+{
+	struct ss_in *c = container_of(srv, struct ss_in, srv);
+	const char *method = j_need_str(u, "method");
+
+	(void)a;
+	return *method ? parse_key(u, &c->keys[i], method) : 0;
+}
+
+static void parse_network(struct jobj *o, struct ss_in *c)
+{
+	struct jlist l;
+
+	j_list(o, "network", &l);
+	while (j_list_next(o, &l)) {
+		if (!strcasecmp(l.text, "tcp"))
+			c->tcp = true;
+		else if (!strcasecmp(l.text, "udp"))
+			c->udp = true;
+		else
+			diag_error(o->d, l.node, NULL,
+				   "must be tcp or udp, got \"%s\"", l.text);
+	}
+	if (!c->tcp && !c->udp)
+		c->tcp = true;
+}
+
+/* One key beside the others, as user 0 */
+static int parse_single(struct jobj *o, struct ss_in *c, struct arena *a)
+{
+	c->keys = arena_alloc(a, sizeof(*c->keys));
+	c->srv.email = arena_alloc(a, sizeof(*c->srv.email));
+	if (!c->keys || !c->srv.email)
+		return -ENOMEM;
+	c->srv.users = 1;
+	c->srv.email[0] = arena_strdup(a, j_str(o, "email", ""));
+	return parse_key(o, &c->keys[0], j_need_str(o, "method"));
+}
+
+static int parse_several(struct jobj *o, struct ss_in *c, struct arena *a)
+{
+	void *keys = NULL;
+	int rc = srv_make_users(o, &c->srv, sizeof(*c->keys), &keys, a);
+
+	c->keys = keys;
+	if (!rc)
+		rc = srv_parse_users(o, &c->srv, ss_user, a);
+	for (unsigned int i = 0; !rc && i < c->srv.users; i++) {
+		const struct ss_method *m = c->keys[i].method;
+
+		if (m && (m != c->keys[0].method || m->v2022 ||
+			  m->aead == AEAD_NONE)) {
+			diag_error(o->d, o->node, NULL,
+				   "several users must have the same AEAD method; 2022 methods have one key here");
+			return 0;
+		}
+	}
+	return rc;
+}
+
+static int ss_parse(struct inbound *ib, struct jobj *o, struct config *cfg)
+{
+	struct ss_in *c = arena_alloc(&cfg->arena, sizeof(*c));
+	const char *list = j_get(o, "users") ? "users" : "clients";
+	int rc;
+
+	if (!c)
+		return -ENOMEM;
+	ib->settings = c;
+	parse_network(o, c);
+	(void)j_int(o, "level", 0, 0, UINT32_MAX);
+	(void)j_bool(o, "ivCheck", false);
+	rc = in_need_port(o, ib);
+	if (rc)
+		return rc;
+	if (c->udp && ib->listen.kind == ADDR_NAME) {
+		diag_error(o->d, ib->node, "listen",
+			   "a unix socket carries tcp only");
+		return -EINVAL;
+	}
+	return cJSON_GetArraySize(j_array(o, list)) > 0 ?
+		       parse_several(o, c, &cfg->arena) :
+		       parse_single(o, c, &cfg->arena);
+}
+
+static void ss_drop(struct inbound *ib)
+{
+	struct ss_in *c = ib->settings;
+
+	if (c && c->keys)
+		wipe(c->keys, c->srv.users * sizeof(*c->keys));
+}
+
+const struct inbound_ops in_shadowsocks = {
+	.name = "shadowsocks",
+	.parse = ss_parse,
+	.start = ss_start,
+	.stop = ss_stop,
+	.same = ss_same,
+	.greet = ss_greet,
+	.drop = ss_drop,
+};

@@ -1,0 +1,24 @@
+/* ss_in.h - Shared by the stream and the datagram side of the server */
+#ifndef PROXY_IN_SS_IN_H
+#define PROXY_IN_SS_IN_H
+
+#include "proxy/in/srv.h"
+#include "proxy/layer/ss_stream.h"
+
+/**
+ * struct ss_in - Settings
+ * @keys:	One a user; at least one
+ */
+struct ss_in {
+	struct srv_conf srv; /* must be first */
+	struct ss_secret_key *keys;
+	bool tcp, udp;
+};
+
+struct ss_udp_in;
+/* The datagram socket of l->ib on l->worker. 0 with *@out, or -errno */
+int ss_udp_start(struct listener *l, struct ss_udp_in **out);
+/* NULL is allowed. Its clients' ends live on, and answer no more */
+void ss_udp_stop(struct ss_udp_in *u);
+
+#endif

@@ -1,0 +1,173 @@
+/*
+ * vmess.c - VMess server, AEAD heads
+ *
+ * Each user's key is tried on the auth id. A right one makes the head readable;
+ * then the id is remembered, so that no recording works again within the time
+ * in which it would. Anything else meets silence.
+ *
+ * Source: docs/wire/vmess.md; xray.md, C6
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/crypto.h"
+#include "gateway/base/log.h"
+#include "gateway/core/config.h"
+#include "proxy/in/in.h"
+#include "proxy/in/proxy_in.h"
+#include "proxy/in/replay.h"
+#include "proxy/in/srv.h"
+#include "proxy/layer/vmess_stream.h"
+#include "proxy/wire/uuid.h"
+
+#define AUTH_BYTES 16
+
+struct vmess_in {
+	struct srv_conf srv; /* must be first */
+	struct vmess_user_key *keys;
+};
+
+/* Whose auth id? -1 nobody's */
+static int find_user(const struct session *s, const struct vmess_in *c,
+		     const uint8_t *auth)
+{
+	uint64_t now = (uint64_t)clock_wall();
+	int64_t skew = 0;
+	int rc;
+
+	for (unsigned int i = 0; i < c->srv.users; i++) {
+		rc = vmess_auth_check(&c->keys[i], auth, now, &skew);
+		if (!rc)
+			return (int)i;
+		if (rc == -ESTALE)
+			log_warning("s%x vmess: the client's clock differs by %lld s, at most %d are borne",
+				    s->id, (long long)skew, VMESS_CLOCK_S);
+	}
+	return -1;
+}
+
+/* s->in becomes the body's stream. 0 or -errno; *@used bytes are spent */
+static int wrap(struct session *s, struct greet *g,
+		const struct vmess_request *rq, size_t *used)
+{
+	struct iovec rest = { g->in + *used, g->len - *used };
+	struct stream *top;
+	bool raw;
+	int rc = vmess_server(rq, s->job.worker, s->in, &rest, &top, &raw);
+
+	if (rc < 0)
+		return rc;
+	s->in = top;
+	if (!raw)
+		*used = g->len;
+	return 0;
+}
+
+static ssize_t enter(struct session *s, struct greet *g,
+		     struct vmess_request *rq, size_t used)
+{
+	int rc = wrap(s, g, rq, &used);
+
+	if (rc < 0)
+		return rc == -ENOMEM ? rc : srv_mute(g);
+	if (rq->command == VMESS_UDP && used != g->len)
+		return srv_mute(g); /* packets without borders */
+	if (rq->command == VMESS_UDP)
+		return srv_packets(s, g, &tube_vmess, used, &rq->to);
+	if (rq->command == VMESS_MUX)
+		rq->to = srv_mux_target();
+	greet_target(g, &rq->to, used);
+	return 0;
+}
+
+static ssize_t vmess_step(struct session *s, struct greet *g)
+{
+	const struct vmess_in *c = s->inbound->settings;
+	struct vmess_request rq;
+	ssize_t n, rc;
+	int user;
+
+	if (srv_muted(g))
+		return srv_mute(g);
+	if (g->len < AUTH_BYTES)
+		return 0;
+	user = find_user(s, c, g->in);
+	if (user < 0)
+		return srv_mute(g);
+	n = vmess_request_decode(&c->keys[user], g->in, g->len, &rq);
+	if (n == 0)
+		return 0;
+	if (n < 0 || !replay_fresh(g->in, AUTH_BYTES))
+		return srv_mute(g);
+	srv_set_user(s, &c->srv, (unsigned int)user);
+	rc = enter(s, g, &rq, (size_t)n);
+	wipe(rq.body_key, sizeof(rq.body_key));
+	return rc;
+}
+
+static int vmess_greet(struct session *s)
+{
+	return greet_run(s, vmess_step);
+}
+
+static int vmess_user(struct jobj *u, struct srv_conf *srv, unsigned int i,
+		      struct arena *a)
+{
+	struct vmess_in *c = container_of(srv, struct vmess_in, srv);
+	const char *id = j_need_str(u, "id");
+	uint8_t uuid[16];
+	int rc;
+
+	(void)a;
+	if (j_int(u, "alterId", 0, 0, UINT16_MAX))
+		diag_error(u->d, j_get(u, "alterId"), NULL,
+			   "must be 0: only AEAD heads are spoken");
+	(void)j_str(u, "security", NULL);
+	if (!*id)
+		return 0;
+	if (uuid_parse(id, uuid) < 0) {
+		diag_error(u->d, j_get(u, "id"), NULL,
+			   "must be a UUID or a text of at most 30 bytes");
+		return 0;
+	}
+	rc = vmess_user_set(&c->keys[i], uuid);
+	wipe(uuid, sizeof(uuid));
+	return rc;
+}
+
+static int vmess_parse(struct inbound *ib, struct jobj *o, struct config *cfg)
+{
+	struct vmess_in *c = arena_alloc(&cfg->arena, sizeof(*c));
+	void *keys = NULL;
+	int rc;
+
+	if (!c)
+		return -ENOMEM;
+	ib->settings = c;
+	j_ignore(o, "default", NULL);
+	rc = in_need_port(o, ib);
+	if (!rc)
+		rc = srv_make_users(o, &c->srv, sizeof(*c->keys), &keys,
+				    &cfg->arena);
+	c->keys = keys;
+	return rc ? rc : srv_parse_users(o, &c->srv, vmess_user, &cfg->arena);
+}
+
+static void vmess_drop(struct inbound *ib)
+{
+	struct vmess_in *c = ib->settings;
+
+	if (c && c->keys)
+		wipe(c->keys, c->srv.users * sizeof(*c->keys));
+}
+
+const struct inbound_ops in_vmess = {
+	.name = "vmess",
+	.parse = vmess_parse,
+	.start = proxy_in_start,
+	.stop = proxy_in_stop,
+	.same = proxy_in_same,
+	.greet = vmess_greet,
+	.drop = vmess_drop,
+};
