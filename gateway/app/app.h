@@ -21,6 +21,7 @@ struct cli {
 	const char *command;
 	const char *files[CLI_FILES];
 	unsigned int file_count;
+	const char *text; /* `up LINK`: the configuration made of it; NULL */
 	bool test, json, dump;
 	unsigned int revert_after_s;
 	const char *rest[CLI_FILES + 1]; /* arguments of the command, then NULL */
@@ -83,6 +84,12 @@ const char *registry_outbound_names(void);
 const char *registry_network_names(void);
 /* Why a protocol of Xray is not here (yet); NULL: unknown word */
 const char *registry_not_yet(const char *protocol);
+
+/* import.c: share links. The configuration of @what (malloc'ed), or NULL after
+ * saying why; the commands, which return exit codes */
+char *import_config(const char *what);
+int import_run(const char *what);
+int export_run(const struct cli *cli, const char *tag);
 
 /* process.c: workers, signals, reload. Returns an exit code */
 int process_run(const struct cli *cli, struct config *cfg, bool full);

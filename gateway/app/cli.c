@@ -6,28 +6,44 @@
 #include <string.h>
 
 #include "gateway/app/app.h"
+#include "gateway/base/compat.h"
 
 void cli_usage(FILE *f)
 {
 	fputs("culvert " CULVERT_VERSION " - transparent proxy gateway\n"
 	      "\n"
 	      "  culvert run  -c FILE ...   run a configuration (Xray's JSON)\n"
-	      "  culvert up  [-c FILE ...]  run and make this host a gateway: TUN,\n"
+	      "  culvert up  [-c FILE ...]  run and make this host a gateway: "
+	      "TUN,\n"
 	      "                             routes, DNS; undone at the end\n"
-	      "  culvert down               end `up`, remove what a killed one left\n"
-	      "  culvert confirm            keep an `up --revert-after` set-up\n"
-	      "  culvert rules [-c FILE ..] print what `up` sets up, for nft -f\n"
+	      "  culvert up LINK            the same through the server of a "
+	      "share link\n"
+	      "  culvert import LINK|FILE|-  print a configuration made of "
+	      "share links\n"
+	      "  culvert export TAG -c FILE  print the share link of an "
+	      "outbound\n"
+	      "  culvert down               end `up`, remove what a killed one "
+	      "left\n"
+	      "  culvert confirm            keep an `up --revert-after` "
+	      "set-up\n"
+	      "  culvert rules [-c FILE ..] print what `up` sets up, for nft "
+	      "-f\n"
 	      "  culvert check              say what this host lacks\n"
-	      "  culvert route-test -c FILE [-inbound TAG] [-source IP] tcp:NAME:PORT ...\n"
+	      "  culvert route-test -c FILE [-inbound TAG] [-source IP] "
+	      "tcp:NAME:PORT ...\n"
 	      "                             say where a connection would go\n"
 	      "  culvert version\n"
 	      "\n"
-	      "  -c, -config FILE    configuration; may be repeated; - is stdin\n"
-	      "  -confdir DIR        all *.json and *.jsonc of a folder, by name\n"
-	      "  -test               check the configuration and exit (0, or 23)\n"
+	      "  -c, -config FILE    configuration; may be repeated; - is "
+	      "stdin\n"
+	      "  -confdir DIR        all *.json and *.jsonc of a folder, by "
+	      "name\n"
+	      "  -test               check the configuration and exit (0, or "
+	      "23)\n"
 	      "  -json               complaints as JSON (with -test)\n"
 	      "  -dump               print the merged configuration\n"
-	      "  --revert-after S    undo everything after S seconds unless confirmed\n",
+	      "  --revert-after S    undo everything after S seconds unless "
+	      "confirmed\n",
 	      f);
 }
 
@@ -50,7 +66,13 @@ static int add_file(struct cli *cli, const char *path)
 /* Arguments that are no options: only some commands take them */
 static int add_rest(struct cli *cli, const char *arg)
 {
-	if (strcmp(cli->command, "route-test") != 0)
+	static const char *const takers[] = { "route-test", "import", "export",
+					      "up" };
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(takers) && strcmp(cli->command, takers[i]) != 0)
+		i++;
+	if (i == ARRAY_SIZE(takers))
 		return usage_error("unexpected argument", arg);
 	if (cli->rest_count == CLI_FILES)
 		return usage_error("too many arguments", NULL);
@@ -98,8 +120,8 @@ static int parse_revert(struct cli *cli, const char *text)
 	unsigned long s = strtoul(text, &end, 10);
 
 	if (*end || end == text || s == 0 || s > 86400)
-		return usage_error("--revert-after wants 1 to 86400 seconds, not",
-				   text);
+		return usage_error(
+			"--revert-after wants 1 to 86400 seconds, not", text);
 	cli->revert_after_s = (unsigned int)s;
 	return 0;
 }

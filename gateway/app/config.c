@@ -86,7 +86,9 @@ static void load_files(struct diag *d, const struct cli *cli, bool fallback)
 {
 	for (unsigned int i = 0; i < cli->file_count; i++)
 		jdoc_load(d, cli->files[i]);
-	if (cli->file_count == 0 && fallback)
+	if (cli->text)
+		jdoc_parse(d, "link", cli->text, strlen(cli->text));
+	else if (cli->file_count == 0 && fallback)
 		jdoc_parse(d, "built-in", builtin_config,
 			   strlen(builtin_config));
 }

@@ -77,6 +77,28 @@ static int explain(const struct cli *cli)
 	return code;
 }
 
+/* `up LINK`: the configuration is made of it; it lives as long as we do */
+static int up(struct cli *cli)
+{
+	char *text = cli->rest[0] ? import_config(cli->rest[0]) : NULL;
+
+	if (cli->rest[0] && !text)
+		return EXIT_CONFIG;
+	cli->text = text;
+	return run(cli, true);
+}
+
+static int links(const struct cli *cli)
+{
+	if (cli->rest_count == 1 && !strcmp(cli->command, "import"))
+		return import_run(cli->rest[0]);
+	if (cli->rest_count == 1)
+		return export_run(cli, cli->rest[0]);
+	fprintf(stderr, "culvert: %s wants one argument\n\n", cli->command);
+	cli_usage(stderr);
+	return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	struct cli cli;
@@ -87,7 +109,9 @@ int main(int argc, char **argv)
 	if (!strcmp(cli.command, "run"))
 		return run(&cli, false);
 	if (!strcmp(cli.command, "up"))
-		return run(&cli, true);
+		return up(&cli);
+	if (!strcmp(cli.command, "import") || !strcmp(cli.command, "export"))
+		return links(&cli);
 	if (!strcmp(cli.command, "down"))
 		return host_cleanup(stdout) < 0 ? EXIT_FAIL : EXIT_OK;
 	if (!strcmp(cli.command, "check"))

@@ -5,7 +5,8 @@
  *	  first bytes, however late. Each direction passes through when its
  *	  head is done
  *   mux  command 3, no address: a connection to v1.mux.cool (proxy/mux)
- *   UDP  command 2 (ports 53 and 443; others come as XUDP in such a one): a stream for each destination, a length before each packet
+ *   UDP  command 2 (ports 53 and 443; others come as XUDP in such a one):
+ *	  a stream for each destination, a length before each packet
  *
  * Source: docs/wire/vless.md; xray.md sections K and 2.6
  */

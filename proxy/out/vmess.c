@@ -2,7 +2,9 @@
  * vmess.c - VMess client, AEAD heads
  *
  *   TCP  a stream of chunks (security zero: a head, then bytes as they are)
- *   UDP  command 2: a stream for each destination, a packet a chunk
+ *   mux  command 3, no address: a connection to v1.mux.cool (proxy/mux)
+ *   UDP  command 2 (ports 53 and 443; others come as XUDP in such a one):
+ *	  a stream for each destination, a packet a chunk
  *
  * Source: docs/wire/vmess.md; xray.md sections K and 2.9
  */
@@ -158,6 +160,7 @@ static void vmess_drop(struct outbound *ob)
 
 const struct outbound_ops out_vmess = {
 	.name = "vmess",
+	.xudp = true,
 	.parse = vmess_parse,
 	.open = vmess_open,
 	.open_dgram = vmess_open_dgram,

@@ -1,0 +1,207 @@
+/*
+ * import.c - Share links on the command line: import, export, up LINK
+ *
+ * An imported configuration is the built-in one with the links' outbounds in
+ * front: the first is the default, private addresses go out directly.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/app/app.h"
+#include "gateway/base/text.h"
+#include "proxy/wire/link.h"
+
+/**
+ * struct import - Outbounds being collected
+ * @line:	Of the link in work, for messages
+ * @bad:	Lines that were no links
+ */
+struct import {
+	cJSON *outbounds;
+	unsigned int line, bad;
+};
+
+static void say(void *arg, const char *what)
+{
+	const struct import *im = arg;
+
+	fprintf(stderr, "culvert: link %u %s\n", im->line, what);
+}
+
+static bool tag_taken(const cJSON *outbounds, const char *tag)
+{
+	const cJSON *o;
+
+	cJSON_ArrayForEach(o,
+			   outbounds) if (!strcmp(cJSON_GetObjectItem(o, "tag")
+							  ->valuestring,
+						  tag)) return true;
+	return !strcmp(tag, "direct") || !strcmp(tag, "dns");
+}
+
+/* The link's name, as far as it is fit to be shown; unique */
+static void make_tag(const struct import *im, const struct link *l,
+		     char out[128])
+{
+	const char *p = l->name;
+	char base[96];
+	size_t n = 0;
+
+	while (*p && n < sizeof(base) - 5) {
+		size_t k = text_char(p, strlen(p));
+
+		if (k)
+			memcpy(base + n, p, k);
+		n += k;
+		p += k ? k : 1;
+	}
+	base[n] = '\0';
+	if (!n)
+		snprintf(base, sizeof(base), "%.80s", l->host);
+	snprintf(out, 128, "%s", base);
+	for (unsigned int i = 2; tag_taken(im->outbounds, out); i++)
+		snprintf(out, 128, "%s %u", base, i);
+}
+
+static void each_link(void *arg, unsigned int line, const struct link *l,
+		      const char *why)
+{
+	struct import *im = arg;
+	char tag[128];
+
+	im->line = line;
+	if (!l) {
+		im->bad++;
+		fprintf(stderr, "culvert: link %u is left out: %s\n", line,
+			why);
+		return;
+	}
+	make_tag(im, l, tag);
+	cJSON_AddItemToArray(im->outbounds, link_to_outbound(l, tag, say, im));
+}
+
+/* The whole of a file, or of standard input; malloc'ed */
+static char *read_all(const char *path, size_t *n)
+{
+	FILE *f = strcmp(path, "-") != 0 ? fopen(path, "re") : stdin;
+	char *text = f ? malloc(LINK_LIST_MAX + 1) : NULL;
+
+	if (!f)
+		fprintf(stderr, "culvert: %s: %s\n", path, strerror(errno));
+	*n = text ? fread(text, 1, LINK_LIST_MAX + 1, f) : 0;
+	if (f && f != stdin)
+		fclose(f);
+	return text;
+}
+
+static int collect(struct import *im, const char *what)
+{
+	char *file = NULL;
+	size_t n = strlen(what);
+	int good;
+
+	if (!strstr(what, "://")) {
+		file = read_all(what, &n);
+		if (!file)
+			return -ENOENT;
+		what = file;
+	}
+	good = link_parse_all(what, n, each_link, im);
+	free(file);
+	if (good < 0)
+		fprintf(stderr, "culvert: neither links, nor a list of them\n");
+	return good;
+}
+
+/* The built-in configuration around @outbounds, which it takes over */
+static char *whole(cJSON *outbounds)
+{
+	static const char direct[] =
+		"{\"ruleTag\":\"private\",\"ip\":[\"geoip:private\"],"
+		"\"outboundTag\":\"direct\"}";
+	cJSON *root = cJSON_Parse(builtin_config), *old;
+	char *text = NULL;
+
+	if (root) {
+		old = cJSON_GetObjectItem(root, "outbounds");
+		while (cJSON_GetArraySize(old))
+			cJSON_AddItemToArray(outbounds,
+					     cJSON_DetachItemFromArray(old, 0));
+		cJSON_ReplaceItemInObject(root, "outbounds", outbounds);
+		cJSON_AddItemToArray(
+			cJSON_GetObjectItem(
+				cJSON_GetObjectItem(root, "routing"), "rules"),
+			cJSON_Parse(direct));
+		text = cJSON_Print(root);
+		cJSON_Delete(root);
+	} else {
+		cJSON_Delete(outbounds);
+	}
+	return text;
+}
+
+char *import_config(const char *what)
+{
+	struct import im = { .outbounds = cJSON_CreateArray() };
+	int good = im.outbounds ? collect(&im, what) : -ENOMEM;
+
+	if (good > 0)
+		return whole(im.outbounds);
+	if (good == 0 && !im.bad)
+		fprintf(stderr, "culvert: there is no link in it\n");
+	cJSON_Delete(im.outbounds);
+	return NULL;
+}
+
+int import_run(const char *what)
+{
+	char *text = import_config(what);
+
+	if (!text)
+		return EXIT_CONFIG;
+	puts(text);
+	cJSON_free(text);
+	return EXIT_OK;
+}
+
+static const cJSON *find_tag(const struct merged *m, const char *tag)
+{
+	for (unsigned int i = 0; i < m->outbound_count; i++) {
+		const cJSON *t = cJSON_GetObjectItem(m->outbounds[i], "tag");
+
+		if (cJSON_IsString(t) && !strcmp(t->valuestring, tag))
+			return m->outbounds[i];
+	}
+	return NULL;
+}
+
+int export_run(const struct cli *cli, const char *tag)
+{
+	const char *why = "there is no outbound of this tag";
+	const cJSON *ob = NULL;
+	struct merged m = { 0 };
+	char *link = NULL;
+	struct diag d;
+	int code;
+
+	diag_init(&d);
+	for (unsigned int i = 0; i < cli->file_count; i++)
+		jdoc_load(&d, cli->files[i]);
+	if (!d.errors && d.docs && merge_docs(&d, d.docs, &m) == 0)
+		ob = find_tag(&m, tag);
+	if (d.errors)
+		diag_print(&d, stderr, false);
+	if (ob)
+		link = link_from_outbound(ob, &why);
+	code = link ? EXIT_OK : EXIT_CONFIG;
+	if (link)
+		puts(link);
+	else
+		fprintf(stderr, "culvert: %s: %s\n", tag, why);
+	free(link);
+	merge_free(&m);
+	diag_free(&d);
+	return code;
+}

@@ -1,0 +1,304 @@
+/*
+ * link_export.c - An outbound of the configuration as a link
+ *
+ * What link_conf.c makes comes back as the same link; members that no link can
+ * say are left out. Both forms of settings are read: flat, and vnext/servers.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "gateway/base/base64.h"
+#include "gateway/base/compat.h"
+#include "proxy/wire/link.h"
+
+struct text {
+	char b[LINK_MAX_BYTES];
+	size_t len;
+	bool full, query; /* a parameter has been written */
+};
+
+static void add(struct text *t, const char *s)
+{
+	size_t n = strlen(s);
+
+	if (t->len + n >= sizeof(t->b)) {
+		t->full = true;
+		return;
+	}
+	memcpy(t->b + t->len, s, n + 1);
+	t->len += n;
+}
+
+static void add_encoded(struct text *t, const char *s)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+	char c[4];
+
+	for (; *s; s++) {
+		if (strchr(plain, *s))
+			snprintf(c, sizeof(c), "%c", *s);
+		else
+			snprintf(c, sizeof(c), "%%%02X", (unsigned char)*s);
+		add(t, c);
+	}
+}
+
+static void query(struct text *t, const char *key, const char *value)
+{
+	if (!value || !*value)
+		return;
+	add(t, t->query ? "&" : "?");
+	t->query = true;
+	add(t, key);
+	add(t, "=");
+	add_encoded(t, value);
+}
+
+/* A member that is a text, or the first text of a list; NULL */
+static const char *str(const cJSON *o, const char *key)
+{
+	const cJSON *v = cJSON_GetObjectItem(o, key);
+
+	return cJSON_IsString(v) ? v->valuestring : NULL;
+}
+
+static void query_list(struct text *t, const char *key, const cJSON *list)
+{
+	char all[1024] = "";
+	const cJSON *v;
+	size_t n = 0;
+
+	if (cJSON_IsString(list)) {
+		query(t, key, list->valuestring);
+		return;
+	}
+	cJSON_ArrayForEach(v, list)
+	{
+		int k = cJSON_IsString(v) ?
+				snprintf(all + n, sizeof(all) - n, "%s%s",
+					 n ? "," : "", v->valuestring) :
+				0;
+
+		if (k < 0 || n + (size_t)k >= sizeof(all))
+			return;
+		n += (size_t)k;
+	}
+	query(t, key, all);
+}
+
+/* Settings in either form: where the address stands, and where the user */
+static const cJSON *server_of(const cJSON *settings)
+{
+	const cJSON *list = cJSON_GetObjectItem(settings, "vnext");
+
+	if (!list)
+		list = cJSON_GetObjectItem(settings, "servers");
+	return list ? cJSON_GetArrayItem(list, 0) : settings;
+}
+
+static const cJSON *user_of(const cJSON *server)
+{
+	const cJSON *list = cJSON_GetObjectItem(server, "users");
+
+	return list ? cJSON_GetArrayItem(list, 0) : server;
+}
+
+static bool add_server(struct text *t, const cJSON *server)
+{
+	const char *host = str(server, "address");
+	const cJSON *port = cJSON_GetObjectItem(server, "port");
+	char number[16];
+
+	if (!host || !cJSON_IsNumber(port))
+		return false;
+	add(t, strchr(host, ':') ? "[" : "");
+	add(t, host);
+	add(t, strchr(host, ':') ? "]:" : ":");
+	snprintf(number, sizeof(number), "%d", port->valueint);
+	add(t, number);
+	return true;
+}
+
+static void tls_query(struct text *t, const cJSON *o)
+{
+	query(t, "sni", str(o, "serverName"));
+	query_list(t, "alpn", cJSON_GetObjectItem(o, "alpn"));
+	query(t, "fp", str(o, "fingerprint"));
+	query(t, "ech", str(o, "echConfigList"));
+	query(t, "pcs", str(o, "pinnedPeerCertSha256"));
+	query(t, "vcn", str(o, "verifyPeerCertByName"));
+	query(t, "pbk", str(o, "publicKey"));
+	query(t, "sid", str(o, "shortId"));
+	query(t, "spx", str(o, "spiderX"));
+	query(t, "pqv", str(o, "mldsa65Verify"));
+}
+
+static const cJSON *net_settings(const cJSON *stream, const char *net)
+{
+	char key[64];
+	const cJSON *o;
+
+	snprintf(key, sizeof(key), "%sSettings", net);
+	o = cJSON_GetObjectItem(stream, key);
+	if (!o && !strcasecmp(net, "tcp"))
+		o = cJSON_GetObjectItem(stream, "rawSettings");
+	if (!o && !strcasecmp(net, "raw"))
+		o = cJSON_GetObjectItem(stream, "tcpSettings");
+	return o;
+}
+
+static void net_query(struct text *t, const cJSON *stream)
+{
+	const char *net = str(stream, "network");
+	const cJSON *o, *header, *request, *extra;
+	char *text;
+
+	if (!net || !*net)
+		return;
+	query(t, "type", !strcasecmp(net, "raw") ? "tcp" : net);
+	o = net_settings(stream, net);
+	header = cJSON_GetObjectItem(o, "header");
+	request = cJSON_GetObjectItem(header, "request");
+	query(t, "headerType", str(header, "type"));
+	query_list(t, "path",
+		   cJSON_GetObjectItem(request ? request : o, "path"));
+	query_list(t, "host",
+		   request ? cJSON_GetObjectItem(
+				     cJSON_GetObjectItem(request, "headers"),
+				     "Host") :
+			     cJSON_GetObjectItem(o, "host"));
+	query(t, "seed", str(o, "seed"));
+	query(t, "serviceName", str(o, "serviceName"));
+	query(t, "authority", str(o, "authority"));
+	query(t, "mode",
+	      cJSON_IsTrue(cJSON_GetObjectItem(o, "multiMode")) ?
+		      "multi" :
+		      str(o, "mode"));
+	extra = cJSON_GetObjectItem(o, "extra");
+	text = extra ? cJSON_PrintUnformatted(extra) : NULL;
+	query(t, "extra", text);
+	cJSON_free(text);
+}
+
+static void stream_query(struct text *t, const cJSON *ob)
+{
+	const cJSON *stream = cJSON_GetObjectItem(ob, "streamSettings");
+	const char *security = str(stream, "security");
+
+	net_query(t, stream);
+	query(t, "security", security);
+	if (security && !strcasecmp(security, "tls"))
+		tls_query(t, cJSON_GetObjectItem(stream, "tlsSettings"));
+	if (security && !strcasecmp(security, "reality"))
+		tls_query(t, cJSON_GetObjectItem(stream, "realitySettings"));
+}
+
+/* SIP002: base64, but the keys of 2022 ciphers percent-encoded */
+static bool add_ss_user(struct text *t, const cJSON *user)
+{
+	const char *method = str(user, "method"), *pass = str(user, "password");
+	char plain[512], coded[BASE64_LEN(sizeof(plain)) + 1];
+	int n;
+
+	if (!method || !pass)
+		return false;
+	n = snprintf(plain, sizeof(plain), "%s:%s", method, pass);
+	if (n < 0 || n >= (int)sizeof(plain))
+		return false;
+	if (!strncmp(method, "2022-", 5)) {
+		add(t, method);
+		add(t, ":");
+		add_encoded(t, pass);
+	} else if (base64_encode(plain, (size_t)n, true, coded, sizeof(coded)) >
+		   0) {
+		add(t, coded);
+	}
+	return true;
+}
+
+static bool add_user(struct text *t, const char *protocol, const cJSON *user)
+{
+	const char *id;
+
+	if (!strcmp(protocol, "shadowsocks"))
+		return add_ss_user(t, user);
+	id = str(user,
+		 !strcmp(protocol, "trojan") ? "password" :
+		 !strcmp(protocol, "vless") || !strcmp(protocol, "vmess") ?
+					       "id" :
+					       "user");
+	if (id)
+		add_encoded(t, id);
+	if (id && str(user, "pass")) {
+		add(t, ":");
+		add_encoded(t, str(user, "pass"));
+	}
+	return id != NULL;
+}
+
+static const struct {
+	const char *protocol, *scheme;
+	bool user; /* must have one */
+} kinds[] = {
+	{ "shadowsocks", "ss://", true }, { "vless", "vless://", true },
+	{ "vmess", "vmess://", true },    { "trojan", "trojan://", true },
+	{ "socks", "socks://", false },   { "http", "http://", false },
+};
+
+static bool write_link(struct text *t, const cJSON *ob, size_t kind)
+{
+	const cJSON *server = server_of(cJSON_GetObjectItem(ob, "settings"));
+	const cJSON *user = user_of(server);
+	const char *protocol = kinds[kind].protocol;
+	bool has;
+
+	add(t, kinds[kind].scheme);
+	has = add_user(t, protocol, user);
+	if (!has && kinds[kind].user)
+		return false;
+	add(t, has ? "@" : "");
+	if (!add_server(t, server))
+		return false;
+	if (!strcmp(protocol, "vless")) {
+		query(t, "encryption", str(user, "encryption"));
+		query(t, "flow", str(user, "flow"));
+	}
+	if (!strcmp(protocol, "vmess"))
+		query(t, "encryption", str(user, "security"));
+	stream_query(t, ob);
+	if (str(ob, "tag")) {
+		add(t, "#");
+		add_encoded(t, str(ob, "tag"));
+	}
+	return true;
+}
+
+char *link_from_outbound(const cJSON *ob, const char **why)
+{
+	const char *protocol = str(ob, "protocol");
+	struct text *t;
+	char *out = NULL;
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(kinds) &&
+	       (!protocol || strcasecmp(kinds[i].protocol, protocol) != 0))
+		i++;
+	*why = "there are no links for this protocol";
+	if (i == ARRAY_SIZE(kinds))
+		return NULL;
+	t = calloc(1, sizeof(*t));
+	*why = "out of memory";
+	if (!t)
+		return NULL;
+	if (!write_link(t, ob, i))
+		*why = "its settings lack the server or the user";
+	else if (t->full)
+		*why = "too long for a link";
+	else
+		out = strdup(t->b);
+	free(t);
+	return out;
+}

@@ -1,0 +1,350 @@
+/* test_share_link.c - Share links: each form, its outbound, the way back, junk */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "gateway/base/base64.h"
+#include "proxy/wire/link.h"
+
+#define ID "b831381d-6324-4d53-ad4f-8cda48b30811"
+
+static unsigned int warnings;
+
+static void count_warning(void *arg, const char *what)
+{
+	(void)arg, (void)what;
+	warnings++;
+}
+
+/* The outbound of @text as JSON; NULL: no link */
+static char *outbound_of(const char *text)
+{
+	struct arena a = { 0 };
+	const char *why = NULL;
+	struct link l;
+	cJSON *ob;
+	char *out;
+
+	warnings = 0;
+	if (link_parse(&l, &a, text, strlen(text), &why) < 0) {
+		assert_non_null(why);
+		assert_true(*why != '\0');
+		arena_free(&a);
+		return NULL;
+	}
+	ob = link_to_outbound(&l, l.name, count_warning, NULL);
+	out = cJSON_PrintUnformatted(ob);
+	cJSON_Delete(ob);
+	arena_free(&a);
+	return out;
+}
+
+static void is(const char *text, const char *want)
+{
+	char *got = outbound_of(text);
+
+	assert_non_null(got);
+	assert_string_equal(got, want);
+	free(got);
+}
+
+static void is_refused(const char *text)
+{
+	char *got = outbound_of(text);
+
+	if (got)
+		fail_msg("%s gave %s", text, got);
+}
+
+/* Link to outbound to link to outbound: the same */
+static void round_trip(const char *text)
+{
+	char *one = outbound_of(text), *link, *two;
+	const char *why = NULL;
+	cJSON *o;
+
+	assert_non_null(one);
+	o = cJSON_Parse(one);
+	link = link_from_outbound(o, &why);
+	assert_non_null(link);
+	two = outbound_of(link);
+	assert_non_null(two);
+	assert_string_equal(one, two);
+	cJSON_Delete(o);
+	free(one);
+	free(link);
+	free(two);
+}
+
+static void vless_says_everything(void **state)
+{
+	(void)state;
+	is("vless://" ID "@example.com:443?encryption=none&security=tls&sni=a.b"
+	   "&alpn=h2%2Chttp%2F1.1&fp=chrome&type=ws&host=h.x&path=%2Fws%3Fed%"
+	   "3D2048"
+	   "#My%20%E2%9C%93",
+	   "{\"tag\":\"My \xe2\x9c\x93\",\"protocol\":\"vless\",\"settings\":{"
+	   "\"address\":\"example.com\",\"port\":443,\"id\":\"" ID "\","
+	   "\"encryption\":\"none\"},\"streamSettings\":{\"network\":\"ws\","
+	   "\"wsSettings\":{\"path\":\"/ws?ed=2048\",\"host\":\"h.x\"},"
+	   "\"security\":\"tls\",\"tlsSettings\":{\"serverName\":\"a.b\","
+	   "\"alpn\":[\"h2\",\"http/1.1\"],\"fingerprint\":\"chrome\"}}}");
+	is("vless://" ID
+	   "@[2001:db8::1]:8443?security=reality&pbk=K&sid=ab&sni=s"
+	   "&flow=xtls-rprx-vision&type=grpc&serviceName=gs&mode=multi",
+	   "{\"protocol\":\"vless\",\"settings\":{\"address\":\"2001:db8::1\","
+	   "\"port\":8443,\"id\":\"" ID "\",\"encryption\":\"none\","
+	   "\"flow\":\"xtls-rprx-vision\"},\"streamSettings\":{"
+	   "\"network\":\"grpc\",\"grpcSettings\":{\"serviceName\":\"gs\","
+	   "\"multiMode\":true},\"security\":\"reality\",\"realitySettings\":{"
+	   "\"serverName\":\"s\",\"publicKey\":\"K\",\"shortId\":\"ab\"}}}");
+}
+
+static void trojan_is_tls_and_splits_at_the_last_at(void **state)
+{
+	(void)state;
+	is("trojan://p@ss:w@h.example:443?allowInsecure=1&peer=s.x#t",
+	   "{\"tag\":\"t\",\"protocol\":\"trojan\",\"settings\":{"
+	   "\"address\":\"h.example\",\"port\":443,\"password\":\"p@ss:w\"},"
+	   "\"streamSettings\":{\"security\":\"tls\",\"tlsSettings\":{"
+	   "\"serverName\":\"s.x\"}}}");
+	assert_int_equal(warnings, 1);
+}
+
+static void shadowsocks_has_three_forms(void **state)
+{
+	static const char want[] =
+		"{\"tag\":\"n\",\"protocol\":\"shadowsocks\",\"settings\":{"
+		"\"address\":\"192.0.2.1\",\"port\":8388,"
+		"\"method\":\"aes-256-gcm\",\"password\":\"pa:ss@1\"}}";
+
+	(void)state;
+	/* aes-256-gcm:pa:ss@1 */
+	is("ss://YWVzLTI1Ni1nY206cGE6c3NAMQ@192.0.2.1:8388/#n", want);
+	is("ss://YWVzLTI1Ni1nY206cGE6c3NAMQ%3D%3D@192.0.2.1:8388#n", want);
+	is("ss://aes-256-gcm:pa%3Ass%401@192.0.2.1:8388#n", want);
+	/* ... and @192.0.2.1:8388 */
+	is("ss://YWVzLTI1Ni1nY206cGE6c3NAMUAxOTIuMC4yLjE6ODM4OA==#n", want);
+	is("ss://"
+	   "2022-blake3-aes-128-gcm:AAECAwQFBgcICQoLDA0ODw%3D%3D:Kw%3D%3D@h:1",
+	   "{\"protocol\":\"shadowsocks\",\"settings\":{\"address\":\"h\","
+	   "\"port\":1,\"method\":\"2022-blake3-aes-128-gcm\","
+	   "\"password\":\"AAECAwQFBgcICQoLDA0ODw==:Kw==\"}}");
+	is_refused(
+		"ss://YWVzLTI1Ni1nY206cA@h:1?plugin=obfs-local%3Bobfs%3Dhttp");
+}
+
+static void vmess_is_json_or_url(void **state)
+{
+	static const char json[] =
+		"{\"v\":\"2\",\"ps\":\"n\",\"add\":\"h.x\",\"port\":\"443\","
+		"\"id\":\"" ID "\",\"aid\":0,\"net\":\"ws\",\"type\":\"none\","
+		"\"host\":\"w\",\"path\":\"/p\",\"tls\":\"tls\",\"sni\":\"s\"}";
+	static const char want[] =
+		"{\"tag\":\"n\",\"protocol\":\"vmess\",\"settings\":{"
+		"\"address\":\"h.x\",\"port\":443,\"id\":\"" ID "\","
+		"\"security\":\"auto\"},\"streamSettings\":{\"network\":\"ws\","
+		"\"wsSettings\":{\"path\":\"/p\",\"host\":\"w\"},"
+		"\"security\":\"tls\",\"tlsSettings\":{\"serverName\":\"s\"}}}";
+	char text[1024] = "vmess://";
+
+	(void)state;
+	assert_true(base64_encode(json, sizeof(json) - 1, false, text + 8,
+				  sizeof(text) - 8) > 0);
+	is(text, want);
+	is("vmess://" ID "@h.x:443?type=ws&path=/p&host=w&security=tls&sni=s#n",
+	   want);
+	is_refused("vmess://eyJ2IjoiMiJ9"); /* {"v":"2"} */
+	is_refused("vmess://bm90IGpzb24=");
+}
+
+static void socks_and_http(void **state)
+{
+	static const char want[] =
+		"{\"tag\":\"n\",\"protocol\":\"socks\",\"settings\":{"
+		"\"address\":\"h\",\"port\":1080,\"user\":\"me\","
+		"\"pass\":\"pw\"}}";
+
+	(void)state;
+	is("socks://me:pw@h:1080#n", want);
+	is("socks5://bWU6cHc=@h:1080#n", want);
+	is("socks://h:1080", "{\"protocol\":\"socks\",\"settings\":{"
+			     "\"address\":\"h\",\"port\":1080}}");
+	is("https://me:pw@h:8443",
+	   "{\"protocol\":\"http\",\"settings\":{\"address\":\"h\","
+	   "\"port\":8443,\"user\":\"me\",\"pass\":\"pw\"},"
+	   "\"streamSettings\":{\"security\":\"tls\",\"tlsSettings\":{}}}");
+}
+
+static void what_is_wrong_is_refused(void **state)
+{
+	static const char *const wrong[] = {
+		"",
+		"vless://",
+		"vless://" ID "@h",
+		"vless://" ID "@h:0",
+		"vless://" ID "@h:65536",
+		"vless://" ID "@h:4x",
+		"vless://@h:443",
+		"vless://h:443",
+		"vless://" ID "@:443",
+		"vless://" ID "@[::1:443",
+		"vless://" ID "@[::1]443",
+		"vless://" ID "@a b:443",
+		"vless://" ID "@h%00:443",
+		"vless://" ID "@h:443?type=ws&TYPE=grpc",
+		"vless://" ID "@h:443?path=%0a",
+		"vless://" ID "@h:443?path=%4",
+		"ss://",
+		"ss://@h:1",
+		"ss://!!!!@h:1",
+		"ss://bm9jb2xvbg==@h:1",
+		"hysteria2://x@h:1",
+		"ssr://abc",
+		"file:///etc/passwd",
+		"javascript://x",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		is_refused(wrong[i]);
+}
+
+static void too_much_is_refused(void **state)
+{
+	char *big = malloc(LINK_MAX_BYTES + 100);
+	size_t n;
+
+	(void)state;
+	assert_non_null(big);
+	memset(big, 'a', LINK_MAX_BYTES + 99);
+	big[LINK_MAX_BYTES + 99] = '\0';
+	memcpy(big, "trojan://", 9);
+	is_refused(big);
+	n = (size_t)sprintf(big, "trojan://p@h:1?");
+	for (int i = 0; i < LINK_KEYS + 1; i++)
+		n += (size_t)sprintf(big + n, "k%d=v&", i);
+	is_refused(big);
+	free(big);
+}
+
+static void every_cut_is_safe(void **state)
+{
+	static const char text[] =
+		"vless://" ID "@[2001:db8::1]:443?type=ws&path=%2Fx#n%20m";
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(text); n++) {
+		char *copy = strndup(text, n), *got;
+
+		assert_non_null(copy);
+		got = outbound_of(copy);
+		free(got);
+		free(copy);
+	}
+}
+
+static void links_come_back_the_same(void **state)
+{
+	(void)state;
+	round_trip("vless://" ID
+		   "@h:443?type=ws&path=/a%20b&host=x&security=tls"
+		   "&sni=s&alpn=h2,http/1.1&fp=chrome&pcs=ab&vcn=x#n");
+	round_trip("vless://" ID "@[::1]:443?type=grpc&serviceName=g&mode=multi"
+		   "&security=reality&pbk=K&sid=1&spx=%2F");
+	round_trip("vmess://" ID
+		   "@h:1?encryption=none&type=httpupgrade&path=/u");
+	round_trip("vless://" ID
+		   "@h:1?type=tcp&headerType=http&path=/a,/b&host=x");
+	round_trip("vless://" ID "@h:1?type=xhttp&mode=auto"
+		   "&extra=%7B%22a%22%3A1%7D");
+	round_trip("trojan://p%40%23%2F@h:443?security=tls#t");
+	round_trip("ss://YWVzLTI1Ni1nY206cGE6c3NAMQ@192.0.2.1:8388/#n");
+	round_trip("ss://2022-blake3-aes-128-gcm:AA%3D%3D:BB%3D@h:1");
+	round_trip("socks://me:p%3Aw@h:1080#n");
+}
+
+/* --- lists --- */
+
+struct seen {
+	unsigned int good, bad;
+	char hosts[64];
+};
+
+static void see(void *arg, unsigned int line, const struct link *l,
+		const char *why)
+{
+	struct seen *s = arg;
+
+	assert_true(line > 0);
+	if (!l) {
+		assert_non_null(why);
+		s->bad++;
+		return;
+	}
+	s->good++;
+	strncat(s->hosts, l->host, sizeof(s->hosts) - strlen(s->hosts) - 1);
+}
+
+static struct seen all_of(const char *text, int want)
+{
+	struct seen s = { 0 };
+
+	assert_int_equal(link_parse_all(text, strlen(text), see, &s), want);
+	return s;
+}
+
+static void subscriptions_are_lines_base64_or_sip008(void **state)
+{
+	static const char text[] =
+		"# comment\r\ntrojan://p@a:1\r\n\r\nssr://x\nss://junk\n"
+		"socks://b:2\n";
+	char coded[512];
+	struct seen s = all_of(text, 2);
+	size_t n;
+
+	(void)state;
+	assert_int_equal(s.bad, 2);
+	assert_string_equal(s.hosts, "ab");
+	assert_true(base64_encode(text, sizeof(text) - 1, false, coded,
+				  sizeof(coded)) > 0);
+	n = strlen(coded);
+	memmove(coded + 21, coded + 20, n - 20 + 1); /* a line break in it */
+	coded[20] = '\n';
+	s = all_of(coded, 2);
+	assert_string_equal(s.hosts, "ab");
+	s = all_of("{\"version\":1,\"servers\":[{\"server\":\"a\","
+		   "\"server_port\":8388,\"method\":\"m\",\"password\":\"p\"},"
+		   "{\"server\":\"b\",\"server_port\":0,\"method\":\"m\","
+		   "\"password\":\"p\"},{\"server\":\"c\",\"server_port\":1,"
+		   "\"method\":\"m\",\"password\":\"p\",\"plugin\":\"x\"},7]}",
+		   1);
+	assert_int_equal(s.bad, 3);
+	assert_string_equal(s.hosts, "a");
+	all_of("", -EPROTO);
+	all_of("{}", -EPROTO);
+	all_of("{\"servers\":", -EPROTO);
+	all_of("plain text", -EPROTO);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(vless_says_everything),
+		cmocka_unit_test(trojan_is_tls_and_splits_at_the_last_at),
+		cmocka_unit_test(shadowsocks_has_three_forms),
+		cmocka_unit_test(vmess_is_json_or_url),
+		cmocka_unit_test(socks_and_http),
+		cmocka_unit_test(what_is_wrong_is_refused),
+		cmocka_unit_test(too_much_is_refused),
+		cmocka_unit_test(every_cut_is_safe),
+		cmocka_unit_test(links_come_back_the_same),
+		cmocka_unit_test(subscriptions_are_lines_base64_or_sip008),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
