@@ -288,7 +288,7 @@ int tun_get(const struct inbound *ib, struct tun_device **out)
 	d = device_find(key);
 	if (!d)
 		err = device_make(ib, key, &d);
-	if (!err) {
+	if (!err && d) { /* always, but -fsanitize=thread doubts it */
 		d->refs++;
 		*out = d;
 	}
