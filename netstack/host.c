@@ -23,7 +23,9 @@
 #include "gateway/core/tun_conf.h"
 #include "netstack/instance.h"
 #include "netstack/intake.h"
+#include "netstack/near.h"
 #include "netstack/nft.h"
+#include "netstack/nft_judge.h"
 #include "netstack/plan.h"
 #include "netstack/sweep.h"
 #include "netstack/tun.h"
@@ -45,14 +47,15 @@ struct host_device {
 /**
  * struct host - Everything we set up
  * @cfg:	Borrowed until host_reload() or host_stop()
- * @full:	`culvert up`; @capture: and the first device catches traffic
+ * @full:	`culvert up`; @capture: and traffic is caught, @tun: by the first
+ *		device
  * @instance:	Nobody else sets up this namespace while it is open; -1
  * @plan:	What the kernel should have
  * @interface:	Last given to sock_set_interface(); "" none
  */
 struct host {
 	const struct config *cfg;
-	bool full, capture;
+	bool full, capture, tun;
 	int instance;
 	struct nlk nl;
 	struct watch_host watch;
@@ -107,7 +110,7 @@ static int device_addr(struct host *h, const struct host_device *d,
 /* The capturing device has an address of each family, others what they ask for */
 static int device_addresses(struct host *h, const struct host_device *d)
 {
-	bool catches = h->capture && d == &h->devices[0];
+	bool catches = h->tun && d == &h->devices[0];
 	const struct tun_prefix *g =
 		catches ? h->intake.gateway : d->conf->gateway;
 	unsigned int n =
@@ -172,13 +175,27 @@ static int execute_rules(struct host *h)
 	return 0;
 }
 
+/* What each way needs besides nftables */
+static void plan_ways(struct plan *p, const struct intake *in)
+{
+	const struct capture_conf *how = &in->host->how;
+
+	if (in->tun[0])
+		plan_capture(p, in);
+	else
+		plan_last_resort(p);
+	if (how->tcp == BY_TPROXY || how->udp == BY_TPROXY)
+		plan_tproxy(p, in, nft_kept_bit(in),
+			    (int)if_nametoindex("lo"));
+}
+
 static int make_plan(struct host *h, struct plan *p)
 {
 	*p = (struct plan){ .failed = false };
 	for (unsigned int i = 0; i < h->device_count; i++)
 		plan_tun_routes(p, h->devices[i].conf, h->devices[i].ifindex);
 	if (h->capture)
-		plan_capture(p, &h->intake);
+		plan_ways(p, &h->intake);
 	if (!p->failed)
 		return 0;
 	plan_free(p);
@@ -243,21 +260,53 @@ static void follow_uplinks(struct host *h)
 
 static int find_capture(struct host *h)
 {
+	const struct capture_conf *how = &h->cfg->host.how;
 	const struct host_device *d = &h->devices[0];
 
-	h->capture = h->full && h->cfg->host.capture == CAPTURE_TUN;
+	h->capture = h->full && h->cfg->host.capture != CAPTURE_NONE;
+	h->tun = h->capture && (how->tcp == BY_TUN || how->udp == BY_TUN);
 	if (!h->capture)
 		return 0;
+	if (!h->tun) {
+		intake_fill(&h->intake, h->cfg, NULL, "", 0, false);
+		return 0;
+	}
 	if (!h->device_count) {
 		log_error(
 			"host: there is no tun inbound to catch traffic with "
 			"(\"culvert\": {\"capture\": \"none\"} catches none)");
 		return -ENODEV;
 	}
-	intake_fill(&h->intake, h->cfg, d->conf, d->name, d->ifindex);
+	intake_fill(&h->intake, h->cfg, d->conf, d->name, d->ifindex, false);
 	if (h->intake.dns_local)
 		nlk_link_localnet(&h->nl, d->ifindex);
 	return 0;
+}
+
+/* What is near, as sets of the table */
+static void follow_near(struct host *h)
+{
+	struct cidrs near;
+
+	h->watch.all_routes = h->capture && nft_uses_near(&h->intake);
+	if (!h->watch.all_routes)
+		return;
+	near_find(&h->nl, &h->cfg->host, &near);
+	nft_set_near(&h->nft, &near);
+}
+
+/* Only the TUN catches without nftables */
+static int load_table(struct host *h)
+{
+	int err;
+
+	follow_near(h);
+	err = nft_load(&h->nft, &h->intake);
+	if (err == 0 || h->intake.tun[0])
+		return 0;
+	log_error("host: this capture needs nftables; scripts/culvert-iptables "
+		  "does without it");
+	return err;
 }
 
 /* The pipe to the table's child breaks when it ends */
@@ -283,11 +332,12 @@ static int apply(struct host *h)
 		return err;
 	h->plan = next;
 	if (h->capture && h->nft.kind == NFT_NONE) {
-		nft_load(&h->nft, &h->intake);
+		err = load_table(h);
 		watch_nft(h);
 	}
 	follow_uplinks(h);
-	err = execute_routes(h);
+	if (err == 0)
+		err = execute_routes(h);
 	if (err == 0)
 		err = execute_rules(h);
 	if (err == 0)
@@ -328,8 +378,8 @@ int host_start(const struct config *cfg, bool full, struct host **out)
 	h->cfg = cfg;
 	h->full = full;
 	h->instance = -1;
-	h->nft.in = -1;
-	h->watch = (struct watch_host){ -1, -1, -1, -1, false };
+	h->nft.in = h->nft.cleaner_in = -1;
+	h->watch = (struct watch_host){ -1, -1, -1, -1, false, false };
 	err = nlk_open(&h->nl, NETLINK_ROUTE);
 	if (err == 0)
 		err = watch_open(&h->watch);
@@ -361,6 +411,8 @@ int host_reload(struct host *h, const struct config *cfg)
 			  strerror(-err));
 	else if (h->capture)
 		nft_replace(&h->nft, &h->intake);
+	else
+		nft_unload(&h->nft);
 	return err;
 }
 
@@ -385,6 +437,7 @@ void host_event(struct host *h)
 	execute_rules(h);
 	if (h->capture && nft_watch(&h->nft, &h->intake))
 		watch_nft(h);
+	follow_near(h);
 	follow_uplinks(h);
 }
 
@@ -459,21 +512,36 @@ int host_cleanup(FILE *out)
 	return err;
 }
 
+/* The TUN that would catch; NULL: none */
+static const struct tun_conf *first_tun(const struct config *cfg)
+{
+	for (unsigned int i = 0; i < cfg->inbound_count; i++)
+		if (!strcmp(cfg->inbounds[i]->ops->name, "tun"))
+			return cfg->inbounds[i]->settings;
+	return NULL;
+}
+
 int host_rules_text(const struct config *cfg, FILE *out)
 {
+	const struct capture_conf *how = &cfg->host.how;
 	const struct tun_conf *tc = NULL;
 	struct plan p = { .failed = false };
+	struct nft table = { .kind = NFT_NONE };
 	struct intake in;
 
-	for (unsigned int i = 0; i < cfg->inbound_count && !tc; i++)
-		if (!strcmp(cfg->inbounds[i]->ops->name, "tun"))
-			tc = cfg->inbounds[i]->settings;
-	if (!tc || cfg->host.capture != CAPTURE_TUN)
+	if (how->tcp == BY_TUN || how->udp == BY_TUN)
+		tc = first_tun(cfg);
+	if (cfg->host.capture == CAPTURE_NONE ||
+	    (cfg->host.capture == CAPTURE_TUN && !tc))
 		return -ENOENT;
-	intake_fill(&in, cfg, tc, tc->name ? tc->name : "culvert0", 0);
-	plan_capture(&p, &in);
+	intake_fill(&in, cfg, tc, tc && tc->name ? tc->name : "culvert0", 0,
+		    true);
+	plan_ways(&p, &in);
 	plan_print(&p, in.tun, "# ", out);
 	plan_free(&p);
-	nft_print(&in, !cfg->host.fail_closed, NULL, 0, out);
+	near_find(NULL, &cfg->host, &table.near);
+	nft_print(&table, &in, !cfg->host.fail_closed, out);
+	nft_print_direct_all(&in, out);
+	cidrs_free(&table.near);
 	return 0;
 }

@@ -112,15 +112,20 @@ static bool answers_dns(const struct config *cfg)
 }
 
 void intake_fill(struct intake *in, const struct config *cfg,
-		 const struct tun_conf *tc, const char *tun, int ifindex)
+		 const struct tun_conf *tc, const char *tun, int ifindex,
+		 bool print)
 {
 	*in = (struct intake){ .host = &cfg->host, .ifindex = ifindex };
-	memcpy(in->tun, tun, strnlen(tun, sizeof(in->tun) - 1));
-	plan_addresses(in, tc);
+	if (cfg->host.how.tcp != BY_TUN)
+		in->proto = IPPROTO_UDP;
+	if (tc) {
+		memcpy(in->tun, tun, strnlen(tun, sizeof(in->tun) - 1));
+		plan_addresses(in, tc);
+	}
 	in->pool_count = fakedns_pools(cfg->fakedns, in->pools, PLAN_POOLS);
 	in->dns_local = cfg->host.hijack_dns && cfg->host.hijack_local &&
 			answers_dns(cfg);
 	in->service_max = (uint16_t)(first_ephemeral() - 1);
-	if (ifindex)
+	if (!print)
 		find_resolvers(in);
 }

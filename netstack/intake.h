@@ -7,11 +7,12 @@
 struct config;
 
 /*
- * Fill @in from the configuration and from who answers port 53 here. @tun: the
- * device that catches; @ifindex 0: only to be printed
+ * Fill @in from the configuration and from who answers port 53 here. @tc, @tun:
+ * the device that catches; NULL, none. @print: only to be printed
  */
 void intake_fill(struct intake *in, const struct config *cfg,
-		 const struct tun_conf *tc, const char *tun, int ifindex);
+		 const struct tun_conf *tc, const char *tun, int ifindex,
+		 bool print);
 /*
  * Owners of sockets on local port 53 in a text like /proc/net/udp, that are
  * not root, added to @uids. Returns how many there are now

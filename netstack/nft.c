@@ -21,6 +21,7 @@
 #include "gateway/base/compat.h"
 #include "gateway/base/log.h"
 #include "gateway/core/config.h"
+#include "netstack/nft_judge.h"
 #include "netstack/plan.h"
 
 enum { WAIT_STEP_MS = 5, WAIT_MS = 3000 };
@@ -145,8 +146,7 @@ static char *make_text(const struct nft *n, const struct intake *in, bool owner,
 	if (!f)
 		return NULL;
 	fputs(before, f);
-	nft_print(in, owner, (const char(*)[IFNAMSIZ])n->uplinks,
-		  n->uplink_count, f);
+	nft_print(n, in, owner, f);
 	if (fclose(f) < 0) {
 		free(text);
 		return NULL;
@@ -165,14 +165,19 @@ static void one_line(char *text)
 
 /* --- the three ways ----------------------------------------------------------------- */
 
+static void end_one(pid_t *pid, int *in)
+{
+	if (*in >= 0)
+		close(*in);
+	*in = -1;
+	if (*pid > 0)
+		child_wait(*pid); /* end of input ends it */
+	*pid = 0;
+}
+
 static void end_child(struct nft *n)
 {
-	if (n->in >= 0)
-		close(n->in);
-	n->in = -1;
-	if (n->pid > 0)
-		child_wait(n->pid); /* end of input ends it */
-	n->pid = 0;
+	end_one(&n->pid, &n->in);
 }
 
 /* The table is there, with an owner, or the child has given up */
@@ -220,19 +225,26 @@ static int load_owner(struct nft *n, const struct intake *in)
 	return 0;
 }
 
-/* A shell that waits for our end and then removes the table */
-static void start_cleaner(struct nft *n)
+/*
+ * A shell that waits for our end and then removes the tables that have no
+ * owner: NFT_TABLE only if it is not to outlive us
+ */
+static void start_cleaner(struct nft *n, const struct intake *in)
 {
-	static const char *const argv[] = {
+	const char *const argv[] = {
 		"/bin/sh", "-c",
-		"cat >/dev/null; exec nft delete table inet " NFT_TABLE, NULL
+		n->kind == NFT_PLAIN && !in->host->fail_closed ?
+			"cat >/dev/null; nft delete table inet " NFT_DIRECT
+			"; exec nft delete table inet " NFT_TABLE :
+			"cat >/dev/null; exec nft delete table inet " NFT_DIRECT,
+		NULL
 	};
 
-	if (n->pid > 0)
+	if (n->cleaner > 0)
 		return;
-	n->pid = child_start(argv, false, &n->in);
-	if (n->pid < 0) {
-		n->pid = 0;
+	n->cleaner = child_start(argv, false, &n->cleaner_in);
+	if (n->cleaner < 0) {
+		n->cleaner = 0;
 		log_warning("host: the nftables table stays when culvert is "
 			    "killed");
 	}
@@ -251,8 +263,50 @@ static int load_plain(struct nft *n, const struct intake *in)
 		return err;
 	n->kind = NFT_PLAIN;
 	if (!in->host->fail_closed)
-		start_cleaner(n);
+		start_cleaner(n, in);
 	return 0;
+}
+
+/* The large sets: a table without an owner, so that we may fill it ourselves */
+static int load_direct(struct nft *n, const struct intake *in)
+{
+	const struct cidrs *s = &in->host->how.direct;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f;
+	int err;
+
+	if (!s->count4 && !s->count6)
+		return nft_direct_delete();
+	f = open_memstream(&text, &size);
+	if (!f)
+		return -ENOMEM;
+	fputs("add table inet " NFT_DIRECT "\n"
+	      "delete table inet " NFT_DIRECT "\n",
+	      f);
+	nft_print_direct(in, f);
+	err = fclose(f) < 0 ? -ENOMEM : 0;
+	if (err == 0)
+		err = run_once(text);
+	free(text);
+	if (err == 0) {
+		start_cleaner(n, in);
+		err = nft_direct_feed(s);
+	}
+	if (err < 0)
+		log_error("host: directCidr is not set up: %s",
+			  strerror(-err));
+	else
+		log_info("host: %zu IPv4 and %zu IPv6 ranges go directly",
+			 s->count4, s->count6);
+	return err;
+}
+
+static bool direct_lost(const struct intake *in)
+{
+	const struct cidrs *s = &in->host->how.direct;
+
+	return (s->count4 || s->count6) && !nft_direct_there();
 }
 
 int nft_load(struct nft *n, const struct intake *in)
@@ -262,21 +316,27 @@ int nft_load(struct nft *n, const struct intake *in)
 	n->kind = NFT_NONE;
 	n->in = -1;
 	n->pid = 0;
-	if (!nft_name_ok(in->tun)) {
+	n->near_used = nft_uses_near(in);
+	if (in->tun[0] && !nft_name_ok(in->tun)) {
 		log_warning("host: no nftables rules for a TUN named %s",
 			    in->tun);
 		return -EINVAL;
 	}
-	nft_table_delete(); /* of a former life */
-	if (!in->host->fail_closed)
+	/* Of a former life; what shall block is replaced without a gap */
+	if (!in->host->fail_closed) {
+		nft_table_delete();
 		err = load_owner(n, in);
+	}
 	if (err < 0)
 		err = load_plain(n, in);
 	if (err == 0) {
 		log_info("host: nftables table inet " NFT_TABLE " loaded%s",
 			 n->kind == NFT_OWNER ? "" : ", without an owner");
+		load_direct(n, in);
 		return 0;
 	}
+	if (!in->tun[0])
+		return err; /* nothing is caught without */
 	log_warning("host: no nftables rules (%s): replies to forwarded "
 		    "connections from outside and DNS to this host's own "
 		    "addresses are not looked after",
@@ -284,11 +344,12 @@ int nft_load(struct nft *n, const struct intake *in)
 	return err;
 }
 
-int nft_replace(struct nft *n, const struct intake *in)
+static int replace_table(struct nft *n, const struct intake *in)
 {
 	char *text;
 	int err;
 
+	n->near_used = nft_uses_near(in);
 	if (n->kind != NFT_OWNER)
 		return load_plain(n, in);
 	text = make_text(n, in, true, "delete table inet " NFT_TABLE "\n");
@@ -300,6 +361,13 @@ int nft_replace(struct nft *n, const struct intake *in)
 	return err;
 }
 
+int nft_replace(struct nft *n, const struct intake *in)
+{
+	int err = n->kind == NFT_NONE ? 0 : replace_table(n, in);
+
+	return err < 0 || n->kind == NFT_NONE ? err : load_direct(n, in);
+}
+
 bool nft_lost(const struct nft *n)
 {
 	struct pollfd p = { .fd = n->in };
@@ -309,6 +377,10 @@ bool nft_lost(const struct nft *n)
 
 bool nft_watch(struct nft *n, const struct intake *in)
 {
+	if (n->kind != NFT_NONE && direct_lost(in)) {
+		log_warning("host: directCidr's table was removed; loaded again");
+		load_direct(n, in);
+	}
 	if (n->kind == NFT_NONE || (nft_table_flags() >= 0 && !nft_lost(n)))
 		return false;
 	log_warning("host: the nftables table was removed; loaded again");
@@ -351,11 +423,47 @@ int nft_set_uplinks(struct nft *n, const char (*ups)[IFNAMSIZ],
 	return n->kind == NFT_PLAIN ? run_once(text) : 0;
 }
 
+int nft_set_near(struct nft *n, struct cidrs *near)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f;
+	int err = 0;
+
+	if (near->count4 == n->near.count4 && near->count6 == n->near.count6 &&
+	    (!near->count4 || !memcmp(near->v4, n->near.v4,
+				      near->count4 * sizeof(*near->v4))) &&
+	    (!near->count6 || !memcmp(near->v6, n->near.v6,
+				      near->count6 * sizeof(*near->v6)))) {
+		cidrs_free(near);
+		return 0;
+	}
+	cidrs_free(&n->near);
+	n->near = *near;
+	*near = (struct cidrs){ .v4 = NULL };
+	if (n->kind == NFT_NONE || !n->near_used)
+		return 0;
+	f = open_memstream(&text, &size);
+	if (!f)
+		return -ENOMEM;
+	nft_print_near_change(&n->near, f);
+	if (fclose(f) < 0)
+		err = -ENOMEM;
+	else if (n->kind == NFT_OWNER)
+		err = write_all(n->in, text, size);
+	else
+		err = run_once(text);
+	free(text);
+	return err;
+}
+
 void nft_unload(struct nft *n)
 {
+	cidrs_free(&n->near);
 	if (n->kind == NFT_NONE)
 		return;
 	end_child(n); /* the owner takes its table along, the cleaner too */
+	end_one(&n->cleaner, &n->cleaner_in);
 	nft_table_delete();
 	n->kind = NFT_NONE;
 }

@@ -18,34 +18,46 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "gateway/core/cidrs.h"
+
 struct intake;
 
 #define NFT_TABLE   "culvert"
+#define NFT_DIRECT  "culvert_direct" /* large sets, fed without nft(8) */
 #define NFT_UPLINKS 8
 
 enum nft_kind { NFT_NONE, NFT_OWNER, NFT_PLAIN };
 
 /**
  * struct nft - The loaded table
- * @pid:	`nft -i` or the waiting shell; 0 none
- * @in:		Its standard input; -1
+ * @pid, @in:	`nft -i` and its standard input; 0, -1: none
+ * @cleaner, @cleaner_in:	The waiting shell, the same
+ * @near:	Contents of near4 and near6
+ * @near_used:	The table has these sets
  * @uplinks:	Contents of the set, in the order found
  */
 struct nft {
 	enum nft_kind kind;
-	pid_t pid;
-	int in;
+	pid_t pid, cleaner;
+	int in, cleaner_in;
+	struct cidrs near;
+	bool near_used;
 	char uplinks[NFT_UPLINKS][IFNAMSIZ];
 	unsigned int uplink_count;
 };
 
 /**
  * nft_print() - Write the table as text
+ * @n:		Its sets: interfaces that lead out, where nobody may ask us for
+ *		DNS; what is near
  * @owner:	With the owner flag
- * @ups:	Interfaces that lead out: nobody there may ask us for DNS
  */
-void nft_print(const struct intake *in, bool owner, const char (*ups)[IFNAMSIZ],
-	       unsigned int n, FILE *out);
+void nft_print(const struct nft *n, const struct intake *in, bool owner,
+	       FILE *out);
+/* One line that changes near4 and near6 */
+void nft_print_near_change(const struct cidrs *s, FILE *out);
+/* The table NFT_DIRECT with all its elements, for people */
+void nft_print_direct_all(const struct intake *in, FILE *out);
 /* @tun may stand in a rule: the name holds nothing that has a meaning there */
 bool nft_name_ok(const char *name);
 
@@ -60,11 +72,17 @@ bool nft_watch(struct nft *n, const struct intake *in);
 /* The interfaces that lead out changed. 0 or -errno */
 int nft_set_uplinks(struct nft *n, const char (*ups)[IFNAMSIZ],
 		    unsigned int count);
+/* What is near changed; takes the contents of @near. 0 or -errno */
+int nft_set_near(struct nft *n, struct cidrs *near);
 void nft_unload(struct nft *n);
 
 /* Flags of the table in the kernel, or -ENOENT, other -errno */
 int nft_table_flags(void);
-/* By netlink alone. 0, also when there is none; -errno */
+/* By netlink alone, NFT_TABLE and NFT_DIRECT. 0, also when there is none */
 int nft_table_delete(void);
+/* The same for NFT_DIRECT: there? Its elements, by netlink. 0 or -errno */
+bool nft_direct_there(void);
+int nft_direct_delete(void);
+int nft_direct_feed(const struct cidrs *s);
 
 #endif

@@ -19,6 +19,7 @@
 
 #include "gateway/base/compat.h"
 #include "gateway/core/config.h"
+#include "netstack/nft_judge.h"
 #include "netstack/plan.h"
 
 bool nft_name_ok(const char *name)
@@ -28,17 +29,11 @@ bool nft_name_ok(const char *name)
 					   "0123456789._-@+")];
 }
 
-/* The bit below our mark, for connections in the TUN; 0: there is none */
-static uint32_t kept_bit(const struct host_conf *h)
-{
-	return (h->mark_mask & (0u - h->mark_mask)) >> 1;
-}
-
 /* Connections that passed by, both ways */
 static void print_passed(const struct intake *in, FILE *out)
 {
 	uint32_t mark = in->host->mark, mask = in->host->mark_mask;
-	uint32_t kept = kept_bit(in->host);
+	uint32_t kept = nft_kept_bit(in);
 
 	fprintf(out,
 		"\tchain restore {\n"
@@ -68,7 +63,7 @@ static void print_passed(const struct intake *in, FILE *out)
  */
 static void print_kept(const struct intake *in, FILE *out)
 {
-	uint32_t kept = kept_bit(in->host);
+	uint32_t kept = nft_kept_bit(in);
 
 	fprintf(out,
 		"\tchain kept {\n"
@@ -153,25 +148,114 @@ static void print_dns(const struct intake *in, FILE *out)
 	fputs("\t}\n", out);
 }
 
-void nft_print(const struct intake *in, bool owner, const char (*ups)[IFNAMSIZ],
-	       unsigned int n, FILE *out)
+static void print_uplinks(const struct nft *n, FILE *out)
 {
 	const char *sep = "elements = { ";
 
-	fprintf(out, "table inet " NFT_TABLE " {\n%s",
-		owner ? "\tflags owner\n" : "");
 	fputs("\tset uplinks {\n\t\ttype ifname\n", out);
-	for (unsigned int i = 0; i < n; i++) {
-		if (!nft_name_ok(ups[i]))
+	for (unsigned int i = 0; i < n->uplink_count; i++) {
+		if (!nft_name_ok(n->uplinks[i]))
 			continue;
 		fprintf(out, "%s%s\"%s\"", *sep == 'e' ? "\t\t" : "", sep,
-			ups[i]);
+			n->uplinks[i]);
 		sep = ", ";
 	}
 	fprintf(out, "%s\t}\n", *sep == 'e' ? "" : " }\n");
-	print_passed(in, out);
-	print_kept(in, out);
-	if (in->dns_local)
+}
+
+static void print_range6(const struct range6 *r, FILE *out)
+{
+	char lo[ADDR_TEXT_MAX], hi[ADDR_TEXT_MAX];
+	struct addr a = { .kind = ADDR_V6 }, b = { .kind = ADDR_V6 };
+
+	memcpy(a.ip, r->lo, 16);
+	memcpy(b.ip, r->hi, 16);
+	fprintf(out, "%s-%s", addr_format_host(&a, lo, sizeof(lo)),
+		addr_format_host(&b, hi, sizeof(hi)));
+}
+
+static void print_range4(const struct range4 *r, FILE *out)
+{
+	fprintf(out, "%u.%u.%u.%u-%u.%u.%u.%u", r->lo >> 24, r->lo >> 16 & 255,
+		r->lo >> 8 & 255, r->lo & 255, r->hi >> 24, r->hi >> 16 & 255,
+		r->hi >> 8 & 255, r->hi & 255);
+}
+
+/* "{ a-b, ... }"; there must be one */
+static void print_ranges(const struct cidrs *s, bool v6, FILE *out)
+{
+	size_t n = v6 ? s->count6 : s->count4;
+
+	for (size_t i = 0; i < n; i++) {
+		fputs(i ? ", " : "{ ", out);
+		if (v6)
+			print_range6(&s->v6[i], out);
+		else
+			print_range4(&s->v4[i], out);
+	}
+	fputs(" }", out);
+}
+
+static void print_near(const struct cidrs *s, bool v6, FILE *out)
+{
+	fprintf(out,
+		"\tset near%c {\n"
+		"\t\ttype ipv%c_addr\n"
+		"\t\tflags interval\n",
+		v6 ? '6' : '4', v6 ? '6' : '4');
+	if (v6 ? s->count6 : s->count4) {
+		fputs("\t\telements = ", out);
+		print_ranges(s, v6, out);
+		fputc('\n', out);
+	}
+	fputs("\t}\n", out);
+}
+
+void nft_print_near_change(const struct cidrs *s, FILE *out)
+{
+	for (int v6 = 0; v6 < 2; v6++) {
+		fprintf(out, "%sflush set inet " NFT_TABLE " near%c",
+			v6 ? "; " : "", v6 ? '6' : '4');
+		if (!(v6 ? s->count6 : s->count4))
+			continue;
+		fprintf(out, "; add element inet " NFT_TABLE " near%c ",
+			v6 ? '6' : '4');
+		print_ranges(s, v6, out);
+	}
+	fputc('\n', out);
+}
+
+void nft_print_direct_all(const struct intake *in, FILE *out)
+{
+	const struct cidrs *s = &in->host->how.direct;
+
+	nft_print_direct(in, out);
+	for (int v6 = 0; v6 < 2; v6++) {
+		if (!(v6 ? s->count6 : s->count4))
+			continue;
+		fprintf(out, "add element inet " NFT_DIRECT " direct%c ",
+			v6 ? '6' : '4');
+		print_ranges(s, v6, out);
+		fputc('\n', out);
+	}
+}
+
+void nft_print(const struct nft *n, const struct intake *in, bool owner,
+	       FILE *out)
+{
+	fprintf(out, "table inet " NFT_TABLE " {\n%s",
+		owner ? "\tflags owner\n" : "");
+	print_uplinks(n, out);
+	if (nft_uses_near(in)) {
+		print_near(&n->near, false, out);
+		print_near(&n->near, true, out);
+	}
+	if (in->tun[0]) {
+		print_passed(in, out);
+		print_kept(in, out);
+	}
+	if (in->tun[0] && in->dns_local)
 		print_dns(in, out);
+	nft_print_judges(in, out);
 	fputs("}\n", out);
 }

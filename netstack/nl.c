@@ -214,6 +214,13 @@ static int settle(enum nlk_op op, int err)
 	return err == -ENOENT || err == -ESRCH || err == -ENODEV ? 0 : err;
 }
 
+static uint8_t route_scope(const struct nlk_route *r)
+{
+	if (r->type == RTN_LOCAL)
+		return RT_SCOPE_HOST;
+	return r->ifindex ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+}
+
 int nlk_route(struct nlk *nl, enum nlk_op op, const struct nlk_route *r)
 {
 	int type = op == NLK_ADD ? RTM_NEWROUTE : RTM_DELROUTE;
@@ -223,7 +230,7 @@ int nlk_route(struct nlk *nl, enum nlk_op op, const struct nlk_route *r)
 		.rtm_table =
 			r->table < 256 ? (uint8_t)r->table : RT_TABLE_UNSPEC,
 		.rtm_protocol = NLK_PROTOCOL,
-		.rtm_scope = r->ifindex ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
+		.rtm_scope = route_scope(r),
 		.rtm_type = r->type,
 	};
 	struct nl_msg *m = nlmsg_alloc_simple(

@@ -40,7 +40,7 @@ enum nlk_op { NLK_ADD, NLK_DEL };
 /**
  * struct nlk_route - A route of ours
  * @dst:	kind says the family; bits 0 is the default route
- * @type:	RTN_UNICAST, or RTN_UNREACHABLE (no @ifindex then)
+ * @type:	RTN_UNICAST, RTN_LOCAL, or RTN_UNREACHABLE (no @ifindex then)
  * @metric:	0: the kernel's default
  */
 struct nlk_route {

@@ -4,6 +4,7 @@
  *   base+0   our mark                        goto END   own sockets, replies
  *   base+1   came out of the TUN             goto END
  *   base+2   local resolver, port 53         goto END   it may ask for us
+ *   base+5   TProxy's mark                   TUN's table: to this host
  *   base+10  FakeDNS pools, TUN's prefix     TUN
  *   base+20  port 53                         TUN
  *   base+30  private, link-local, multicast  goto END
@@ -36,6 +37,7 @@ enum {
 	AT_MARK = 0,
 	AT_BACK = 1,
 	AT_RESOLVER = 2,
+	AT_TPROXY = 5,
 	AT_POOLS = 10,
 	AT_DNS = 20,
 	AT_PRIVATE = 30,
@@ -155,8 +157,10 @@ static struct nlk_rule rule(const struct intake *c, uint8_t kind,
 
 	if (action == NLK_GOTO)
 		r.target = c->host->rule_pref + AT_END;
-	if (action == NLK_LOOKUP)
+	if (action == NLK_LOOKUP) {
 		r.target = c->host->table;
+		r.ipproto = c->proto;
+	}
 	return r;
 }
 
@@ -213,6 +217,7 @@ static void add_near(struct plan *p, const struct intake *c, uint8_t kind)
 	struct nlk_rule r = rule(c, kind, AT_NEAR, NLK_LOOKUP);
 
 	r.target = RT_TABLE_MAIN;
+	r.ipproto = 0;
 	r.suppress = true;
 	add_rule(p, &r);
 	for (size_t i = 0; i < ARRAY_SIZE(bypass); i++) {
@@ -296,7 +301,7 @@ static void add_caught(struct plan *p, const struct intake *c, uint8_t kind)
 	if (c->host->hijack_dns)
 		add_rule(p, &r);
 	r.ipproto = IPPROTO_TCP;
-	if (c->host->hijack_dns)
+	if (c->host->hijack_dns && !c->proto)
 		add_rule(p, &r);
 }
 
@@ -319,17 +324,58 @@ static void add_table(struct plan *p, const struct intake *c, uint8_t kind)
 		add_route(p, &r);
 }
 
+void plan_last_resort(struct plan *p)
+{
+	struct nlk_rule r = {
+		.kind = ADDR_V4,
+		.action = NLK_LOOKUP,
+		.pref = PLAN_LAST_RESORT,
+		.target = RT_TABLE_MAIN,
+		.uid = -1,
+	};
+
+	add_rule(p, &r);
+	r.kind = ADDR_V6;
+	add_rule(p, &r);
+}
+
+void plan_tproxy(struct plan *p, const struct intake *c, uint32_t mark, int lo)
+{
+	static const uint8_t kinds[] = { ADDR_V4, ADDR_V6 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct nlk_rule r = rule(c, kinds[i], AT_TPROXY, NLK_LOOKUP);
+
+		add_route(p, &(struct nlk_route){
+				     .dst.kind = kinds[i],
+				     .type = RTN_LOCAL,
+				     .table = c->host->table,
+				     .metric = TUN_METRIC,
+				     .ifindex = lo,
+			     });
+		r.mark = r.mask = mark;
+		r.ipproto = 0;
+		add_rule(p, &r);
+	}
+}
+
+void plan_private(struct cidrs *out)
+{
+	struct cidr c;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bypass); i++)
+		if (cidr_parse(&c, bypass[i]) == 0)
+			cidrs_add(out, &c);
+}
+
 void plan_capture(struct plan *p, const struct intake *c)
 {
 	static const uint8_t kinds[] = { ADDR_V4, ADDR_V6 };
 	struct nlk_rule r;
 
+	plan_last_resort(p);
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		add_table(p, c, kinds[i]);
-		r = rule(c, kinds[i], 0, NLK_LOOKUP);
-		r.pref = PLAN_LAST_RESORT;
-		r.target = RT_TABLE_MAIN;
-		add_rule(p, &r);
 		r = rule(c, kinds[i], AT_END, NLK_NOP);
 		add_rule(p, &r);
 		add_exempt(p, c, kinds[i]);
@@ -451,10 +497,14 @@ void plan_print(const struct plan *p, const char *tun, const char *prefix,
 		const struct nlk_route *r = &p->routes[i];
 
 		fprintf(out, "%s%s route add %s%s", prefix, ip_of(r->dst.kind),
-			r->type == RTN_UNREACHABLE ? "unreachable " : "",
+			r->type == RTN_UNREACHABLE ? "unreachable " :
+			r->type == RTN_LOCAL	   ? "local " :
+						     "",
 			cidr_format(&r->dst, text, sizeof(text)));
 		if (r->type == RTN_UNICAST)
 			fprintf(out, " dev %s", tun);
+		if (r->type == RTN_LOCAL)
+			fputs(" dev lo", out);
 		fprintf(out, " table %u metric %u protocol %d\n", r->table,
 			r->metric, NLK_PROTOCOL);
 	}

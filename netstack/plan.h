@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 
+#include "gateway/core/cidrs.h"
 #include "gateway/core/tun_conf.h"
 #include "netstack/nl.h"
 
@@ -21,7 +22,8 @@ struct host_conf;
 
 /**
  * struct intake - All that decides how traffic is caught
- * @tun, @ifindex:	The TUN that catches; ifindex 0: only to be printed
+ * @tun, @ifindex:	The TUN that catches ("": none); 0: only to be printed
+ * @proto:	What it catches: 0 all, or IPPROTO_UDP
  * @gateway:	Its addresses, at least one of each family
  * @pools:	FakeDNS
  * @uids:	Who answers port 53 on this host: may ask the real servers
@@ -32,6 +34,7 @@ struct intake {
 	const struct host_conf *host;
 	char tun[IFNAMSIZ];
 	int ifindex;
+	uint8_t proto;
 	struct tun_prefix gateway[PLAN_ADDRESSES];
 	unsigned int gateway_count;
 	struct cidr pools[PLAN_POOLS];
@@ -58,6 +61,12 @@ struct plan {
 void plan_tun_routes(struct plan *p, const struct tun_conf *tc, int ifindex);
 /* `culvert up`: own table and policy rules */
 void plan_capture(struct plan *p, const struct intake *c);
+/* ... of TProxy: what carries @mark is for this host. @lo: ifindex of lo */
+void plan_tproxy(struct plan *p, const struct intake *c, uint32_t mark, int lo);
+/* ... of redirect: main last, as nothing else is needed */
+void plan_last_resort(struct plan *p);
+/* Private and other special ranges, which are not caught */
+void plan_private(struct cidrs *out);
 /* Addresses that a family of @c lacks: own traffic needs one as its source */
 void plan_addresses(struct intake *c, const struct tun_conf *tc);
 /* The address beside @g in its prefix: DNS is sent there. ADDR_NONE: no room */

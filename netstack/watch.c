@@ -85,7 +85,7 @@ void watch_arm(struct watch_host *w)
 		w->armed = true;
 }
 
-bool watch_matters(const struct nlmsghdr *h)
+bool watch_matters(const struct nlmsghdr *h, bool all_routes)
 {
 	const struct rtmsg *r = NLMSG_DATA(h);
 
@@ -94,11 +94,11 @@ bool watch_matters(const struct nlmsghdr *h)
 	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(*r)))
 		return false;
 	return !(r->rtm_flags & RTM_F_CLONED) &&
-	       (r->rtm_dst_len == 0 || r->rtm_protocol == NLK_PROTOCOL);
+	       (all_routes || r->rtm_dst_len == 0 || r->rtm_protocol == NLK_PROTOCOL);
 }
 
 /* Take all there is off @fd. true: something of it matters */
-static bool drain(int fd, bool parse)
+static bool drain(int fd, bool parse, bool all_routes)
 {
 	union {
 		struct nlmsghdr h;
@@ -116,7 +116,7 @@ static bool drain(int fd, bool parse)
 		if (n < 0) /* ENOBUFS: some news were lost, so look */
 			return matters || errno == ENOBUFS;
 		for (; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left))
-			if (!parse || watch_matters(h))
+			if (!parse || watch_matters(h, all_routes))
 				matters = true;
 	}
 	return matters;
@@ -126,9 +126,9 @@ bool watch_read(struct watch_host *w)
 {
 	uint64_t ticks;
 
-	if (drain(w->route, true))
+	if (drain(w->route, true, w->all_routes))
 		watch_arm(w);
-	if (w->nft >= 0 && drain(w->nft, false))
+	if (w->nft >= 0 && drain(w->nft, false, false))
 		watch_arm(w);
 	if (read(w->timer, &ticks, sizeof(ticks)) != (ssize_t)sizeof(ticks))
 		return false;

@@ -17,10 +17,11 @@ struct nlmsghdr;
  * struct watch_host - Netlink groups and a timer behind one epoll
  * @epoll, @timer, @route, @nft:	Descriptors; -1 none
  * @armed:	The timer runs
+ * @all_routes:	Routes that are no default ones matter, too
  */
 struct watch_host {
 	int epoll, timer, route, nft;
-	bool armed;
+	bool armed, all_routes;
 };
 
 /* 0 or -errno; without nftables in the kernel there are no news of it */
@@ -32,7 +33,10 @@ int watch_also(struct watch_host *w, int fd);
 bool watch_read(struct watch_host *w);
 /* Ask for a look soon */
 void watch_arm(struct watch_host *w);
-/* Only default routes and what is ours matters of routes; all of the rest */
-bool watch_matters(const struct nlmsghdr *h);
+/*
+ * Unless @all_routes, of routes only default ones and ours matter; all of the
+ * rest
+ */
+bool watch_matters(const struct nlmsghdr *h, bool all_routes);
 
 #endif

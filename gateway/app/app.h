@@ -24,6 +24,7 @@ struct cli {
 	const char *text; /* `up LINK`: the configuration made of it; NULL */
 	bool test, json, dump;
 	unsigned int revert_after_s;
+	const char *capture; /* --capture; NULL: as configured */
 	const char *rest[CLI_FILES + 1]; /* arguments of the command, then NULL */
 	unsigned int rest_count;
 	const char *inbound, *source; /* of route-test; NULL: not given */
@@ -52,19 +53,27 @@ char *merge_print(const struct merged *m);
  * config_load() - Read, merge and build a generation
  * @d:		Initialised; all complaints
  * @old:	Generation to keep FakeDNS mappings from; NULL
- * @fallback:	The built-in configuration is used when there are no files
+ * @up:		For `culvert up`: with its own listeners, and without files the
+ *		built-in configuration
  *
  * Return: one reference, or NULL (see @d)
  */
 struct config *config_load(struct diag *d, const struct cli *cli,
-			   const struct config *old, bool fallback);
+			   const struct config *old, bool up);
+/* @up: the command line of `culvert up`; NULL: of `run` */
 struct config *config_build(struct diag *d, const struct merged *m,
-			    const struct config *old);
+			    const struct config *old, const struct cli *up);
 
 /* Sections; each adds complaints to @d and fills @cfg */
 void parse_log(struct diag *d, const cJSON *node, struct config *cfg);
 void parse_policy(struct diag *d, const cJSON *node, struct config *cfg);
 void parse_host(struct diag *d, const cJSON *node, struct config *cfg);
+/* Inbounds that `culvert up` adds (listeners.c): at most so many */
+#define LISTENERS_OWN 4
+void listeners_add(struct diag *d, struct config *cfg);
+void parse_inbound(struct diag *d, const cJSON *node, struct config *cfg);
+/* enum capture of a word, or -EINVAL */
+int parse_capture_word(const char *text);
 void parse_inbounds(struct diag *d, const struct merged *m,
 		    struct config *cfg);
 void parse_outbounds(struct diag *d, const struct merged *m,
@@ -104,5 +113,7 @@ int route_test(const struct cli *cli, const struct config *cfg);
 
 /* The configuration of `culvert up` without a file */
 extern const char builtin_config[];
+/* The same without the TUN, for another capture */
+extern const char builtin_listen[];
 
 #endif

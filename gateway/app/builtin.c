@@ -5,6 +5,16 @@
  */
 #include "gateway/app/app.h"
 
+#define BUILTIN_REST \
+	"  \"dns\": { \"servers\": [ \"fakedns\", \"localhost\" ] },\n" \
+	"  \"routing\": { \"rules\": [\n" \
+	"    { \"ruleTag\": \"dns\", \"port\": 53, \"outboundTag\": \"dns\" }\n" \
+	"  ] },\n" \
+	"  \"outbounds\": [\n" \
+	"    { \"tag\": \"direct\", \"protocol\": \"freedom\" },\n" \
+	"    { \"tag\": \"dns\", \"protocol\": \"dns\" }\n" \
+	"  ]"
+
 const char builtin_config[] =
 	"{\n"
 	"  \"log\": { \"loglevel\": \"warning\", \"access\": \"none\" },\n"
@@ -16,13 +26,12 @@ const char builtin_config[] =
 	"      \"destOverride\": [ \"fakedns\", \"http\", \"tls\", \"quic\" ],\n"
 	"      \"routeOnly\": true }\n"
 	"  } ],\n"
-	"  \"dns\": { \"servers\": [ \"fakedns\", \"localhost\" ] },\n"
-	"  \"routing\": { \"rules\": [\n"
-	"    { \"ruleTag\": \"dns\", \"port\": 53, \"outboundTag\": \"dns\" }\n"
-	"  ] },\n"
-	"  \"outbounds\": [\n"
-	"    { \"tag\": \"direct\", \"protocol\": \"freedom\" },\n"
-	"    { \"tag\": \"dns\", \"protocol\": \"dns\" }\n"
-	"  ],\n"
+	BUILTIN_REST ",\n"
 	"  \"culvert\": { \"capture\": \"tun\" }\n"
+	"}\n";
+
+const char builtin_listen[] =
+	"{\n"
+	"  \"log\": { \"loglevel\": \"warning\", \"access\": \"none\" },\n"
+	BUILTIN_REST "\n"
 	"}\n";

@@ -42,6 +42,8 @@ void cli_usage(FILE *f)
 	      "23)\n"
 	      "  -json               complaints as JSON (with -test)\n"
 	      "  -dump               print the merged configuration\n"
+	      "  --capture HOW       (up, rules) tun, redirect, tproxy, mixed, "
+	      "none\n"
 	      "  --revert-after S    undo everything after S seconds unless "
 	      "confirmed\n",
 	      f);
@@ -114,6 +116,16 @@ static int add_dir(struct cli *cli, const char *dir)
 	return err;
 }
 
+static int parse_how(struct cli *cli, const char *text)
+{
+	if (parse_capture_word(text) < 0)
+		return usage_error("--capture wants tun, redirect, tproxy, "
+				   "mixed or none, not",
+				   text);
+	cli->capture = text;
+	return 0;
+}
+
 static int parse_revert(struct cli *cli, const char *text)
 {
 	char *end;
@@ -145,6 +157,8 @@ static int parse_option(struct cli *cli, const char *name, const char *value,
 			return add_file(cli, value);
 		if (!strcmp(name, "confdir"))
 			return add_dir(cli, value);
+		if (!strcmp(name, "capture"))
+			return parse_how(cli, value);
 		if (!strcmp(name, "revert-after"))
 			return parse_revert(cli, value);
 		if (!strcmp(name, "format"))

@@ -26,6 +26,7 @@ static void config_free(struct config *cfg)
 	for (unsigned int i = 0; i < cfg->transport_count; i++)
 		if (cfg->transports[i]->ops->drop)
 			cfg->transports[i]->ops->drop(cfg->transports[i]);
+	cidrs_free(&cfg->host.how.direct);
 	router_free(cfg->router);
 	dns_free(cfg->dns);
 	fakedns_unref(cfg->fakedns);
@@ -34,11 +35,16 @@ static void config_free(struct config *cfg)
 }
 
 static void build_sections(struct diag *d, const struct merged *m,
-			   const struct config *old, struct config *cfg)
+			   const struct config *old, const struct cli *up,
+			   struct config *cfg)
 {
 	parse_log(d, m->log, cfg);
 	parse_policy(d, m->policy, cfg);
 	parse_host(d, m->culvert, cfg);
+	cfg->host.up = up != NULL;
+	if (up && up->capture)
+		cfg->host.capture =
+			(enum capture)parse_capture_word(up->capture);
 	cfg->stats_on = m->stats != NULL;
 	cfg->dns = dns_parse(d, m->dns, cfg);
 	cfg->fakedns = fakedns_parse(d, m->fakedns,
@@ -47,6 +53,8 @@ static void build_sections(struct diag *d, const struct merged *m,
 	parse_outbounds(d, m, cfg);
 	cfg->router = router_parse(d, m->routing, cfg);
 	parse_inbounds(d, m, cfg);
+	if (up && d->errors == 0)
+		listeners_add(d, cfg);
 }
 
 /* Nodes die with the documents: nothing of the generation may point there */
@@ -56,11 +64,10 @@ static void forget_nodes(struct config *cfg)
 		cfg->inbounds[i]->node = NULL;
 	for (unsigned int i = 0; i < cfg->outbound_count; i++)
 		cfg->outbounds[i]->node = NULL;
-	cfg->host.node = NULL;
 }
 
 struct config *config_build(struct diag *d, const struct merged *m,
-			    const struct config *old)
+			    const struct config *old, const struct cli *up)
 {
 	struct config *cfg = calloc(1, sizeof(*cfg));
 
@@ -72,7 +79,7 @@ struct config *config_build(struct diag *d, const struct merged *m,
 	cfg->free = config_free;
 	cfg->mux_server = &mux_server;
 	cfg->generation = old ? old->generation + 1 : 1;
-	build_sections(d, m, old, cfg);
+	build_sections(d, m, old, up, cfg);
 	if (cfg->arena.failed)
 		diag_error(d, NULL, NULL, "out of memory");
 	forget_nodes(cfg);
@@ -82,24 +89,27 @@ struct config *config_build(struct diag *d, const struct merged *m,
 	return NULL;
 }
 
-static void load_files(struct diag *d, const struct cli *cli, bool fallback)
+static void load_files(struct diag *d, const struct cli *cli, bool up)
 {
+	const char *text = cli->capture && strcmp(cli->capture, "tun") != 0 ?
+				   builtin_listen :
+				   builtin_config;
+
 	for (unsigned int i = 0; i < cli->file_count; i++)
 		jdoc_load(d, cli->files[i]);
 	if (cli->text)
 		jdoc_parse(d, "link", cli->text, strlen(cli->text));
-	else if (cli->file_count == 0 && fallback)
-		jdoc_parse(d, "built-in", builtin_config,
-			   strlen(builtin_config));
+	else if (cli->file_count == 0 && up)
+		jdoc_parse(d, "built-in", text, strlen(text));
 }
 
 struct config *config_load(struct diag *d, const struct cli *cli,
-			   const struct config *old, bool fallback)
+			   const struct config *old, bool up)
 {
 	struct config *cfg;
 	struct merged m;
 
-	load_files(d, cli, fallback);
+	load_files(d, cli, up);
 	if (d->errors > 0)
 		return NULL;
 	if (!d->docs) {
@@ -111,7 +121,7 @@ struct config *config_load(struct diag *d, const struct cli *cli,
 		return NULL;
 	}
 	/* After an error too: all of them are told in one pass */
-	cfg = config_build(d, &m, old);
+	cfg = config_build(d, &m, old, up ? cli : NULL);
 	if (cfg && cli->dump) {
 		char *text = merge_print(&m);
 

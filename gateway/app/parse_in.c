@@ -150,7 +150,7 @@ static void parse_settings(struct jobj *o, struct inbound *ib,
 	o->d->around = NULL;
 }
 
-static void parse_inbound(struct diag *d, const cJSON *node, struct config *cfg)
+void parse_inbound(struct diag *d, const cJSON *node, struct config *cfg)
 {
 	struct inbound *ib = arena_alloc(&cfg->arena, sizeof(*ib));
 	struct jobj o;
@@ -183,8 +183,9 @@ static void parse_inbound(struct diag *d, const cJSON *node, struct config *cfg)
 
 void parse_inbounds(struct diag *d, const struct merged *m, struct config *cfg)
 {
-	cfg->inbounds = arena_alloc(
-		&cfg->arena, (m->inbound_count + 1) * sizeof(*cfg->inbounds));
+	size_t n = m->inbound_count + LISTENERS_OWN;
+
+	cfg->inbounds = arena_alloc(&cfg->arena, n * sizeof(*cfg->inbounds));
 	for (unsigned int i = 0; cfg->inbounds && i < m->inbound_count; i++)
 		parse_inbound(d, m->inbounds[i], cfg);
 }

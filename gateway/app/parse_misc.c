@@ -1,4 +1,4 @@
-/* parse_misc.c - The log, policy and culvert sections */
+/* parse_misc.c - The log and policy sections */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +27,11 @@ void parse_log(struct diag *d, const cJSON *node, struct config *cfg)
 	if (!j_open(&o, d, node))
 		return;
 	log->access = keep(cfg, j_str(&o, "access", NULL));
+	if (log->access && !log->access[0])
+		log->access = NULL; /* as Xray: the console */
 	log->error = keep(cfg, j_str(&o, "error", NULL));
+	if (log->error && !log->error[0])
+		log->error = NULL;
 	log->level = (enum log_level)j_word(&o, "loglevel", log_words,
 					    ARRAY_SIZE(log_words), LOG_WARNING);
 	log->dns_log = j_bool(&o, "dnsLog", false);
@@ -117,76 +121,4 @@ const struct policy *config_policy(const struct config *c, uint32_t level)
 		if (c->levels[i].level == level)
 			return &c->levels[i].policy;
 	return &c->levels[CONFIG_LEVELS - 1].policy;
-}
-
-static const struct jword capture_words[] = {
-	{ "none", CAPTURE_NONE },
-	{ "tun", CAPTURE_TUN },
-};
-
-static const struct jword fail_words[] = { { "open", 0 }, { "closed", 1 } };
-
-/* Own numbers differ from those of other gateways on purpose */
-#define HOST_DEFAULT \
-	((struct host_conf){ .mark = 0x20000000, \
-			     .mark_mask = 0x20000000, \
-			     .table = 7663, \
-			     .rule_pref = 7600, \
-			     .capture = CAPTURE_TUN, \
-			     .hijack_dns = true, \
-			     .hijack_local = true })
-
-#define BYPASS_MAX 256
-
-/* "bypass": prefixes that are never caught */
-static void parse_bypass(struct jobj *o, struct config *cfg)
-{
-	struct host_conf *h = &cfg->host;
-	struct jlist l;
-
-	h->bypass = arena_alloc(&cfg->arena, BYPASS_MAX * sizeof(*h->bypass));
-	j_list(o, "bypass", &l);
-	while (h->bypass && j_list_next(o, &l)) {
-		if (h->bypass_count == BYPASS_MAX)
-			diag_error(o->d, l.node, NULL, "at most %d prefixes",
-				   BYPASS_MAX);
-		else if (cidr_parse(&h->bypass[h->bypass_count], l.text) < 0)
-			diag_error(o->d, l.node, NULL, "\"%s\" is no subnet",
-				   l.text);
-		else
-			h->bypass_count++;
-	}
-}
-
-void parse_host(struct diag *d, const cJSON *node, struct config *cfg)
-{
-	struct host_conf *h = &cfg->host;
-	struct jobj o;
-
-	*h = HOST_DEFAULT;
-	h->node = node;
-	if (!j_open(&o, d, node))
-		return;
-	h->workers = (unsigned int)j_int(&o, "workers", 0, 0, WORKERS_MAX);
-	h->mark = (uint32_t)j_int(&o, "mark", h->mark, 0, UINT32_MAX);
-	h->mark_mask = (uint32_t)j_int(&o, "markMask",
-				       h->mark ? h->mark : h->mark_mask, 0,
-				       UINT32_MAX);
-	if (!(h->mark & h->mark_mask))
-		diag_error(d, node, "mark",
-			   "must have a bit of markMask: own sockets are told "
-			   "by it");
-	h->table = (uint32_t)j_int(&o, "table", h->table, 1, UINT32_MAX);
-	h->rule_pref =
-		(uint32_t)j_int(&o, "rulePriority", h->rule_pref, 1, 32700);
-	h->capture =
-		(enum capture)j_word(&o, "capture", capture_words,
-				     ARRAY_SIZE(capture_words), CAPTURE_TUN);
-	h->fail_closed =
-		j_word(&o, "fail", fail_words, ARRAY_SIZE(fail_words), 0) != 0;
-	h->hijack_dns = j_bool(&o, "hijackDns", true);
-	h->hijack_local = j_bool(&o, "hijackLocalDns", true);
-	parse_bypass(&o, cfg);
-	h->max_sessions = (uint32_t)j_int(&o, "maxSessions", 0, 0, UINT32_MAX);
-	j_close(&o);
 }

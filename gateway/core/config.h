@@ -13,6 +13,7 @@
 
 #include "gateway/base/arena.h"
 #include "gateway/base/log.h"
+#include "gateway/core/capture.h"
 #include "gateway/core/inbound.h"
 #include "gateway/core/outbound.h"
 #include "gateway/core/policy.h"
@@ -21,14 +22,6 @@ struct dns;
 struct fakedns;
 struct router;
 
-enum capture {
-	CAPTURE_NONE,
-	CAPTURE_TUN,
-	CAPTURE_REDIRECT,
-	CAPTURE_TPROXY,
-	CAPTURE_MIXED
-};
-
 /**
  * struct host_conf - The "culvert" root object: what is not in Xray's config
  * @workers:	0: number of cores, at most 4
@@ -36,6 +29,8 @@ enum capture {
  * @table, @rule_pref:	Routing table and first rule priority of our own
  * @fail_closed:	Kill switch: traffic is blocked, not leaked, when we die
  * @hijack_dns:		Port 53 of this host and of the LAN goes to culvert
+ * @reject_quic:	UDP port 443 that would be caught is refused instead
+ * @up:		This generation is one of `culvert up`
  * @max_sessions:	0: from descriptors and memory
  */
 struct host_conf {
@@ -43,12 +38,11 @@ struct host_conf {
 	uint32_t mark, mark_mask;
 	uint32_t table, rule_pref;
 	enum capture capture;
-	bool fail_closed, hijack_dns, hijack_local, reject_quic;
+	bool fail_closed, hijack_dns, hijack_local, reject_quic, up;
 	struct cidr *bypass;
 	unsigned int bypass_count;
 	uint32_t max_sessions;
-	const cJSON *node; /* for the capture room; parse time only */
-	void *capture_conf; /* the capture room's own */
+	struct capture_conf how;
 };
 
 struct log_conf {

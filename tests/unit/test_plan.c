@@ -264,13 +264,14 @@ static void routes_of_the_tun_in_main(void **state)
 
 static char *table_of(const struct intake *in, bool owner)
 {
-	static const char ups[2][IFNAMSIZ] = { "eth0", "bad\"; x" };
+	struct nft n = { .uplinks = { "eth0", "bad\"; x" },
+			 .uplink_count = 2 };
 	char *text = NULL;
-	size_t n = 0;
-	FILE *f = open_memstream(&text, &n);
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
 
 	assert_non_null(f);
-	nft_print(in, owner, ups, 2, f);
+	nft_print(&n, in, owner, f);
 	fclose(f);
 	return text;
 }
