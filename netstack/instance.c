@@ -27,7 +27,7 @@ int instance_take(void)
 
 	if (fd < 0)
 		return -errno;
-	if (bind(fd, (struct sockaddr *)&un, len) == 0 && listen(fd, 8) == 0)
+	if (bind(fd, (struct sockaddr *)&un, len) == 0 && listen(fd, 1024) == 0)
 		return fd;
 	err = -errno;
 	close(fd);
