@@ -11,7 +11,7 @@ TUN='{ "tag": "tun-in", "protocol": "tun", "settings": { "name": "culvert0" } }'
 CG=/sys/fs/cgroup/culvert-test-$$
 trap 'rmdir "$CG" 2>/dev/null; host_end' EXIT
 [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ] && mkdir "$CG" || CG=
-serve quic udp-serve 443 echo
+serve quic udp-serve 443 echo -l 198.51.100.1
 
 # caught WHAT NS ADDR: the connection is in culvert's log; passes: it is not
 conn() {
