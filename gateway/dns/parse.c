@@ -403,7 +403,8 @@ struct dns *dns_parse(struct diag *d, const cJSON *node, struct config *cfg)
 		return NULL;
 	}
 	dns_cache_init(&dns->cache, DNS_CACHE_MAX);
-	sysconf_init(&dns->sys, "/etc/resolv.conf", "/etc/hosts");
+	sysconf_init(&dns->sys, "/etc/resolv.conf",
+		     "/run/systemd/resolve/resolv.conf", "/etc/hosts");
 	j_open(&o, d, node);
 	object_parse(dns, &o);
 	j_close(&o);

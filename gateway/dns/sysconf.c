@@ -14,11 +14,13 @@
 
 static const char blanks[] = " \t\r";
 
-void sysconf_init(struct sysconf *s, const char *resolv, const char *hosts)
+void sysconf_init(struct sysconf *s, const char *resolv, const char *upstream,
+		  const char *hosts)
 {
 	memset(s, 0, sizeof(*s));
 	pthread_mutex_init(&s->lock, NULL);
 	s->resolv.path = resolv;
+	s->upstream.path = upstream;
 	s->hosts.path = hosts;
 }
 
@@ -167,21 +169,44 @@ static void hosts_read(struct sysconf *s)
 		qsort(s->host, s->host_count, sizeof(*s->host), host_compare);
 }
 
+static unsigned int servers_read(const char *path,
+				 struct addr out[SYSCONF_SERVERS])
+{
+	char *text = file_read(path);
+	unsigned int n = text ? sysconf_parse_resolv(text, out) : 0;
+
+	free(text);
+	return n;
+}
+
+static void resolv_read(struct sysconf *s)
+{
+	static const uint8_t stub[4] = { 127, 0, 0, 53 };
+	struct addr at = addr_v4(stub, 53), upstream[SYSCONF_SERVERS];
+	unsigned int n;
+
+	s->server_count = servers_read(s->resolv.path, s->servers);
+	if (s->server_count != 1 || !addr_eq(&s->servers[0], &at))
+		return;
+	n = servers_read(s->upstream.path, upstream);
+	if (!n)
+		return;
+	memcpy(s->servers, upstream, n * sizeof(*upstream));
+	s->server_count = n;
+}
+
 /* Locked */
 static void sysconf_check(struct sysconf *s, uint32_t now_ms)
 {
-	char *text;
+	bool other;
 
 	if (s->checked && now_ms - s->checked_ms < CHECK_MS)
 		return;
 	s->checked = true;
 	s->checked_ms = now_ms;
-	if (file_changed(&s->resolv)) {
-		text = file_read(s->resolv.path);
-		s->server_count =
-			text ? sysconf_parse_resolv(text, s->servers) : 0;
-		free(text);
-	}
+	other = file_changed(&s->resolv);
+	if (file_changed(&s->upstream) || other)
+		resolv_read(s);
 	if (file_changed(&s->hosts))
 		hosts_read(s);
 }

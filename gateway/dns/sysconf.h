@@ -26,10 +26,13 @@ struct sysconf_host {
 	struct addr addr;
 };
 
-/** struct sysconf - @lock guards all of it */
+/**
+ * struct sysconf - @lock guards all of it
+ * @upstream:	Servers behind systemd-resolved's stub, in the same form
+ */
 struct sysconf {
 	pthread_mutex_t lock;
-	struct sysfile resolv, hosts;
+	struct sysfile resolv, upstream, hosts;
 	uint32_t checked_ms;
 	bool checked;
 	struct addr servers[SYSCONF_SERVERS];
@@ -39,9 +42,13 @@ struct sysconf {
 	size_t host_count;
 };
 
-void sysconf_init(struct sysconf *s, const char *resolv, const char *hosts);
+void sysconf_init(struct sysconf *s, const char *resolv, const char *upstream,
+		  const char *hosts);
 void sysconf_fini(struct sysconf *s);
-/* Nameservers; 127.0.0.1 when there are none. At least 1 */
+/*
+ * Nameservers; 127.0.0.1 when there are none. At least 1. A stub at 127.0.0.53
+ * is not asked but its servers: its own questions may be caught, and come to us
+ */
 unsigned int sysconf_servers(struct sysconf *s, uint32_t now_ms,
 			     struct addr out[SYSCONF_SERVERS]);
 /*

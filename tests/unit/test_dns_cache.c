@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "gateway/dns/conf.h"
 #include "tests/unit/alloc_fail.h"
@@ -178,7 +179,7 @@ static void system_files_are_read_again_when_they_change(void **state)
 	fprintf(g, "127.0.0.1 localhost\n10.0.0.1 Box.lan box # x\n"
 		   "10.0.0.2 box\n::1 localhost\nbad line\n");
 	fclose(g);
-	sysconf_init(&s, resolv, hosts);
+	sysconf_init(&s, resolv, "/nonexistent", hosts);
 	assert_int_equal(sysconf_servers(&s, 5000, a), 1);
 	assert_int_equal(a[0].ip[0], 127);
 	assert_int_equal(sysconf_hosts(&s, 5000, "box", ADDR_V4, a, 3), 2);
@@ -198,9 +199,44 @@ static void system_files_are_read_again_when_they_change(void **state)
 	sysconf_fini(&s);
 }
 
+static void write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void behind_a_stub_its_servers_are_asked(void **state)
+{
+	char resolv[] = "/tmp/culvert-resolv-XXXXXX";
+	char up[] = "/tmp/culvert-upstream-XXXXXX";
+	struct addr a[SYSCONF_SERVERS];
+	struct sysconf s;
+
+	(void)state;
+	close(mkstemp(resolv));
+	close(mkstemp(up));
+	write_file(resolv, "nameserver 127.0.0.53\n");
+	sysconf_init(&s, resolv, up, "/nonexistent");
+	assert_int_equal(sysconf_servers(&s, 1000, a), 1); /* none known */
+	assert_int_equal(a[0].ip[3], 53);
+	write_file(up, "nameserver 192.0.2.1\nnameserver 192.0.2.9\n");
+	assert_int_equal(sysconf_servers(&s, 3000, a), 2);
+	assert_int_equal(a[1].ip[3], 9);
+	write_file(resolv, "nameserver 192.0.2.7\n"); /* no stub any more */
+	assert_int_equal(sysconf_servers(&s, 5000, a), 1);
+	assert_int_equal(a[0].ip[3], 7);
+	remove(resolv);
+	remove(up);
+	sysconf_fini(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(behind_a_stub_its_servers_are_asked),
 		cmocka_unit_test(answers_live_for_their_ttl),
 		cmocka_unit_test(keys_are_server_name_and_family),
 		cmocka_unit_test(stale_answers_are_given_when_wanted),
