@@ -185,8 +185,7 @@ static void plan_ways(struct plan *p, const struct intake *in)
 	else
 		plan_last_resort(p);
 	if (how->tcp == BY_TPROXY || how->udp == BY_TPROXY)
-		plan_tproxy(p, in, nft_kept_bit(in),
-			    (int)if_nametoindex("lo"));
+		plan_tproxy(p, in, nft_kept_bit(in), (int)if_nametoindex("lo"));
 }
 
 static int make_plan(struct host *h, struct plan *p)

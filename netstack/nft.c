@@ -236,7 +236,8 @@ static void start_cleaner(struct nft *n, const struct intake *in)
 		n->kind == NFT_PLAIN && !in->host->fail_closed ?
 			"cat >/dev/null; nft delete table inet " NFT_DIRECT
 			"; exec nft delete table inet " NFT_TABLE :
-			"cat >/dev/null; exec nft delete table inet " NFT_DIRECT,
+			"cat >/dev/null; exec nft delete table "
+			"inet " NFT_DIRECT,
 		NULL
 	};
 
@@ -294,8 +295,7 @@ static int load_direct(struct nft *n, const struct intake *in)
 		err = nft_direct_feed(s);
 	}
 	if (err < 0)
-		log_error("host: directCidr is not set up: %s",
-			  strerror(-err));
+		log_error("host: directCidr is not set up: %s", strerror(-err));
 	else
 		log_info("host: %zu IPv4 and %zu IPv6 ranges go directly",
 			 s->count4, s->count6);
@@ -378,7 +378,8 @@ bool nft_lost(const struct nft *n)
 bool nft_watch(struct nft *n, const struct intake *in)
 {
 	if (n->kind != NFT_NONE && direct_lost(in)) {
-		log_warning("host: directCidr's table was removed; loaded again");
+		log_warning(
+			"host: directCidr's table was removed; loaded again");
 		load_direct(n, in);
 	}
 	if (n->kind == NFT_NONE || (nft_table_flags() >= 0 && !nft_lost(n)))
@@ -431,10 +432,10 @@ int nft_set_near(struct nft *n, struct cidrs *near)
 	int err = 0;
 
 	if (near->count4 == n->near.count4 && near->count6 == n->near.count6 &&
-	    (!near->count4 || !memcmp(near->v4, n->near.v4,
-				      near->count4 * sizeof(*near->v4))) &&
-	    (!near->count6 || !memcmp(near->v6, n->near.v6,
-				      near->count6 * sizeof(*near->v6)))) {
+	    (!near->count4 ||
+	     !memcmp(near->v4, n->near.v4, near->count4 * sizeof(*near->v4))) &&
+	    (!near->count6 ||
+	     !memcmp(near->v6, n->near.v6, near->count6 * sizeof(*near->v6)))) {
 		cidrs_free(near);
 		return 0;
 	}

@@ -197,9 +197,8 @@ static void judge_cgroups(const struct judge *j, const struct capture_match *m,
 		if (!cgroup_there(m->cgroups[i]))
 			continue;
 		fprintf(j->out, "%ssocket cgroupv2 level %u %s\"%s\"",
-			inc && some ? " " : "\t\t",
-			cgroup_level(m->cgroups[i]), inc ? "!= " : "",
-			m->cgroups[i]);
+			inc && some ? " " : "\t\t", cgroup_level(m->cgroups[i]),
+			inc ? "!= " : "", m->cgroups[i]);
 		some = true;
 		if (!inc)
 			fprintf(j->out, " %s\n", j->skip);
@@ -207,7 +206,8 @@ static void judge_cgroups(const struct judge *j, const struct capture_match *m,
 	if (inc && some)
 		fprintf(j->out, " %s\n", j->skip);
 	else if (inc && m->cgroup_count)
-		fprintf(j->out, "\t\t%s\n", j->skip); /* none of them is there */
+		fprintf(j->out, "\t\t%s\n",
+			j->skip); /* none of them is there */
 }
 
 static void judge_sender(const struct judge *j, const struct capture_match *m,
@@ -216,7 +216,7 @@ static void judge_sender(const struct judge *j, const struct capture_match *m,
 	const char *not = inc ? "!= " : "";
 
 	if (m->interface_count) {
-		fprintf(j->out, "\t\tiifname %s", not);
+		fprintf(j->out, "\t\tiifname %s", not );
 		braces_words(j->out, m->interfaces, m->interface_count, true);
 		fprintf(j->out, " %s\n", j->skip);
 	}
@@ -224,7 +224,7 @@ static void judge_sender(const struct judge *j, const struct capture_match *m,
 	if (m->mac_count) {
 		if (inc)
 			fprintf(j->out, "\t\tiiftype != ether %s\n", j->skip);
-		fprintf(j->out, "\t\tether saddr %s", not);
+		fprintf(j->out, "\t\tether saddr %s", not );
 		braces_words(j->out, m->macs, m->mac_count, false);
 		fprintf(j->out, " %s\n", j->skip);
 	}
@@ -236,12 +236,12 @@ static void judge_owner(const struct judge *j, const struct capture_match *m,
 	const char *not = inc ? "!= " : "";
 
 	if (m->uid_count) {
-		fprintf(j->out, "\t\tmeta skuid %s", not);
+		fprintf(j->out, "\t\tmeta skuid %s", not );
 		braces_ids(j->out, m->uids, m->uid_count);
 		fprintf(j->out, " %s\n", j->skip);
 	}
 	if (m->gid_count) {
-		fprintf(j->out, "\t\tmeta skgid %s", not);
+		fprintf(j->out, "\t\tmeta skgid %s", not );
 		braces_ids(j->out, m->gids, m->gid_count);
 		fprintf(j->out, " %s\n", j->skip);
 	}
@@ -532,7 +532,8 @@ static void print_dns_chain(const struct intake *in, FILE *out, bool own)
 		own ? "own_dns" : "lan_dns", own ? "output" : "prerouting");
 	judge_ours(&j);
 	if (!own)
-		fputs("\t\tiifname @uplinks fib daddr type local return\n", out);
+		fputs("\t\tiifname @uplinks fib daddr type local return\n",
+		      out);
 	if (!foreign)
 		fputs("\t\tfib daddr type != local return\n", out);
 	if (!in->host->hijack_local)
@@ -627,7 +628,7 @@ void nft_print_direct(const struct intake *in, FILE *out)
 				"\t\tmeta l4proto { tcp, udp } th dport 53 "
 				"return\n" :
 				"",
-			~in->host->mark_mask,
-			in->host->mark, ~in->host->mark_mask, in->host->mark);
+			~in->host->mark_mask, in->host->mark,
+			~in->host->mark_mask, in->host->mark);
 	fputs("}\n", out);
 }

@@ -142,7 +142,8 @@ int nft_table_delete(void)
 
 /* --- elements of the large sets ------------------------------------------------- */
 
-enum { FEED_RANGES = 256, FEED_BYTES = 32768 };
+/* An attribute holds less than 64 KiB: 88 bytes a range of IPv6 */
+enum { FEED_RANGES = 700, FEED_BYTES = 65536 + 1024 };
 
 /* One end of a range: the first address, or the one behind the last */
 static bool put_end(struct nl_msg *m, const void *key, int n, bool end)
@@ -217,8 +218,8 @@ static int feed(struct nlk *nl, const struct cidrs *s, bool v6, uint8_t *buf)
 	int err = 0;
 
 	for (size_t at = 0; err == 0 && at < count; at += FEED_RANGES) {
-		size_t end = at + FEED_RANGES < count ? at + FEED_RANGES :
-							count;
+		size_t end =
+			at + FEED_RANGES < count ? at + FEED_RANGES : count;
 
 		err = ask_batch(nl, elements_msg(s, v6, at, end), buf,
 				FEED_BYTES);

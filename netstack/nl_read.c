@@ -54,7 +54,8 @@ bool nlk_route_read(struct nlmsghdr *h, struct nlk_route *r)
 		.table = number(tb[RTA_TABLE], m->rtm_table),
 		.metric = number(tb[RTA_PRIORITY], 0),
 	};
-	if (r->type == RTN_UNICAST || r->type == RTN_LOCAL) /* IPv6 names lo for the others */
+	if (r->type == RTN_UNICAST ||
+	    r->type == RTN_LOCAL) /* IPv6 names lo for the others */
 		r->ifindex = (int)number(tb[RTA_OIF], 0);
 	return true;
 }

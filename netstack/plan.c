@@ -498,7 +498,7 @@ void plan_print(const struct plan *p, const char *tun, const char *prefix,
 
 		fprintf(out, "%s%s route add %s%s", prefix, ip_of(r->dst.kind),
 			r->type == RTN_UNREACHABLE ? "unreachable " :
-			r->type == RTN_LOCAL	   ? "local " :
+			r->type == RTN_LOCAL       ? "local " :
 						     "",
 			cidr_format(&r->dst, text, sizeof(text)));
 		if (r->type == RTN_UNICAST)

@@ -94,7 +94,8 @@ bool watch_matters(const struct nlmsghdr *h, bool all_routes)
 	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(*r)))
 		return false;
 	return !(r->rtm_flags & RTM_F_CLONED) &&
-	       (all_routes || r->rtm_dst_len == 0 || r->rtm_protocol == NLK_PROTOCOL);
+	       (all_routes || r->rtm_dst_len == 0 ||
+		r->rtm_protocol == NLK_PROTOCOL);
 }
 
 /* Take all there is off @fd. true: something of it matters */

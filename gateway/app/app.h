@@ -25,7 +25,8 @@ struct cli {
 	bool test, json, dump;
 	unsigned int revert_after_s;
 	const char *capture; /* --capture; NULL: as configured */
-	const char *rest[CLI_FILES + 1]; /* arguments of the command, then NULL */
+	const char
+		*rest[CLI_FILES + 1]; /* arguments of the command, then NULL */
 	unsigned int rest_count;
 	const char *inbound, *source; /* of route-test; NULL: not given */
 };
@@ -74,8 +75,7 @@ void listeners_add(struct diag *d, struct config *cfg);
 void parse_inbound(struct diag *d, const cJSON *node, struct config *cfg);
 /* enum capture of a word, or -EINVAL */
 int parse_capture_word(const char *text);
-void parse_inbounds(struct diag *d, const struct merged *m,
-		    struct config *cfg);
+void parse_inbounds(struct diag *d, const struct merged *m, struct config *cfg);
 void parse_outbounds(struct diag *d, const struct merged *m,
 		     struct config *cfg);
 /* streamSettings of an inbound (@server) or outbound. NULL: none */

@@ -8,7 +8,8 @@
 #define BUILTIN_REST \
 	"  \"dns\": { \"servers\": [ \"fakedns\", \"localhost\" ] },\n" \
 	"  \"routing\": { \"rules\": [\n" \
-	"    { \"ruleTag\": \"dns\", \"port\": 53, \"outboundTag\": \"dns\" }\n" \
+	"    { \"ruleTag\": \"dns\", \"port\": 53, \"outboundTag\": \"dns\" " \
+	"}\n" \
 	"  ] },\n" \
 	"  \"outbounds\": [\n" \
 	"    { \"tag\": \"direct\", \"protocol\": \"freedom\" },\n" \
@@ -23,15 +24,14 @@ const char builtin_config[] =
 	"    \"settings\": { \"name\": \"culvert0\", \"mtu\": 1500,\n"
 	"      \"gateway\": [ \"172.30.255.1/30\", \"fd6c:7663::1/126\" ] },\n"
 	"    \"sniffing\": { \"enabled\": true,\n"
-	"      \"destOverride\": [ \"fakedns\", \"http\", \"tls\", \"quic\" ],\n"
+	"      \"destOverride\": [ \"fakedns\", \"http\", \"tls\", \"quic\" "
+	"],\n"
 	"      \"routeOnly\": true }\n"
-	"  } ],\n"
-	BUILTIN_REST ",\n"
+	"  } ],\n" BUILTIN_REST ",\n"
 	"  \"culvert\": { \"capture\": \"tun\" }\n"
 	"}\n";
 
-const char builtin_listen[] =
-	"{\n"
-	"  \"log\": { \"loglevel\": \"warning\", \"access\": \"none\" },\n"
-	BUILTIN_REST "\n"
-	"}\n";
+const char builtin_listen[] = "{\n"
+			      "  \"log\": { \"loglevel\": \"warning\", "
+			      "\"access\": \"none\" },\n" BUILTIN_REST "\n"
+			      "}\n";

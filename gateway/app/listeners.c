@@ -39,8 +39,9 @@ static bool has_network(const cJSON *settings, const char *word)
 		return !strcmp(word, "tcp");
 	if (cJSON_IsString(m))
 		return strcasestr(m->valuestring, word) != NULL;
-	cJSON_ArrayForEach(e, m) if (cJSON_IsString(e) &&
-				     !strcasecmp(e->valuestring, word)) return true;
+	cJSON_ArrayForEach(
+		e, m) if (cJSON_IsString(e) &&
+			  !strcasecmp(e->valuestring, word)) return true;
 	return false;
 }
 
@@ -147,7 +148,7 @@ static void add_missing(struct diag *d, struct config *cfg,
 	if (tcp || udp)
 		add_follow(d, cfg, "tproxy",
 			   tcp && udp ? "tcp,udp" :
-			   tcp	      ? "tcp" :
+			   tcp        ? "tcp" :
 					"udp",
 			   how->tcp_port);
 	if (how->udp == BY_NONE)

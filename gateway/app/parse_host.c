@@ -11,7 +11,7 @@
 #include "gateway/core/worker.h"
 
 static const struct jword capture_words[] = {
-	{ "none", CAPTURE_NONE },     { "tun", CAPTURE_TUN },
+	{ "none", CAPTURE_NONE },         { "tun", CAPTURE_TUN },
 	{ "redirect", CAPTURE_REDIRECT }, { "tproxy", CAPTURE_TPROXY },
 	{ "mixed", CAPTURE_MIXED },
 };
@@ -20,9 +20,12 @@ static const struct jword fail_words[] = { { "open", 0 }, { "closed", 1 } };
 
 /* Own numbers differ from those of other gateways on purpose */
 #define HOST_DEFAULT \
-	((struct host_conf){ .mark = 0x20000000, .mark_mask = 0x20000000, \
-			     .table = 7663, .rule_pref = 7600, \
-			     .capture = CAPTURE_TUN, .hijack_dns = true, \
+	((struct host_conf){ .mark = 0x20000000, \
+			     .mark_mask = 0x20000000, \
+			     .table = 7663, \
+			     .rule_pref = 7600, \
+			     .capture = CAPTURE_TUN, \
+			     .hijack_dns = true, \
 			     .hijack_local = true })
 
 enum { PORT_DEFAULT = 7663, DNS_PORT_DEFAULT = 7653, BYPASS_MAX = 256 };
@@ -222,7 +225,8 @@ static void add_direct(struct jobj *o, const struct jlist *l, struct cidrs *s)
 			err = cidrs_add(s, &c);
 		if (err < 0)
 			diag_error(o->d, l->node, NULL,
-				   "\"%s\" is neither a prefix nor the path of a file",
+				   "\"%s\" is neither a prefix nor the path of "
+				   "a file",
 				   l->text);
 		return;
 	}
@@ -268,13 +272,12 @@ static void parse_bypass(struct jobj *o, struct config *cfg)
 static void parse_marks(struct jobj *o, struct host_conf *h)
 {
 	h->mark = (uint32_t)j_int(o, "mark", h->mark, 0, UINT32_MAX);
-	h->mark_mask = (uint32_t)j_int(o, "markMask",
-				       h->mark ? h->mark : h->mark_mask, 0,
-				       UINT32_MAX);
+	h->mark_mask = (uint32_t)j_int(
+		o, "markMask", h->mark ? h->mark : h->mark_mask, 0, UINT32_MAX);
 	if (!(h->mark & h->mark_mask))
-		diag_error(
-			o->d, o->node, "mark",
-			"must have a bit of markMask: own sockets are told by it");
+		diag_error(o->d, o->node, "mark",
+			   "must have a bit of markMask: own sockets are told "
+			   "by it");
 	h->table = (uint32_t)j_int(o, "table", h->table, 1, UINT32_MAX);
 	h->rule_pref =
 		(uint32_t)j_int(o, "rulePriority", h->rule_pref, 1, 32700);
@@ -284,9 +287,9 @@ static void parse_capture(struct jobj *o, struct config *cfg)
 {
 	struct host_conf *h = &cfg->host;
 
-	h->capture = (enum capture)j_word(o, "capture", capture_words,
-					  ARRAY_SIZE(capture_words),
-					  CAPTURE_TUN);
+	h->capture =
+		(enum capture)j_word(o, "capture", capture_words,
+				     ARRAY_SIZE(capture_words), CAPTURE_TUN);
 	h->how.tcp_port = (uint16_t)j_int(o, "port", PORT_DEFAULT, 1, 65535);
 	h->how.dns_port =
 		(uint16_t)j_int(o, "dnsPort", DNS_PORT_DEFAULT, 1, 65535);
@@ -321,7 +324,6 @@ void parse_host(struct diag *d, const cJSON *node, struct config *cfg)
 	h->hijack_dns = j_bool(&o, "hijackDns", true);
 	h->hijack_local = j_bool(&o, "hijackLocalDns", true);
 	parse_bypass(&o, cfg);
-	h->max_sessions =
-		(uint32_t)j_int(&o, "maxSessions", 0, 0, UINT32_MAX);
+	h->max_sessions = (uint32_t)j_int(&o, "maxSessions", 0, 0, UINT32_MAX);
 	j_close(&o);
 }

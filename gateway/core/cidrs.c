@@ -197,8 +197,8 @@ static void join6(struct cidrs *s)
 
 		if (l)
 			next6(l->hi, next);
-		if (l && (!memcmp(next, zero, 16) ||
-			  memcmp(r.lo, next, 16) <= 0)) {
+		if (l &&
+		    (!memcmp(next, zero, 16) || memcmp(r.lo, next, 16) <= 0)) {
 			if (memcmp(r.hi, l->hi, 16) > 0)
 				memcpy(l->hi, r.hi, 16);
 		} else {

@@ -91,9 +91,13 @@ awk 'BEGIN { for (i = 0; i < 100000; i++)
 for CAP in tun redirect tproxy; do
 	IN=
 	[ $CAP != tun ] || IN=$TUN
+	[ -z "${PID[culvert]:-}" ] || stop culvert
+	cap_config "$CAP" "\"directCidr\": [ \"$TMP/direct.txt\",
+		\"2001:db8:51::3\" ]" "$IN"
 	t0=${EPOCHREALTIME/./}
-	up "\"directCidr\": [ \"$TMP/direct.txt\", \"2001:db8:51::3\" ]"
-	wait_for 60 log_has culvert "ranges go directly" || fail "no direct set"
+	bg "$G" culvert "$CULVERT" up -c "$TMP/up.json"
+	wait_for 60 log_has culvert " started" || fail "no start"
+	log_has culvert "ranges go directly" || fail "no direct set"
 	echo "$CAP: $(((${EPOCHREALTIME/./} - t0) / 1000)) ms, $(rss culvert) KiB"
 	le "$CAP: resident KiB" "$(rss culvert)" 40000
 	passes "$CAP direct" "$C" 198.51.100.2

@@ -264,8 +264,7 @@ static void routes_of_the_tun_in_main(void **state)
 
 static char *table_of(const struct intake *in, bool owner)
 {
-	struct nft n = { .uplinks = { "eth0", "bad\"; x" },
-			 .uplink_count = 2 };
+	struct nft n = { .uplinks = { "eth0", "bad\"; x" }, .uplink_count = 2 };
 	char *text = NULL;
 	size_t size = 0;
 	FILE *f = open_memstream(&text, &size);
