@@ -40,6 +40,16 @@ for ns in "$C" "$G"; do
 		bg "$ns" "hold-$ns-$a" "$NT" tcp-hold "$a" 5003 -n 50 -d 8000
 	done
 done
+# Twelve slow downloads at the same time
+serve source tcp-serve 5007 source -n 4000000
+for i in 1 2 3; do
+	for ns in "$C" "$G"; do
+		for a in 198.51.100.1 2001:db8:51::1; do
+			bg "$ns" "down-$i-$ns-$a" "$NT" tcp "$a" 5007 \
+				-r 600000 -t 60
+		done
+	done
+done
 for n in "${!PID[@]}"; do
 	[[ $n != hold-* ]] || wait_log "$n" "open=50"
 done
@@ -79,6 +89,12 @@ for n in "${!PID[@]}"; do
 	unset "PID[$n]"
 	contains "$n goes on" "$(cat "$TMP/$n.log")" "$(sha 20000000)"
 	contains "$n goes on" "$(cat "$TMP/$n.log")" "end=FIN"
+done
+for n in "${!PID[@]}"; do
+	[[ $n == down-* ]] || continue
+	wait "${PID[$n]}"
+	unset "PID[$n]"
+	contains "$n is whole" "$(cat "$TMP/$n.log")" "rx=$(sha 4000000) end=FIN"
 done
 for n in "${!PID[@]}"; do
 	[[ $n == hold-* ]] || continue
