@@ -324,7 +324,8 @@ static ssize_t read_some(struct chunk *c)
 static int below_ended(struct chunk *c)
 {
 	c->below_eof = true;
-	if (c->in->len == c->in->off && (c->opened || c->finished)) {
+	if (c->in->len == c->in->off && !c->ops->within(c) &&
+	    (c->opened || c->finished)) {
 		c->eof = true;
 		return 0;
 	}

@@ -22,6 +22,7 @@ struct chunk_in;
  * @start:	What goes first, with @n <= c->first bytes of payload
  * @seal:	One chunk of @n <= c->max bytes at @p == @out + c->lead
  * @open:	As ss_open(); also takes the other side's head. -EPIPE: the end
+ * @within:	A chunk has begun and is not whole
  * @end:	What marks the end. NULL: nothing does
  * @drop:	Wipe keys; the memory is freed afterwards
  *
@@ -35,6 +36,7 @@ struct chunk_ops {
 			uint8_t *out, size_t room);
 	ssize_t (*open)(struct chunk *c, uint8_t *p, size_t n, uint8_t **data,
 			size_t *len);
+	bool (*within)(const struct chunk *c);
 	ssize_t (*end)(struct chunk *c, uint8_t *out, size_t room);
 	void (*drop)(struct chunk *c);
 };

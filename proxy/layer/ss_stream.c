@@ -151,6 +151,11 @@ static ssize_t client_open(struct chunk *c, uint8_t *p, size_t n,
 	return k;
 }
 
+static bool ss_within(const struct chunk *c)
+{
+	return ((const struct ss_stream *)(const void *)c)->rx.have_len;
+}
+
 static void ss_drop(struct chunk *c)
 {
 	struct ss_stream *s = ss_of(c);
@@ -165,6 +170,7 @@ static const struct chunk_ops client_ops = {
 	.start = client_start,
 	.seal = seal,
 	.open = client_open,
+	.within = ss_within,
 	.drop = ss_drop,
 };
 
@@ -245,6 +251,7 @@ static const struct chunk_ops server_ops = {
 	.start = server_start,
 	.seal = seal,
 	.open = server_open,
+	.within = ss_within,
 	.drop = ss_drop,
 };
 

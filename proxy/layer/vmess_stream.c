@@ -140,6 +140,11 @@ static ssize_t client_open(struct chunk *c, uint8_t *p, size_t n,
 	return k;
 }
 
+static bool vmess_within(const struct chunk *c)
+{
+	return ((const struct vmess_stream *)(const void *)c)->rx.have_len;
+}
+
 static void vmess_drop(struct chunk *c)
 {
 	struct vmess_stream *s = vmess_of(c);
@@ -155,6 +160,7 @@ static const struct chunk_ops client_ops = {
 	.start = start,
 	.seal = seal,
 	.open = client_open,
+	.within = vmess_within,
 	.end = end,
 	.drop = vmess_drop,
 };
@@ -257,6 +263,7 @@ static const struct chunk_ops server_ops = {
 	.start = start,
 	.seal = seal,
 	.open = server_open,
+	.within = vmess_within,
 	.end = end,
 	.drop = vmess_drop,
 };

@@ -47,8 +47,11 @@ bg "$C" tap python3 -c '
 import socket
 s = socket.create_server(("127.0.0.1", 7000)); rec = b""
 c, _ = s.accept(); u = socket.create_connection(("10.1.0.1", 1001))
-d = c.recv(65536); rec += d; u.sendall(d)
-c.sendall(u.recv(65536)); c.close(); u.close()
+c.settimeout(0.5)
+try:
+    while True: rec += c.recv(65536)
+except OSError: pass
+u.sendall(rec); c.sendall(u.recv(65536)); c.close(); u.close()
 u = socket.create_connection(("10.1.0.1", 1001)); u.sendall(rec); u.settimeout(8)
 try: print("replayed:", len(u.recv(100)), flush=True)
 except OSError as e: print("replayed:", e.__class__.__name__, flush=True)'
