@@ -185,7 +185,7 @@ void parse_inbounds(struct diag *d, const struct merged *m, struct config *cfg)
 {
 	size_t n = m->inbound_count + LISTENERS_OWN;
 
-	cfg->inbounds = arena_alloc(&cfg->arena, n * sizeof(*cfg->inbounds));
+	cfg->inbounds = arena_alloc(&cfg->arena, n * sizeof(void *));
 	for (unsigned int i = 0; cfg->inbounds && i < m->inbound_count; i++)
 		parse_inbound(d, m->inbounds[i], cfg);
 }

@@ -179,7 +179,7 @@ static void tree_hash(const uint32_t key[8], uint32_t flags, const uint8_t *p,
 	for (; n > CHUNK_BYTES; p += CHUNK_BYTES, n -= CHUNK_BYTES) {
 		chunk_node(&node, key, flags, number++, p, CHUNK_BYTES);
 		node_value(&node, value);
-		for (uint64_t c = number; !(c & 1); c >>= 1) {
+		for (uint64_t c = number; depth && !(c & 1); c >>= 1) {
 			parent_node(&node, key, flags, stack[--depth], value);
 			node_value(&node, value);
 		}

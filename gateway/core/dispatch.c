@@ -367,6 +367,8 @@ static int ses_route(struct session *s)
 
 	if (err == -EAGAIN)
 		return err;
+	if (!err && !ob)
+		err = -ENOENT;
 	if (err < 0) {
 		worker_drop(s->job.worker, DROP_ROUTE);
 		ses_kill(s, err, 2);

@@ -187,15 +187,15 @@ static void set_transparent(int fd, int family)
 static int open_fd(const struct sockopt *so, int family, int type)
 {
 	int flags = type | SOCK_NONBLOCK | SOCK_CLOEXEC;
-	int fd = -1;
+	int fd;
 
 	if (so->mptcp && type == SOCK_STREAM && family != AF_UNIX) {
 		fd = socket(family, flags, IPPROTO_MPTCP);
-		if (fd < 0)
-			option_refused(OPT_MPTCP, "MPTCP (TCP is used)");
+		if (fd >= 0)
+			return fd;
+		option_refused(OPT_MPTCP, "MPTCP (TCP is used)");
 	}
-	if (fd < 0)
-		fd = socket(family, flags, type == SOCK_RAW ? IPPROTO_RAW : 0);
+	fd = socket(family, flags, type == SOCK_RAW ? IPPROTO_RAW : 0);
 	return fd < 0 ? -errno : fd;
 }
 

@@ -141,12 +141,11 @@ static void lookup_free(struct lookup *l)
 
 static void list_free(struct list *list)
 {
-	while (!list_empty(list)) {
-		struct lookup *l = list_first(list, struct lookup, node);
+	struct list *p, *next;
 
-		list_del(&l->node);
-		lookup_free(l);
-	}
+	list_for_each_safe (p, next, list)
+		lookup_free(container_of(p, struct lookup, node));
+	list_init(list);
 }
 
 static void room_flush(struct flusher *f)

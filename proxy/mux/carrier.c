@@ -309,11 +309,13 @@ int carrier_get(const struct outbound *ob, struct session *s,
 	if (!p)
 		return -ENOMEM;
 	while (!c && !list_empty(&p->open)) {
-		c = list_first(&p->open, struct carrier, node);
-		if (takes_sessions(c))
-			break;
-		carrier_place(c);
-		c = NULL;
+		struct carrier *first =
+			list_first(&p->open, struct carrier, node);
+
+		if (takes_sessions(first))
+			c = first;
+		else
+			carrier_place(first);
 	}
 	if (!c) {
 		rc = carrier_new(p, s, concurrency, &c);

@@ -306,7 +306,7 @@ static int result(struct tls *t, int ret)
 
 static int handshake(struct tls *t)
 {
-	int ret, rc, put;
+	int ret, rc = 0, put;
 
 	do {
 		ERR_clear_error();

@@ -122,7 +122,7 @@ int vmess_user_set(struct vmess_user_key *u, const uint8_t id[16])
 	static const char salt[] = "c48619fe-8f02-49e0-b9e9-edf763e17e21";
 	struct iovec v[2] = { bytes(id, 16), text(salt) };
 	struct iovec path = text("AES Auth ID Encryption");
-	uint8_t key[32];
+	uint8_t key[32] = { 0 };
 	int err = hash_vec(HASH_MD5, v, 2, u->command);
 
 	if (!err)
