@@ -157,13 +157,13 @@ static bool put_uid(struct words *w, void *into, unsigned int at,
 		    const char *text)
 {
 	struct id_range *v = into;
-	const struct passwd *pw;
+	struct passwd entry, *pw = NULL;
+	char room[4096];
 
 	(void)w;
 	if (parse_ids(text, &v[at]))
 		return true;
-	pw = getpwnam(text);
-	if (pw)
+	if (getpwnam_r(text, &entry, room, sizeof(room), &pw) == 0 && pw)
 		v[at] = (struct id_range){ pw->pw_uid, pw->pw_uid };
 	return pw != NULL;
 }
@@ -172,13 +172,13 @@ static bool put_gid(struct words *w, void *into, unsigned int at,
 		    const char *text)
 {
 	struct id_range *v = into;
-	const struct group *gr;
+	struct group entry, *gr = NULL;
+	char room[4096];
 
 	(void)w;
 	if (parse_ids(text, &v[at]))
 		return true;
-	gr = getgrnam(text);
-	if (gr)
+	if (getgrnam_r(text, &entry, room, sizeof(room), &gr) == 0 && gr)
 		v[at] = (struct id_range){ gr->gr_gid, gr->gr_gid };
 	return gr != NULL;
 }
