@@ -353,9 +353,10 @@ void carriers_reap(struct mux_room *r)
 
 void carriers_stop(struct mux_room *r)
 {
-	while (!list_empty(&r->pools)) {
-		struct mux_pool *p =
-			list_first(&r->pools, struct mux_pool, node);
+	struct list *l, *next;
+
+	list_for_each_safe (l, next, &r->pools) {
+		struct mux_pool *p = container_of(l, struct mux_pool, node);
 
 		while (!list_empty(&p->open))
 			carrier_kill(list_first(&p->open, struct carrier, node),
@@ -363,6 +364,6 @@ void carriers_stop(struct mux_room *r)
 		while (!list_empty(&p->full))
 			carrier_kill(list_first(&p->full, struct carrier, node),
 				     -ECANCELED);
-		carriers_reap(r); /* frees the pool with its last carrier */
 	}
+	carriers_reap(r); /* a pool goes with its last carrier */
 }

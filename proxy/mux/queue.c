@@ -62,7 +62,7 @@ int queue_put(struct queue *q, const void *p, size_t n)
 	if (queue_reserve(q, n) < 0)
 		return -ENOMEM;
 	q->bytes += n;
-	while (n > 0) {
+	while (n > 0 && q->tail) {
 		size_t k = chunk_free(q->tail);
 
 		if (k == 0) {
@@ -131,7 +131,8 @@ size_t queue_read(struct queue *q, const struct iovec *iov, int cnt)
 			struct iovec from = { NULL, 0 };
 			size_t k;
 
-			queue_show(q, &from, 1);
+			if (!queue_show(q, &from, 1))
+				return done;
 			k = from.iov_len < left ? from.iov_len : left;
 			memcpy(to, from.iov_base, k);
 			queue_drop(q, k);

@@ -92,6 +92,6 @@ cJSON *link_to_outbound(const struct link *l, const char *tag,
  * link_export.c: the link of an outbound (malloc'ed). NULL with *@why (a
  * constant) when there is none
  */
-char *link_from_outbound(const cJSON *outbound, const char **why);
+char *link_from_outbound(const cJSON *ob, const char **why);
 
 #endif

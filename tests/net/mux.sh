@@ -16,7 +16,7 @@ done
 bg "$S" udp443 "$NT" udp-serve -l 10.3.0.1 443 echo
 
 cat >"$TMP/server.json" <<-'END'
-	{ "log": { "loglevel": "debug" },
+	{ "log": { "loglevel": "debug" }, "culvert": { "workers": 1 },
 	  "inbounds": [ { "tag": "carriers", "port": 9000, "listen": "10.2.0.3",
 	    "protocol": "dokodemo-door",
 	    "settings": { "network": "tcp", "address": "v1.mux.cool", "port": 9527 } } ],
@@ -25,18 +25,23 @@ END
 bg "$S" server "$CULVERT" run -c "$TMP/server.json"
 wait_port "$S" tcp 9000
 
-# client PORT MUX: culvert in $G whose TUN leads to the server at PORT
-client() {
+# proxy OUTBOUND: culvert in $G whose TUN leads to it
+proxy() {
 	# shellcheck disable=SC2119
 	start_culvert <<-END
 	{ "log": { "loglevel": "debug" },
 	  "culvert": { "workers": 1 },
 	  "inbounds": [ { "tag": "tun", "protocol": "tun",
 	    "settings": { "name": "culvert0" } } ],
-	  "outbounds": [ { "tag": "muxed", "protocol": "freedom",
-	    "settings": { "redirect": "10.2.0.3:$1" }, "mux": $2 } ] }
+	  "outbounds": [ $1 ] }
 	END
 	to_tun culvert0
+}
+
+# client PORT MUX: the same, to the server at PORT
+client() {
+	proxy "{ \"tag\": \"muxed\", \"protocol\": \"freedom\",
+	  \"settings\": { \"redirect\": \"10.2.0.3:$1\" }, \"mux\": $2 }"
 }
 
 # no_client: its routes go with the device
@@ -76,6 +81,21 @@ done
 eq "UDP goes with TCP" "$(carriers)" 1
 out=$(on "$C" "$NT" udp 10.3.0.1 443 -n 20 -c 2>&1)
 contains "QUIC is refused, so that browsers use TCP" "$out" "ECONNREFUSED"
+no_client
+
+# The carrier is cut: the server goes on with the same socket of the client
+client 9000 '{ "enabled": true }'
+udp_port() { tail -n 1 "$TMP/udp10.3.0.1.log" | sed 's/^from=[^,]*,\([0-9]*\).*/\1/'; }
+out=$(on "$C" "$NT" udp 10.3.0.1 5006 -p 4444 -n 30)
+contains "before the cut" "$out" "ok=1 bad=0"
+first=$(udp_port)
+if on "$G" ss -K dst 10.2.0.3 dport = 9000 2>/dev/null | grep -q 9000; then
+	wait_for 5 grep -q "connection with 1 sessions ended" "$TMP/culvert.log" ||
+		fail "the cut is not seen"
+	out=$(on "$C" "$NT" udp 10.3.0.1 5006 -p 4444 -n 31)
+	contains "after the cut" "$out" "ok=1 bad=0"
+	eq "the same socket" "$(udp_port)" "$first"
+fi
 no_client
 
 # xudpProxyUDP443 "allow"; UDP on connections of its own; 3 sessions on each
@@ -152,6 +172,38 @@ for a in 10.3.0.1 10.3.0.2; do
 	contains "v2ray server: $a from one port" "$out" "ok=1 bad=0"
 done
 no_client
+
+# under VMess and VLESS (command 3); and their UDP as XUDP without mux
+id=b831381d-6324-4d53-ad4f-8cda48b30811
+cat >"$TMP/v2proto.json" <<-END
+	{ "log": { "loglevel": "debug" },
+	  "inbounds": [ { "port": 9002, "listen": "10.2.0.3", "protocol": "vmess",
+	      "settings": { "clients": [ { "id": "$id" } ] } },
+	    { "port": 9003, "listen": "10.2.0.3", "protocol": "vless",
+	      "settings": { "clients": [ { "id": "$id" } ], "decryption": "none" } } ],
+	  "outbounds": [ { "protocol": "freedom" } ] }
+END
+bg "$S" v2proto v2ray -config "$TMP/v2proto.json"
+wait_port "$S" tcp 9003
+proto_carriers() { on "$S" ss -Htn state established "sport = :$1" | wc -l; }
+for p in vmess:9002 vless:9003; do
+	for mux in true false; do
+		proxy "{ \"tag\": \"p\", \"protocol\": \"${p%:*}\",
+		  \"settings\": { \"address\": \"10.2.0.3\", \"port\": ${p#*:},
+		    \"id\": \"$id\", \"encryption\": \"none\" },
+		  \"mux\": { \"enabled\": $mux } }"
+		for i in 1 2 3; do
+			out=$(on "$C" "$NT" tcp 10.3.0.1 5001 -n 300000)
+			contains "$p mux $mux: echo $i" "$out" "rx=$(sha 300000)"
+		done
+		out=$(on "$C" "$NT" udp 10.3.0.1 5006 -n 20,1400)
+		contains "$p mux $mux: datagrams" "$out" "ok=2 bad=0"
+		contains "$p mux $mux: as XUDP" "$(cat "$TMP/culvert.log")" "mux: [p] opens a connection"
+		[ "$mux" = false ] ||
+			eq "$p: one connection" "$(proto_carriers "${p#*:}")" 1
+		no_client
+	done
+done
 
 # v2ray's client: each destination a door in $C
 door() {
