@@ -13,8 +13,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+static void drop(uintptr_t from, size_t n)
+{
+	/* addresses come as integers from the loader */
+	void *p = (void *)from; /* NOLINT(performance-no-int-to-ptr) */
+
+	(void)madvise(p, n, MADV_DONTNEED);
+}
 
 static int drop_clean(struct dl_phdr_info *info, size_t size, void *arg)
 {
@@ -33,7 +43,7 @@ static int drop_clean(struct dl_phdr_info *info, size_t size, void *arg)
 		from &= ~(page - 1);
 		end &= ~(page - 1); /* a writable segment may begin there */
 		if (end > from)
-			(void)madvise((void *)from, end - from, MADV_DONTNEED);
+			drop(from, end - from);
 	}
 	return 0;
 }
@@ -42,12 +52,15 @@ static int drop_clean(struct dl_phdr_info *info, size_t size, void *arg)
 static bool is_traced(void)
 {
 	FILE *f = fopen("/proc/self/status", "re");
+	static const char tag[] = "TracerPid:";
 	char line[128];
-	int pid = 1;
+	long pid = 1;
 
 	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "TracerPid: %d", &pid) == 1)
+		if (!strncmp(line, tag, sizeof(tag) - 1)) {
+			pid = strtol(line + sizeof(tag) - 1, NULL, 10);
 			break;
+		}
 	if (f)
 		fclose(f);
 	return pid;

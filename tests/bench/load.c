@@ -31,6 +31,40 @@ static size_t sample_count;
 static uint8_t buffer[BULK_BYTES];
 static struct sockaddr_in to;
 
+static double number(const char *text)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || *end || value < 0) {
+		fprintf(stderr, "%s is no number\n", text);
+		exit(2);
+	}
+	return value;
+}
+
+/* For the life of the program */
+static struct flow *flows_new(unsigned int count)
+{
+	static struct flow *all;
+
+	all = calloc(count ? count : 1, sizeof(*all));
+	if (!all)
+		die("calloc");
+	return all;
+}
+
+/* Good enough to choose a flow (xorshift) */
+static unsigned int dice(void)
+{
+	static uint32_t x = 2463534242u;
+
+	x ^= x << 13;
+	x ^= x >> 17;
+	x ^= x << 5;
+	return x;
+}
+
 static void sample(uint64_t us)
 {
 	if (sample_count < SAMPLES)
@@ -115,13 +149,12 @@ static uint64_t bulk_turn(struct flow *f, int up)
 
 static int bulk(char **v)
 {
-	int up = !strcmp(v[0], "up"), count = atoi(v[1]), ep = epoll_create1(0);
-	struct flow *f = calloc((size_t)count, sizeof(*f));
+	int up = !strcmp(v[0], "up"), count = (int)number(v[1]),
+	    ep = epoll_create1(0);
+	struct flow *f = flows_new((unsigned int)count);
 	uint64_t before = ask_count("B"), start, bytes = 0, end;
 	const char *kind = up ? "U" : "D";
 
-	if (!f)
-		die("calloc");
 	for (int i = 0; i < count; i++) {
 		f[i].fd = open_tcp((unsigned int)i, 0);
 		if (f[i].fd < 0 || write(f[i].fd, kind, 1) != 1)
@@ -131,7 +164,7 @@ static int bulk(char **v)
 			 EPOLL_CTL_ADD);
 	}
 	start = now_us();
-	end = start + (uint64_t)(atof(v[2]) * 1e6);
+	end = start + (uint64_t)(number(v[2]) * 1e6);
 	while (now_us() < end) {
 		struct epoll_event ev[64];
 		int n = epoll_wait(ep, ev, 64, 100);
@@ -185,14 +218,12 @@ static int cps_turn(struct flow *f, uint32_t events)
 
 static int cps(char **v)
 {
-	uint64_t start = now_us(), end = start + (uint64_t)(atof(v[0]) * 1e6);
-	int ep = epoll_create1(0), parallel = atoi(v[1]);
-	struct flow *f = calloc((size_t)parallel, sizeof(*f));
+	uint64_t start = now_us(), end = start + (uint64_t)(number(v[0]) * 1e6);
+	int ep = epoll_create1(0), parallel = (int)number(v[1]);
+	struct flow *f = flows_new((unsigned int)parallel);
 	unsigned int started = 0, ok = 0, failed = 0;
 	double secs;
 
-	if (!f)
-		die("calloc");
 	buffer[0] = 'E';
 	for (int i = 0; i < parallel; i++)
 		if (cps_open(ep, &f[i], started++) < 0)
@@ -243,7 +274,7 @@ static void exchange(int fd)
 
 static int lat(char **v)
 {
-	uint64_t half = (uint64_t)(atof(v[0]) * 5e5), end, start;
+	uint64_t half = (uint64_t)(number(v[0]) * 5e5), end, start;
 	int fd = open_tcp(0, 0);
 
 	if (fd < 0)
@@ -285,7 +316,7 @@ static double busy(struct flow *f, unsigned int count, double secs)
 		int n;
 
 		while (under_way < 64 && now_us() < end) {
-			struct flow *one = &f[(unsigned int)rand() % count];
+			struct flow *one = &f[dice() % count];
 
 			if (one->start)
 				continue;
@@ -314,12 +345,10 @@ static double busy(struct flow *f, unsigned int count, double secs)
 
 static int idle(char **v)
 {
-	unsigned int count = (unsigned int)atoi(v[0]), open = 0;
-	struct flow *f = calloc(count ? count : 1, sizeof(*f));
-	double secs = atof(v[2]), rate;
+	unsigned int count = (unsigned int)number(v[0]), open = 0;
+	struct flow *f = flows_new(count);
+	double secs = number(v[2]), rate;
 
-	if (!f)
-		die("calloc");
 	buffer[0] = 'E';
 	for (; open < count; open++) {
 		struct timeval limit = { .tv_sec = 3 };
@@ -336,7 +365,7 @@ static int idle(char **v)
 	}
 	printf("open=%u\n", open);
 	fflush(stdout);
-	usleep((useconds_t)(atof(v[1]) * 1e6));
+	usleep((useconds_t)(number(v[1]) * 1e6));
 	if (open && secs > 0) {
 		rate = busy(f, open, secs);
 		printf("busy=%zu trans=%.0f", sample_count, rate);
@@ -350,8 +379,8 @@ static int idle(char **v)
 
 static int udp(char **v)
 {
-	double secs = atof(v[0]), rate = atof(v[2]), took;
-	size_t size = (size_t)atoi(v[1]);
+	double secs = number(v[0]), rate = number(v[2]), took;
+	size_t size = (size_t)number(v[1]);
 	uint64_t before = ask_count("C"), start, now, sent = 0, got;
 	int fd[4];
 
