@@ -39,7 +39,7 @@ contains "slow reader" "$out" "rx=$(sha 100000) end=FIN"
 out=$(on "$C" "$NT" tcp 10.3.0.2 5009 -n 100000000 -t 1)
 contains "a server that never reads" "$out" "end=TIMEOUT"
 on "$C" "$NT" tcp 10.3.0.3 5001 -n 4000 -R >/dev/null
-wait_log sink "end=FIN"
+wait_log sink "end=ECONNRESET"
 out=$(on "$C" "$NT" tcp-hold 10.3.0.3 5003 -n 300 -d 200)
 eq "open connections" "$out" $'open=300\nalive=300'
 out=$(on "$C" "$NT" tcp-short 10.3.0.3 5003 -n 500 -j 8)

@@ -332,7 +332,8 @@ static void xfer_start(struct xfer *x, int fd)
 
 /* --- tcp-serve ------------------------------------------------------------ */
 
-static void serve_sink(struct xfer *x, long long until)
+/* How it ended; the account is sent only after an end in order */
+static const char *serve_sink(struct xfer *x, long long until)
 {
 	struct pollfd pf = { x->fd, POLLIN, 0 };
 	char line[64], hex[17];
@@ -348,13 +349,14 @@ static void serve_sink(struct xfer *x, long long until)
 		rc = xfer_recv(x);
 	}
 	if (rc != -1)
-		return;
+		return rc ? err_name(rc) : "TIMEOUT";
 	copy.n = x->rx.n;
 	copy.md = EVP_MD_CTX_new();
 	EVP_MD_CTX_copy_ex(copy.md, x->rx.md);
 	way_end(&copy, hex);
 	rc = snprintf(line, sizeof(line), "%llu:%s\n", x->rx.n, hex);
 	write_all(x, (const uint8_t *)line, (size_t)rc);
+	return "FIN";
 }
 
 static const char *serve_rst(struct xfer *x, long long until)
@@ -378,8 +380,7 @@ static const char *serve_mode(struct xfer *x, long long until)
 
 	if (!strcmp(o.mode, "sink")) {
 		sleep_ms(o.delay_ms);
-		serve_sink(x, until);
-		return "FIN";
+		return serve_sink(x, until);
 	}
 	if (!strcmp(o.mode, "rst"))
 		return serve_rst(x, until);
