@@ -54,7 +54,7 @@ static int freedom_open(const struct outbound *ob, struct session *s,
 
 	if (conf->redirects)
 		redirect_apply(&conf->redirect, &to);
-	if (ob->transport->below) /* streamSettings: tls, ws ... around it */
+	if (ob->transport->below || ob->transport->settings) /* tls, ws ... */
 		return transport_dial(ob->transport, &d, &to, out);
 	return raw_dial(&d, &to, &ob->sockopt, strategy_of(ob), out);
 }

@@ -5,34 +5,43 @@
  */
 #include <strings.h>
 
+#include "gateway/core/session.h"
 #include "gateway/core/transport.h"
 #include "proxy/transport/chain.h"
 #include "proxy/transport/happy.h"
+#include "proxy/transport/raw_http.h"
 #include "proxy/transport/transports.h"
 
 static const struct sockopt sockopt_default = SOCKOPT_DEFAULT;
 
-/* tcpSettings, rawSettings: nothing but header.type "none" */
+/* tcpSettings, rawSettings: header.type "none" or "http" */
 static int raw_parse(struct transport *t, struct jobj *settings,
 		     struct config *cfg)
 {
 	const char *type;
 	struct jobj h;
 
-	(void)t;
-	(void)cfg;
 	if (j_bool(settings, "acceptProxyProtocol", false))
 		j_not_yet(settings, "acceptProxyProtocol",
 			  "PROXY protocol listeners");
 	if (!j_open(&h, settings->d, j_get(settings, "header")))
 		return 0;
 	type = j_str(&h, "type", "none");
-	if (strcasecmp(type, "none") != 0)
-		j_not_yet(&h, "type", "HTTP camouflage of the raw transport");
+	if (!strcasecmp(type, "http"))
+		t->settings = raw_http_parse(&h, cfg);
+	else if (strcasecmp(type, "none") != 0)
+		diag_error(h.d, j_get(&h, "type"), NULL,
+			   "must be \"none\" or \"http\"");
 	j_ignore(&h, "request", NULL);
 	j_ignore(&h, "response", NULL);
 	j_close(&h);
 	return 0;
+}
+
+/* A head before the first bytes, when one is configured. Owns *@s on success */
+static int raw_wrap(const struct transport *t, uint32_t id, struct stream **s)
+{
+	return t->settings ? raw_http_wrap(t->settings, t->server, id, s) : 0;
 }
 
 int raw_dial(const struct dial *d, const struct addr *to,
@@ -48,19 +57,23 @@ static int raw_dial_server(const struct transport *t, const struct dial *d,
 			   const struct addr *to, struct stream **out)
 {
 	const struct sockopt *so = d->ob ? &d->ob->sockopt : &sockopt_default;
+	int rc = raw_dial(d, to, so, (enum domain_strategy)so->domain_strategy,
+			  out);
 
-	(void)t;
-	return raw_dial(d, to, so, (enum domain_strategy)so->domain_strategy,
-			out);
+	if (rc < 0)
+		return rc;
+	rc = raw_wrap(t, d->s ? d->s->id : 0, out);
+	if (rc < 0)
+		stream_close(out, rc);
+	return rc;
 }
 
 static int raw_accept(const struct transport *t, struct worker *w,
 		      struct stream *below, struct stream **out)
 {
-	(void)t;
 	(void)w;
 	*out = below;
-	return 0;
+	return raw_wrap(t, 0, out);
 }
 
 const struct transport_ops transport_raw_ops = {

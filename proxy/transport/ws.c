@@ -20,75 +20,24 @@
  *
  * Source: RFC 6455; xray.md sections L and 2.12
  */
-#include "proxy/wire/ws.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/base/base64.h"
-#include "gateway/base/buf.h"
 #include "gateway/base/log.h"
 #include "gateway/base/rand.h"
 #include "gateway/core/config.h"
 #include "gateway/core/session.h"
 #include "proxy/layer/room.h"
-#include "proxy/transport/http_conf.h"
 #include "proxy/transport/transports.h"
+#include "proxy/transport/ws_int.h"
 
-#define SHAKE_MS   8000u
-#define DIAL_MS    16000u /* the dial below ends by itself */
-#define FRAME_MAX  65472u /* with its head four full TLS records at most */
-#define ANSWER_MAX HTTP1_HEAD_MAX
-#define EARLY_MAX  8192u
-#define CLOSE_OK   1000
+#define SHAKE_MS  8000u
+#define DIAL_MS   16000u /* the dial below ends by itself */
+#define FRAME_MAX 65472u /* with its head four full TLS records at most */
+#define CLOSE_OK  1000
 
 static const char end_words[] = "culvert: end of upload";
-
-struct ws_conf {
-	struct http_conf http;
-	uint32_t heartbeat_ms;
-};
-
-enum ws_state { WS_UNDIALED, WS_ASK, WS_OPEN };
-
-/**
- * struct ws - The layer; s.below is NULL until the first write with early data
- * @dial, @to, @t:	For the late dial
- * @out:	Bytes below did not take; NULL none
- * @in:		Handshake bytes, then frames that came with them, or @early
- *		payload of the request; NULL none
- * @timer:	Handshake's end, then heartbeat
- * @cur, @left:	Frame being read and its payload still to come
- * @part, @part_len:	A frame head that is not complete
- * @ctl, @ctl_len:	Payload of a control frame being read
- * @message:	A fragmented message is under way
- * @put_left:	Server: payload promised by a frame head and not put yet
- * @pong, @pong_len:	Answer to the last ping; due when @pong_due
- * @eof:	The other side's end was read
- * @closed:	Our Close went out; @told: our end was told otherwise
- */
-struct ws {
-	struct stream s;
-	const struct ws_conf *conf;
-	const struct transport *t;
-	struct worker *worker;
-	struct dial dial;
-	struct addr to;
-	struct timer timer;
-	struct buf *out, *in;
-	uint32_t id;
-	uint8_t state;
-	bool server, message, eof, closed, told, pong_due, ping_due, timed_out;
-	bool early;
-	int err;
-	struct ws_head cur;
-	uint64_t left, put_left;
-	uint8_t part[WS_HEAD_MAX], part_len;
-	uint8_t ctl[WS_CONTROL_MAX], ctl_len;
-	uint8_t pong[WS_CONTROL_MAX], pong_len;
-	char accept[WS_ACCEPT_TEXT];
-};
 
 static struct ws *ws_of(struct stream *s)
 {
@@ -97,14 +46,14 @@ static struct ws *ws_of(struct stream *s)
 
 /* --- down --- */
 
-static int fail(struct ws *w, int err)
+int ws_fail(struct ws *w, int err)
 {
 	if (err != -EAGAIN)
 		w->err = err;
 	return err;
 }
 
-static int keep(struct ws *w, const void *p, size_t n)
+int ws_keep(struct ws *w, const void *p, size_t n)
 {
 	struct buf *b = w->out;
 
@@ -114,7 +63,7 @@ static int keep(struct ws *w, const void *p, size_t n)
 		struct buf *more = buf_new((b ? b->len : 0) + n);
 
 		if (!more)
-			return fail(w, -ENOMEM);
+			return ws_fail(w, -ENOMEM);
 		if (b)
 			buf_put(more, buf_head(b), b->len);
 		buf_put(more, p, n);
@@ -124,14 +73,14 @@ static int keep(struct ws *w, const void *p, size_t n)
 	return 0;
 }
 
-static int flush(struct ws *w)
+int ws_flush(struct ws *w)
 {
 	while (w->out) {
 		ssize_t n =
 			stream_write(w->s.below, buf_head(w->out), w->out->len);
 
 		if (n < 0)
-			return fail(w, (int)n);
+			return ws_fail(w, (int)n);
 		buf_drop(w->out, (size_t)n);
 		if (!w->out->len) {
 			buf_free(w->out);
@@ -165,7 +114,7 @@ static int put_control(struct ws *w, enum ws_opcode op, const void *p, size_t n)
 		memcpy(f + k, p, n);
 	if (h.masked)
 		ws_mask(f + k, n, h.mask, 0);
-	return keep(w, f, (size_t)k + n);
+	return ws_keep(w, f, (size_t)k + n);
 }
 
 static int put_close(struct ws *w)
@@ -185,7 +134,7 @@ static int settle(struct ws *w)
 	int rc = 0;
 
 	if (w->put_left || w->closed)
-		return flush(w);
+		return ws_flush(w);
 	if (w->pong_due) {
 		w->pong_due = false;
 		rc = put_control(w, WS_PONG, w->pong, w->pong_len);
@@ -194,190 +143,7 @@ static int settle(struct ws *w)
 		w->ping_due = false;
 		rc = put_control(w, WS_PING, NULL, 0);
 	}
-	return rc ? rc : flush(w);
-}
-
-/* --- handshake --- */
-
-static void opened(struct ws *w)
-{
-	w->state = WS_OPEN;
-	timer_cancel(&w->timer);
-	if (w->conf->heartbeat_ms)
-		timer_set(&w->worker->wheel, &w->timer, w->conf->heartbeat_ms);
-}
-
-static int put_request(struct ws *w, const uint8_t *early, size_t n)
-{
-	uint8_t head[HTTP_CONF_HEAD_MAX + BASE64_LEN(EARLY_MAX)];
-	char key[WS_KEY_TEXT], text[BASE64_LEN(EARLY_MAX) + 1];
-	struct wr o = wr_init(head, sizeof(head));
-	uint8_t nonce[16];
-
-	rand_bytes(nonce, sizeof(nonce));
-	base64_encode(nonce, sizeof(nonce), false, key, sizeof(key));
-	if (ws_accept(key, w->accept) < 0)
-		return fail(w, -ENOMEM);
-	http_conf_request(&w->conf->http, w->t, &w->to, &o);
-	http_conf_text(&o, "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-			   "Sec-WebSocket-Version: 13\r\n"
-			   "Sec-WebSocket-Key: ");
-	http_conf_text(&o, key);
-	if (n) {
-		base64_encode(early, n, true, text, sizeof(text));
-		http_conf_text(&o, "\r\nSec-WebSocket-Protocol: ");
-		http_conf_text(&o, text);
-	}
-	http_conf_text(&o, "\r\n\r\n");
-	if (!wr_ok(&o))
-		return fail(w, -ENOBUFS);
-	return keep(w, head, wr_len(&o));
-}
-
-/* The client's half: 0 accepted, -errno */
-static int check_answer(struct ws *w, const struct http1_head *h)
-{
-	struct http1_text accept;
-
-	if (h->status != 101) {
-		log_info("s%x ws: server answers %u", w->id, h->status);
-		return -EPROTO;
-	}
-	if (http1_has_token(h, "upgrade", "websocket") &&
-	    http1_has_token(h, "connection", "upgrade") &&
-	    http1_header(h, "sec-websocket-accept", &accept) &&
-	    accept.n == strlen(w->accept) &&
-	    !memcmp(accept.p, w->accept, accept.n))
-		return 0;
-	log_info("s%x ws: the answer does not fit the request", w->id);
-	return -EPROTO;
-}
-
-static int refuse(struct ws *w, const char *status, const char *why)
-{
-	static const char form[] =
-		"HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-	char text[160];
-	int n = snprintf(text, sizeof(text), form, status);
-
-	log_info("s%x ws: refused: %s", w->id, why);
-	if (n > 0 && !keep(w, text, (size_t)n) && !flush(w))
-		(void)w->s.below->ops->finish(w->s.below);
-	return fail(w, -EPROTO);
-}
-
-/* Early data of the request. 0 (NULL: a real sub-protocol), -ENOMEM */
-static int take_early(const struct http1_text *text, struct buf **out)
-{
-	struct buf *b = buf_new(text->n);
-	ssize_t n;
-
-	if (!b)
-		return -ENOMEM;
-	n = base64_decode(text->p, text->n, b->data, b->cap);
-	if (n <= 0) {
-		buf_free(b);
-		return 0;
-	}
-	b->len = (uint32_t)n;
-	*out = b;
-	return 0;
-}
-
-/* The server's half: 0 and the answer in @out, -errno */
-static int check_request(struct ws *w, const struct http1_head *h,
-			 struct buf **early)
-{
-	struct http1_text key, version, proto = { NULL, 0 };
-	char text[64], accept[WS_ACCEPT_TEXT];
-	uint8_t head[512 + BASE64_LEN(EARLY_MAX)];
-	struct wr o = wr_init(head, sizeof(head));
-
-	if (!http1_is(&h->method, "GET") || !http_conf_fits(&w->conf->http, h))
-		return refuse(w, "404 Not Found", "not our path or host");
-	if (!http1_has_token(h, "upgrade", "websocket") ||
-	    !http1_has_token(h, "connection", "upgrade") ||
-	    !http1_header(h, "sec-websocket-version", &version) ||
-	    !http1_is(&version, "13") ||
-	    !http1_header(h, "sec-websocket-key", &key) || key.n > 60)
-		return refuse(w, "400 Bad Request", "no WebSocket request");
-	snprintf(text, sizeof(text), "%.*s", (int)key.n, key.p);
-	if (ws_accept(text, accept) < 0)
-		return fail(w, -ENOMEM);
-	if (http1_header(h, "sec-websocket-protocol", &proto)) {
-		if (proto.n > BASE64_LEN(EARLY_MAX))
-			return refuse(w, "400 Bad Request", "much early data");
-		if (take_early(&proto, early) < 0)
-			return fail(w, -ENOMEM);
-	}
-	http_conf_text(&o, "HTTP/1.1 101 Switching Protocols\r\n"
-			   "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-			   "Sec-WebSocket-Accept: ");
-	http_conf_text(&o, accept);
-	if (proto.n) {
-		http_conf_text(&o, "\r\nSec-WebSocket-Protocol: ");
-		wr_bytes(&o, proto.p, proto.n);
-	}
-	http_conf_text(&o, "\r\n\r\n");
-	return keep(w, head, wr_len(&o));
-}
-
-/* A complete head of @n bytes is in @in. 0 open, -errno */
-static int take_head(struct ws *w, const struct http1_head *h, size_t n)
-{
-	struct buf *early = NULL;
-	int rc = w->server ? check_request(w, h, &early) : check_answer(w, h);
-
-	if (rc < 0) {
-		buf_free(early);
-		return fail(w, rc);
-	}
-	buf_drop(w->in, n);
-	if (!w->in->len) {
-		buf_free(w->in);
-		w->in = NULL;
-	}
-	if (early && w->in) {
-		log_info("s%x ws: frames before our answer", w->id);
-		buf_free(early);
-		return fail(w, -EPROTO);
-	}
-	w->early = early;
-	if (early)
-		w->in = early;
-	opened(w);
-	return 0;
-}
-
-/* Read until the other side's head is complete. 0, -EAGAIN, -errno */
-static int read_head(struct ws *w)
-{
-	struct http1_head h;
-	ssize_t used = 0, n;
-
-	if (!w->in)
-		w->in = buf_new(ANSWER_MAX);
-	if (!w->in)
-		return fail(w, -ENOMEM);
-	while (!used) {
-		n = stream_read(w->s.below, buf_tail(w->in), buf_space(w->in));
-		if (n < 0)
-			return fail(w, (int)n);
-		if (n == 0)
-			return fail(w, -ECONNRESET);
-		w->in->len += (uint32_t)n;
-		used = w->server ? http1_request_decode(buf_head(w->in),
-							w->in->len, &h) :
-				   http1_response_decode(buf_head(w->in),
-							 w->in->len, &h);
-		if (!used && !buf_space(w->in))
-			used = -EPROTO;
-	}
-	if (used < 0) {
-		log_info("s%x ws: no HTTP/1 head", w->id);
-		return fail(w, (int)used);
-	}
-	return take_head(w, &h, (size_t)used);
+	return rc ? rc : ws_flush(w);
 }
 
 /* Before anything: 0 open, -EAGAIN, -errno */
@@ -391,7 +157,7 @@ static int step(struct ws *w)
 	if (w->timed_out) {
 		log_info("s%x ws: no handshake within %u s", w->id,
 			 SHAKE_MS / 1000);
-		return fail(w, -ETIMEDOUT);
+		return ws_fail(w, -ETIMEDOUT);
 	}
 	if (w->state == WS_UNDIALED)
 		return -EAGAIN;
@@ -400,8 +166,8 @@ static int step(struct ws *w)
 		return rc;
 	if (w->state == WS_OPEN)
 		return 0;
-	rc = read_head(w);
-	if (rc == 0 && (rc = flush(w)) == -EAGAIN)
+	rc = ws_read_head(w);
+	if (rc == 0 && (rc = ws_flush(w)) == -EAGAIN)
 		rc = 0;
 	return rc;
 }
@@ -567,14 +333,14 @@ static ssize_t ws_readv(struct stream *s, const struct iovec *iov, int cnt)
 		} else {
 			n = stream_read(s->below, iov->iov_base, iov->iov_len);
 			if (n == 0)
-				return fail(w, -ECONNRESET); /* no Close */
+				return ws_fail(w, -ECONNRESET); /* no Close */
 			if (n > 0)
 				n = unframe(w, iov->iov_base, (size_t)n);
 		}
 		if (n == -EPROTO)
 			log_info("s%x ws: malformed frame", w->id);
 		if (n < 0)
-			fail(w, (int)n);
+			ws_fail(w, (int)n);
 		if (w->pong_due && settle(w) < 0 && w->err)
 			return w->err;
 	} while (n == 0 && iov->iov_len);
@@ -599,7 +365,7 @@ static int dial_below(struct ws *w)
 	w->dial.job = w->s.job;
 	rc = transport_dial(w->t->below, &w->dial, &w->to, &w->s.below);
 	if (rc < 0)
-		return fail(w, rc);
+		return ws_fail(w, rc);
 	w->state = WS_ASK;
 	timer_set(&w->worker->wheel, &w->timer, DIAL_MS + SHAKE_MS);
 	return 0;
@@ -617,13 +383,13 @@ static int dial_late(struct ws *w, const struct iovec *iov, int cnt,
 	if (rc < 0)
 		return rc;
 	if (n > w->conf->http.ed)
-		return put_request(w, NULL, 0);
+		return ws_put_request(w, NULL, 0);
 	for (int i = 0; i < cnt; i++) {
 		memcpy(early + at, iov[i].iov_base, iov[i].iov_len);
 		at += iov[i].iov_len;
 	}
 	*used = n;
-	return put_request(w, early, n);
+	return ws_put_request(w, early, n);
 }
 
 /* Client: one frame, masked in the worker's memory. Payload bytes taken */
@@ -635,7 +401,7 @@ static ssize_t write_masked(struct ws *w, const struct iovec *iov, int cnt)
 	ssize_t k, put;
 
 	if (!r)
-		return fail(w, -ENOMEM);
+		return ws_fail(w, -ENOMEM);
 	if (n > FRAME_MAX)
 		n = FRAME_MAX;
 	h = head_for(w, WS_BINARY, n);
@@ -652,10 +418,10 @@ static ssize_t write_masked(struct ws *w, const struct iovec *iov, int cnt)
 	if (put == -EAGAIN)
 		return put; /* nothing went out: another frame next time */
 	if (put < 0)
-		return fail(w, (int)put);
-	if (keep(w, r->out + put, total - (size_t)put) < 0)
+		return ws_fail(w, (int)put);
+	if (ws_keep(w, r->out + put, total - (size_t)put) < 0)
 		return w->err;
-	(void)flush(w);
+	(void)ws_flush(w);
 	return (ssize_t)n;
 }
 
@@ -686,11 +452,11 @@ static ssize_t write_plain(struct ws *w, const struct iovec *iov, int cnt)
 	}
 	put = w->s.below->ops->writev(w->s.below, v, used);
 	if (put < 0)
-		return fail(w, (int)put);
+		return ws_fail(w, (int)put);
 	if (!w->put_left)
 		w->put_left = n;
 	if ((size_t)put < k) {
-		if (keep(w, head + put, k - (size_t)put) < 0)
+		if (ws_keep(w, head + put, k - (size_t)put) < 0)
 			return w->err;
 		return -EAGAIN;
 	}
@@ -761,20 +527,20 @@ static int ws_finish(struct stream *s)
 	if (w->state == WS_UNDIALED && !rc) { /* nothing to send at all */
 		rc = dial_below(w);
 		if (!rc)
-			rc = put_request(w, NULL, 0);
+			rc = ws_put_request(w, NULL, 0);
 	}
 	if (!rc)
 		rc = step(w);
 	if (rc < 0)
 		return rc;
 	if (w->put_left)
-		return fail(w, -EPROTO); /* a promise was not kept */
+		return ws_fail(w, -EPROTO); /* a promise was not kept */
 	if (w->server || w->eof)
 		rc = put_close(w);
 	else if (!w->told)
 		rc = put_control(w, WS_PING, end_words, sizeof(end_words) - 1);
 	w->told = true;
-	return rc < 0 ? rc : flush(w);
+	return rc < 0 ? rc : ws_flush(w);
 }
 
 static void ws_close(struct stream *s, int why)
@@ -784,7 +550,7 @@ static void ws_close(struct stream *s, int why)
 	timer_cancel(&w->timer);
 	if (why == 0 && ws_up(s) && !w->put_left) {
 		(void)put_close(w);
-		if (flush(w) < 0)
+		if (ws_flush(w) < 0)
 			why = -ECANCELED;
 	}
 	stream_close(&s->below, why);
@@ -844,7 +610,7 @@ static int ws_dial(const struct transport *t, const struct dial *d,
 	w->s.job = d->job;
 	w->id = d->s ? d->s->id : 0;
 	if (!w->conf->http.ed)
-		rc = put_request(w, NULL, 0);
+		rc = ws_put_request(w, NULL, 0);
 	if (!rc && !w->conf->http.ed)
 		rc = dial_below(w);
 	if (rc < 0) {

@@ -1,5 +1,5 @@
 #!/bin/bash
-# transport_ws.sh: WebSocket and HTTPUpgrade, client and server, bare and in
+# transport_ws.sh: WebSocket, HTTPUpgrade and raw with HTTP heads, client and server, bare and in
 # TLS: culvert with culvert, v2ray (early data too), nginx between
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
@@ -30,11 +30,14 @@ cat >"$TMP/v2.json" <<END
   "inbounds": [ $(join \
 	"$(v2_in 9001 '{ "network": "ws", "wsSettings": { "path": "/w" } }')" \
 	"$(v2_in 9002 "{ \"network\": \"ws\", \"wsSettings\": { \"path\": \"/w\" }, $v2_tls }")" \
-	"$(v2_client 9101 ws)" "$(v2_client 9102 wss)") ],
-  "outbounds": [ $(join \
+	"$(v2_in 9003 '{ "network": "tcp", "tcpSettings": { "header": { "type": "http", "request": { "path": ["/y", "/x"] } } } }')" \
+	"$(v2_client 9103 hh)" "$(v2_client 9101 ws)" "$(v2_client 9102 wss)") ],
+  "outbounds": [ { "protocol": "freedom" }, $(join \
+	"$(wrap_out hh 10.2.0.1:8006 '{ "network": "tcp", "tcpSettings": { "header": { "type": "http", "request": { "path": ["/x", "/y"], "headers": { "Host": ["one.test", "two.test"] } } } } }')" \
 	"$(wrap_out ws 10.2.0.1:8001 '{ "network": "ws", "wsSettings": { "path": "/w" } }')" \
 	"$(wrap_out wss 10.2.0.1:8002 '{ "network": "ws", "wsSettings": { "path": "/w" }, "security": "tls", "tlsSettings": { "allowInsecure": true } }')" ) ],
   "routing": { "rules": [ { "type": "field", "inboundTag": ["ws"], "outboundTag": "ws" },
+	{ "type": "field", "inboundTag": ["hh"], "outboundTag": "hh" },
 	{ "type": "field", "inboundTag": ["wss"], "outboundTag": "wss" } ] }
 }
 END
@@ -75,6 +78,7 @@ wait_port "$S" tcp 9443
 ca="\"security\": \"tls\", \"tlsSettings\": { \"serverName\": \"tls.test\", \"disableSystemRoot\": true, \"certificates\": [ { \"usage\": \"verify\", \"certificateFile\": \"$TMP/ca.pem\" } ] }"
 own="\"security\": \"tls\", \"tlsSettings\": { \"certificates\": [ { \"certificateFile\": \"$TMP/names.crt\", \"keyFile\": \"$TMP/names.key\" } ] }"
 ws() { echo "\"network\": \"ws\", \"wsSettings\": { \"path\": \"$1\" ${2:-} }"; }
+hh='"network": "raw", "rawSettings": { "header": { "type": "http", "request": { "path": ["/x", "/y"], "headers": { "Host": ["a.test", "b.test"], "User-Agent": "none" } } } }'
 hu() { echo "\"network\": \"httpupgrade\", \"httpupgradeSettings\": { \"path\": \"$1\" ${2:-} }"; }
 start_in <<END
 {
@@ -84,10 +88,11 @@ start_in <<END
 	"$(door 7011 v2)" "$(door 7012 v2s)" "$(door 7013 v2ed)" \
 	"$(door 7021 ngx)" "$(door 7022 ngxup)" "$(door 7023 ngxno)" "$(door 7024 badpath)" \
 	"$(door 7025 badhost)" "$(door 7026 silent)" "$(door 7027 hubad)" \
+	"$(door 7031 hh)" "$(door 7032 v2hh)" "$(door 8006 direct6 "{ $hh }")" \
 	"$(door 8001 direct "{ $(ws /w) }")" "$(door 8002 direct2 "{ $(ws /w), $own }")" \
 	"$(door 8003 direct3 "{ $(hu /up) }")" "$(door 8004 direct4 "{ $(hu /up), $own }")" \
 	"$(door 8005 direct5 "{ $(ws /w ', "host": "right.test", "heartbeatPeriod": 1') }")") ],
-  "routing": { "rules": [ $(to own owns owned hu hus hued v2 v2s v2ed ngx ngxup ngxno badpath badhost silent hubad) ] },
+  "routing": { "rules": [ $(to own owns owned hu hus hued v2 v2s v2ed ngx ngxup ngxno badpath badhost silent hubad hh v2hh) ] },
   "outbounds": [ { "tag": "direct", "protocol": "freedom" }, $(join \
 	"$(wrap_out own 10.2.0.1:8001 "{ $(ws /w) }")" \
 	"$(wrap_out owns 10.2.0.1:8002 "{ $(ws w), $ca }")" \
@@ -95,6 +100,8 @@ start_in <<END
 	"$(wrap_out hu 10.2.0.1:8003 "{ $(hu /up) }")" \
 	"$(wrap_out hus 10.2.0.1:8004 "{ $(hu /up), $ca }")" \
 	"$(wrap_out hued 10.2.0.1:8003 "{ $(hu "/up?ed=2048") }")" \
+	"$(wrap_out hh 10.2.0.1:8006 "{ $hh }")" \
+	"$(wrap_out v2hh 10.2.0.3:9003 "{ $hh }")" \
 	"$(wrap_out v2 10.2.0.3:9001 "{ $(ws /w) }")" \
 	"$(wrap_out v2s 10.2.0.3:9002 "{ $(ws /w), $ca }")" \
 	"$(wrap_out v2ed 10.2.0.3:9002 "{ $(ws "/w?ed=2048"), $ca }")" \
@@ -115,6 +122,10 @@ transfers "httpupgrade" $A 7004
 transfers "httpupgrade in TLS" $A 7005
 transfers "httpupgrade without waiting" $A 7006
 
+transfers "raw with http heads" $A 7031
+out=$(grep "hh -> hh" "$TMP/culvert.log" | grep "up 3000000")
+contains "the heads are shed" "$out" "up 3000000 (splice)"
+
 # v2ray and nginx know no half close of ws: the bytes count
 echoes() {
 	local out n ns=${4:-$C}
@@ -123,6 +134,8 @@ echoes() {
 		contains "$1: echo of $n" "$out" "rx=$(sha $n)"
 	done
 }
+echoes "v2ray serves raw with http heads" $A 7032
+echoes "v2ray calls with http heads" 127.0.0.1 9103 "$S"
 echoes "v2ray serves ws" $A 7011
 echoes "v2ray serves ws in TLS" $A 7012
 echoes "nginx before ws" $A 7021

@@ -1,0 +1,72 @@
+/* ws_int.h - What ws.c and ws_shake.c share */
+#ifndef PROXY_TRANSPORT_WS_INT_H
+#define PROXY_TRANSPORT_WS_INT_H
+
+#include "gateway/base/buf.h"
+#include "gateway/base/timer.h"
+#include "gateway/core/transport.h"
+#include "proxy/transport/http_conf.h"
+#include "proxy/wire/ws.h"
+
+#define EARLY_MAX 8192u
+
+struct ws_conf {
+	struct http_conf http;
+	uint32_t heartbeat_ms;
+};
+
+enum ws_state { WS_UNDIALED, WS_ASK, WS_OPEN };
+
+/**
+ * struct ws - The layer; s.below is NULL until the first write with early data
+ * @dial, @to, @t:	For the late dial
+ * @out:	Bytes below did not take; NULL none
+ * @in:		Handshake bytes, then frames that came with them, or @early
+ *		payload of the request; NULL none
+ * @timer:	Handshake's end, then heartbeat
+ * @cur, @left:	Frame being read and its payload still to come
+ * @part, @part_len:	A frame head that is not complete
+ * @ctl, @ctl_len:	Payload of a control frame being read
+ * @message:	A fragmented message is under way
+ * @put_left:	Server: payload promised by a frame head and not put yet
+ * @pong, @pong_len:	Answer to the last ping; due when @pong_due
+ * @eof:	The other side's end was read
+ * @closed:	Our Close went out; @told: our end was told otherwise
+ */
+struct ws {
+	struct stream s;
+	const struct ws_conf *conf;
+	const struct transport *t;
+	struct worker *worker;
+	struct dial dial;
+	struct addr to;
+	struct timer timer;
+	struct buf *out, *in;
+	uint32_t id;
+	uint8_t state;
+	bool server, message, eof, closed, told, pong_due, ping_due, timed_out;
+	bool early;
+	int err;
+	struct ws_head cur;
+	uint64_t left, put_left;
+	uint8_t part[WS_HEAD_MAX], part_len;
+	uint8_t ctl[WS_CONTROL_MAX], ctl_len;
+	uint8_t pong[WS_CONTROL_MAX], pong_len;
+	char accept[WS_ACCEPT_TEXT];
+};
+
+/* ws.c */
+/* Note a final -errno; returns @err */
+int ws_fail(struct ws *w, int err);
+/* @n bytes behind what waits to go down. 0 or -ENOMEM */
+int ws_keep(struct ws *w, const void *p, size_t n);
+/* 0 all is down, -EAGAIN, -errno */
+int ws_flush(struct ws *w);
+
+/* ws_shake.c */
+/* The request of a client, with @n bytes of early data, to what waits */
+int ws_put_request(struct ws *w, const uint8_t *early, size_t n);
+/* Read until the other side's head is complete. 0 open, -EAGAIN, -errno */
+int ws_read_head(struct ws *w);
+
+#endif
