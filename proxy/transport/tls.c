@@ -36,6 +36,7 @@
 #define BURST_SMALL  16384u
 #define BURST_END_MS 1000u
 #define BATCH_BYTES  (4 * (RECORD_MAX + RECORD_EXTRA))
+#define READ_BYTES   65536u /* one read of below: up to four records */
 #define OUT_MAX      (2 * BATCH_BYTES) /* with handshake messages on top */
 
 /**
@@ -318,6 +319,10 @@ static int handshake(struct tls *t)
 	} while (rc == -EAGAIN && put == 0 && SSL_want_write(t->ssl));
 	if (rc == 0 && t->eof)
 		return t->err = -ECONNRESET;
+	if (rc == 0) {
+		SSL_set_default_read_buffer_len(t->ssl, READ_BYTES);
+		worker_tidy_later(t->worker); /* what handshakes took */
+	}
 	if (rc == 0)
 		log_debug("s%x tls: %s %s, alpn %s%s", t->id,
 			  SSL_get_version(t->ssl), SSL_get_cipher_name(t->ssl),

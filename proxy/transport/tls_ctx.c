@@ -16,8 +16,6 @@
 #include "gateway/base/compat.h"
 #include "proxy/transport/tls.h"
 
-#define READ_BYTES 65536u /* one read of below takes up to four records */
-
 static const char aes_first[] = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
 				"TLS_CHACHA20_POLY1305_SHA256";
 static const char chacha_first[] =
@@ -66,7 +64,6 @@ struct ssl_ctx_st *tls_ctx_new(bool server)
 				      SSL_MODE_ENABLE_PARTIAL_WRITE |
 				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_read_ahead(ctx, 1);
-	SSL_CTX_set_default_read_buffer_len(ctx, READ_BYTES);
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
 	if (SSL_CTX_set_ciphersuites(ctx, cpu_has_aes() ? aes_first :
 							  chacha_first) != 1 ||
