@@ -179,7 +179,8 @@ static int fill_batch(struct h2 *h)
 			return -EPROTO;
 		if ((size_t)n > sizeof(r->batch) - r->used)
 			return -ENOBUFS;
-		memcpy(r->batch + r->used, p, (size_t)n);
+		if (n > 0)
+			memcpy(r->batch + r->used, p, (size_t)n);
 		r->used += (size_t)n;
 		if (r->used == before)
 			return 0;

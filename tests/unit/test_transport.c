@@ -1,0 +1,422 @@
+/*
+ * Each transport level, client and server, over a stream in memory: every cut of
+ * every message, ends in each state, and servers that say something else
+ */
+#include "mem_stream.h"
+
+#include <stdio.h>
+
+#include "gateway/base/arena.h"
+#include "gateway/core/config.h"
+#include "loop.h"
+#include "proxy/transport/transports.h"
+
+/* For unit.test, valid until 2046 */
+#define CERT \
+	"[ " \
+	"\"-----BEGIN CERTIFICATE-----\", " \
+	"\"MIIBkzCCATmgAwIBAgIUDK6ZpG5laMnnuYmteRP+" \
+	"n0yZJ7UwCgYIKoZIzj0EAwIw\", " \
+	"\"FDESMBAGA1UEAwwJdW5pdC50ZXN0MB4XDTI2MTEyNjAzMjQ1NFoXDTQ2MTEyMTAz\"" \
+	", " \
+	"\"MjQ1NFowFDESMBAGA1UEAwwJdW5pdC50ZXN0MFkwEwYHKoZIzj0CAQYIKoZIzj0D\"" \
+	", " \
+	"\"AQcDQgAEC6/" \
+	"tnQWF1teRc3fzMksHSCyBVPizVA7P7wwYAGY5piBPcGvqEZ4MGKRB\", " \
+	"\"RsJLzuxCaXE95tWQSTHuQihAgCNDIqNpMGcwHQYDVR0OBBYEFCb8wsOvUJQkSh7f\"" \
+	", " \
+	"\"6eOW1S36GkhgMB8GA1UdIwQYMBaAFCb8wsOvUJQkSh7f6eOW1S36GkhgMA8GA1Ud\"" \
+	", " \
+	"\"EwEB/" \
+	"wQFMAMBAf8wFAYDVR0RBA0wC4IJdW5pdC50ZXN0MAoGCCqGSM49BAMCA0gA\", " \
+	"\"MEUCIQDlHZ2CffTOxLCqyB5XJQJfNqh70QFeIY3dfW6F+" \
+	"2OPpwIgfryRUR1nO0xy\", " \
+	"\"lWN/2uApgErOTowdzUMBmhgIJuqiaYM=\", " \
+	"\"-----END CERTIFICATE-----\" " \
+	"]"
+#define KEY \
+	"[ " \
+	"\"-----BEGIN PRIVATE KEY-----\", " \
+	"\"MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgYpZtJ/" \
+	"htIH1yiaPL\", " \
+	"\"LV0IvCy6iVmwCYnQB3WxxDmpvGuhRANCAAQLr+2dBYXW15Fzd/" \
+	"MySwdILIFU+LNU\", " \
+	"\"Ds/vDBgAZjmmIE9wa+oRngwYpEFGwkvO7EJpcT3m1ZBJMe5CKECAI0Mi\", " \
+	"\"-----END PRIVATE KEY-----\" " \
+	"]"
+#define PIN "9025ecba5c52423ab4aaee1d6f63fda2ffcdb69f8439501d668277930ff43ae9"
+
+struct level {
+	const char *name;
+	const struct transport_ops *ops;
+	const char *client, *server;
+};
+
+static const struct level levels[] = {
+	{ "tls", &transport_tls_ops,
+	  "{ \"serverName\": \"unit.test\", \"pinnedPeerCertSha256\": \"" PIN
+	  "\" }",
+	  "{ \"certificates\": [ { \"certificate\": " CERT ", \"key\": " KEY
+	  " } ] }" },
+	{ "tls 1.2", &transport_tls_ops,
+	  "{ \"maxVersion\": \"1.2\", \"pinnedPeerCertSha256\": \"" PIN "\" }",
+	  "{ \"certificates\": [ { \"certificate\": " CERT ", \"key\": " KEY
+	  " } ] }" },
+	{ "ws", &transport_ws_ops, "{ \"path\": \"/p?x=1\" }",
+	  "{ \"path\": \"/p\" }" },
+	{ "ws early", &transport_ws_ops,
+	  "{ \"path\": \"/p?ed=2048\", \"host\": \"h.test\" }",
+	  "{ \"path\": \"/p\", \"host\": \"h.test\" }" },
+	{ "httpupgrade", &transport_httpupgrade_ops, "{ \"path\": \"/u\" }",
+	  "{ \"path\": \"/u\" }" },
+	{ "httpupgrade early", &transport_httpupgrade_ops,
+	  "{ \"path\": \"/u?ed=9\" }", "{ \"path\": \"/u\" }" },
+	{ "raw http", &transport_raw_ops,
+	  "{ \"header\": { \"type\": \"http\" } }",
+	  "{ \"header\": { \"type\": \"http\" } }" },
+	{ "grpc", &transport_grpc_ops, "{ \"serviceName\": \"s\" }",
+	  "{ \"serviceName\": \"s\" }" },
+};
+
+/**
+ * struct rig - Both ends of one level
+ * @st:		[0] the client's, [1] the server's; NULL until it is there
+ * @job:	Of them; they do nothing: the test asks again each turn
+ */
+struct rig {
+	struct loop l;
+	struct diag d;
+	struct mem m;
+	struct transport bottom[2], t[2];
+	struct stream *st[2];
+	struct job job[2];
+	size_t put[2], got[2], total;
+	bool finished[2], ended[2];
+	int err[2];
+};
+
+static void idle_job(struct job *j)
+{
+	(void)j;
+}
+
+static void parse(struct rig *r, int side, const struct transport_ops *ops,
+		  const char *json)
+{
+	struct jdoc *doc = jdoc_parse(&r->d, "test", json, strlen(json));
+	struct jobj o;
+
+	assert_non_null(doc);
+	r->bottom[side] =
+		(struct transport){ .ops = &mem_transport, .settings = &r->m };
+	r->t[side] = (struct transport){ .ops = ops,
+					 .below = &r->bottom[side],
+					 .server = side == 1 };
+	assert_true(j_open(&o, &r->d, doc->root));
+	assert_int_equal(ops->parse(&r->t[side], &o, &r->l.cfg), 0);
+	if (r->d.errors)
+		diag_print(&r->d, stderr, false);
+	assert_int_equal(r->d.errors, 0);
+}
+
+static struct rig *born_rig;
+
+static int on_born(const struct birth *b, struct worker *w, struct stream *s)
+{
+	(void)b;
+	(void)w;
+	assert_null(born_rig->st[1]);
+	born_rig->st[1] = s;
+	stream_set_job(s, &born_rig->job[1]);
+	return 0;
+}
+
+static void serve(struct rig *r)
+{
+	const struct transport_ops *ops = r->t[1].ops;
+	struct stream *below = mem_new(&r->m, 1, &r->job[1]);
+	struct birth b = { .cfg = &r->l.cfg, .born = on_born };
+
+	born_rig = r;
+	if (ops->serve)
+		assert_int_equal(ops->serve(&r->t[1], &r->l.w, below, &b), 0);
+	else
+		assert_int_equal(
+			ops->accept(&r->t[1], &r->l.w, below, &r->st[1]), 0);
+}
+
+/* Dials of raw go to the kernel: only its layer is of interest here */
+static int dial(struct rig *r)
+{
+	struct addr to = addr_name("unit.test", 9, 443);
+	struct dial d = { .worker = &r->l.w,
+			  .job = &r->job[0],
+			  .cfg = &r->l.cfg };
+
+	if (r->t[0].ops == &transport_raw_ops) {
+		r->st[0] = mem_new(&r->m, 0, &r->job[0]);
+		return transport_raw_ops.accept(&r->t[0], &r->l.w, r->st[0],
+						&r->st[0]);
+	}
+	return r->t[0].ops->dial(&r->t[0], &d, &to, &r->st[0]);
+}
+
+static void begin(struct rig *r, const struct level *v)
+{
+	memset(r, 0, sizeof(*r));
+	loop_init(&r->l);
+	diag_init(&r->d);
+	r->m.step = MEM_BYTES;
+	for (int i = 0; i < 2; i++)
+		r->job[i] = (struct job){ .run = idle_job, .worker = &r->l.w };
+	parse(r, 0, v->ops, v->client);
+	parse(r, 1, v->ops, v->server);
+	r->t[0].server = false;
+}
+
+static void end(struct rig *r)
+{
+	for (int i = 0; i < 2; i++) {
+		stream_close(&r->st[i], 0);
+		job_forget(&r->job[i]);
+	}
+	worker_tick(&r->l.w, 0);
+	worker_tick(&r->l.w, 0);
+	for (int i = 0; i < 2; i++)
+		if (r->t[i].ops->drop)
+			r->t[i].ops->drop(&r->t[i]);
+	diag_free(&r->d);
+	loop_fini(&r->l);
+}
+
+static uint8_t byte_at(int side, size_t at)
+{
+	return (uint8_t)(at * 7 + at / 251 + (size_t)side * 3);
+}
+
+/* One end's turn: put, take, end */
+static void turn(struct rig *r, int side, size_t piece)
+{
+	uint8_t p[4096];
+	struct stream *s = r->st[side];
+	size_t n = r->total - r->put[side];
+	ssize_t rc;
+
+	if (!s || r->err[side])
+		return;
+	stream_shed(&r->st[side]);
+	s = r->st[side];
+	if (n > piece)
+		n = piece;
+	for (size_t i = 0; i < n; i++)
+		p[i] = byte_at(side, r->put[side] + i);
+	rc = n ? stream_write(s, p, n) : -EAGAIN;
+	if (rc > 0)
+		r->put[side] += (size_t)rc;
+	if (r->put[side] == r->total && !r->finished[side]) {
+		rc = s->ops->finish(s);
+		r->finished[side] = rc == 0;
+	}
+	if (rc < 0 && rc != -EAGAIN)
+		r->err[side] = (int)rc;
+	rc = r->ended[side] ? -EAGAIN : stream_read(s, p, piece);
+	for (ssize_t i = 0; i < rc; i++)
+		assert_int_equal(p[i], byte_at(!side, r->got[side]++));
+	r->ended[side] |= rc == 0;
+	if (rc < 0 && rc != -EAGAIN)
+		r->err[side] = (int)rc;
+	if (!r->err[side])
+		s->ops->want(s, ST_READ | ST_WRITE);
+}
+
+static bool over(const struct rig *r)
+{
+	return (r->finished[0] && r->finished[1] && r->ended[0] &&
+		r->ended[1]) ||
+	       r->err[0] || r->err[1];
+}
+
+static void run(struct rig *r, size_t total, size_t piece, int turns)
+{
+	r->total = total;
+	assert_int_equal(dial(r), 0);
+	serve(r);
+	for (int i = 0; i < turns && !over(r); i++) {
+		turn(r, 0, piece);
+		turn(r, 1, piece);
+		worker_tick(&r->l.w, 0);
+	}
+}
+
+static void whole(const struct level *v, size_t step, bool flaky, size_t total,
+		  size_t piece)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+
+	assert_non_null(r);
+	begin(r, v);
+	r->m.step = step;
+	r->m.flaky = flaky;
+	run(r, total, piece, 200000);
+	if (r->err[0] || r->err[1] || !over(r))
+		fail_msg("%s step %zu: %d %d, put %zu %zu got %zu %zu", v->name,
+			 step, r->err[0], r->err[1], r->put[0], r->put[1],
+			 r->got[0], r->got[1]);
+	assert_int_equal(r->got[0], total);
+	assert_int_equal(r->got[1], total);
+	end(r);
+	free(r);
+}
+
+static void all_arrives_in_big_pieces(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(levels); i++)
+		whole(&levels[i], MEM_BYTES, false, 300000, 4096);
+}
+
+static void all_arrives_byte_by_byte(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
+		whole(&levels[i], 1, false, 300, 100);
+		whole(&levels[i], 1, true, 300, 1);
+		whole(&levels[i], 7, true, 3000, 999);
+	}
+}
+
+/* The connection breaks after @n bytes of either side: an error, no hang */
+static void breaks(const struct level *v, size_t n, bool clean)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+
+	assert_non_null(r);
+	begin(r, v);
+	r->m.step = 64;
+	r->total = 5000;
+	assert_int_equal(dial(r), 0);
+	serve(r);
+	for (int i = 0; i < 400 && !over(r); i++) {
+		turn(r, 0, 64);
+		turn(r, 1, 64);
+		worker_tick(&r->l.w, 0);
+		if ((size_t)i == n)
+			for (int k = 0; k < 2; k++) {
+				r->m.way[k].fin = clean;
+				r->m.way[k].cut = !clean;
+			}
+	}
+	assert_true(over(r));
+	assert_true(r->got[0] < 5000 && r->got[1] < 5000);
+	end(r);
+	free(r);
+}
+
+static void a_break_at_any_time_is_an_error(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(levels); i++)
+		for (size_t n = 0; n < 40; n++)
+			breaks(&levels[i], n, false);
+}
+
+/* A server that says @text: the client must not think it is up for good */
+static void rogue(const struct level *v, const char *text, size_t n)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+	struct mem_way *w;
+
+	assert_non_null(r);
+	begin(r, v);
+	r->total = 100;
+	assert_int_equal(dial(r), 0);
+	w = &r->m.way[0];
+	for (int i = 0; i < 50 && !over(r); i++) {
+		turn(r, 0, 100);
+		worker_tick(&r->l.w, 0);
+		if (i == 3) {
+			memcpy(w->data, text, n);
+			w->len = n;
+			w->fin = true;
+		}
+	}
+	/* Who has said all may be answered by an end in silence */
+	if (!(r->err[0] < 0 || (!n && r->ended[0])))
+		fail_msg("%s takes \"%s\": %d", v->name, text, r->err[0]);
+	assert_int_equal(r->got[0], 0);
+	end(r);
+	free(r);
+}
+
+static void rogue_servers_are_refused(void **state)
+{
+	static const char *const texts[] = {
+		"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc",
+		"HTTP/1.1 404 Not Found\r\n\r\n",
+		"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+		"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n",
+		"\x15\x03\x01\x00\x02\x02\x28",
+		"",
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
+		if (levels[i].ops == &transport_raw_ops)
+			continue; /* any head is one */
+		for (size_t k = 0; k < ARRAY_SIZE(texts); k++)
+			rogue(&levels[i], texts[k], strlen(texts[k]));
+	}
+}
+
+/* Closing at each state frees everything (the sanitizers look) */
+static void closing_at_any_time_is_clean(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(levels); i++)
+		for (int n = 0; n < 30; n++) {
+			struct rig *r = calloc(1, sizeof(*r));
+
+			assert_non_null(r);
+			begin(r, &levels[i]);
+			r->m.step = 100;
+			run(r, 1000, 100, n);
+			stream_close(&r->st[n & 1], n & 2 ? -ECONNRESET : 0);
+			end(r);
+			free(r);
+		}
+}
+
+/* The levels dial below; what below says is what they say */
+static void a_failed_dial_is_told(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
+		struct rig *r = calloc(1, sizeof(*r));
+
+		assert_non_null(r);
+		begin(r, &levels[i]);
+		r->m.dials = -ENETUNREACH;
+		r->total = 10;
+		if (levels[i].ops != &transport_raw_ops && dial(r) == 0)
+			for (int k = 0; k < 5 && !r->err[0]; k++)
+				turn(r, 0, 10);
+		else
+			r->err[0] = -ENETUNREACH;
+		assert_int_equal(r->err[0], -ENETUNREACH);
+		end(r);
+		free(r);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_arrives_in_big_pieces),
+		cmocka_unit_test(all_arrives_byte_by_byte),
+		cmocka_unit_test(a_break_at_any_time_is_an_error),
+		cmocka_unit_test(rogue_servers_are_refused),
+		cmocka_unit_test(closing_at_any_time_is_clean),
+		cmocka_unit_test(a_failed_dial_is_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
