@@ -8,14 +8,13 @@
 #include "proxy/transport/transports.h"
 
 static const struct inbound_ops *const inbounds[] = {
-	&in_tun, &in_dokodemo, &in_socks, &in_http,
-	&in_shadowsocks, &in_trojan, &in_vless, &in_vmess,
+	&in_tun,         &in_dokodemo, &in_socks, &in_http,
+	&in_shadowsocks, &in_trojan,   &in_vless, &in_vmess,
 };
 
 static const struct outbound_ops *const outbounds[] = {
-	&out_freedom, &out_blackhole, &out_dns, &out_loopback,
-	&out_socks, &out_http, &out_shadowsocks, &out_trojan, &out_vless,
-	&out_vmess,
+	&out_freedom, &out_blackhole,   &out_dns,    &out_loopback, &out_socks,
+	&out_http,    &out_shadowsocks, &out_trojan, &out_vless,    &out_vmess,
 };
 
 static const struct transport_ops *const networks[] = {
@@ -33,18 +32,12 @@ static const struct transport_ops *const securities[] = {
 static const struct {
 	const char *protocol, *why;
 } not_yet[] = {
-	{ "http", "not yet" },
-	{ "shadowsocks", "not yet" },
-	{ "trojan", "not yet" },
-	{ "vless", "not yet" },
-	{ "vmess", "not yet" },
-	{ "wireguard", "not yet" },
-	{ "hysteria", "not yet" },
-	{ "xhttp", "not yet" },
-	{ "splithttp", "not yet" },
-	{ "kcp", "not yet" },
-	{ "mkcp", "not yet" },
-	{ "reality", "not yet" },
+	{ "http", "not yet" },      { "shadowsocks", "not yet" },
+	{ "trojan", "not yet" },    { "vless", "not yet" },
+	{ "vmess", "not yet" },     { "wireguard", "not yet" },
+	{ "hysteria", "not yet" },  { "xhttp", "not yet" },
+	{ "splithttp", "not yet" }, { "kcp", "not yet" },
+	{ "mkcp", "not yet" },      { "reality", "not yet" },
 };
 
 const struct inbound_ops *registry_inbound(const char *protocol)

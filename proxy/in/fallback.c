@@ -93,10 +93,9 @@ ssize_t srv_fall_back(struct session *s, struct greet *g,
 		      const struct srv_conf *c)
 {
 	const struct srv_fallback *f = pick(c, g);
-	struct dial d = { .worker = s->job.worker,
-			  .job = &s->job,
-			  .cfg = s->cfg,
-			  .s = s };
+	struct dial d = {
+		.worker = s->job.worker, .job = &s->job, .cfg = s->cfg, .s = s
+	};
 	int rc;
 
 	if (!f)
@@ -128,13 +127,14 @@ static int parse_dest(struct jobj *o, struct srv_fallback *f, struct arena *a)
 		f->unix_path = arena_strdup(a, text);
 		if (!f->unix_path)
 			return -ENOMEM;
-		return strlen(text) < sizeof(((struct sockaddr_un *)0)->sun_path) ?
+		return strlen(text) < sizeof(((struct sockaddr_un *)0)
+						     ->sun_path) ?
 			       0 :
 			       -EINVAL;
 	}
 	port = cJSON_IsNumber(dest) ? dest->valueint :
-	       text		    ? strtol(colon ? colon + 1 : text, NULL, 10) :
-				      0;
+	       text ? strtol(colon ? colon + 1 : text, NULL, 10) :
+		      0;
 	if (port < 1 || port > UINT16_MAX)
 		return -EINVAL;
 	if (colon) {

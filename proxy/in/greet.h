@@ -9,8 +9,9 @@
 #include "gateway/core/session.h"
 #include "proxy/in/conf.h"
 
-#define GREET_OUT  600 /* the longest answer */
-#define GREET_FULL (17u << 10) /* the longest: HTTP1_HEAD_MAX, a shadowsocks chunk */
+#define GREET_OUT 600 /* the longest answer */
+#define GREET_FULL \
+	(17u << 10) /* the longest: HTTP1_HEAD_MAX, a shadowsocks chunk */
 
 /**
  * struct proxy_conf - Settings of socks, mixed and http

@@ -58,8 +58,7 @@ static int try_key(const struct ss_secret_key *k, const uint8_t *p,
 }
 
 /* 1 whole, 0 more is needed, -EPROTO */
-static int find_aead(const struct ss_in *c, struct greet *g,
-		     struct ss_found *f)
+static int find_aead(const struct ss_in *c, struct greet *g, struct ss_found *f)
 {
 	size_t salt = c->keys[0].method->key_len, chunk;
 	uint8_t *data;
@@ -103,7 +102,8 @@ static int find_2022(const struct session *s, const struct ss_in *c,
 	n = ss22_request_decode(&f->key->psk, g->in, g->len,
 				(uint64_t)clock_wall(), &rq, &f->rq.rx);
 	if (n == -ESTALE)
-		log_warning("s%x shadowsocks: the client's clock differs by more than %d s",
+		log_warning("s%x shadowsocks: the client's clock differs by "
+			    "more than %d s",
 			    s->id, SS22_CLOCK_S);
 	if (n == 0)
 		return 0;
@@ -163,9 +163,9 @@ static ssize_t ss_step(struct session *s, struct greet *g)
 
 	if (srv_muted(g))
 		return srv_mute(g);
-	rc = m->v2022		      ? find_2022(s, c, g, &f) :
+	rc = m->v2022             ? find_2022(s, c, g, &f) :
 	     m->aead == AEAD_NONE ? find_plain(c, g, &f) :
-					find_aead(c, g, &f);
+				    find_aead(c, g, &f);
 	if (rc > 0) {
 		srv_set_user(s, &c->srv, f.user);
 		rc = enter(s, g, &f);
@@ -308,7 +308,8 @@ static int parse_several(struct jobj *o, struct ss_in *c, struct arena *a)
 		if (m && (m != c->keys[0].method || m->v2022 ||
 			  m->aead == AEAD_NONE)) {
 			diag_error(o->d, o->node, NULL,
-				   "several users must have the same AEAD method; 2022 methods have one key here");
+				   "several users must have the same AEAD "
+				   "method; 2022 methods have one key here");
 			return 0;
 		}
 	}

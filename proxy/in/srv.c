@@ -21,8 +21,8 @@ static const cJSON *user_list(struct jobj *o)
 	return j_array(o, j_get(o, "users") ? "users" : "clients");
 }
 
-int srv_make_users(struct jobj *o, struct srv_conf *c, size_t size,
-		   void **keys, struct arena *a)
+int srv_make_users(struct jobj *o, struct srv_conf *c, size_t size, void **keys,
+		   struct arena *a)
 {
 	const cJSON *list = user_list(o);
 	int n = cJSON_GetArraySize(list);

@@ -6,8 +6,8 @@
 #include "proxy/in/greet.h"
 #include "proxy/layer/tube.h"
 
-#define SRV_USERS	1024
-#define SRV_FALLBACKS	64
+#define SRV_USERS       1024
+#define SRV_FALLBACKS   64
 #define GREET_STEP_MUTE 0xff /* greet.step: nothing is understood any more */
 
 struct srv_fallback;
@@ -31,8 +31,8 @@ typedef int (*srv_user)(struct jobj *u, struct srv_conf *c, unsigned int i,
  * "users" or "clients": how many, and *@keys with @size zeroed bytes a user. 0
  * or -ENOMEM
  */
-int srv_make_users(struct jobj *o, struct srv_conf *c, size_t size,
-		   void **keys, struct arena *a);
+int srv_make_users(struct jobj *o, struct srv_conf *c, size_t size, void **keys,
+		   struct arena *a);
 /* Then each of them. 0 or -errno */
 int srv_parse_users(struct jobj *o, struct srv_conf *c, srv_user user,
 		    struct arena *a);

@@ -25,9 +25,9 @@
 #include "gateway/core/udp.h"
 #include "proxy/in/ss_in.h"
 
-#define QUEUE_MAX   128 /* packets of one client that wait for its map */
-#define TURN_READS  8 /* batches a turn */
-#define EXTRA_MAX   (SS22_PACKET_EXTRA + 64)
+#define QUEUE_MAX  128 /* packets of one client that wait for its map */
+#define TURN_READS 8 /* batches a turn */
+#define EXTRA_MAX  (SS22_PACKET_EXTRA + 64)
 
 /**
  * struct ss_udp_in - One socket

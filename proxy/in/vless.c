@@ -57,8 +57,8 @@ static int wrap(struct session *s)
 {
 	uint8_t head[2];
 	ssize_t n = vless_response_encode(head, sizeof(head));
-	struct stream *top = head_new(&vless_answer, s->in, head, (size_t)n,
-				      NULL, s->id);
+	struct stream *top =
+		head_new(&vless_answer, s->in, head, (size_t)n, NULL, s->id);
 
 	if (!top)
 		return -ENOMEM;

@@ -41,7 +41,8 @@ static int find_user(const struct session *s, const struct vmess_in *c,
 		if (!rc)
 			return (int)i;
 		if (rc == -ESTALE)
-			log_warning("s%x vmess: the client's clock differs by %lld s, at most %d are borne",
+			log_warning("s%x vmess: the client's clock differs by "
+				    "%lld s, at most %d are borne",
 				    s->id, (long long)skew, VMESS_CLOCK_S);
 	}
 	return -1;

@@ -313,8 +313,8 @@ static struct watch *head_watch(struct stream *s, unsigned int dir)
 		return NULL;
 	if (dir == ST_WRITE && (h->out || (h->ops->wait && !h->answered)))
 		return NULL;
-	if (dir == ST_READ && (!h->answered || h->in ||
-			       (h->out && !h->ops->lazy)))
+	if (dir == ST_READ &&
+	    (!h->answered || h->in || (h->out && !h->ops->lazy)))
 		return NULL;
 	return b->ops->watch(b, dir);
 }

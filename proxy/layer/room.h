@@ -10,8 +10,8 @@
 #include "gateway/core/worker.h"
 
 #define LAYER_CALL_BYTES (70u << 10) /* a 64 KiB chunk or packet, its head */
-#define LAYER_IN_BYTES	 (72u << 10)
-#define LAYER_SEGS	 STREAM_IOV
+#define LAYER_IN_BYTES   (72u << 10)
+#define LAYER_SEGS       STREAM_IOV
 
 /**
  * struct chunk_in - Received bytes of one flow; in the pool when it has none

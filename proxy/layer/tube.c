@@ -29,7 +29,8 @@ struct tube_wait {
 
 /* --- how they lie -------------------------------------------------------------- */
 
-static ssize_t vless_put(const struct wire_packet *pk, uint8_t *out, size_t room)
+static ssize_t vless_put(const struct wire_packet *pk, uint8_t *out,
+			 size_t room)
 {
 	return vless_packet_encode(pk->data, pk->len, out, room);
 }
@@ -125,8 +126,8 @@ static size_t encode(struct tube *t, const struct pkt *p, uint8_t *out,
 	struct wire_packet pk = { .peer = p->peer,
 				  .data = p->data,
 				  .len = p->len };
-	ssize_t n = p->len > t->ops->max ? -EINVAL :
-					   t->ops->encode(&pk, out, room);
+	ssize_t n =
+		p->len > t->ops->max ? -EINVAL : t->ops->encode(&pk, out, room);
 
 	if (n == -EINVAL)
 		worker_drop(t->worker, DROP_UDP_SEND);

@@ -94,9 +94,9 @@ static ssize_t end(struct chunk *c, uint8_t *out, size_t room)
 {
 	struct vmess_stream *s = vmess_of(c);
 
-	return s->no_end ? 0 :
-			   vmess_body_seal(&s->tx, NULL, 0, rand_bytes, out,
-					   room);
+	return s->no_end ?
+		       0 :
+		       vmess_body_seal(&s->tx, NULL, 0, rand_bytes, out, room);
 }
 
 static void flow_request(const struct vmess_flow_key *f,

@@ -35,8 +35,8 @@ static int ss_open_stream(const struct outbound *ob, struct session *s,
 	const struct ss_conf *conf = ob->settings;
 	struct dial d = server_dial(ob, s);
 	struct stream *below, *top;
-	int rc = transport_dial(ob->transport, &d, &conf->server.server,
-				&below);
+	int rc =
+		transport_dial(ob->transport, &d, &conf->server.server, &below);
 
 	if (rc < 0)
 		return rc;

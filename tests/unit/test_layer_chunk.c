@@ -21,9 +21,8 @@ static struct stream *server_ss(struct rig *r, const struct ss_secret_key *k,
 	ssize_t used;
 
 	if (k->method->v2022) {
-		used = ss22_request_decode(&k->psk, p, n,
-					   (uint64_t)clock_wall(), &req,
-					   &rq.rx);
+		used = ss22_request_decode(
+			&k->psk, p, n, (uint64_t)clock_wall(), &req, &rq.rx);
 		assert_true(used > 0);
 		memcpy(rq.salt, req.salt, sizeof(rq.salt));
 		assert_memory_equal(req.to.name, "web.test", 8);
@@ -58,7 +57,7 @@ static void secret(struct ss_secret_key *k, const char *method)
 	memset(k, 0, sizeof(*k));
 	assert_non_null(m);
 	assert_int_equal(ss_secret_set(k, m,
-				       !m->v2022	? "pw" :
+				       !m->v2022        ? "pw" :
 				       m->key_len == 16 ? k16 :
 							  k32),
 			 0);
@@ -108,9 +107,12 @@ static void assert_idle(struct rig *r)
 static void shadowsocks_both_ways(void **state)
 {
 	static const char *const methods[] = {
-		"aes-128-gcm",		   "aes-256-gcm",
-		"chacha20-ietf-poly1305",  "xchacha20-ietf-poly1305",
-		"2022-blake3-aes-128-gcm", "2022-blake3-aes-256-gcm",
+		"aes-128-gcm",
+		"aes-256-gcm",
+		"chacha20-ietf-poly1305",
+		"xchacha20-ietf-poly1305",
+		"2022-blake3-aes-128-gcm",
+		"2022-blake3-aes-256-gcm",
 		"2022-blake3-chacha20-poly1305",
 	};
 	uint8_t first[4096];
@@ -272,9 +274,8 @@ static void vmess_both_ways(void **state)
 		rig_begin(&r);
 		assert_int_equal(vmess_user_set(&user, id), 0);
 		vmess_want_options(&v, i % 2);
-		assert_int_equal(vmess_client(&user, &v, &r.l.w, r.below, 1,
-					      &r.st),
-				 0);
+		assert_int_equal(
+			vmess_client(&user, &v, &r.l.w, r.below, 1, &r.st), 0);
 		assert_int_equal(stream_read(r.st, first, 1), -EAGAIN);
 		n = far_hear(&r, first, sizeof(first));
 		assert_true(n > 0);
@@ -283,9 +284,9 @@ static void vmess_both_ways(void **state)
 		sbelow = fd_stream_new(&r.l.w, r.far, &r.l.job, false);
 		r.far = -1;
 		rest = (struct iovec){ first + used, 0 };
-		assert_int_equal(vmess_server(&rq, &r.l.w, sbelow, &rest,
-					      &server, &raw),
-				 0);
+		assert_int_equal(
+			vmess_server(&rq, &r.l.w, sbelow, &rest, &server, &raw),
+			0);
 		assert_int_equal(raw, !sec);
 		worker_tick(&r.l.w, 0);
 		bulk(&r, server, r.st);
