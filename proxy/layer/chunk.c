@@ -119,10 +119,25 @@ static int below_up(struct chunk *c)
 	return b->ops->up(b) ? 0 : -EAGAIN;
 }
 
+/* Memory to seal in; NULL: out of memory */
+static uint8_t *lend_out(struct chunk *c)
+{
+	struct layer_room *r = layer_room(c->worker);
+
+	return r ? pool_get(&r->out) : NULL;
+}
+
+static void give_back(struct chunk *c, uint8_t *out)
+{
+	if (out)
+		pool_put(&layer_room(c->worker)->out, out);
+}
+
 /* Seal as much as one call takes. *@taken: bytes of payload. 0 or -errno */
-static int seal_some(struct chunk *c, struct layer_room *r, struct cursor *k,
+static int seal_some(struct chunk *c, uint8_t *out, struct cursor *k,
 		     size_t *taken, size_t *used)
 {
+	struct layer_room *r = layer_room(c->worker);
 	ssize_t put;
 	size_t n;
 
@@ -130,22 +145,22 @@ static int seal_some(struct chunk *c, struct layer_room *r, struct cursor *k,
 		n = gather(k, r->plain,
 			   c->first < sizeof(r->plain) ? c->first :
 							 sizeof(r->plain));
-		put = c->ops->start(c, r->plain, n, r->out, sizeof(r->out));
+		put = c->ops->start(c, r->plain, n, out, LAYER_CALL_BYTES);
 		if (put < 0)
 			return chunk_fail(c, (int)put);
 		c->started = true;
 		*taken += n;
 		*used += (size_t)put;
 	}
-	while (k->cnt > 0 && *used + c->extra < sizeof(r->out)) {
-		size_t room = sizeof(r->out) - *used, max = room - c->extra;
+	while (k->cnt > 0 && *used + c->extra < LAYER_CALL_BYTES) {
+		size_t room = LAYER_CALL_BYTES - *used, max = room - c->extra;
 
-		n = gather(k, r->out + *used + c->lead,
+		n = gather(k, out + *used + c->lead,
 			   max < c->max ? max : c->max);
 		if (!n)
 			break;
-		put = c->ops->seal(c, r->out + *used + c->lead, n,
-				   r->out + *used, room);
+		put = c->ops->seal(c, out + *used + c->lead, n,
+				   out + *used, room);
 		if (put < 0)
 			return chunk_fail(c, (int)put);
 		*taken += n;
@@ -158,22 +173,23 @@ static ssize_t chunk_writev(struct stream *s, const struct iovec *iov, int cnt)
 {
 	struct chunk *c = chunk_of(s);
 	struct cursor k = { .iov = iov, .cnt = cnt };
-	struct layer_room *r = layer_room(c->worker);
 	size_t taken = 0, used = 0;
+	uint8_t *out = NULL;
 	int rc = c->err;
 
 	if (!rc && c->ended)
 		rc = -EPIPE;
-	if (!rc && !r)
-		rc = -ENOMEM;
 	if (!rc)
 		rc = below_up(c);
 	if (!rc)
 		rc = flush_out(c);
+	if (!rc && !(out = lend_out(c)))
+		rc = -ENOMEM;
 	if (!rc && (cnt || !c->lazy))
-		rc = seal_some(c, r, &k, &taken, &used);
+		rc = seal_some(c, out, &k, &taken, &used);
 	if (!rc && used)
-		rc = put_sealed(c, r->out, used);
+		rc = put_sealed(c, out, used);
+	give_back(c, out);
 	if (rc < 0)
 		return rc;
 	return taken || cnt == 0 ? (ssize_t)taken : -EAGAIN;
@@ -182,38 +198,49 @@ static ssize_t chunk_writev(struct stream *s, const struct iovec *iov, int cnt)
 /* A client's head goes without payload when there is none. 0, -EAGAIN, -errno */
 static int chunk_start(struct chunk *c)
 {
-	struct layer_room *r = layer_room(c->worker);
 	struct cursor k = { .cnt = 0 };
 	size_t taken = 0, used = 0;
 	int rc = c->err;
+	uint8_t *out;
 
-	if (!rc && !r)
-		rc = -ENOMEM;
 	if (!rc && (!c->started || c->out))
 		rc = below_up(c);
 	if (!rc && !c->started && !c->lazy) {
-		rc = seal_some(c, r, &k, &taken, &used);
+		out = lend_out(c);
+		rc = out ? seal_some(c, out, &k, &taken, &used) : -ENOMEM;
 		if (!rc)
-			rc = put_sealed(c, r->out, used);
+			rc = put_sealed(c, out, used);
+		give_back(c, out);
 	}
 	return rc ? rc : flush_out(c);
+}
+
+/* The last chunk. 0 or -errno */
+static int seal_end(struct chunk *c)
+{
+	uint8_t *out = lend_out(c);
+	ssize_t n;
+	int rc;
+
+	if (!out)
+		return chunk_fail(c, -ENOMEM);
+	c->end_sealed = true;
+	n = c->ops->end(c, out, LAYER_CALL_BYTES);
+	rc = n < 0 ? chunk_fail(c, (int)n) : put_sealed(c, out, (size_t)n);
+	give_back(c, out);
+	return rc;
 }
 
 static int chunk_finish(struct stream *s)
 {
 	struct chunk *c = chunk_of(s);
-	struct layer_room *r = layer_room(c->worker);
 	int rc = chunk_start(c);
-	ssize_t n;
 
 	c->ended = true;
 	if (rc < 0)
 		return rc;
 	if (c->ops->end && c->started && !c->end_sealed) {
-		c->end_sealed = true;
-		n = c->ops->end(c, r->out, sizeof(r->out));
-		rc = n < 0 ? chunk_fail(c, (int)n) :
-			     put_sealed(c, r->out, (size_t)n);
+		rc = seal_end(c);
 		if (!rc)
 			rc = flush_out(c);
 		if (rc < 0)

@@ -3,13 +3,15 @@
 
 #include <stdlib.h>
 
-#define IN_KEEP 8 /* buffers kept for the next flow */
+#define IN_KEEP	 8 /* buffers kept for the next flow */
+#define OUT_KEEP 4
 
 static void room_free(void *room)
 {
 	struct layer_room *r = room;
 
 	pool_trim(&r->in);
+	pool_trim(&r->out);
 	free(r);
 }
 
@@ -23,6 +25,7 @@ struct layer_room *layer_room(struct worker *w)
 	if (!r)
 		return NULL;
 	pool_init(&r->in, sizeof(struct chunk_in), IN_KEEP);
+	pool_init(&r->out, LAYER_CALL_BYTES, OUT_KEEP);
 	w->rooms[ROOM_LAYER] = r;
 	w->room_free[ROOM_LAYER] = room_free;
 	return r;

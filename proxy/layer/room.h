@@ -30,14 +30,14 @@ struct chunk_in {
 /**
  * struct layer_room - One worker's; ROOM_LAYER
  * @in:		struct chunk_in
- * @out:	What a chunk layer seals
+ * @out:	What a layer seals or frames, LAYER_CALL_BYTES each, lent for one
+ *		call. Layers lie on each other: each has its own
  * @plain:	First payload of a chunk layer
  * @rx, @tx:	Packets of a tube
  * @names:	Of the packets in @rx
  */
 struct layer_room {
-	struct pool in;
-	uint8_t out[LAYER_CALL_BYTES];
+	struct pool in, out;
 	uint8_t plain[16u << 10];
 	uint8_t rx[LAYER_CALL_BYTES];
 	uint8_t tx[LAYER_CALL_BYTES];

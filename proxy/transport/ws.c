@@ -392,37 +392,47 @@ static int dial_late(struct ws *w, const struct iovec *iov, int cnt,
 	return ws_put_request(w, early, n);
 }
 
+/* One frame of the first @n bytes at @iov into @out. Its bytes */
+static size_t mask_frame(struct ws *w, const struct iovec *iov, int cnt,
+			 size_t n, uint8_t *out)
+{
+	struct ws_head h = head_for(w, WS_BINARY, n);
+	size_t at = 0, k = (size_t)ws_head_encode(&h, out, WS_HEAD_MAX);
+
+	for (int i = 0; i < cnt && at < n; i++) {
+		size_t some = iov[i].iov_len < n - at ? iov[i].iov_len : n - at;
+
+		memcpy(out + k + at, iov[i].iov_base, some);
+		at += some;
+	}
+	ws_mask(out + k, n, h.mask, 0);
+	return k + n;
+}
+
 /* Client: one frame, masked in the worker's memory. Payload bytes taken */
 static ssize_t write_masked(struct ws *w, const struct iovec *iov, int cnt)
 {
 	struct layer_room *r = layer_room(w->worker);
-	size_t n = iov_bytes(iov, cnt), at = 0, total;
-	struct ws_head h;
-	ssize_t k, put;
+	/* not where the layer above has put what it gives us */
+	uint8_t *out = r ? pool_get(&r->out) : NULL;
+	size_t n = iov_bytes(iov, cnt), total;
+	ssize_t put;
 
-	if (!r)
+	if (!out)
 		return ws_fail(w, -ENOMEM);
 	if (n > FRAME_MAX)
 		n = FRAME_MAX;
-	h = head_for(w, WS_BINARY, n);
-	k = ws_head_encode(&h, r->out, sizeof(r->out));
-	for (int i = 0; i < cnt && at < n; i++) {
-		size_t some = iov[i].iov_len < n - at ? iov[i].iov_len : n - at;
-
-		memcpy(r->out + k + at, iov[i].iov_base, some);
-		at += some;
-	}
-	ws_mask(r->out + k, n, h.mask, 0);
-	total = (size_t)k + n;
-	put = stream_write(w->s.below, r->out, total);
-	if (put == -EAGAIN)
-		return put; /* nothing went out: another frame next time */
+	total = mask_frame(w, iov, cnt, n, out);
+	put = stream_write(w->s.below, out, total);
+	/* -EAGAIN: nothing went out, another frame next time */
 	if (put < 0)
-		return ws_fail(w, (int)put);
-	if (ws_keep(w, r->out + put, total - (size_t)put) < 0)
-		return w->err;
-	(void)ws_flush(w);
-	return (ssize_t)n;
+		ws_fail(w, (int)put);
+	else if (ws_keep(w, out + put, total - (size_t)put) < 0)
+		put = w->err;
+	else
+		(void)ws_flush(w);
+	pool_put(&r->out, out);
+	return put < 0 ? put : (ssize_t)n;
 }
 
 /* Server: the rest of a frame, or a new one, from the caller's memory */
