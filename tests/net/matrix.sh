@@ -105,11 +105,13 @@ serve_all() {
 # cell I TAG: prints what is wrong. v2ray ends both ways a second after one has
 # ended: a muxed session then with an error, which is a reset here
 cell() {
-	local out a f=$TMP/get.$1 wait=0 end='end=FIN'
+	local out a f=$TMP/get.$1 wait=0 end='end=FIN' reset=
 	[[ $2 == v2ray-* ]] && wait=$N
 	[[ $2 == v2ray-*-mux ]] && end='end=(FIN|ECONNRESET)'
+	# it knows no half-close of ws
+	[[ $2 == v2ray-*-ws* ]] && end=end=RESET-BY-US reset=-R
 	for a in "10.4.0.$1" "fd04::$(printf %x "$1")"; do
-		out=$(on "$C" "$NT" tcp "$a" 5003 -n $N -w $wait -t ${LIMIT_S:-15})
+		out=$(on "$C" "$NT" tcp "$a" 5003 -n $N -w $wait $reset -t ${LIMIT_S:-15})
 		[[ $out =~ rx=$SHA\ $end ]] || echo "TCP $a: $out"
 		out=$(on "$C" "$NT" udp "$a" 5006 -n 1,512,1400 -t 8)
 		[[ $out == *"ok=3 bad=0"* ]] || echo "UDP $a: $out"
@@ -119,7 +121,7 @@ cell() {
 	done
 	{ printf 'GET / HTTP/1.1\r\nHost: n%s.test\r\n\r\n' "$1"; head -c $N /dev/zero; } |
 		head -c $N >"$f"
-	out=$(on "$C" "$NT" tcp 192.0.2.9 5003 -f "$f" -w $wait -t ${LIMIT_S:-15})
+	out=$(on "$C" "$NT" tcp 192.0.2.9 5003 -f "$f" -w $wait $reset -t ${LIMIT_S:-15})
 	a=$(sed -n 's/.* tx=\([^ ]*\) .*/\1/p' <<<"$out")
 	[[ $out =~ rx=$a\ $end && $a == "$N":* ]] || echo "by name: $out"
 	rm -f "$f"
