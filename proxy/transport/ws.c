@@ -509,8 +509,14 @@ static void ws_want(struct stream *s, unsigned int events)
 	struct ws *w = ws_of(s);
 	unsigned int down = events;
 
+	/* A write is waited for; but who waits until we are up never writes */
+	if (w->state == WS_UNDIALED && !w->err && events & ST_WRITE &&
+	    dial_below(w) == 0)
+		(void)ws_put_request(w, NULL, 0);
+	if (w->err)
+		job_ready(s->job);
 	if (!s->below)
-		return; /* a write is waited for */
+		return;
 	if (w->state == WS_OPEN && !w->err)
 		(void)settle(w);
 	if (w->err || (events & ST_READ && w->in && w->state == WS_OPEN))
