@@ -307,6 +307,7 @@ static int open_some(struct chunk *c)
 
 	if (in->seg_at == in->seg_count)
 		in->seg_at = in->seg_count = 0;
+	c->more = false;
 	while (!c->eof && in->off < in->len && in->seg_count < LAYER_SEGS) {
 		n = c->ops->open(c, in->data + in->off, in->len - in->off,
 				 &data, &len);
@@ -324,6 +325,7 @@ static int open_some(struct chunk *c)
 		in->seg[in->seg_count].off = (uint32_t)(data - in->data);
 		in->seg[in->seg_count++].len = (uint32_t)len;
 	}
+	c->more = !c->eof && in->off < in->len;
 	return 0;
 }
 
@@ -460,7 +462,11 @@ static void chunk_want(struct stream *s, unsigned int events)
 {
 	struct chunk *c = chunk_of(s);
 
-	if (events & ST_READ && has_segs(c))
+	/* the owner may have no more to write, and never call for that again */
+	if (c->out && flush_out(c) < 0 && c->err)
+		job_ready(s->job);
+	/* below knows nothing of what waits here: no event would tell of it */
+	if (events & ST_READ && (has_segs(c) || c->more))
 		job_ready(s->job);
 	if (c->eof && !c->below_eof) /* whatever comes: nobody reads it */
 		events &= ~(unsigned int)ST_READ;

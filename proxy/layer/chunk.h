@@ -50,6 +50,7 @@ struct chunk_ops {
  * @lazy:	A server: the head goes with the first bytes, never by itself
  * @started:	The head went out
  * @ended:	finish was asked for: no payload any more
+ * @more:	Whole chunks may wait behind those that were opened
  * @opened:	Something of the other side was understood
  * @eof, @below_eof:	The other side ended the body; the connection
  * @err:	Final -errno; 0 while it goes on
@@ -65,7 +66,7 @@ struct chunk {
 	uint32_t id;
 	uint32_t max, lead, extra, first;
 	bool lazy, started, ended, end_sealed, finished;
-	bool opened, eof, below_eof;
+	bool more, opened, eof, below_eof;
 	int err;
 	struct chunk_in *in;
 	struct buf *part, *out;

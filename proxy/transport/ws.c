@@ -532,7 +532,8 @@ static bool ws_up(const struct stream *s)
 {
 	const struct ws *w = (const struct ws *)(const void *)s;
 
-	return w->state == WS_OPEN && !w->err;
+	/* undialed: it is the first bytes that it waits for, with no end */
+	return (w->state == WS_OPEN || w->state == WS_UNDIALED) && !w->err;
 }
 
 static int ws_finish(struct stream *s)
