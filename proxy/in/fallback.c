@@ -111,47 +111,49 @@ ssize_t srv_fall_back(struct session *s, struct greet *g,
 	return 0;
 }
 
-/* 80, "80", "host:80", "/path", "@abstract" */
+/* @n bytes of an address, in brackets or not; "localhost" too */
+static int parse_host(const char *text, size_t n, struct addr *out)
+{
+	char host[256];
+
+	if (n > 2 && text[0] == '[' && text[n - 1] == ']') {
+		text++;
+		n -= 2;
+	}
+	if (!n || n >= sizeof(host))
+		return -EINVAL;
+	memcpy(host, text, n);
+	host[n] = '\0';
+	if (!strcmp(host, "localhost"))
+		return 0; /* as it stands */
+	return addr_parse_ip(out, host);
+}
+
+static int parse_unix(const char *text, struct srv_fallback *f, struct arena *a)
+{
+	if (strlen(text) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return -EINVAL;
+	f->unix_path = arena_strdup(a, text);
+	return f->unix_path ? 0 : -ENOMEM;
+}
+
+/* 80, "80", "IP:80", "/path", "@abstract" */
 static int parse_dest(struct jobj *o, struct srv_fallback *f, struct arena *a)
 {
 	static const uint8_t loop4[4] = { 127, 0, 0, 1 };
 	const cJSON *dest = j_get(o, "dest");
-	const char *text = cJSON_IsString(dest) ? dest->valuestring : NULL;
-	const char *colon = text ? strrchr(text, ':') : NULL;
-	char host[256];
-	size_t n;
-	long port;
+	const char *text = cJSON_IsString(dest) ? dest->valuestring : "";
+	const char *colon = strrchr(text, ':');
+	long port = strtol(colon ? colon + 1 : text, NULL, 10);
 
 	f->to = addr_v4(loop4, 0);
-	if (text && (text[0] == '/' || text[0] == '@')) {
-		f->unix_path = arena_strdup(a, text);
-		if (!f->unix_path)
-			return -ENOMEM;
-		return strlen(text) < sizeof(((struct sockaddr_un *)0)
-						     ->sun_path) ?
-			       0 :
-			       -EINVAL;
-	}
-	port = cJSON_IsNumber(dest) ? dest->valueint :
-	       text ? strtol(colon ? colon + 1 : text, NULL, 10) :
-		      0;
-	if (port < 1 || port > UINT16_MAX)
+	if (text[0] == '/' || text[0] == '@')
+		return parse_unix(text, f, a);
+	if (cJSON_IsNumber(dest))
+		port = dest->valueint;
+	if (port < 1 || port > UINT16_MAX ||
+	    (colon && parse_host(text, (size_t)(colon - text), &f->to) < 0))
 		return -EINVAL;
-	if (colon) {
-		n = (size_t)(colon - text);
-		if (text[0] == '[' && n > 2 && text[n - 1] == ']') {
-			text++;
-			n -= 2;
-		}
-		if (!n || n >= sizeof(host))
-			return -EINVAL;
-		memcpy(host, text, n);
-		host[n] = '\0';
-		if (addr_parse_ip(&f->to, strcmp(host, "localhost") != 0 ?
-						  host :
-						  "127.0.0.1") < 0)
-			return -EINVAL;
-	}
 	f->to.port = (uint16_t)port;
 	return 0;
 }

@@ -412,7 +412,7 @@ static ssize_t chunk_lend(struct stream *s, struct iovec *iov, int *cnt)
 
 	stream_shed(&s->below);
 	rc = fill(c);
-	if (rc <= 0)
+	if (rc <= 0 || !c->in)
 		return rc;
 	in = c->in;
 	for (uint32_t i = in->seg_at; i < in->seg_count && n < *cnt; i++) {
@@ -428,7 +428,7 @@ static void chunk_took(struct stream *s, size_t n)
 {
 	struct chunk_in *in = chunk_of(s)->in;
 
-	while (n && in->seg_at < in->seg_count) {
+	while (n && in && in->seg_at < in->seg_count) {
 		uint32_t len = in->seg[in->seg_at].len;
 		uint32_t take = n < len ? (uint32_t)n : len;
 
