@@ -78,12 +78,11 @@ plan() {
 			PLAN+=("$tag $i")
 			INS+=("{ \"listen\": \"10.2.0.3\", \"port\": $((9000 + i)), \"protocol\": \"$(name "$p")\",
 				\"settings\": $(clients "$p"), \"streamSettings\": $(stream "$t" "$own_tls") }")
-			[ "$1" = all ] || [ "$t" != grpc ] || continue
 		done
 	done
 }
 
-# gateway CLASS BASE: the configuration of a client, redirect ports from BASE on
+# gateway PROGRAM BASE: the configuration of a client, redirect ports from BASE on
 gateway() {
 	local entry tag i p t ins=() obs=() rules=()
 	for entry in "${PLAN[@]}"; do
@@ -173,12 +172,12 @@ against() {
 	PY
 }
 
-ONLY=${ONLY:-}
+# ONLY=regexp: some of the rows
 SERVER=v2ray
 serves vless && serves vmess && serves trojan && serves ss-aes && SERVER=culvert
 SERVER=${BENCH_SERVER:-$SERVER}
 PLAN=() INS=()
-plan all
+plan
 bench_up
 make_ca
 start_all
@@ -188,7 +187,7 @@ echo "Server of all rows: $SERVER."
 for ((r = 0; r < ROUNDS; r++)); do
 	for entry in "${PLAN[@]}"; do
 		read -r tag i <<<"$entry"
-		[[ $tag == "$ONLY"* ]] || continue
+		[[ $tag =~ ${ONLY:-.} ]] || continue
 		measure "$tag" culvert $((4000 + i))
 		[[ $tag == *-grpc ]] || measure "$tag" v2ray $((5000 + i))
 		[ -z "${PID[ss$i]:-}" ] || measure "$tag" "ss$i" $((6000 + i))
@@ -210,7 +209,7 @@ table "Latency, one at a time, us: ping-pong; first byte of a new connection" ""
 echo
 for entry in "${PLAN[@]}"; do
 	tag=${entry% *}
-	[[ $tag == "$ONLY"* ]] || continue
+	[[ $tag =~ ${ONLY:-.} ]] || continue
 	for d in up down; do
 		case $tag in
 		ss-*) limit "$tag culvert" ${d}_cpu "<=" 0.6 ;;

@@ -123,6 +123,7 @@ transfers "httpupgrade without waiting" $A 7006
 
 sleep 1.1 # the log has a rate limit
 transfers "raw with http heads" $A 7031
+wait_for 5 grep -q "hh -> hh.*up 3000000" "$TMP/culvert.log"
 out=$(grep "hh -> hh" "$TMP/culvert.log" | grep "up 3000000")
 contains "the heads are shed" "$out" "up 3000000 (splice)"
 
