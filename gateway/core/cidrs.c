@@ -42,7 +42,7 @@ static int add6(struct cidrs *s, const struct cidr *c)
 	v += s->count6++;
 	for (unsigned int i = 0; i < 16; i++) {
 		unsigned int keep = c->bits > i * 8 ? c->bits - i * 8 : 0;
-		uint8_t host = keep < 8 ? (uint8_t)(0xffu >> keep) : 0;
+		unsigned int host = keep < 8 ? 0xffu >> keep : 0;
 
 		v->lo[i] = (uint8_t)(c->ip[i] & ~host);
 		v->hi[i] = (uint8_t)(c->ip[i] | host);

@@ -81,7 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (d.docs) {
 		MUST(merge_docs(&d, d.docs, &m) == 0);
 		if (!d.errors)
-			cfg = config_build(&d, &m, NULL);
+			cfg = config_build(&d, &m, NULL, NULL);
 		MUST(cfg || d.errors);
 		text = merge_print(&m);
 		free(text);

@@ -19,7 +19,7 @@ conf_text(struct diag *d, const char *text, const struct config *old)
 	if (d->errors || merge_docs(d, d->docs, &m) < 0)
 		return NULL;
 	if (!d->errors)
-		cfg = config_build(d, &m, old);
+		cfg = config_build(d, &m, old, NULL);
 	merge_free(&m);
 	return cfg;
 }

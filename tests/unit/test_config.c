@@ -444,7 +444,7 @@ static void out_of_memory_is_an_error_everywhere(void **state)
 			jdoc_parse(&d, "c.json", torture, strlen(torture)));
 		assert_int_equal(merge_docs(&d, d.docs, &m), 0);
 		alloc_fail_at(++n);
-		cfg = config_build(&d, &m, NULL);
+		cfg = config_build(&d, &m, NULL, NULL);
 		hit = alloc_fail_hit();
 		if (hit && cfg) {
 			assert_nothing_is_lost(cfg);
