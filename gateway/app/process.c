@@ -27,7 +27,7 @@
 #include "gateway/core/udp.h"
 #include "gateway/core/worker.h"
 
-#define FDS_RESERVED   128 /* logs, TUN queues, resolver, epoll ... */
+#define FDS_RESERVED    128 /* logs, TUN queues, resolver, epoll ... */
 #define WORKERS_DEFAULT 4
 
 /**
@@ -81,7 +81,7 @@ static void order_stop(struct worker *w, struct message *m)
 	struct list *p, *n;
 
 	reload_stop_listeners(w);
-	list_for_each_safe(p, n, &w->sessions)
+	list_for_each_safe (p, n, &w->sessions)
 		ses_kill(container_of(p, struct session, node), -ECANCELED, 2);
 	dns_worker_stop(w);
 	w->stop = true;
@@ -230,7 +230,8 @@ static void process_reload(struct process *p)
 	if (cfg)
 		process_adopt(p, cfg);
 	else
-		log_error("reload: the configuration has errors; nothing is changed");
+		log_error("reload: the configuration has errors; nothing is "
+			  "changed");
 	diag_free(&d);
 }
 
@@ -316,7 +317,8 @@ static void process_revert_setup(struct process *p)
 	p->confirmed = !s;
 	p->revert_at = clock_ms() + s * 1000;
 	if (s)
-		log_warning("everything is undone in %u s unless `culvert confirm` is run",
+		log_warning("everything is undone in %u s unless `culvert "
+			    "confirm` is run",
 			    s);
 }
 

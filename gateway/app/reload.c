@@ -27,14 +27,13 @@ static bool is_open(struct worker *w, const struct inbound *ib)
 {
 	struct list *p;
 
-	list_for_each(p, &w->listeners)
+	list_for_each (p, &w->listeners)
 		if (container_of(p, struct listener, node)->ib == ib)
 			return true;
 	return false;
 }
 
-static int start_missing(struct worker *w, const struct config *cfg,
-			 bool first)
+static int start_missing(struct worker *w, const struct config *cfg, bool first)
 {
 	for (unsigned int i = 0; i < cfg->inbound_count; i++) {
 		const struct inbound *ib = cfg->inbounds[i];
@@ -70,7 +69,7 @@ int reload_listeners(struct worker *w, struct config *cfg, bool first)
 	struct list *p, *n;
 	int err;
 
-	list_for_each_safe(p, n, &w->listeners) {
+	list_for_each_safe (p, n, &w->listeners) {
 		struct listener *l = container_of(p, struct listener, node);
 		const struct inbound *ib = find_same(cfg, l->ib);
 
@@ -90,6 +89,6 @@ void reload_stop_listeners(struct worker *w)
 {
 	struct list *p, *n;
 
-	list_for_each_safe(p, n, &w->listeners)
+	list_for_each_safe (p, n, &w->listeners)
 		listener_stop(container_of(p, struct listener, node));
 }

@@ -9,8 +9,8 @@
 static void report_stat(const struct counter *s, void *arg)
 {
 	(void)arg;
-	log_print(&(struct log_site){ 0 }, LOG_INFO, "stats: %s: %llu",
-		  s->name, (unsigned long long)stat_sum(s));
+	log_print(&(struct log_site){ 0 }, LOG_INFO, "stats: %s: %llu", s->name,
+		  (unsigned long long)stat_sum(s));
 }
 
 static uint64_t drops_of(enum drop d)

@@ -159,8 +159,8 @@ static int seal_some(struct chunk *c, uint8_t *out, struct cursor *k,
 			   max < c->max ? max : c->max);
 		if (!n)
 			break;
-		put = c->ops->seal(c, out + *used + c->lead, n,
-				   out + *used, room);
+		put = c->ops->seal(c, out + *used + c->lead, n, out + *used,
+				   room);
 		if (put < 0)
 			return chunk_fail(c, (int)put);
 		*taken += n;
