@@ -224,7 +224,9 @@ void parse_outbounds(struct diag *d, const struct merged *m, struct config *cfg)
 {
 	cfg->outbounds = arena_alloc(
 		&cfg->arena, (m->outbound_count + 1) * sizeof(*cfg->outbounds));
-	for (unsigned int i = 0; cfg->outbounds && i < m->outbound_count; i++)
+	if (!cfg->outbounds)
+		return; /* the arena remembers, and the build fails */
+	for (unsigned int i = 0; i < m->outbound_count; i++)
 		parse_outbound(d, m->outbounds[i], cfg);
 	for (unsigned int i = 0; i < cfg->outbound_count; i++)
 		link_dialer(d, cfg, cfg->outbounds[i]);

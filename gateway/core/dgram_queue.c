@@ -18,6 +18,7 @@ struct dgram_frame {
 	uint8_t data[];
 };
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): kept, and written through */
 void dgram_queue_init(struct dgram_queue *q, struct worker *w, size_t *all)
 {
 	*q = (struct dgram_queue){ .worker = w, .all = all };

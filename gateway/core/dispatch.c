@@ -8,6 +8,7 @@
  */
 #include "gateway/core/session.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -407,6 +408,7 @@ static int ses_open_outbound(struct session *s)
 	const struct outbound *ob = s->outbound;
 	int err;
 
+	assert(ob); /* ROUTE does not end without one */
 	if (s->net == NET_UDP)
 		err = udp_flow_open(s);
 	else

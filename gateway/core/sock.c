@@ -196,7 +196,9 @@ static int open_fd(const struct sockopt *so, int family, int type)
 		option_refused(OPT_MPTCP, "MPTCP (TCP is used)");
 	}
 	fd = socket(family, flags, type == SOCK_RAW ? IPPROTO_RAW : 0);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	return fd;
 }
 
 static int open_with(const struct sockopt *so, int family, int type,

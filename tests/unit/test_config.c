@@ -220,7 +220,7 @@ static void stream_errors_say_what_is_allowed(void **state)
 		    "\"tcpKeepAliveInterval\":5}"),
 		  "opposite signs" },
 		{ S("\"sockopt\":{\"customSockopt\":[{}]}"), "not" },
-		{ S("\"tcpSettings\":{\"header\":{\"type\":\"http\"}}"),
+		{ S("\"tcpSettings\":{\"header\":{\"type\":\"htp\"}}"),
 		  "header.type" },
 		{ S("\"finalmask\":{}"), "finalmask" },
 	};
@@ -245,8 +245,6 @@ static void keys_of_later_work_are_refused_by_name(void **state)
 		{ "{\"inbounds\":[{\"protocol\":\"tun\",\"allocate\":{}}]," OUT
 		  "}",
 		  "allocate" },
-		{ "{\"outbounds\":[" FREE ",\"mux\":{\"enabled\":true}}]}",
-		  "mux" },
 		{ "{\"outbounds\":[" FREE
 		  ",\"settings\":{\"fragment\":{\"packets\":\"1-3\"}}}]}",
 		  "fragment" },
