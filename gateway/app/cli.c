@@ -106,10 +106,10 @@ static int add_dir(struct cli *cli, const char *dir)
 		return EXIT_USAGE;
 	}
 	for (int i = 0; i < n; i++) {
-		char *path;
+		char **path = &cli->made[cli->file_count % CLI_FILES];
 
-		if (!err && asprintf(&path, "%s/%s", dir, list[i]->d_name) > 0)
-			err = add_file(cli, path); /* lives as long as we do */
+		if (!err && asprintf(path, "%s/%s", dir, list[i]->d_name) > 0)
+			err = add_file(cli, *path);
 		free(list[i]);
 	}
 	free(list);

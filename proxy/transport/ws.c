@@ -565,7 +565,7 @@ static void ws_close(struct stream *s, int why)
 	struct ws *w = ws_of(s);
 
 	timer_cancel(&w->timer);
-	if (why == 0 && ws_up(s) && !w->put_left) {
+	if (why == 0 && s->below && ws_up(s) && !w->put_left) {
 		(void)put_close(w);
 		if (ws_flush(w) < 0)
 			why = -ECANCELED;

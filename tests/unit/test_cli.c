@@ -136,6 +136,8 @@ static void a_folder_gives_its_files_by_name(void **state)
 		unlink(path);
 	}
 	rmdir(dir);
+	for (size_t i = 0; i < ARRAY_SIZE(c.made); i++)
+		free(c.made[i]);
 }
 
 static void the_help_names_each_command(void **state)
