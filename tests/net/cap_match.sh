@@ -1,4 +1,6 @@
 #!/bin/bash
+# asan: no (time: its paths run under ASan in other tests)
+# alone: (it measures, or breaks things on purpose)
 # include and exclude by each key, rejectQuic and directCidr (100,000 prefixes),
 # for every capture
 # timeout: 240
@@ -9,7 +11,7 @@ cap_net
 MAC=$(on "$C" cat /sys/class/net/c0/address)
 TUN='{ "tag": "tun-in", "protocol": "tun", "settings": { "name": "culvert0" } }'
 CG=/sys/fs/cgroup/culvert-test-$$
-trap 'rmdir "$CG" 2>/dev/null; host_end' EXIT
+trap 'E=$?; rmdir "$CG" 2>/dev/null; (exit "$E"); host_end' EXIT
 [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ] && mkdir "$CG" || CG=
 serve quic udp-serve 443 echo -l 198.51.100.1
 

@@ -1,4 +1,6 @@
 #!/bin/bash
+# asan: no (time: its paths run under ASan in other tests)
+# alone: (it measures, or breaks things on purpose)
 # `culvert up` with capture mixed: TCP by redirect, UDP by tproxy; and with a tun
 # inbound, UDP by the TUN. What cap_redirect.sh and cap_tproxy.sh do, shorter
 # timeout: 180

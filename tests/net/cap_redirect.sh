@@ -1,4 +1,6 @@
 #!/bin/bash
+# asan: no (time: its paths run under ASan in other tests)
+# alone: (it measures, or breaks things on purpose)
 # `culvert up` with capture redirect: LAN and host, v4 and v6, every kind of end,
 # DNS, connections from outside, flushes by others, kill -9 open and closed
 # timeout: 180

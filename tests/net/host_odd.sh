@@ -1,4 +1,5 @@
 #!/bin/bash
+# asan: no (time: its paths run under ASan in other tests)
 # Hosts that lack something: no nft, nft without owners, no IPv6, no default
 # route; a reload that changes the rules; routes an inbound asks for in `run`
 # timeout: 120

@@ -1,4 +1,5 @@
 #!/bin/bash
+# asan: no (time: its paths run under ASan in other tests)
 # --revert-after: all is undone unless `culvert confirm` is run in time
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/host_lib.sh"

@@ -2,6 +2,7 @@
 # Packets that no client sends, a flow as it should be after each; 20,000 SYNs
 # with new flows between them; 10,000 one-byte segments out of order
 # timeout: 240
+# alone: (it measures, or breaks things on purpose)
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
 PY=$(dirname "$0")/hostile.py

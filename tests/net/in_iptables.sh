@@ -1,6 +1,7 @@
 #!/bin/bash
 # in_iptables.sh: scripts/culvert-iptables with both backends, all modes
 # timeout: 240
+# asan: no (time: its paths run under ASan in other tests)
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/net/in_lib.sh

@@ -2,6 +2,8 @@
 # Limits: few descriptors, few sessions: what is new is shed, what is old goes
 # on, and when there is room again new flows work, without a restart
 # timeout: 240
+# alone: (it measures, or breaks things on purpose)
+# asan: no (time: its paths run under ASan in other tests)
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
 
