@@ -91,6 +91,7 @@ static const struct inbound *own_inbound_new(struct dns *dns, const char *tag)
 }
 
 /* "host", "host:port", "[v6]:port"; @port is the default. 0 or -EINVAL */
+/* NOLINTNEXTLINE(readability-function-cognitive-complexity): one form a branch */
 static int host_parse(struct dns *dns, const char *text, uint16_t port,
 		      struct addr *out)
 {
@@ -152,6 +153,7 @@ static const char *log_name(struct dns *dns, const char *prefix,
 }
 
 /* Fill kind, name and addr. false after a diag_error() */
+/* NOLINTNEXTLINE(readability-function-size): the place of the text is three */
 static bool address_parse(struct dns *dns, struct diag *d, const cJSON *node,
 			  const char *key, const char *text, uint16_t port,
 			  struct dns_server *s)

@@ -162,6 +162,7 @@ static bool serve_arpa(struct config *cfg, struct dns_serve *s,
 	return true;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the contract's parameters */
 int dns_serve(struct worker *w, struct config *cfg,
 	      const struct dns_rules *rules, struct dns_serve *s,
 	      struct job *job, const uint8_t *q, size_t n)

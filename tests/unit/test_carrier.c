@@ -146,6 +146,9 @@ static void a_connection_has_128_sessions_in_its_life(void **state)
 		assert_int_equal(stream_write(s, "hi", 2), 2);
 		stream_close(&s, 0);
 		worker_tick(&r.l.w, 0);
+		/* a carrier that nobody reads takes no more */
+		while (recv(r.far[0], b, sizeof(b), MSG_DONTWAIT) > 0)
+			;
 	}
 	assert_int_equal(r.conns, 1);
 	s = rig_sub(&r);
