@@ -85,12 +85,11 @@ static void unref(struct ss_udp_in *u)
 
 static void pkts_free(struct list *l)
 {
-	while (!list_empty(l)) {
-		struct ss_pkt *p = list_first(l, struct ss_pkt, node);
+	struct list *p, *next;
 
-		list_del(&p->node);
-		free(p);
-	}
+	list_for_each_safe (p, next, l)
+		free(container_of(p, struct ss_pkt, node));
+	list_init(l);
 }
 
 /* --- a client's end -------------------------------------------------------------- */
