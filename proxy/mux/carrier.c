@@ -347,8 +347,11 @@ static void carrier_free(struct carrier *c)
 
 void carriers_reap(struct mux_room *r)
 {
-	while (!list_empty(&r->dead))
-		carrier_free(list_first(&r->dead, struct carrier, node));
+	struct list *l, *next;
+
+	/* what dies meanwhile is for the next turn */
+	list_for_each_safe (l, next, &r->dead)
+		carrier_free(container_of(l, struct carrier, node));
 }
 
 void carriers_stop(struct mux_room *r)
