@@ -98,8 +98,10 @@ static void question_free(struct dns_end *e, struct question *q)
 
 static void questions_free(struct dns_end *e, struct list *l)
 {
-	while (!list_empty(l))
-		question_free(e, list_first(l, struct question, node));
+	struct list *p, *next;
+
+	list_for_each_safe (p, next, l)
+		question_free(e, container_of(p, struct question, node));
 }
 
 static void question_answered(struct dns_end *e, struct question *q,

@@ -205,9 +205,10 @@ static void fan_want(struct dgram *d, unsigned int events)
 static void fan_close(struct dgram *d)
 {
 	struct fan *f = fan_of(d);
+	struct list *p, *next;
 
-	while (!list_empty(&f->tubes))
-		fan_tube_free(list_first(&f->tubes, struct fan_tube, node), 0);
+	list_for_each_safe (p, next, &f->tubes)
+		fan_tube_free(container_of(p, struct fan_tube, node), 0);
 	free(f);
 }
 

@@ -332,6 +332,7 @@ static bool text_is(const uint8_t *p, size_t n, const char *text)
 	return n == strlen(text) && !memcmp(p, text, n);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): nghttp2's callback */
 static int on_header(nghttp2_session *ng, const nghttp2_frame *frame,
 		     const uint8_t *name, size_t name_len, const uint8_t *value,
 		     size_t value_len, uint8_t flags, void *arg)
@@ -386,9 +387,11 @@ static int on_begin(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 /* A request is complete: a session for it, or no */
 static void answer(struct h2 *h, struct h2_sub *u)
 {
+	/* NOLINTBEGIN(performance-no-int-to-ptr): nghttp2's macro */
 	nghttp2_nv ok[] = { NV(":status", "200"),
 			    NV("content-type", "application/grpc") };
 	nghttp2_nv no[] = { NV(":status", "404") };
+	/* NOLINTEND(performance-no-int-to-ptr) */
 	int32_t id = u->id;
 
 	if (u->answered) {
@@ -614,6 +617,7 @@ static int request(struct h2 *h, struct h2_sub *u)
 	if (!authority)
 		authority = addr_format_host(&h->to, text, sizeof(text));
 	nghttp2_nv nv[] = {
+		/* NOLINTBEGIN(performance-no-int-to-ptr): nghttp2's macro */
 		NV(":method", "POST"),
 		NV(":scheme", "http"), /* as Xray, whatever is below */
 		NV(":path", h->conf->path),
@@ -621,6 +625,7 @@ static int request(struct h2 *h, struct h2_sub *u)
 		NV("content-type", "application/grpc"),
 		NV("user-agent", h->conf->agent),
 		NV("te", "trailers"),
+		/* NOLINTEND(performance-no-int-to-ptr) */
 	};
 
 	u->id = nghttp2_submit_request(h->ng, NULL, nv, ARRAY_SIZE(nv),

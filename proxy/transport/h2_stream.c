@@ -149,6 +149,7 @@ static ssize_t sub_writev(struct stream *s, const struct iovec *iov, int cnt)
 }
 
 /* nghttp2 asks how much goes into the next frame */
+/* NOLINTNEXTLINE(readability-function-size,readability-non-const-parameter): nghttp2's callback */
 static ssize_t source_read(nghttp2_session *ng, int32_t id, uint8_t *buf,
 			   size_t room, uint32_t *flags,
 			   nghttp2_data_source *source, void *arg)

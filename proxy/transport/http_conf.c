@@ -8,6 +8,7 @@
 #include "proxy/transport/http_conf.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -54,7 +55,8 @@ static uint32_t cut_ed(char *path)
 static void parse_path(struct http_conf *h, struct jobj *o, struct config *cfg)
 {
 	const char *path = j_str(o, "path", "/");
-	char *copy = arena_alloc(&cfg->arena, strlen(path) + 2);
+	size_t size = strlen(path) + 2;
+	char *copy = arena_alloc(&cfg->arena, size);
 
 	if (!copy)
 		return;
@@ -64,8 +66,7 @@ static void parse_path(struct http_conf *h, struct jobj *o, struct config *cfg)
 			"spaces and control characters must be escaped (%%20)");
 		path = "/";
 	}
-	strcpy(copy, path[0] == '/' ? "" : "/");
-	strcat(copy, path);
+	snprintf(copy, size, "%s%s", path[0] == '/' ? "" : "/", path);
 	h->ed = cut_ed(copy);
 	h->path = copy;
 }

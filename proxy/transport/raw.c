@@ -102,6 +102,7 @@ bool transport_secure(const struct transport *t)
 	return false;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the stack of levels */
 int transport_accept(const struct transport *t, struct worker *w,
 		     struct stream *below, struct stream **out)
 {

@@ -511,11 +511,10 @@ static void tls_want(struct stream *s, unsigned int events)
 	t->room->used = 0;
 	if (t->out && flush(t) < 0)
 		down |= ST_WRITE; /* or the error comes with the next call */
-	if (t->err || t->below_err)
-		job_ready(s->job);
-	else if (!SSL_is_init_finished(t->ssl))
+	if (!t->err && !t->below_err && !SSL_is_init_finished(t->ssl))
 		down = ST_READ | (t->out ? ST_WRITE : 0u);
-	else if (events & ST_READ && t->more && !t->eof)
+	else if (t->err || t->below_err ||
+		 (events & ST_READ && t->more && !t->eof))
 		job_ready(s->job);
 	s->below->ops->want(s->below, down);
 }

@@ -45,6 +45,7 @@ static void why_last(const char *file, const char *what, char *why, size_t size)
 }
 
 /* No terminal: an encrypted key is an error */
+/* NOLINTNEXTLINE(readability-non-const-parameter): OpenSSL's callback */
 static int no_password(char *buf, int size, int writing, void *arg)
 {
 	(void)buf;

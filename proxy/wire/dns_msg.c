@@ -216,6 +216,7 @@ static size_t opt_encode(uint8_t *p, uint16_t size, const struct cidr *subnet)
 	return 11 + opt;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): a question's seven parts */
 ssize_t dns_query_encode(uint8_t *out, size_t cap, uint16_t id,
 			 const char *name, uint16_t type, uint16_t edns_size,
 			 const struct cidr *subnet)
@@ -248,6 +249,7 @@ ssize_t dns_query_encode(uint8_t *out, size_t cap, uint16_t id,
  * Addresses of @type owned by @owner. 1: there was a CNAME instead, and @owner
  * is its target now: scan again, for records come in any order
  */
+/* NOLINTNEXTLINE(readability-function-size,readability-function-cognitive-complexity): one walk over all records */
 static int answers_scan(const uint8_t *msg, size_t n, size_t off,
 			unsigned int count, uint16_t type, char owner[256],
 			struct dns_found *f)
