@@ -204,12 +204,13 @@ static uint32_t make_headers(const struct tcp_pcb *pcb, uint32_t seq,
 static int seg_pieces(const struct tcp_seg *g, uint32_t skip, uint32_t len,
 		      struct iovec *iov, int max)
 {
-	/* cppcheck-suppress nullPointerRedundantCheck ; callers' loops test it */
+	/* callers' loops test it */
+	/* cppcheck-suppress [nullPointerRedundantCheck,ctunullpointer] */
 	const struct pbuf *p = g->p;
 	int n = 0;
 
 	/* lwIP has put headers before the payload: tot_len - len of them */
-	/* cppcheck-suppress nullPointerRedundantCheck */
+	/* cppcheck-suppress [nullPointerRedundantCheck,ctunullpointer] */
 	skip += (uint32_t)(p->tot_len - g->len);
 	for (; p && len; p = p->next) {
 		uint32_t take = p->len > skip ? p->len - skip : 0;

@@ -63,15 +63,16 @@ int queue_put(struct queue *q, const void *p, size_t n)
 		return -ENOMEM;
 	q->bytes += n;
 	while (n > 0 && q->tail) {
-		size_t k = chunk_free(q->tail);
+		struct queue_chunk *c = q->tail;
+		size_t k = chunk_free(c);
 
 		if (k == 0) {
-			q->tail = q->tail->next;
+			q->tail = c->next;
 			continue;
 		}
 		k = k < n ? k : n;
-		memcpy(q->tail->data + q->tail->len, from, k);
-		q->tail->len += (uint32_t)k;
+		memcpy(c->data + c->len, from, k);
+		c->len += (uint32_t)k;
 		from += k;
 		n -= k;
 	}
