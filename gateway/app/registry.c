@@ -32,12 +32,10 @@ static const struct transport_ops *const securities[] = {
 static const struct {
 	const char *protocol, *why;
 } not_yet[] = {
-	{ "http", "not yet" },      { "shadowsocks", "not yet" },
-	{ "trojan", "not yet" },    { "vless", "not yet" },
-	{ "vmess", "not yet" },     { "wireguard", "not yet" },
-	{ "hysteria", "not yet" },  { "xhttp", "not yet" },
-	{ "splithttp", "not yet" }, { "kcp", "not yet" },
-	{ "mkcp", "not yet" },      { "reality", "not yet" },
+	{ "wireguard", "not yet" }, { "hysteria", "not yet" },
+	{ "xhttp", "not yet" },     { "splithttp", "not yet" },
+	{ "kcp", "not yet" },       { "mkcp", "not yet" },
+	{ "reality", "not yet" },
 };
 
 const struct inbound_ops *registry_inbound(const char *protocol)
