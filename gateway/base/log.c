@@ -382,6 +382,8 @@ int log_setup(enum log_level level, const char *error_path,
  * site_allows() - Count a line against the limit of its call site
  * @dropped:	How many lines of earlier seconds this one stands for
  *
+ * Whoever asks for debug wants every step of every session: no limit there.
+ *
  * Return: true to print it
  */
 static bool site_allows(struct log_site *site, uint32_t *dropped)
@@ -389,6 +391,8 @@ static bool site_allows(struct log_site *site, uint32_t *dropped)
 	uint32_t now_s = clock_ms() / 1000;
 
 	*dropped = 0;
+	if (__atomic_load_n(&log_level_now, __ATOMIC_RELAXED) >= LOG_DEBUG)
+		return true;
 	if (__atomic_load_n(&site->second, __ATOMIC_RELAXED) != now_s) {
 		__atomic_store_n(&site->second, now_s, __ATOMIC_RELAXED);
 		__atomic_store_n(&site->printed, 0, __ATOMIC_RELAXED);

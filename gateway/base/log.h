@@ -2,8 +2,8 @@
  * log.h - Leveled log to stderr, file or syslog; never blocks a worker
  *
  * A line that cannot be written at once is dropped and counted. Each call
- * site prints at most LOG_BURST lines a second; its next line then begins with
- * "(N more dropped)". Nothing is formatted when the level is off. No newline in messages.
+ * site prints at most LOG_BURST lines a second below level debug; its next line
+ * then begins with "(N more dropped)". Nothing is formatted when the level is off. No newline in messages.
  */
 #ifndef GATEWAY_BASE_LOG_H
 #define GATEWAY_BASE_LOG_H

@@ -171,6 +171,17 @@ static void a_call_site_prints_20_a_second_and_the_sum(void **state)
 	assert_matches(text, STAMP "\\[Warning\\] again$");
 }
 
+static void debug_hides_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(log_setup(LOG_DEBUG, in_dir("e"), "none"), 0);
+	empty("e");
+	next_second();
+	shout(100);
+	content(in_dir("e"));
+	assert_int_equal(lines(text), 100);
+}
+
 static void set_up_again_reopens_and_a_bad_path_changes_nothing(void **state)
 {
 	(void)state;
@@ -377,6 +388,7 @@ int main(void)
 		cmocka_unit_test(control_characters_of_strangers_are_escaped),
 		cmocka_unit_test(long_lines_are_cut),
 		cmocka_unit_test(a_call_site_prints_20_a_second_and_the_sum),
+		cmocka_unit_test(debug_hides_nothing),
 		cmocka_unit_test(
 			set_up_again_reopens_and_a_bad_path_changes_nothing),
 		cmocka_unit_test(none_silences_both),
