@@ -13,8 +13,10 @@
 #include <string.h>
 
 #include "gateway/base/compat.h"
+#include "gateway/base/crypto.h"
 #include "gateway/core/config.h"
 #include "gateway/core/udp.h"
+#include "proxy/in/conf.h"
 
 static const cJSON *user_list(struct jobj *o)
 {
@@ -53,6 +55,44 @@ int srv_parse_users(struct jobj *o, struct srv_conf *c, srv_user user,
 		j_close(&u);
 	}
 	return rc;
+}
+
+int srv_parse(struct inbound *ib, struct jobj *o, struct config *cfg,
+	      const struct srv_form *form)
+{
+	struct srv_conf *c = arena_alloc(&cfg->arena, sizeof(*c));
+	int rc;
+
+	if (!c)
+		return -ENOMEM;
+	ib->settings = c;
+	c->key_bytes = form->key_bytes;
+	rc = in_need_port(o, ib);
+	if (!rc)
+		rc = srv_make_users(o, c, c->key_bytes, &c->keys, &cfg->arena);
+	if (!rc)
+		rc = srv_parse_users(o, c, form->user, &cfg->arena);
+	if (!rc && form->fallbacks)
+		rc = srv_parse_fallbacks(o, c, &cfg->arena);
+	return rc;
+}
+
+void srv_drop(struct inbound *ib)
+{
+	struct srv_conf *c = ib->settings;
+
+	if (c && c->keys)
+		wipe(c->keys, c->users * c->key_bytes);
+}
+
+int srv_find_key(const struct srv_conf *c, const uint8_t *key)
+{
+	int found = -1;
+
+	for (unsigned int i = 0; i < c->users; i++)
+		if (ct_equal(srv_key(c, i), key, c->key_bytes))
+			found = (int)i;
+	return found;
 }
 
 struct addr srv_mux_target(void)

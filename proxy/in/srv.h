@@ -13,13 +13,16 @@
 struct srv_fallback;
 
 /**
- * struct srv_conf - First member of a protocol's settings
+ * struct srv_conf - A protocol's settings, or their first member
  * @email:	Of each user, in the order of the settings; entries may be ""
  * @users:	How many
+ * @keys:	Of each user, @key_bytes long; wiped by srv_drop()
  */
 struct srv_conf {
 	const char **email;
 	unsigned int users;
+	size_t key_bytes;
+	void *keys;
 	struct srv_fallback *fallback;
 	unsigned int fallbacks;
 };
@@ -38,6 +41,34 @@ int srv_parse_users(struct jobj *o, struct srv_conf *c, srv_user user,
 		    struct arena *a);
 /* "fallbacks". 0 or -ENOMEM */
 int srv_parse_fallbacks(struct jobj *o, struct srv_conf *c, struct arena *a);
+
+/**
+ * struct srv_form - What the settings of a protocol look like
+ * @user:	Reads a user; its key goes to srv_key()
+ * @key_bytes:	Of a user's key
+ * @fallbacks:	It has them
+ */
+struct srv_form {
+	srv_user user;
+	size_t key_bytes;
+	bool fallbacks;
+};
+
+/* A place, users, fallbacks: ib->settings is a srv_conf. 0 or -errno */
+int srv_parse(struct inbound *ib, struct jobj *o, struct config *cfg,
+	      const struct srv_form *form);
+/* The end of these settings */
+void srv_drop(struct inbound *ib);
+/* The key of user @i */
+static inline void *srv_key(const struct srv_conf *c, unsigned int i)
+{
+	return (uint8_t *)c->keys + i * c->key_bytes;
+}
+/*
+ * Whose key is this? All are compared, so that the time does not tell which.
+ * -1: nobody's
+ */
+int srv_find_key(const struct srv_conf *c, const uint8_t *key);
 
 /* Where connections go that carry others (proxy/mux takes them apart) */
 struct addr srv_mux_target(void);

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "gateway/base/crypto.h"
 #include "gateway/core/config.h"
 #include "proxy/in/in.h"
 #include "proxy/in/proxy_in.h"
@@ -20,36 +19,24 @@
 #include "proxy/wire/uuid.h"
 #include "proxy/wire/vless.h"
 
-struct vless_user_key {
-	uint8_t id[16];
-};
-
-struct vless_in {
-	struct srv_conf srv; /* must be first */
-	struct vless_user_key *keys;
-};
+#define ID_BYTES 16
 
 static const struct head_ops vless_answer = { .name = "vless", .lazy = true };
 
 /* The client's own bytes are taken out of the comparison */
-static void id_mask(uint8_t id[16])
+static void id_mask(uint8_t id[ID_BYTES])
 {
 	id[6] = 0;
 	id[7] = 0;
 }
 
-/* All are compared, so that the time does not tell which */
-static int find_user(const struct vless_in *c, const uint8_t *id)
+static int find_user(const struct srv_conf *c, const uint8_t *id)
 {
-	uint8_t masked[16];
-	int found = -1;
+	uint8_t masked[ID_BYTES];
 
 	memcpy(masked, id, sizeof(masked));
 	id_mask(masked);
-	for (unsigned int i = 0; i < c->srv.users; i++)
-		if (ct_equal(c->keys[i].id, masked, sizeof(masked)))
-			found = (int)i;
-	return found;
+	return srv_find_key(c, masked);
 }
 
 /* The head before the first bytes to the client. 0 or -ENOMEM */
@@ -68,7 +55,7 @@ static int wrap(struct session *s)
 
 static ssize_t vless_step(struct session *s, struct greet *g)
 {
-	const struct vless_in *c = s->inbound->settings;
+	const struct srv_conf *c = s->inbound->settings;
 	struct vless_request rq;
 	ssize_t n;
 	int user;
@@ -77,14 +64,14 @@ static ssize_t vless_step(struct session *s, struct greet *g)
 		return srv_mute(g);
 	n = vless_request_decode(g->in, g->len, &rq);
 	/* a stranger's bytes may look like a head that goes on */
-	if (n == 0 && (g->len < 17 || find_user(c, g->in + 1) >= 0))
+	if (n == 0 && (g->len < 1 + ID_BYTES || find_user(c, g->in + 1) >= 0))
 		return 0;
 	user = n <= 0 ? -1 : find_user(c, rq.id);
 	if (user < 0)
-		return srv_fall_back(s, g, &c->srv);
+		return srv_fall_back(s, g, c);
 	if (rq.flow[0] || rq.command == VLESS_REVERSE)
 		return srv_mute(g);
-	srv_set_user(s, &c->srv, (unsigned int)user);
+	srv_set_user(s, c, (unsigned int)user);
 	if (wrap(s) < 0)
 		return -ENOMEM;
 	if (rq.command == VLESS_UDP)
@@ -100,17 +87,17 @@ static int vless_greet(struct session *s)
 	return greet_run(s, vless_step);
 }
 
-static int vless_user(struct jobj *u, struct srv_conf *srv, unsigned int i,
+static int vless_user(struct jobj *u, struct srv_conf *c, unsigned int i,
 		      struct arena *a)
 {
-	struct vless_in *c = container_of(srv, struct vless_in, srv);
 	const char *id = j_need_str(u, "id");
+	uint8_t *key = srv_key(c, i);
 
 	(void)a;
-	if (*id && uuid_parse(id, c->keys[i].id) < 0)
+	if (*id && uuid_parse(id, key) < 0)
 		diag_error(u->d, j_get(u, "id"), NULL,
 			   "must be a UUID or a text of at most 30 bytes");
-	id_mask(c->keys[i].id);
+	id_mask(key);
 	if (*j_str(u, "flow", ""))
 		diag_error(u->d, j_get(u, "flow"), NULL,
 			   "flows (Vision) are not supported yet");
@@ -120,14 +107,11 @@ static int vless_user(struct jobj *u, struct srv_conf *srv, unsigned int i,
 
 static int vless_parse(struct inbound *ib, struct jobj *o, struct config *cfg)
 {
-	struct vless_in *c = arena_alloc(&cfg->arena, sizeof(*c));
+	static const struct srv_form form = { .user = vless_user,
+					      .key_bytes = ID_BYTES,
+					      .fallbacks = true };
 	const char *decryption = j_need_str(o, "decryption");
-	void *keys = NULL;
-	int rc;
 
-	if (!c)
-		return -ENOMEM;
-	ib->settings = c;
 	if (*decryption && strcmp(decryption, "none") != 0)
 		diag_error(o->d, j_get(o, "decryption"), NULL,
 			   "must be \"none\"; others are not supported yet");
@@ -135,22 +119,7 @@ static int vless_parse(struct inbound *ib, struct jobj *o, struct config *cfg)
 		diag_error(o->d, j_get(o, "flow"), NULL,
 			   "flows (Vision) are not supported yet");
 	j_ignore(o, "testseed", "only for Vision");
-	rc = in_need_port(o, ib);
-	if (!rc)
-		rc = srv_make_users(o, &c->srv, sizeof(*c->keys), &keys,
-				    &cfg->arena);
-	c->keys = keys;
-	if (!rc)
-		rc = srv_parse_users(o, &c->srv, vless_user, &cfg->arena);
-	return rc ? rc : srv_parse_fallbacks(o, &c->srv, &cfg->arena);
-}
-
-static void vless_drop(struct inbound *ib)
-{
-	struct vless_in *c = ib->settings;
-
-	if (c && c->keys)
-		wipe(c->keys, c->srv.users * sizeof(*c->keys));
+	return srv_parse(ib, o, cfg, &form);
 }
 
 const struct inbound_ops in_vless = {
@@ -160,5 +129,5 @@ const struct inbound_ops in_vless = {
 	.stop = proxy_in_stop,
 	.same = proxy_in_same,
 	.greet = vless_greet,
-	.drop = vless_drop,
+	.drop = srv_drop,
 };

@@ -23,21 +23,16 @@
 
 #define AUTH_BYTES 16
 
-struct vmess_in {
-	struct srv_conf srv; /* must be first */
-	struct vmess_user_key *keys;
-};
-
 /* Whose auth id? -1 nobody's */
-static int find_user(const struct session *s, const struct vmess_in *c,
+static int find_user(const struct session *s, const struct srv_conf *c,
 		     const uint8_t *auth)
 {
 	uint64_t now = (uint64_t)clock_wall();
 	int64_t skew = 0;
 	int rc;
 
-	for (unsigned int i = 0; i < c->srv.users; i++) {
-		rc = vmess_auth_check(&c->keys[i], auth, now, &skew);
+	for (unsigned int i = 0; i < c->users; i++) {
+		rc = vmess_auth_check(srv_key(c, i), auth, now, &skew);
 		if (!rc)
 			return (int)i;
 		if (rc == -ESTALE)
@@ -84,7 +79,7 @@ static ssize_t enter(struct session *s, struct greet *g,
 
 static ssize_t vmess_step(struct session *s, struct greet *g)
 {
-	const struct vmess_in *c = s->inbound->settings;
+	const struct srv_conf *c = s->inbound->settings;
 	struct vmess_request rq;
 	ssize_t n, rc;
 	int user;
@@ -96,12 +91,13 @@ static ssize_t vmess_step(struct session *s, struct greet *g)
 	user = find_user(s, c, g->in);
 	if (user < 0)
 		return srv_mute(g);
-	n = vmess_request_decode(&c->keys[user], g->in, g->len, &rq);
+	n = vmess_request_decode(srv_key(c, (unsigned int)user), g->in, g->len,
+				 &rq);
 	if (n == 0)
 		return 0;
 	if (n < 0 || !replay_fresh(g->in, AUTH_BYTES))
 		return srv_mute(g);
-	srv_set_user(s, &c->srv, (unsigned int)user);
+	srv_set_user(s, c, (unsigned int)user);
 	rc = enter(s, g, &rq, (size_t)n);
 	wipe(rq.body_key, sizeof(rq.body_key));
 	return rc;
@@ -112,10 +108,9 @@ static int vmess_greet(struct session *s)
 	return greet_run(s, vmess_step);
 }
 
-static int vmess_user(struct jobj *u, struct srv_conf *srv, unsigned int i,
+static int vmess_user(struct jobj *u, struct srv_conf *c, unsigned int i,
 		      struct arena *a)
 {
-	struct vmess_in *c = container_of(srv, struct vmess_in, srv);
 	const char *id = j_need_str(u, "id");
 	uint8_t uuid[16];
 	int rc;
@@ -132,35 +127,19 @@ static int vmess_user(struct jobj *u, struct srv_conf *srv, unsigned int i,
 			   "must be a UUID or a text of at most 30 bytes");
 		return 0;
 	}
-	rc = vmess_user_set(&c->keys[i], uuid);
+	rc = vmess_user_set(srv_key(c, i), uuid);
 	wipe(uuid, sizeof(uuid));
 	return rc;
 }
 
 static int vmess_parse(struct inbound *ib, struct jobj *o, struct config *cfg)
 {
-	struct vmess_in *c = arena_alloc(&cfg->arena, sizeof(*c));
-	void *keys = NULL;
-	int rc;
+	static const struct srv_form form = {
+		.user = vmess_user, .key_bytes = sizeof(struct vmess_user_key)
+	};
 
-	if (!c)
-		return -ENOMEM;
-	ib->settings = c;
 	j_ignore(o, "default", NULL);
-	rc = in_need_port(o, ib);
-	if (!rc)
-		rc = srv_make_users(o, &c->srv, sizeof(*c->keys), &keys,
-				    &cfg->arena);
-	c->keys = keys;
-	return rc ? rc : srv_parse_users(o, &c->srv, vmess_user, &cfg->arena);
-}
-
-static void vmess_drop(struct inbound *ib)
-{
-	struct vmess_in *c = ib->settings;
-
-	if (c && c->keys)
-		wipe(c->keys, c->srv.users * sizeof(*c->keys));
+	return srv_parse(ib, o, cfg, &form);
 }
 
 const struct inbound_ops in_vmess = {
@@ -170,5 +149,5 @@ const struct inbound_ops in_vmess = {
 	.stop = proxy_in_stop,
 	.same = proxy_in_same,
 	.greet = vmess_greet,
-	.drop = vmess_drop,
+	.drop = srv_drop,
 };

@@ -80,19 +80,8 @@ static int http_open(const struct outbound *ob, struct session *s,
 	struct dial d = server_dial(ob, s);
 	uint8_t head[REQUEST_MAX];
 	ssize_t n = http1_connect_encode(&c, head, sizeof(head));
-	struct stream *below;
-	int rc;
 
-	if (n < 0)
-		return (int)n;
-	rc = transport_dial(ob->transport, &d, &conf->server.server, &below);
-	if (rc < 0)
-		return rc;
-	*out = head_new(&http_head, below, head, (size_t)n, NULL, s->id);
-	if (!*out)
-		stream_close(&below, -ENOMEM);
-	wipe(head, sizeof(head));
-	return *out ? 0 : -ENOMEM;
+	return server_open(&d, &http_head, head, n, out);
 }
 
 static int http_user(struct jobj *u, struct server_conf *server,
@@ -165,15 +154,14 @@ static int parse_headers(struct jobj *o, struct http_conf *conf,
 static int http_parse(struct outbound *ob, struct jobj *settings,
 		      struct config *cfg)
 {
-	struct http_conf *conf = arena_alloc(&cfg->arena, sizeof(*conf));
-	int rc;
+	static const struct server_form form = {
+		.list = "servers",
+		.user = http_user,
+		.conf_bytes = sizeof(struct http_conf),
+	};
+	int rc = server_parse(ob, settings, cfg, &form);
 
-	if (!conf)
-		return -ENOMEM;
-	ob->settings = conf;
-	rc = server_parse(settings, "servers", false, http_user, &conf->server,
-			  &cfg->arena);
-	return rc ? rc : parse_headers(settings, conf, &cfg->arena);
+	return rc ? rc : parse_headers(settings, ob->settings, &cfg->arena);
 }
 
 const struct outbound_ops out_http = {

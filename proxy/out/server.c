@@ -8,10 +8,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "gateway/base/crypto.h"
+#include "gateway/core/config.h"
 #include "gateway/core/session.h"
 
-static int parse_address(struct jobj *o, struct server_conf *conf,
-			 struct arena *a)
+int server_parse_address(struct jobj *o, struct addr *out, struct arena *a)
 {
 	struct addr server = { .kind = ADDR_NONE };
 	const char *copy;
@@ -24,7 +25,7 @@ static int parse_address(struct jobj *o, struct server_conf *conf,
 		return 0;
 	}
 	server.port = (uint16_t)j_int(o, "port", 0, 1, 65535);
-	if (!server.port)
+	if (!server.port && !j_get(o, "port"))
 		diag_error(o->d, o->node, "port", "must be 1 to 65535");
 	if (server.kind == ADDR_NAME) {
 		len = addr_clean_name(server.name, server.len, name);
@@ -37,7 +38,7 @@ static int parse_address(struct jobj *o, struct server_conf *conf,
 			return -ENOMEM;
 		server = addr_name(copy, (size_t)len, server.port);
 	}
-	conf->server = server;
+	*out = server;
 	return 0;
 }
 
@@ -50,55 +51,55 @@ static int parse_user(struct jobj *u, server_user user,
 }
 
 /* The user's members are in users[0], or beside the address */
-static int parse_entry(struct jobj *o, bool need_user, server_user user,
+static int parse_entry(struct jobj *o, const struct server_form *form,
 		       struct server_conf *conf, struct arena *a)
 {
 	const cJSON *users = j_array(o, "users");
 	struct jobj u;
 	int rc;
 
-	if (!users && !need_user)
-		return parse_user(o, user, conf, a);
+	if (!users && !form->need_user)
+		return parse_user(o, form->user, conf, a);
 	if (cJSON_GetArraySize(users) > 1 ||
-	    (need_user && cJSON_GetArraySize(users) != 1)) {
+	    (form->need_user && cJSON_GetArraySize(users) != 1)) {
 		diag_error(o->d, o->node, "users", "must hold one user");
 		return 0;
 	}
 	if (!j_open(&u, o->d, cJSON_GetArrayItem(users, 0)))
 		return 0;
-	rc = parse_user(&u, user, conf, a);
+	rc = parse_user(&u, form->user, conf, a);
 	j_close(&u);
 	return rc;
 }
 
-int server_parse(struct jobj *settings, const char *list, bool need_user,
-		 server_user user, struct server_conf *conf, struct arena *a)
+static int parse_forms(struct jobj *settings, const struct server_form *form,
+		       struct server_conf *conf, struct arena *a)
 {
 	const cJSON *entries;
 	struct jobj o;
 	int rc;
 
-	if (j_get(settings, "address") || !j_get(settings, list)) {
-		rc = parse_address(settings, conf, a);
-		return rc ? rc : parse_user(settings, user, conf, a);
+	if (j_get(settings, "address") || !j_get(settings, form->list)) {
+		rc = server_parse_address(settings, &conf->server, a);
+		return rc ? rc : parse_user(settings, form->user, conf, a);
 	}
-	entries = j_array(settings, list);
+	entries = j_array(settings, form->list);
 	if (cJSON_GetArraySize(entries) != 1) {
-		diag_error(settings->d, settings->node, list,
+		diag_error(settings->d, settings->node, form->list,
 			   "must hold exactly one server");
 		return 0;
 	}
 	if (!j_open(&o, settings->d, cJSON_GetArrayItem(entries, 0)))
 		return 0;
-	rc = parse_address(&o, conf, a);
+	rc = server_parse_address(&o, &conf->server, a);
 	if (!rc)
-		rc = parse_entry(&o, need_user, user, conf, a);
+		rc = parse_entry(&o, form, conf, a);
 	j_close(&o);
 	return rc;
 }
 
-void server_need_tls(const struct outbound *ob, struct jobj *settings,
-		     const struct server_conf *conf)
+static void check_tls(const struct outbound *ob, struct jobj *settings,
+		      const struct server_conf *conf)
 {
 	if (!addr_is_ip(&conf->server) || addr_is_private(&conf->server) ||
 	    transport_secure(ob->transport))
@@ -108,6 +109,21 @@ void server_need_tls(const struct outbound *ob, struct jobj *settings,
 		   ob->ops->name);
 	diag_help(settings->d,
 		  "without it everybody on the way can read what passes");
+}
+
+int server_parse(struct outbound *ob, struct jobj *settings, struct config *cfg,
+		 const struct server_form *form)
+{
+	struct server_conf *conf = arena_alloc(&cfg->arena, form->conf_bytes);
+	int rc;
+
+	if (!conf)
+		return -ENOMEM;
+	ob->settings = conf;
+	rc = parse_forms(settings, form, conf, &cfg->arena);
+	if (!rc && form->need_tls)
+		check_tls(ob, settings, conf);
+	return rc;
 }
 
 const char *server_need_text(struct jobj *u, const char *key, struct arena *a)
@@ -124,4 +140,27 @@ struct dial server_dial(const struct outbound *ob, struct session *s)
 			      .cfg = s->cfg,
 			      .ob = ob,
 			      .s = s };
+}
+
+int server_open(const struct dial *d, const struct head_ops *ops, uint8_t *head,
+		ssize_t n, struct stream **out)
+{
+	const struct server_conf *conf = d->ob->settings;
+	struct stream *below, *top;
+	int rc = n < 0 ? (int)n :
+			 transport_dial(d->ob->transport, d, &conf->server,
+					&below);
+
+	if (rc >= 0) {
+		top = head_new(ops, below, head, (size_t)n, NULL,
+			       d->s ? d->s->id : 0);
+		rc = top ? 0 : -ENOMEM;
+		if (top)
+			*out = top;
+		else
+			stream_close(&below, rc);
+	}
+	if (n > 0)
+		wipe(head, (size_t)n);
+	return rc;
 }

@@ -92,13 +92,13 @@ static int ss_user(struct jobj *u, struct server_conf *server, struct arena *a)
 static int ss_parse(struct outbound *ob, struct jobj *settings,
 		    struct config *cfg)
 {
-	struct ss_conf *conf = arena_alloc(&cfg->arena, sizeof(*conf));
+	static const struct server_form form = {
+		.list = "servers",
+		.user = ss_user,
+		.conf_bytes = sizeof(struct ss_conf),
+	};
 
-	if (!conf)
-		return -ENOMEM;
-	ob->settings = conf;
-	return server_parse(settings, "servers", false, ss_user, &conf->server,
-			    &cfg->arena);
+	return server_parse(ob, settings, cfg, &form);
 }
 
 static void ss_drop(struct outbound *ob)

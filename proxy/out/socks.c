@@ -117,8 +117,8 @@ static int redial(struct socks *k)
 	timer_cancel(&k->timer);
 	k->unsure = k->pipelined = k->impatient = false;
 	k->dial.job = k->s.job;
-	rc = transport_dial(k->dial.ob->transport, &k->dial, &k->conf->server,
-			    &below);
+	rc = transport_dial(k->dial.ob->transport, &k->dial,
+			    &k->conf->server.server, &below);
 	if (rc < 0)
 		return rc;
 	stream_close(&k->s.below, -ECANCELED);
@@ -385,7 +385,7 @@ int socks_dial(struct socks_conf *conf, const struct dial *d, uint8_t cmd,
 	if (k->out)
 		rc = start_over(k);
 	if (!rc)
-		rc = transport_dial(d->ob->transport, d, &conf->server,
+		rc = transport_dial(d->ob->transport, d, &conf->server.server,
 				    &k->s.below);
 	if (rc < 0) {
 		socks_free(k);
@@ -409,11 +409,7 @@ int socks_relay(struct stream *s, struct addr *relay)
 static int socks_open(const struct outbound *ob, struct session *s,
 		      struct stream **out)
 {
-	struct dial d = { .worker = s->job.worker,
-			  .job = &s->job,
-			  .cfg = s->cfg,
-			  .ob = ob,
-			  .s = s };
+	struct dial d = server_dial(ob, s);
 
 	return socks_dial(ob->settings, &d, SOCKS5_CONNECT, &s->target, out);
 }
@@ -435,91 +431,30 @@ static int keep_text(struct jobj *o, const char *key, struct arena *a,
 	return *out ? 0 : -ENOMEM;
 }
 
-/* Either form: "user" and "pass" beside address, or in users[0] */
-static int parse_user(struct jobj *o, struct socks_conf *conf, struct arena *a)
+static int socks_user(struct jobj *u, struct server_conf *server,
+		      struct arena *a)
 {
-	int rc = keep_text(o, "user", a, &conf->user);
+	struct socks_conf *conf =
+		container_of(server, struct socks_conf, server);
+	int rc = keep_text(u, "user", a, &conf->user);
 
 	if (!rc)
-		rc = keep_text(o, "pass", a, &conf->pass);
-	conf->level = (uint32_t)j_int(o, "level", 0, 0, UINT32_MAX);
-	(void)j_str(o, "email", NULL);
+		rc = keep_text(u, "pass", a, &conf->pass);
 	if (!rc && conf->user && !conf->pass)
 		conf->pass = "";
-	return rc;
-}
-
-static int parse_server(struct jobj *o, struct socks_conf *conf,
-			struct arena *a)
-{
-	struct addr server = { .kind = ADDR_NONE };
-	char name[256];
-	int len;
-
-	if (!j_addr(o, "address", &server)) {
-		diag_error(o->d, o->node, "address",
-			   "must be the server's address or name");
-		return 0;
-	}
-	server.port = (uint16_t)j_int(o, "port", 0, 1, 65535);
-	if (!server.port && !j_get(o, "port"))
-		diag_error(o->d, o->node, "port", "must be 1 to 65535");
-	if (server.kind == ADDR_NAME) {
-		const char *copy;
-
-		len = addr_clean_name(server.name, server.len, name);
-		if (len <= 0) {
-			diag_error(o->d, o->node, "address", "is no name");
-			return 0;
-		}
-		copy = arena_strndup(a, name, (size_t)len);
-		if (!copy)
-			return -ENOMEM;
-		server = addr_name(copy, (size_t)len, server.port);
-	}
-	conf->server = server;
-	return 0;
-}
-
-static int parse_servers(struct jobj *settings, struct socks_conf *conf,
-			 struct arena *a)
-{
-	const cJSON *list = j_array(settings, "servers"), *users;
-	struct jobj o, u;
-	int rc;
-
-	if (cJSON_GetArraySize(list) != 1) {
-		diag_error(settings->d, settings->node, "servers",
-			   "must hold exactly one server");
-		return 0;
-	}
-	if (!j_open(&o, settings->d, cJSON_GetArrayItem(list, 0)))
-		return 0;
-	rc = parse_server(&o, conf, a);
-	users = j_array(&o, "users");
-	if (!rc && cJSON_GetArraySize(users) > 1)
-		diag_error(o.d, o.node, "users", "must hold at most one user");
-	else if (!rc && j_open(&u, o.d, cJSON_GetArrayItem(users, 0))) {
-		rc = parse_user(&u, conf, a);
-		j_close(&u);
-	}
-	j_close(&o);
 	return rc;
 }
 
 static int socks_parse(struct outbound *ob, struct jobj *settings,
 		       struct config *cfg)
 {
-	struct socks_conf *conf = arena_alloc(&cfg->arena, sizeof(*conf));
-	int rc;
+	static const struct server_form form = {
+		.list = "servers",
+		.user = socks_user,
+		.conf_bytes = sizeof(struct socks_conf),
+	};
 
-	if (!conf)
-		return -ENOMEM;
-	ob->settings = conf;
-	if (!j_get(settings, "address") && j_get(settings, "servers"))
-		return parse_servers(settings, conf, &cfg->arena);
-	rc = parse_server(settings, conf, &cfg->arena);
-	return rc ? rc : parse_user(settings, conf, &cfg->arena);
+	return server_parse(ob, settings, cfg, &form);
 }
 
 const struct outbound_ops out_socks = {

@@ -4,8 +4,7 @@
 
 #include <stdatomic.h>
 
-#include "gateway/core/outbound.h"
-#include "gateway/core/transport.h"
+#include "proxy/out/server.h"
 
 /* Does the server take a request behind an unanswered greeting? */
 enum socks_pipeline { PIPELINE_UNKNOWN, PIPELINE_YES, PIPELINE_NO };
@@ -16,9 +15,8 @@ enum socks_pipeline { PIPELINE_UNKNOWN, PIPELINE_YES, PIPELINE_NO };
  * @pipeline:	enum socks_pipeline, learned; shared by all workers
  */
 struct socks_conf {
-	struct addr server;
+	struct server_conf server; /* must be first */
 	const char *user, *pass;
-	uint32_t level;
 	atomic_int pipeline;
 };
 

@@ -58,8 +58,8 @@ static int server_addr(const struct socks_udp *u, struct addr *out)
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
 
-	if (addr_is_ip(&conf->server)) {
-		*out = conf->server;
+	if (addr_is_ip(&conf->server.server)) {
+		*out = conf->server.server;
 		return 0;
 	}
 	while (c->below)
@@ -311,7 +311,7 @@ int socks_open_dgram(const struct outbound *ob, struct udp_map *m,
 		return rc;
 	}
 	timer_set(&d.worker->wheel, &u->timer,
-		  config_policy(d.cfg, conf->level)->handshake_ms);
+		  config_policy(d.cfg, conf->server.level)->handshake_ms);
 	*out = &u->d;
 	return 0;
 }

@@ -7,8 +7,7 @@
  *
  * Source: docs/wire/trojan.md; xray.md sections K and 2.5
  */
-#include <errno.h>
-
+#include "proxy/wire/trojan.h"
 #include "gateway/base/crypto.h"
 #include "gateway/core/config.h"
 #include "gateway/core/session.h"
@@ -16,7 +15,6 @@
 #include "proxy/out/fan.h"
 #include "proxy/out/out.h"
 #include "proxy/out/server.h"
-#include "proxy/wire/trojan.h"
 
 struct trojan_conf {
 	struct server_conf server; /* must be first */
@@ -35,20 +33,8 @@ static int trojan_dial(const struct dial *d, enum trojan_command command,
 				     .to = *target };
 	uint8_t head[TROJAN_HEAD_MAX];
 	ssize_t n = trojan_request_encode(&rq, head, sizeof(head));
-	struct stream *below;
-	int rc;
 
-	if (n < 0)
-		return (int)n;
-	rc = transport_dial(d->ob->transport, d, &conf->server.server, &below);
-	if (rc < 0)
-		return rc;
-	*out = head_new(&trojan_head, below, head, (size_t)n, NULL,
-			d->s ? d->s->id : 0);
-	if (!*out)
-		stream_close(&below, -ENOMEM);
-	wipe(head, sizeof(head));
-	return *out ? 0 : -ENOMEM;
+	return server_open(d, &trojan_head, head, n, out);
 }
 
 static int trojan_open(const struct outbound *ob, struct session *s,
@@ -90,17 +76,14 @@ static int trojan_user(struct jobj *u, struct server_conf *server,
 static int trojan_parse(struct outbound *ob, struct jobj *settings,
 			struct config *cfg)
 {
-	struct trojan_conf *conf = arena_alloc(&cfg->arena, sizeof(*conf));
-	int rc;
+	static const struct server_form form = {
+		.list = "servers",
+		.need_tls = true,
+		.user = trojan_user,
+		.conf_bytes = sizeof(struct trojan_conf),
+	};
 
-	if (!conf)
-		return -ENOMEM;
-	ob->settings = conf;
-	rc = server_parse(settings, "servers", false, trojan_user,
-			  &conf->server, &cfg->arena);
-	if (!rc)
-		server_need_tls(ob, settings, &conf->server);
-	return rc;
+	return server_parse(ob, settings, cfg, &form);
 }
 
 static void trojan_drop(struct outbound *ob)

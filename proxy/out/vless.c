@@ -10,7 +10,6 @@
  *
  * Source: docs/wire/vless.md; xray.md sections K and 2.6
  */
-#include <errno.h>
 #include <string.h>
 
 #include "gateway/base/crypto.h"
@@ -54,24 +53,12 @@ static int vless_dial(const struct dial *d, enum vless_command command,
 	const struct vless_conf *conf = d->ob->settings;
 	struct vless_request rq = { .command = command, .to = *target };
 	uint8_t head[VLESS_HEAD_MAX];
-	struct stream *below;
 	ssize_t n;
-	int rc;
 
 	memcpy(rq.id, conf->id, sizeof(rq.id));
 	n = vless_request_encode(&rq, head, sizeof(head));
 	wipe(rq.id, sizeof(rq.id));
-	if (n < 0)
-		return (int)n;
-	rc = transport_dial(d->ob->transport, d, &conf->server.server, &below);
-	if (rc < 0)
-		return rc;
-	*out = head_new(&vless_head, below, head, (size_t)n, NULL,
-			d->s ? d->s->id : 0);
-	if (!*out)
-		stream_close(&below, -ENOMEM);
-	wipe(head, sizeof(head));
-	return *out ? 0 : -ENOMEM;
+	return server_open(d, &vless_head, head, n, out);
 }
 
 static int vless_open(const struct outbound *ob, struct session *s,
@@ -138,17 +125,15 @@ static int vless_user(struct jobj *u, struct server_conf *server,
 static int vless_parse(struct outbound *ob, struct jobj *settings,
 		       struct config *cfg)
 {
-	struct vless_conf *conf = arena_alloc(&cfg->arena, sizeof(*conf));
-	int rc;
+	static const struct server_form form = {
+		.list = "vnext",
+		.need_user = true,
+		.need_tls = true,
+		.user = vless_user,
+		.conf_bytes = sizeof(struct vless_conf),
+	};
 
-	if (!conf)
-		return -ENOMEM;
-	ob->settings = conf;
-	rc = server_parse(settings, "vnext", true, vless_user, &conf->server,
-			  &cfg->arena);
-	if (!rc)
-		server_need_tls(ob, settings, &conf->server);
-	return rc;
+	return server_parse(ob, settings, cfg, &form);
 }
 
 static void vless_drop(struct outbound *ob)

@@ -8,7 +8,6 @@
  *
  * Source: docs/wire/vmess.md; xray.md sections K and 2.9
  */
-#include <errno.h>
 #include <string.h>
 #include <strings.h>
 
@@ -141,13 +140,14 @@ static int vmess_user(struct jobj *u, struct server_conf *server,
 static int vmess_parse(struct outbound *ob, struct jobj *settings,
 		       struct config *cfg)
 {
-	struct vmess_conf *conf = arena_alloc(&cfg->arena, sizeof(*conf));
+	static const struct server_form form = {
+		.list = "vnext",
+		.need_user = true,
+		.user = vmess_user,
+		.conf_bytes = sizeof(struct vmess_conf),
+	};
 
-	if (!conf)
-		return -ENOMEM;
-	ob->settings = conf;
-	return server_parse(settings, "vnext", true, vmess_user, &conf->server,
-			    &cfg->arena);
+	return server_parse(ob, settings, cfg, &form);
 }
 
 static void vmess_drop(struct outbound *ob)

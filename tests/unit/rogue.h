@@ -223,7 +223,7 @@ static inline void begin(struct client *c,
 	c->r.len = sizeof(reply_ok);
 	c->r.udp = -1;
 	c->r.lfd = listen_on("127.0.0.1", &c->r.port);
-	c->conf.server = addr_of("127.0.0.1", c->r.port);
+	c->conf.server.server = addr_of("127.0.0.1", c->r.port);
 	c->ob.ops = &out_socks;
 	c->ob.transport = &transport_raw;
 	c->ob.sockopt = SOCKOPT_DEFAULT;

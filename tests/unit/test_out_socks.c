@@ -211,7 +211,7 @@ static void a_refused_server_is_told(void **state)
 
 	(void)state;
 	begin(&c, serve_exact);
-	c.conf.server.port = port_unused("127.0.0.1");
+	c.conf.server.server.port = port_unused("127.0.0.1");
 	assert_int_equal(open_in(&c, 2000), -ECONNREFUSED);
 	end(&c);
 }
