@@ -16,7 +16,9 @@
  */
 #include "netstack/nft_judge.h"
 
+#include <linux/magic.h>
 #include <string.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "gateway/base/compat.h"
@@ -25,10 +27,13 @@
 #include "netstack/nft.h"
 #include "netstack/plan.h"
 
+#define CGROUPS "/sys/fs/cgroup/"
+
 /**
  * struct judge - One base chain being written
  * @own:	This host's traffic, else forwarded
  * @nat:	A nat chain
+ * @name:	Of the chain
  * @skip:	What lets a packet go
  * @take:	Chain that takes
  */
@@ -37,6 +42,7 @@ struct judge {
 	const struct capture_conf *how;
 	FILE *out;
 	bool own, nat;
+	const char *name;
 	char skip[96];
 	const char *take;
 };
@@ -167,16 +173,36 @@ static void judge_cidrs(const struct judge *j, const char *field,
 	}
 }
 
-/* cgroup v2 paths are looked up when the rule is loaded: they must be there */
-static bool cgroup_there(const char *path)
+/*
+ * cgroup v2 paths are looked up by nft(8) below /sys/fs/cgroup when the rule is
+ * loaded: they must be there. Where version 1 is in use too, the tree of version
+ * 2 lies in "unified". Returns the prefix for nft, or NULL
+ */
+static const char *cgroup_tree(const char *path)
 {
+	static const char *const trees[] = { "", "unified/" };
+	struct statfs fs;
 	char full[600];
+	bool v2 = false;
 
-	snprintf(full, sizeof(full), "/sys/fs/cgroup/%s", path);
-	if (access(full, F_OK) == 0)
-		return true;
-	log_warning("host: there is no cgroup %s: its rule is left out", path);
-	return false;
+	for (size_t i = 0; i < ARRAY_SIZE(trees); i++) {
+		snprintf(full, sizeof(full), CGROUPS "%s", trees[i]);
+		if (statfs(full, &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
+			continue;
+		v2 = true;
+		snprintf(full, sizeof(full), CGROUPS "%s%s", trees[i], path);
+		if (access(full, F_OK) == 0)
+			return trees[i];
+	}
+	if (v2)
+		log_warning("host: there is no cgroup %s: its rule is left out",
+			    path);
+	else
+		log_warning("host: cgroup %s: no cgroup version 2 is mounted "
+			    "at " CGROUPS " or " CGROUPS
+			    "unified: its rule is left out",
+			    path);
+	return NULL;
 }
 
 static unsigned int cgroup_level(const char *path)
@@ -191,23 +217,26 @@ static unsigned int cgroup_level(const char *path)
 static void judge_cgroups(const struct judge *j, const struct capture_match *m,
 			  bool inc)
 {
-	bool some = false;
-
 	for (unsigned int i = 0; i < m->cgroup_count; i++) {
-		if (!cgroup_there(m->cgroups[i]))
+		const char *tree = cgroup_tree(m->cgroups[i]);
+
+		if (!tree)
 			continue;
-		fprintf(j->out, "%ssocket cgroupv2 level %u %s\"%s\"",
-			inc && some ? " " : "\t\t", cgroup_level(m->cgroups[i]),
-			inc ? "!= " : "", m->cgroups[i]);
-		some = true;
-		if (!inc)
-			fprintf(j->out, " %s\n", j->skip);
+		fprintf(j->out, "\t\tsocket cgroupv2 level %u \"%s%s\" ",
+			cgroup_level(m->cgroups[i]), tree, m->cgroups[i]);
+		if (inc)
+			fprintf(j->out, "goto %s_in\n", j->name);
+		else
+			fprintf(j->out, "%s\n", j->skip);
 	}
-	if (inc && some)
-		fprintf(j->out, " %s\n", j->skip);
-	else if (inc && m->cgroup_count)
-		fprintf(j->out, "\t\t%s\n",
-			j->skip); /* none of them is there */
+	if (!inc || !m->cgroup_count)
+		return;
+	/* "!=" would not match a cgroup of a lower level: it has none there */
+	fprintf(j->out,
+		"\t\t%s\n"
+		"\t}\n"
+		"\tchain %s_in {\n",
+		j->skip, j->name);
 }
 
 static void judge_sender(const struct judge *j, const struct capture_match *m,
@@ -359,6 +388,14 @@ static void judge_all(const struct judge *j)
 	fprintf(j->out, "\t\tgoto %s\n\t}\n", j->take);
 }
 
+/* The base chain's first line; before it the chain that may follow it, by name */
+static void judge_begin(const struct judge *j)
+{
+	if (j->own && j->how->include.cgroup_count)
+		fprintf(j->out, "\tchain %s_in {\n\t}\n", j->name);
+	fprintf(j->out, "\tchain %s {\n", j->name);
+}
+
 /* --- what takes --------------------------------------------------------------------------- */
 
 static const char *protocols(const struct intake *in)
@@ -437,8 +474,8 @@ static void print_again(const struct intake *in, FILE *out)
 			kept);
 }
 
-static struct judge judge(const struct intake *in, FILE *out, bool own,
-			  bool nat)
+static struct judge judge(const struct intake *in, FILE *out, const char *name,
+			  bool own, bool nat)
 {
 	struct judge j = {
 		.in = in,
@@ -446,6 +483,7 @@ static struct judge judge(const struct intake *in, FILE *out, bool own,
 		.out = out,
 		.own = own,
 		.nat = nat,
+		.name = name,
 		.skip = "return",
 		.take = own ? "take_own" : "take_lan",
 	};
@@ -461,21 +499,19 @@ static struct judge judge(const struct intake *in, FILE *out, bool own,
 
 static void print_filters(const struct intake *in, FILE *out)
 {
-	struct judge lan = judge(in, out, false, false);
-	struct judge own = judge(in, out, true, false);
+	struct judge lan = judge(in, out, "lan", false, false);
+	struct judge own = judge(in, out, "own", true, false);
 
 	if (!filters(in))
 		return;
 	print_takers(in, out);
-	fputs("\tchain lan {\n"
-	      "\t\ttype filter hook prerouting priority -149\n",
-	      out);
+	judge_begin(&lan);
+	fputs("\t\ttype filter hook prerouting priority -149\n", out);
 	if (by_tproxy(in))
 		print_again(in, out);
 	judge_all(&lan);
-	fputs("\tchain own {\n"
-	      "\t\ttype route hook output priority -149\n",
-	      out);
+	judge_begin(&own);
+	fputs("\t\ttype route hook output priority -149\n", out);
 	if (in->host->how.tcp == BY_TPROXY)
 		fprintf(out,
 			"\t\tmeta l4proto tcp ct direction original "
@@ -494,22 +530,23 @@ static void print_filters(const struct intake *in, FILE *out)
 
 static void print_nat(const struct intake *in, FILE *out)
 {
-	struct judge lan = judge(in, out, false, true);
-	struct judge own = judge(in, out, true, true);
+	struct judge lan = judge(in, out, "lan_nat", false, true);
+	struct judge own = judge(in, out, "own_nat", true, true);
 
 	if (in->host->how.tcp != BY_REDIRECT)
 		return;
 	fprintf(out,
 		"\tchain take_nat {\n"
 		"\t\tmeta l4proto tcp redirect to :%u\n"
-		"\t}\n"
-		"\tchain lan_nat {\n"
-		"\t\ttype nat hook prerouting priority -105\n"
-		"\t\tmeta l4proto != tcp return\n",
+		"\t}\n",
 		in->host->how.tcp_port);
+	judge_begin(&lan);
+	fputs("\t\ttype nat hook prerouting priority -105\n"
+	      "\t\tmeta l4proto != tcp return\n",
+	      out);
 	judge_all(&lan);
-	fputs("\tchain own_nat {\n"
-	      "\t\ttype nat hook output priority -105\n"
+	judge_begin(&own);
+	fputs("\t\ttype nat hook output priority -105\n"
 	      "\t\tmeta l4proto != tcp return\n",
 	      out);
 	judge_all(&own);
@@ -520,16 +557,16 @@ static void print_nat(const struct intake *in, FILE *out)
 static void print_dns_chain(const struct intake *in, FILE *out, bool own)
 {
 	const struct capture_conf *how = &in->host->how;
-	struct judge j = judge(in, out, own, true);
+	struct judge j = judge(in, out, own ? "own_dns" : "lan_dns", own, true);
 	bool foreign = how->udp == BY_NONE;
 
 	j.take = NULL; /* a resolver's questions are let go in any case */
+	judge_begin(&j);
 	fprintf(out,
-		"\tchain %s {\n"
 		"\t\ttype nat hook %s priority -106\n"
 		"\t\tmeta l4proto != { tcp, udp } return\n"
 		"\t\tth dport != 53 return\n",
-		own ? "own_dns" : "lan_dns", own ? "output" : "prerouting");
+		own ? "output" : "prerouting");
 	judge_ours(&j);
 	if (!own)
 		fputs("\t\tiifname @uplinks fib daddr type local return\n",

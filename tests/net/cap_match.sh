@@ -1,8 +1,8 @@
 #!/bin/bash
 # asan: no (time: its paths run under ASan in other tests)
 # alone: (it measures, or breaks things on purpose)
-# include and exclude by each key, rejectQuic and directCidr (100,000 prefixes),
-# for every capture
+# include and exclude by each key (cgroup: cap_cgroup.sh), rejectQuic and
+# directCidr (100,000 prefixes), for every capture
 # timeout: 240
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/host_lib.sh"
@@ -10,17 +10,13 @@
 cap_net
 MAC=$(on "$C" cat /sys/class/net/c0/address)
 TUN='{ "tag": "tun-in", "protocol": "tun", "settings": { "name": "culvert0" } }'
-CG=/sys/fs/cgroup/culvert-test-$$
-trap 'E=$?; rmdir "$CG" 2>/dev/null; (exit "$E"); host_end' EXIT
-[ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ] && mkdir "$CG" || CG=
 serve quic udp-serve 443 echo -l 198.51.100.1
 
 # caught WHAT NS ADDR: the connection is in culvert's log; passes: it is not
 conn() {
 	local out
-	out=$([ -z "${IN_CG:-}" ] || echo "$BASHPID" >"$CG/cgroup.procs"
-		# shellcheck disable=SC2086
-		on "$2" ${RUN:-} "$NT" tcp "$3" "${4:-5003}" -n 100 -t 5)
+	# shellcheck disable=SC2086
+	out=$(on "$2" ${RUN:-} "$NT" tcp "$3" "${4:-5003}" -n 100 -t 5)
 	contains "$1: works" "$out" "end=FIN"
 }
 caught() {
@@ -62,13 +58,6 @@ for CAP in tun redirect tproxy mixed; do
 	passes "$CAP exclude port" "$G" 198.51.100.1 5014
 	up "\"exclude\": { \"mac\": [ \"$MAC\" ] }"
 	passes "$CAP exclude mac" "$C" 198.51.100.1
-	if [ -n "$CG" ]; then
-		stop culvert
-		cap_config "$CAP" "\"exclude\": { \"cgroup\": \"/${CG##*/}\" }" "$IN"
-		IN_SYS=1 host_up "$TMP/up.json"
-		IN_CG=1 passes "$CAP exclude cgroup" "$G" 198.51.100.1
-		caught "$CAP another cgroup" "$G" 198.51.100.1
-	fi
 	up '"exclude": { "interface": "g0" }, "rejectQuic": true'
 	passes "$CAP exclude interface" "$C" 198.51.100.1
 	out=$(on "$G" "$NT" udp 198.51.100.1 443 -n 10 -c -t 2)

@@ -49,16 +49,8 @@ host_net() {
 	END
 }
 
-# IN_SYS=1: with the machine's /sys (cgroups), which `ip netns exec` hides
 host_up() {
-	if [ -n "${IN_SYS:-}" ]; then
-		: >"$TMP/culvert.log"
-		nsenter "--net=/run/netns/$G" "$CULVERT" up -c "$1" \
-			>"$TMP/culvert.log" 2>&1 </dev/null &
-		PID[culvert]=$!
-	else
-		bg "$G" culvert "$CULVERT" up ${1:+-c "$1"}
-	fi
+	bg "$G" culvert "$CULVERT" up ${1:+-c "$1"}
 	wait_for 10 up_or_dead
 	alive culvert || fail "culvert up ended"
 	log_has culvert started || fail "culvert up does not start"
