@@ -284,6 +284,26 @@ int sock_connect(int fd, int family, const struct addr *to)
 	return 0;
 }
 
+int sock_path_mtu(const struct sockopt *so, const struct addr *to)
+{
+	int family = to->kind == ADDR_V6 ? AF_INET6 : AF_INET;
+	int fd = sock_open_local(so, family, SOCK_DGRAM), mtu = 0, err;
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(to, family, &ss);
+
+	if (fd < 0)
+		return fd;
+	err = connect(fd, (struct sockaddr *)&ss, len) < 0 ? -errno : 0;
+	len = sizeof(mtu);
+	if (!err &&
+	    (family == AF_INET6 ?
+		     getsockopt(fd, IPPROTO_IPV6, IPV6_MTU, &mtu, &len) :
+		     getsockopt(fd, IPPROTO_IP, IP_MTU, &mtu, &len)) < 0)
+		err = -errno;
+	close(fd);
+	return err ? err : mtu;
+}
+
 /*
  * "/path", "/path,0660" (file mode) or "@name" (abstract: no file). Length of
  * the address, or -errno; *@mode is 0 when none is told

@@ -85,6 +85,9 @@ int sock_open_local(const struct sockopt *so, int family, int type);
 int sock_bind(int fd, const struct addr *local);
 /* Start a connect: 0 done or under way, else -errno */
 int sock_connect(int fd, int family, const struct addr *to);
+/* Largest IP packet that a socket with @so can send to @to, as far as known now;
+ * bytes or -errno */
+int sock_path_mtu(const struct sockopt *so, const struct addr *to);
 /*
  * Listening stream or bound datagram socket with SO_REUSEPORT; fd or -errno.
  * A name is a unix socket: "/path", "/path,0660" with its mode, or "@abstract"

@@ -176,8 +176,8 @@ static int end_send_raw(struct udp_end *e, const struct pkt *v, int n)
 	if (*fd < 0)
 		err = *fd;
 	for (int i = 0; i < n && *fd >= 0; i++) {
-		int one = udp_raw_send(*fd, &v->peer, &e->client, v[i].data,
-				       v[i].len);
+		int one = udp_raw_send(*fd, &u->l->ib->sockopt, &v->peer,
+				       &e->client, v[i].data, v[i].len);
 
 		if (one == 0)
 			sent++;

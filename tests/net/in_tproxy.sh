@@ -49,8 +49,12 @@ for a in 10.3.0.1 fd03::1; do
 	out=$(on "$C" "$NT" tcp $a 5009 -n 10)
 	contains "$a nobody listens" "$out" "end=ECONNRESET"
 done
-out=$(on "$C" "$NT" udp 10.3.0.1 5101 -n 65507)
-contains "largest datagram" "$out" "ok=1 bad=0"
+for a in 10.3.0.1 fd03::1; do
+	for ns in "$C" "$G"; do
+		out=$(on "$ns" "$NT" udp $a 5101 -n 1473,20000,65506,65507)
+		contains "largest datagrams $a" "$out" "ok=4 bad=0"
+	done
+done
 wait_log culvert "up 3000000 (splice) down 3000000 (splice)"
 
 # one client port, many destinations: one worker, one outer port
@@ -80,9 +84,10 @@ wait_port "$G" udp 5353
 on "$G" nft insert rule inet t pre iifname g0 udp dport 5353 \
 	meta mark set 1 tproxy to :12345 accept
 for a in 10.1.0.1 fd01::1; do
-	out=$(on "$C" "$NT" udp $a 5353 -n 0,1,1200,1400)
-	contains "own address $a" "$out" "ok=4 bad=0"
-	eq "own address $a: source" "$(grep -c "from=$a,5353" <<<"$out")" 4
+	out=$(on "$C" "$NT" udp $a 5353 \
+		-n 0,1,1400,1452,1453,1472,1473,2961,9000,65506,65507)
+	contains "own address $a" "$out" "ok=11 bad=0"
+	eq "own address $a: source" "$(grep -c "from=$a,5353" <<<"$out")" 11
 	out=$(on "$G" "$NT" udp $a 5353 -n 1,2,3)
 	contains "own clients $a" "$out" "ok=3 bad=0"
 	contains "taken $a" "$(cat "$TMP/culvert.log")" "udp:$(

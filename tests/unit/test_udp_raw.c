@@ -30,15 +30,48 @@ static void heads_have_their_layout(void **state)
 	assert_int_equal(udp_raw_head(&a, &b, h, 65508, h), -EMSGSIZE);
 }
 
+static void fragments_have_their_layout(void **state)
+{
+	static const uint8_t v4[20] = {
+		0x45, 0, 0,   0, 0x56, 0x78, 0x20, 185, 64, 17,
+		0,    0, 192, 0, 2,    1,    192,  0,   2,  9,
+	};
+	static const uint8_t v6[8] = {
+		17, 0, 0x05, 0xc8, 0x12, 0x34, 0x56, 0x78
+	};
+	struct addr a = addr_of("192.0.2.1", 53), b = addr_of("192.0.2.9", 9);
+	struct addr c = addr_of("2001:db8::1", 53), d = addr_of("::2", 1);
+	struct udp_piece p = {
+		.off = 1480, .len = 16, .id = 0x12345678, .more = true
+	};
+	uint8_t h[UDP_RAW_HEAD];
+
+	(void)state;
+	assert_int_equal(udp_raw_piece(&a, &b, &p, h), 20);
+	assert_memory_equal(h, v4, 20);
+	p.more = false;
+	p.id = 0x10000; /* 0 would let the kernel choose one for each piece */
+	assert_int_equal(udp_raw_piece(&a, &b, &p, h), 20);
+	assert_int_equal(get_be16(h + 4), 1);
+	assert_int_equal(get_be16(h + 6), 185);
+	p.id = 0x12345678;
+	assert_int_equal(udp_raw_piece(&c, &d, &p, h), 48);
+	assert_int_equal(h[0], 0x60);
+	assert_int_equal(get_be16(h + 4), 24);
+	assert_int_equal(h[6], 44);
+	assert_memory_equal(h + 40, v6, 8);
+}
+
 /* The receiving kernel checks the checksum */
 static void arrive(const char *from, const char *at)
 {
-	static const size_t sizes[] = { 0, 1, 2, 3, 255, 1399, 1400, 9000 };
+	static const size_t sizes[] = { 0,    1,    2,    3,     255,
+					1399, 1400, 9000, 65506, 65507 };
 	struct addr src = addr_of(from, 5353), dst = addr_of(at, 0), got;
 	int family = dst.kind == ADDR_V6 ? AF_INET6 : AF_INET;
 	int raw = sock_open_local(NULL, family, SOCK_RAW);
 	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	static uint8_t data[9000], in[9000];
+	static uint8_t data[65507], in[65507];
 	struct sockaddr_storage ss;
 	socklen_t len = addr_to_sockaddr(&dst, family, &ss);
 
@@ -50,8 +83,8 @@ static void arrive(const char *from, const char *at)
 	for (size_t i = 0; i < sizeof(data); i++)
 		data[i] = (uint8_t)(i * 251 + 255);
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		assert_int_equal(udp_raw_send(raw, &src, &dst, data, sizes[i]),
-				 0);
+		assert_int_equal(
+			udp_raw_send(raw, NULL, &src, &dst, data, sizes[i]), 0);
 		len = sizeof(ss);
 		assert_int_equal(recvfrom(fd, in, sizeof(in), 0,
 					  (struct sockaddr *)&ss, &len),
@@ -78,6 +111,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(heads_have_their_layout),
+		cmocka_unit_test(fragments_have_their_layout),
 		cmocka_unit_test(datagrams_arrive_from_where_they_say),
 	};
 
