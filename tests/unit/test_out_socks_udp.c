@@ -9,38 +9,7 @@
 #include <cmocka.h>
 
 #include "rogue.h"
-
-static int din_recv(struct dgram *d, struct pkt *v, int max)
-{
-	(void)d;
-	(void)v;
-	(void)max;
-	return -EAGAIN;
-}
-
-static int din_send(struct dgram *d, const struct pkt *v, int n)
-{
-	(void)d;
-	(void)v;
-	return n;
-}
-
-static void din_want(struct dgram *d, unsigned int events)
-{
-	(void)d;
-	(void)events;
-}
-
-static void din_close(struct dgram *d)
-{
-	(void)d;
-}
-
-static const struct dgram_ops din_ops = { .name = "test",
-					  .recv = din_recv,
-					  .send = din_send,
-					  .want = din_want,
-					  .close = din_close };
+#include "udp_rig.h"
 
 /**
  * struct leg - A client, its map and the datagram end
@@ -60,8 +29,6 @@ static uint8_t associated[10];
 static void leg_begin(struct leg *g, void (*serve)(struct rogue *, int, int))
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET };
-	struct addr client = addr_of("10.0.0.9", 4000);
-	static const struct inbound ib = { .tag = "t" };
 	socklen_t len = sizeof(sin);
 
 	memset(g, 0, sizeof(*g));
@@ -77,10 +44,7 @@ static void leg_begin(struct leg *g, void (*serve)(struct rogue *, int, int))
 	memcpy(associated + 8, &sin.sin_port, 2);
 	g->c.r.say = associated;
 	g->c.r.len = sizeof(associated);
-	g->din.ops = &din_ops;
-	worker_tick(&g->c.l.w, 0);
-	g->map = udp_map_new(&g->c.l.w, &ib, &client, &g->din);
-	assert_non_null(g->map);
+	g->map = map_new(&g->c.l, &g->din);
 	assert_int_equal(
 		g->c.ob.ops->open_dgram(&g->c.ob, g->map, &g->c.s, &g->d), 0);
 }
@@ -89,8 +53,7 @@ static void leg_end(struct leg *g)
 {
 	if (g->d)
 		g->d->ops->close(g->d);
-	udp_map_kill(g->map, 0);
-	worker_tick(&g->c.l.w, 0);
+	map_end(&g->c.l, g->map);
 	end(&g->c);
 }
 
