@@ -43,8 +43,10 @@
  * struct tls_room - Of one worker; worker->rooms[ROOM_TLS]
  * @used:	Bytes in @batch, during one call only
  * @plain:	Where small pieces of payload are put together
+ * @fetches:	OCSP answers on their way
  */
 struct tls_room {
+	struct tls_fetch *fetches;
 	size_t used;
 	uint8_t batch[BATCH_BYTES];
 	uint8_t plain[RECORD_MAX];
@@ -60,18 +62,35 @@ struct tls *tls_of_ssl(const struct ssl_st *ssl)
 	return SSL_get_app_data(ssl);
 }
 
+static void room_free(void *room)
+{
+	struct tls_room *r = room;
+
+	tls_ocsp_stop(r->fetches);
+	free(r);
+}
+
 static struct tls_room *room_get(struct worker *w)
 {
 	struct tls_room *r = w->rooms[ROOM_TLS];
 
 	if (!r) {
 		r = malloc(sizeof(*r));
-		if (r)
+		if (r) {
 			r->used = 0;
+			r->fetches = NULL;
+		}
 		w->rooms[ROOM_TLS] = r;
-		w->room_free[ROOM_TLS] = free;
+		w->room_free[ROOM_TLS] = room_free;
 	}
 	return r;
+}
+
+struct tls_fetch **tls_fetches(struct worker *w)
+{
+	struct tls_room *r = room_get(w);
+
+	return r ? &r->fetches : NULL;
 }
 
 /* --- OpenSSL's way down --- */
@@ -324,10 +343,11 @@ static int handshake(struct tls *t)
 		worker_tidy_later(t->worker); /* what handshakes took */
 	}
 	if (rc == 0)
-		log_debug("s%x tls: %s %s, alpn %s%s", t->id,
+		log_debug("s%x tls: %s %s, alpn %s%s%s", t->id,
 			  SSL_get_version(t->ssl), SSL_get_cipher_name(t->ssl),
 			  t->conf->alpn_len ? "offered" : "none",
-			  SSL_session_reused(t->ssl) ? ", resumed" : "");
+			  SSL_session_reused(t->ssl) ? ", resumed" : "",
+			  tls_ech_word(t->ssl));
 	return rc;
 }
 
@@ -666,6 +686,8 @@ static int tls_accept(const struct transport *t, struct worker *w,
 	struct tls *c;
 
 	tls_certs_check(conf, w->now_ms);
+	if (conf->ocsp)
+		tls_ocsp_check(conf, w);
 	c = tls_new(conf, w);
 	if (!c)
 		return -ENOMEM;

@@ -16,29 +16,54 @@ struct x509_st;
 struct stack_st_X509;
 struct evp_pkey_st;
 
-#define TLS_PIN_BYTES 32
-#define TLS_TICKETS   4 /* kept for each worker and level */
-#define TLS_CHECK_MS  5000u /* between two looks at certificate files */
-#define TLS_CERTS_MAX 64
+#define TLS_PIN_BYTES  32
+#define TLS_TICKETS    4 /* kept for each worker and level */
+#define TLS_CHECK_MS   5000u /* between two looks at certificate files */
+#define TLS_CERTS_MAX  64
+#define TLS_OCSP_MIN_S 60 /* more often, an authority is not asked */
+#define TLS_OCSP_MAX   16384 /* bytes of an answer or of an issuer */
 
 /**
  * struct tls_key - One certificate with its key
  * @cert_file, @key_file:	NULL: written in the configuration itself
  * @cert_pem, @key_pem:	Text of the configuration, or NULL (arena's)
+ * @ocsp_s:	Seconds between two OCSP answers asked for; 0 none
  */
 struct tls_key {
 	const char *cert_file, *key_file;
 	const char *cert_pem, *key_pem;
+	uint32_t ocsp_s;
+};
+
+/**
+ * struct tls_staple - An OCSP answer for one certificate, checked
+ * @older:	The one before; freed when this one is replaced, as somebody may
+ *		be copying it (that takes no time, an exchange TLS_OCSP_MIN_S)
+ * @until:	Seconds since 1970: not served afterwards
+ */
+struct tls_staple {
+	struct tls_staple *older;
+	int64_t until;
+	size_t len;
+	uint8_t der[];
 };
 
 /**
  * struct tls_pair - A loaded struct tls_key
  * @chain:	Intermediate certificates, leaf excluded; may be NULL
+ * @ocsp_s:	struct tls_key's
+ * @ocsp_due_ms:	When the next answer is asked for; @ocsp_told: why none came
+ *		was logged
+ * @staple:	NULL: none yet
  */
 struct tls_pair {
 	struct x509_st *cert;
 	struct evp_pkey_st *key;
 	struct stack_st_X509 *chain;
+	uint32_t ocsp_s;
+	atomic_uint ocsp_due_ms;
+	atomic_bool ocsp_told;
+	_Atomic(struct tls_staple *) staple;
 };
 
 /**
@@ -66,6 +91,8 @@ struct tls_pairs {
  * @reject_unknown:	Server: a name no certificate has ends the handshake
  * @keys, @key_count:	Own certificates; @pairs: as loaded, swapped on change
  * @checked_ms:	When the files were looked at; @loading: a thread does
+ * @cfg:	The generation it belongs to
+ * @ocsp:	Some key wants OCSP answers; @ocsp_busy: one is being fetched
  * @tickets:	Client sessions: a worker touches its own row only
  * @log_fd:	masterKeyLog; -1 none
  */
@@ -78,7 +105,9 @@ struct tls_conf {
 	unsigned int pin_count;
 	const char **names;
 	unsigned int name_count;
-	bool resume, reject_unknown, server;
+	bool resume, reject_unknown, server, ocsp;
+	atomic_bool ocsp_busy;
+	struct config *cfg;
 	struct tls_key *keys;
 	unsigned int key_count;
 	_Atomic(struct tls_pairs *) pairs;
@@ -142,6 +171,8 @@ const char *tls_library(void);
 /* The system's CAs and @own; NULL: none could be read. A reference */
 struct x509_store_st *tls_store_new(bool system, struct stack_st_X509 *own);
 void tls_verify_setup(struct tls_conf *c);
+/* A server: clients must show a certificate of @store, which is ours then */
+void tls_verify_clients(struct tls_conf *c, struct x509_store_st *store);
 /* Release the system's CAs kept for further levels */
 void tls_store_forget(void);
 
@@ -157,6 +188,40 @@ void tls_certs_setup(struct tls_conf *c);
 /* Look at the files when it is time; load changed ones in a thread */
 void tls_certs_check(struct tls_conf *c, uint32_t now_ms);
 uint64_t tls_stamp(const struct tls_key *keys, unsigned int count);
+
+/* tls_staple.c: OCSP answers: asked for, judged, served */
+/* DER of the question for @p, malloc'ed. Bytes, or -errno (no issuer: -ENOENT) */
+int tls_ocsp_question(const struct tls_pair *p, const struct x509_st *issuer,
+		      uint8_t **der);
+/*
+ * Is @der an answer about @p, signed for its issuer, and good now? It is served
+ * from now on then. 0, or -EINVAL with @why
+ */
+int tls_ocsp_accept(struct tls_pair *p, const struct x509_st *issuer,
+		    const uint8_t *der, size_t n, char *why, size_t size);
+/* The certificate that issued @p: of its chain; NULL: not there */
+struct x509_st *tls_ocsp_issuer(const struct tls_pair *p);
+void tls_staples_free(struct tls_pair *p);
+/* Serve what there is; in the callbacks of @c's context */
+void tls_ocsp_setup(struct tls_conf *c);
+
+/* tls_ocsp.c: fetching them */
+struct tls_fetch;
+/* A client came: ask for what is due */
+void tls_ocsp_check(struct tls_conf *c, struct worker *w);
+/* The worker ends */
+void tls_ocsp_stop(struct tls_fetch *all);
+/* Where the worker keeps its fetches; of tls.c */
+struct tls_fetch **tls_fetches(struct worker *w);
+
+/* tls_ech.c: encrypted ClientHello */
+/* Does the OpenSSL that runs us have it? */
+bool tls_ech_there(void);
+/* Base64 of an ECHConfigList, of echServerKeys: 0, or -EINVAL */
+int tls_ech_client(struct ssl_ctx_st *ctx, const char *text);
+int tls_ech_server(struct ssl_ctx_st *ctx, const char *text);
+/* For a log line after the handshake: "" or ", encrypted hello" */
+const char *tls_ech_word(struct ssl_st *ssl);
 
 /* tls_tickets.c */
 void tls_tickets_setup(struct tls_conf *c);

@@ -116,6 +116,7 @@ void tls_pairs_free(struct tls_pairs *p)
 		struct tls_pairs *older = p->older;
 
 		for (unsigned int i = 0; i < p->count; i++) {
+			tls_staples_free(&p->pair[i]);
 			X509_free(p->pair[i].cert);
 			EVP_PKEY_free(p->pair[i].key);
 			tls_certs_free(p->pair[i].chain);
@@ -159,6 +160,7 @@ struct tls_pairs *tls_pairs_load(const struct tls_key *keys, unsigned int count,
 	p->stamp = tls_stamp(keys, count); /* before: a later change is seen */
 	for (unsigned int i = 0; i < count; i++) {
 		p->count = i + 1;
+		p->pair[i].ocsp_s = keys[i].ocsp_s;
 		if (pair_load(&p->pair[i], &keys[i], why, size) < 0) {
 			tls_pairs_free(p);
 			return NULL;
@@ -263,4 +265,6 @@ void tls_certs_setup(struct tls_conf *c)
 	SSL_CTX_set_cert_cb(c->ctx, on_cert, c);
 	SSL_CTX_set_tlsext_servername_callback(c->ctx, on_name);
 	SSL_CTX_set_tlsext_servername_arg(c->ctx, c);
+	if (c->ocsp)
+		tls_ocsp_setup(c);
 }

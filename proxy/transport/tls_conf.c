@@ -285,8 +285,9 @@ static void parse_certificate(struct parse *p, struct jobj *o)
 	j_ignore(o, "oneTimeLoading", NULL); /* ours looks for changes always */
 	j_ignore(o, "buildChain", NULL);
 	j_ignore(o, "serveOnNode", NULL);
-	if (j_int(o, "ocspStapling", 0, 0, INT32_MAX) > 0)
-		j_ignore(o, "ocspStapling", "no OCSP answers are fetched");
+	k.ocsp_s = (uint32_t)j_int(o, "ocspStapling", 0, 0, INT32_MAX / 1000);
+	if (k.ocsp_s && k.ocsp_s < TLS_OCSP_MIN_S)
+		k.ocsp_s = TLS_OCSP_MIN_S;
 	if (usage == USAGE_ISSUE)
 		j_not_yet(o, "usage", "certificates made on the fly");
 	else if (!k.cert_file && !k.cert_pem)
@@ -297,6 +298,7 @@ static void parse_certificate(struct parse *p, struct jobj *o)
 		diag_error(o->d, o->node, "keyFile", "is missing");
 	else
 		p->c->keys[p->c->key_count++] = k;
+	p->c->ocsp |= p->c->server && k.ocsp_s;
 }
 
 static void parse_certificates(struct parse *p)
@@ -334,6 +336,29 @@ static void parse_certificates(struct parse *p)
 	}
 }
 
+/* A server that wants to see certificates; a key of v2fly's, Xray has none */
+static void parse_clients(struct parse *p)
+{
+	static const char key[] = "verifyClientCertificate";
+	struct x509_store_st *store;
+
+	if (!j_bool(p->o, key, false)) {
+		if (p->trust)
+			diag_warning(p->o->d, j_get(p->o, "certificates"), NULL,
+				     "usage \"verify\" does nothing on a "
+				     "server without %s",
+				     key);
+		return;
+	}
+	store = p->trust ? tls_store_new(false, p->trust) : NULL;
+	if (store)
+		tls_verify_clients(p->c, store);
+	else
+		diag_error(p->o->d, j_get(p->o, key), NULL,
+			   "needs a certificate with usage \"verify\": the CA "
+			   "of the clients");
+}
+
 /* Whom we believe: the system's CAs and usage "verify" */
 static void parse_trust(struct parse *p)
 {
@@ -341,11 +366,7 @@ static void parse_trust(struct parse *p)
 	struct x509_store_st *store;
 
 	if (p->c->server) {
-		if (p->trust)
-			diag_error(
-				p->o->d, j_get(p->o, "certificates"), NULL,
-				"usage \"verify\" (client certificates asked "
-				"for) is not supported on servers yet");
+		parse_clients(p);
 		return;
 	}
 	store = tls_store_new(system, p->trust);
@@ -376,6 +397,36 @@ static void parse_fingerprint(struct parse *p)
 			     tls_library());
 }
 
+/* Never in clear what was to be encrypted: what cannot be had is an error */
+static void parse_ech_key(struct parse *p, const char *key, bool mine,
+			  int (*use)(struct ssl_ctx_st *ctx, const char *text))
+{
+	const char *text = j_str(p->o, key, "");
+
+	if (!text[0])
+		return;
+	if (!mine)
+		j_ignore(p->o, key, "that is for the other side");
+	else if (!tls_ech_there())
+		diag_error(p->o->d, j_get(p->o, key), NULL,
+			   "OpenSSL %s here has no encrypted ClientHello (4.0 "
+			   "has), and the name is not sent in clear instead",
+			   tls_library());
+	else if (strstr(text, "://"))
+		j_not_yet(p->o, key, "asking DNS for it; give the list itself");
+	else if (use(p->c->ctx, text) < 0)
+		diag_error(p->o->d, j_get(p->o, key), NULL,
+			   "is not base64 of what it should be, or OpenSSL %s "
+			   "does not know its kind",
+			   tls_library());
+}
+
+static void parse_ech(struct parse *p)
+{
+	parse_ech_key(p, "echConfigList", !p->c->server, tls_ech_client);
+	parse_ech_key(p, "echServerKeys", p->c->server, tls_ech_server);
+}
+
 static void parse_refused(struct parse *p)
 {
 	if (j_bool(p->o, "allowInsecure", false)) {
@@ -384,16 +435,6 @@ static void parse_refused(struct parse *p)
 		diag_help(p->o->d, "use pinnedPeerCertSha256; a refused "
 				   "certificate's sum is in the log");
 	}
-	if (j_str(p->o, "echConfigList", "")[0])
-		diag_error(p->o->d, j_get(p->o, "echConfigList"), NULL,
-			   "OpenSSL %s here has no encrypted ClientHello (4.0 "
-			   "has), and the name is not sent in clear instead",
-			   tls_library());
-	if (j_str(p->o, "echServerKeys", "")[0])
-		diag_error(p->o->d, j_get(p->o, "echServerKeys"), NULL,
-			   "OpenSSL %s here has no encrypted ClientHello (4.0 "
-			   "has)",
-			   tls_library());
 	j_ignore(p->o, "echSockopt", NULL);
 	j_ignore(p->o, "echForceQuery", NULL);
 	j_ignore(p->o, "disableSessionResumption", NULL);
@@ -434,6 +475,7 @@ int tls_parse(struct transport *t, struct jobj *settings, struct config *cfg)
 		return -ENOMEM;
 	t->settings = c;
 	c->log_fd = -1;
+	c->cfg = cfg;
 	c->server = t->server;
 	c->ctx = tls_ctx_new(t->server);
 	if (!c->ctx) {
@@ -453,6 +495,7 @@ int tls_parse(struct transport *t, struct jobj *settings, struct config *cfg)
 	parse_certificates(&p);
 	parse_trust(&p);
 	parse_fingerprint(&p);
+	parse_ech(&p);
 	parse_refused(&p);
 	parse_log(&p);
 	tls_certs_free(p.trust);

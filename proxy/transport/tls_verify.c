@@ -341,3 +341,15 @@ void tls_verify_setup(struct tls_conf *c)
 	SSL_CTX_set_verify(c->ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_cert_verify_callback(c->ctx, on_verify, NULL);
 }
+
+/* OpenSSL judges: a chain to @store, for the purpose of a client */
+void tls_verify_clients(struct tls_conf *c, struct x509_store_st *store)
+{
+	static const unsigned char id[] = "culvert";
+
+	SSL_CTX_set_cert_store(c->ctx, store);
+	SSL_CTX_set_verify(c->ctx,
+			   SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+			   NULL);
+	SSL_CTX_set_session_id_context(c->ctx, id, sizeof(id) - 1);
+}
