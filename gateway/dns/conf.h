@@ -10,6 +10,7 @@
 #include "gateway/core/inbound.h"
 #include "gateway/core/match.h"
 #include "gateway/dns/cache.h"
+#include "gateway/dns/health.h"
 #include "gateway/dns/sysconf.h"
 
 #define DNS_SERVERS_MAX 32
@@ -31,6 +32,8 @@ enum server_kind {
  * @addr:	Where; ADDR_NONE for SERVER_SYSTEM, SERVER_FAKE
  * @index:	Place in dns->servers; key of the cache
  * @families:	DNS_V4 | DNS_V6 that this server is asked
+ * @by_routes:	Of these, only those the host has a route for (UseSys)
+ * @policy:	Equal for servers that may race (enableParallelQuery)
  * @prefer_expected, @avoid_unexpected:	"*" in the list: sort, do not refuse
  * @subnet:	Client subnet to send; kind ADDR_NONE: none
  * @inbound:	Its queries' pseudo inbound, with the tag
@@ -38,7 +41,8 @@ enum server_kind {
 struct dns_server {
 	uint8_t kind, index, families;
 	bool skip_fallback, final_query, cache_off, serve_stale;
-	bool prefer_expected, avoid_unexpected;
+	bool prefer_expected, avoid_unexpected, by_routes;
+	uint64_t policy;
 	uint32_t timeout_ms, stale_s; /* stale_s 0: without end */
 	const char *name;
 	struct addr addr;
@@ -49,7 +53,7 @@ struct dns_server {
 
 /**
  * struct dns - Compiled "dns" object; immutable but for @cache and @sys, which
- * have their own locks
+ * have their own locks, and @health, which needs none
  * @domains:	Patterns of all servers, id = server index; NULL none
  * @hosts:	Patterns of "hosts", id = index of @entries; NULL none
  * @system:	The server behind DNS_SYSTEM; not in @servers
@@ -64,9 +68,11 @@ struct dns {
 	unsigned int entry_count;
 	uint8_t families;
 	bool fallback_off, fallback_off_if_match, system_hosts;
+	bool parallel, by_routes; /* enableParallelQuery; UseSys */
 	const char *tag;
 	struct dns_cache cache;
 	struct sysconf sys;
+	struct dns_health health[DNS_SERVERS_MAX + 1]; /* by server index */
 };
 
 /**

@@ -13,31 +13,46 @@
 #include <strings.h>
 
 #include "gateway/base/compat.h"
+#include "gateway/base/hash.h"
+#include "gateway/base/rand.h"
 #include "gateway/core/config.h"
 #include "gateway/dns/conf.h"
 
 #define DEFAULT_TAG     "culvert.dns"
 #define DEFAULT_TIMEOUT 4000
 
+#define FAMILIES (DNS_V4 | DNS_V6)
+#define BY_ROUTES \
+	0x80 /* UseSys: those of FAMILIES that the host has a route for */
+
 static const struct jword strategies[] = {
-	{ "UseIP", DNS_V4 | DNS_V6 },
-	{ "Use_IP", DNS_V4 | DNS_V6 },
-	{ "Use-IP", DNS_V4 | DNS_V6 },
-	{ "UseSys", DNS_V4 | DNS_V6 },
-	{ "UseSystem", DNS_V4 | DNS_V6 },
-	{ "Use_Sys", DNS_V4 | DNS_V6 },
+	{ "UseIP", FAMILIES },
+	{ "Use_IP", FAMILIES },
+	{ "Use-IP", FAMILIES },
+	{ "UseSys", FAMILIES | BY_ROUTES },
+	{ "UseSystem", FAMILIES | BY_ROUTES },
+	{ "Use_Sys", FAMILIES | BY_ROUTES },
+	{ "Use_System", FAMILIES | BY_ROUTES },
+	{ "Use-Sys", FAMILIES | BY_ROUTES },
+	{ "Use-System", FAMILIES | BY_ROUTES },
 	{ "UseIPv4", DNS_V4 },
 	{ "UseIP4", DNS_V4 },
+	{ "Use_IP4", DNS_V4 },
+	{ "Use-IP4", DNS_V4 },
 	{ "Use_IPv4", DNS_V4 },
 	{ "Use-IPv4", DNS_V4 },
-	{ "UseIP_v4", DNS_V4 },
 	{ "Use_IP_v4", DNS_V4 },
+	{ "Use-IP-v4", DNS_V4 },
+	{ "UseIP_v4", DNS_V4 },
 	{ "UseIPv6", DNS_V6 },
 	{ "UseIP6", DNS_V6 },
+	{ "Use_IP6", DNS_V6 },
+	{ "Use-IP6", DNS_V6 },
 	{ "Use_IPv6", DNS_V6 },
 	{ "Use-IPv6", DNS_V6 },
-	{ "UseIP_v6", DNS_V6 },
 	{ "Use_IP_v6", DNS_V6 },
+	{ "Use-IP-v6", DNS_V6 },
+	{ "UseIP_v6", DNS_V6 },
 };
 
 static const struct {
@@ -256,11 +271,50 @@ static void domains_add(struct dns *dns, struct dns_server *s, struct jobj *o)
 			   s->index, err);
 }
 
+static uint64_t text_hash(const char *text)
+{
+	char lower[256];
+	size_t n = strlen(text), i;
+
+	for (i = 0; i < n && i < sizeof(lower); i++)
+		lower[i] = (char)tolower((unsigned char)text[i]);
+	return hash_bytes(rand_key(), lower, i);
+}
+
+/*
+ * What tells servers apart that must not race: as Xray-core, infra/conf/dns.go.
+ * An object without any of these keys has the policy of a plain string: 0
+ */
+static uint64_t policy_of(struct jobj *o)
+{
+	static const char *const lists[] = { "domains", "expectedIPs",
+					     "expectIPs", "unexpectedIPs" };
+	static const char *const words[] = { "clientIp", "queryStrategy",
+					     "tag" };
+	uint64_t sum = j_bool(o, "skipFallback", false);
+	const char *text;
+	struct jlist l;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		text = j_str(o, words[i], NULL);
+		if (text && *text)
+			sum += hash_mix(text_hash(text) + i);
+	}
+	for (i = 0; i < ARRAY_SIZE(lists); i++) {
+		j_list(o, lists[i], &l);
+		while (j_list_next(o, &l))
+			sum += hash_mix(text_hash(l.text) + 16 + i);
+	}
+	return sum;
+}
+
 /* Everything of a server object but its address */
 static void options_parse(struct dns *dns, struct jobj *o, struct dns_server *s,
 			  const struct defaults *def)
 {
 	bool star = false;
+	int strategy;
 
 	s->expected = ips_parse(o, "expectedIPs", &star);
 	if (!s->expected && !star)
@@ -273,10 +327,13 @@ static void options_parse(struct dns *dns, struct jobj *o, struct dns_server *s,
 	s->avoid_unexpected = star;
 	s->skip_fallback = j_bool(o, "skipFallback", false);
 	s->final_query = j_bool(o, "finalQuery", false);
-	s->families =
-		(uint8_t)(def->families & j_word(o, "queryStrategy", strategies,
-						 ARRAY_SIZE(strategies),
-						 DNS_V4 | DNS_V6));
+	strategy = j_word(o, "queryStrategy", strategies,
+			  ARRAY_SIZE(strategies), FAMILIES);
+	s->families = (uint8_t)(def->families & strategy & FAMILIES);
+	s->by_routes = strategy & BY_ROUTES;
+	if (!s->families)
+		diag_error(o->d, o->node, "queryStrategy",
+			   "leaves no family of the one of \"dns\"");
 	s->timeout_ms =
 		(uint32_t)j_int(o, "timeoutMs", DEFAULT_TIMEOUT, 0, 600000);
 	if (!s->timeout_ms)
@@ -287,6 +344,7 @@ static void options_parse(struct dns *dns, struct jobj *o, struct dns_server *s,
 				     UINT32_MAX);
 	subnet_parse(o, &s->subnet);
 	domains_add(dns, s, o);
+	s->policy = policy_of(o);
 }
 
 static void server_defaults(struct dns_server *s, const struct defaults *def)
@@ -372,23 +430,25 @@ static void object_parse(struct dns *dns, struct jobj *o)
 {
 	struct defaults def = { 0 };
 	const char *tag = j_str(o, "tag", DEFAULT_TAG);
+	int strategy;
 
 	dns->tag = arena_strdup(&dns->arena, *tag ? tag : DEFAULT_TAG);
 	if (!dns->tag)
 		dns->tag = DEFAULT_TAG; /* reported by dns_parse() */
 	def.tag = dns->tag;
-	def.families = (uint8_t)j_word(o, "queryStrategy", strategies,
-				       ARRAY_SIZE(strategies), DNS_V4 | DNS_V6);
+	strategy = j_word(o, "queryStrategy", strategies,
+			  ARRAY_SIZE(strategies), FAMILIES);
+	def.families = strategy & FAMILIES;
+	dns->families = def.families;
+	dns->by_routes = strategy & BY_ROUTES;
 	def.cache_off = j_bool(o, "disableCache", false);
 	def.serve_stale = j_bool(o, "serveStale", false);
 	def.stale_s = (uint32_t)j_int(o, "serveExpiredTTL", 0, 0, UINT32_MAX);
 	subnet_parse(o, &def.subnet);
-	dns->families = def.families;
 	dns->fallback_off = j_bool(o, "disableFallback", false);
 	dns->fallback_off_if_match = j_bool(o, "disableFallbackIfMatch", false);
 	dns->system_hosts = j_bool(o, "useSystemHosts", false);
-	j_ignore(o, "enableParallelQuery",
-		 "servers are asked one after the other");
+	dns->parallel = j_bool(o, "enableParallelQuery", false);
 	hosts_parse(dns, o->d, j_get(o, "hosts"));
 	servers_parse(dns, o, &def);
 }

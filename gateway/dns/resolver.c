@@ -1,8 +1,8 @@
 /*
- * resolver.c - Lookups: one question, its servers in order, its waiters
+ * resolver.c - Lookups: one question, its servers, its waiters
  *
  *   resolve -> hosts? -> order of servers -> [cache? -> ask -> filter] ... -> done
- *                                             next server when nothing came
+ *                        which is next, and for whom to wait: pick.h
  *
  * What counts as an answer, and what sends us to the next server:
  *   addresses left by the filters        answer
@@ -11,129 +11,100 @@
  *                                        every name (and may get a lie)
  *   "no such records" for A, no such name, any failure, all filtered: next
  *
- * An upstream's message is only stored when it comes; the lookup's own turn
- * does the rest, so that nothing is closed under a caller.
+ * A lookup whose waiters are served lingers until the servers it still asks
+ * have answered or failed: that is how one that was down is found up again.
  */
 #include "gateway/dns/resolver.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/compat.h"
 #include "gateway/base/hash.h"
-#include "gateway/base/log.h"
 #include "gateway/base/rand.h"
 #include "gateway/core/config.h"
 #include "gateway/core/session.h"
+#include "gateway/core/sock.h"
 #include "gateway/core/udp.h"
 #include "gateway/core/worker.h"
-#include "gateway/dns/upstream.h"
+#include "gateway/dns/attempt.h"
+#include "gateway/dns/outcome.h"
+#include "gateway/dns/pick.h"
 
-#define BUCKETS         64
-#define LOOKUPS_MAX     4096 /* of a worker; more are refused */
-#define RESEND_PART     3 /* a UDP query goes out again after timeout / 3 */
-#define STRAIGHT_MIN_MS 1000 /* for one of several system servers */
+#define BUCKETS       64
+#define LOOKUPS_MAX   4096 /* of a worker; more are refused */
+#define LINGER_MAX    1024 /* of a worker; more are ended */
+#define HOLD_MS       300 /* for a server that was down, when another answered */
+#define ROUTES_FOR_MS 1000
 
 /**
  * struct dns_room - The module's state of one worker
+ * @lingering:	Served lookups that still hear servers
  * @dying, @dead:	Finished lookups; freed when a whole turn has passed, for
  *			sessions that point into their config are reaped first
+ * @routed:	Families the host has a route for, as of @routed_ms
  */
 struct dns_room {
 	struct worker *worker;
 	struct flusher flusher;
 	struct list buckets[BUCKETS];
-	struct list dying, dead;
-	unsigned int count;
+	struct list lingering, dying, dead;
+	unsigned int count, linger_count;
+	uint8_t routed;
+	bool routed_known;
+	uint32_t routed_ms;
 };
 
 /**
  * struct lookup - One question under way
- * @order, @order_count, @at:	Servers, and which is asked now
- * @nameserver:	Which of the system's servers is asked
- * @got:	@found is an answer that was not looked at yet
- * @last:	What the servers before said; given when none has more
- * @stale:	Waiters were served from the cache; this only refreshes it
+ * @timer:	The moment of PICK_HOLD
+ * @order, @cand, @count:	Servers, and how far each is
+ * @best, @best_at:	The answer of the first server in order that has one
+ * @last:	What the servers said; given when none has addresses
+ * @done:	The waiters are served
+ * @stale:	They were served from the cache; this only refreshes it
  */
 struct lookup {
 	struct list node;
 	struct job job;
 	struct timer timer;
-	struct list waiters;
+	struct list waiters, attempts;
 	struct dns_room *room;
 	struct config *cfg;
-	struct dns *dns;
-	struct upstream up;
-	struct dns_found found;
-	struct dns_outcome last;
-	uint32_t hash, asked_ms, resend_ms;
-	uint16_t id;
-	uint8_t family, flags;
+	struct question q;
+	struct dns_outcome best, last;
+	uint32_t hash;
+	uint8_t flags;
 	uint8_t order[DNS_SERVERS_MAX];
-	unsigned int order_count, at, nameserver, nameserver_count;
-	bool got, edns, done, stale, timed_out;
-	char name[256];
+	struct cand cand[DNS_SERVERS_MAX];
+	unsigned int count, best_at, asking;
+	bool done, stale, hurry;
 };
-
-static void lookup_run(struct job *j);
 
 static uint64_t now_s(void)
 {
 	return clock_us() / 1000000u;
 }
 
-static uint16_t type_of(uint8_t family)
+static const struct dns_server *server_at(const struct lookup *l,
+					  unsigned int at)
 {
-	return family == DNS_V4 ? DNS_T_A : DNS_T_AAAA;
-}
+	uint8_t i = l->order[at];
 
-static const struct dns_server *server_at(const struct lookup *l)
-{
-	uint8_t i = l->order[l->at];
-
-	return i == DNS_SERVERS_MAX ? &l->dns->system : &l->dns->servers[i];
-}
-
-/* --- log --------------------------------------------------------------------- */
-
-/* Xray's line: SERVER got answer: name -> [ip, ip] 12ms */
-static void log_lookup(const struct config *cfg, const char *server,
-		       const char *what, const char *name,
-		       const struct dns_outcome *o, int ms)
-{
-	char line[1536], ip[64];
-	size_t n;
-	int i;
-
-	if (!cfg->log.dns_log || !log_access_on())
-		return;
-	n = (size_t)snprintf(line, sizeof(line), "%s %s %s -> [", server, what,
-			     name);
-	for (i = 0; i < o->count; i++) {
-		struct addr a = dns_ip_addr(&o->ips[i], 0);
-
-		n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%s",
-				      i ? ", " : "",
-				      addr_format_host(&a, ip, sizeof(ip)));
-	}
-	n += (size_t)snprintf(line + n, sizeof(line) - n, "]");
-	if (ms >= 0)
-		n += (size_t)snprintf(line + n, sizeof(line) - n, " %dms", ms);
-	if (o->rc || !o->count)
-		snprintf(line + n, sizeof(line) - n, " <%s>",
-			 o->rc                    ? strerror(-o->rc) :
-			 o->rcode == DNS_NXDOMAIN ? "no such name" :
-			 o->rcode                 ? "server failure" :
-						    "empty response");
-	log_access(line);
+	return i == DNS_SERVERS_MAX ? &l->q.dns->system : &l->q.dns->servers[i];
 }
 
 /* --- room ---------------------------------------------------------------------- */
 
 static void lookup_free(struct lookup *l)
 {
+	struct list *p, *next;
+
+	list_for_each_safe (p, next, &l->attempts)
+		attempt_free(container_of(p, struct attempt, node));
 	job_forget(&l->job);
 	config_unref(l->cfg);
 	free(l);
@@ -174,6 +145,7 @@ int dns_worker_start(struct worker *w)
 	r->worker = w;
 	for (i = 0; i < BUCKETS; i++)
 		list_init(&r->buckets[i]);
+	list_init(&r->lingering);
 	list_init(&r->dying);
 	list_init(&r->dead);
 	r->flusher.flush = room_flush;
@@ -183,6 +155,7 @@ int dns_worker_start(struct worker *w)
 }
 
 static void lookup_finish(struct lookup *l, const struct dns_outcome *o);
+static void lookup_end(struct lookup *l);
 
 void dns_worker_stop(struct worker *w)
 {
@@ -197,6 +170,8 @@ void dns_worker_stop(struct worker *w)
 			lookup_finish(
 				list_first(&r->buckets[i], struct lookup, node),
 				&cancelled);
+	while (!list_empty(&r->lingering))
+		lookup_end(list_first(&r->lingering, struct lookup, node));
 	list_del(&r->flusher.node);
 	ses_reap(w); /* queries' sessions and maps point into their config */
 	udp_reap(w);
@@ -206,71 +181,64 @@ void dns_worker_stop(struct worker *w)
 	w->rooms[ROOM_DNS] = NULL;
 }
 
-/* --- filters -------------------------------------------------------------------- */
+/* --- routes of the host (UseSys) ------------------------------------------------ */
 
-/* Keep the addresses for which @set says @want; none left and @soft: keep all */
-static void ips_filter(struct dns_outcome *o, const struct ipset *set,
-		       bool want, bool soft)
+/* Is there a way to @to for a socket of ours? */
+static bool route_has(const struct addr *to)
 {
-	struct dns_ip kept[DNS_MAX_IPS];
-	uint8_t n = 0, i;
+	int family = to->kind == ADDR_V6 ? AF_INET6 : AF_INET;
+	int fd = sock_open(NULL, family, SOCK_DGRAM), rc;
 
-	for (i = 0; set && i < o->count; i++) {
-		struct addr a = dns_ip_addr(&o->ips[i], 0);
-
-		if (ipset_has(set, &a) == want)
-			kept[n++] = o->ips[i];
-	}
-	if (!set || (!n && soft))
-		return;
-	memcpy(o->ips, kept, n * sizeof(*kept));
-	o->count = n;
-}
-
-/* What @l->found means as an outcome; @refused: filters took everything */
-static void found_outcome(const struct lookup *l, struct dns_outcome *o,
-			  bool *refused)
-{
-	const struct dns_server *s = server_at(l);
-	uint8_t i;
-
-	*o = (struct dns_outcome){
-		.rcode = l->found.rcode,
-		.ttl = l->found.ttl,
-	};
-	for (i = 0; i < l->found.count; i++) {
-		o->ips[i].kind = l->found.ips[i].kind;
-		memcpy(o->ips[i].ip, l->found.ips[i].ip, 16);
-	}
-	o->count = l->found.count;
-	ips_filter(o, s->expected, true, s->prefer_expected);
-	ips_filter(o, s->unexpected, false, s->avoid_unexpected);
-	*refused = l->found.count && !o->count;
-	if (*refused)
-		o->ttl = l->found.ttl;
-}
-
-/* Is @o what the asker shall have, whatever other servers would say? */
-static bool outcome_final(const struct dns_outcome *o, uint8_t family,
-			  bool refused)
-{
-	if (o->rc)
+	if (fd < 0)
 		return false;
-	if (o->count)
-		return true;
-	return family == DNS_V6 && o->rcode == DNS_NOERROR && !refused;
+	rc = sock_connect(fd, family, to);
+	close(fd);
+	return !rc;
+}
+
+/* Families with a route to the world: a root server stands for it, as in Xray */
+static uint8_t routes_of(struct dns_room *r)
+{
+	static const uint8_t v4[4] = { 192, 33, 4, 12 };
+	static const uint8_t v6[16] = { 0x20, 0x01, 0x05, 0x00, 0, 2, 0, 0,
+					0,    0,    0,    0,    0, 0, 0, 0x0c };
+	struct addr a4 = addr_v4(v4, 53), a6 = addr_v6(v6, 53);
+	uint32_t now = r->worker->now_ms;
+
+	if (r->routed_known && now - r->routed_ms < ROUTES_FOR_MS)
+		return r->routed;
+	r->routed = (uint8_t)((route_has(&a4) ? DNS_V4 : 0u) |
+			      (route_has(&a6) ? DNS_V6 : 0u));
+	r->routed_known = true;
+	r->routed_ms = now;
+	return r->routed;
 }
 
 /* --- one lookup ------------------------------------------------------------------ */
+
+/* Nobody is asked any more */
+static void lookup_end(struct lookup *l)
+{
+	struct list *p;
+
+	list_for_each (p, &l->attempts)
+		attempt_end(container_of(p, struct attempt, node));
+	list_del(&l->node);
+	if (l->room->linger_count)
+		l->room->linger_count--;
+	list_add_tail(&l->room->dying, &l->node);
+}
 
 static void lookup_finish(struct lookup *l, const struct dns_outcome *o)
 {
 	l->done = true;
 	timer_cancel(&l->timer);
-	upstream_close(&l->up);
 	list_del(&l->node);
-	list_add_tail(&l->room->dying, &l->node);
+	list_add_tail(&l->room->lingering, &l->node);
 	l->room->count--;
+	l->room->linger_count++;
+	if (!l->asking || l->room->linger_count > LINGER_MAX)
+		lookup_end(l);
 	while (!list_empty(&l->waiters)) {
 		struct waiter *wt =
 			list_first(&l->waiters, struct waiter, node);
@@ -281,106 +249,19 @@ static void lookup_finish(struct lookup *l, const struct dns_outcome *o)
 	}
 }
 
-/* The most telling of the answers without addresses stays */
-static void last_keep(struct lookup *l, const struct dns_outcome *o)
-{
-	if (!l->last.rc && l->last.rcode == DNS_NOERROR)
-		return; /* a server knows the name */
-	if (o->rc && !l->last.rc)
-		return;
-	l->last = *o;
-}
-
-static bool found_put(struct upstream *u, const uint8_t *msg, size_t n)
-{
-	struct lookup *l = container_of(u, struct lookup, up);
-
-	if (l->got || n < DNS_HEAD_BYTES || get_be16(msg) != l->id)
-		return l->got;
-	if (dns_found_decode(msg, n, l->name, type_of(l->family), &l->found) <
-	    0)
-		return false;
-	l->got = true;
-	job_ready(&l->job);
-	return true;
-}
-
-/* Where the current server is. 0 or -errno */
-static int server_addr(struct lookup *l, const struct dns_server *s,
-		       struct addr *to)
-{
-	struct addr list[SYSCONF_SERVERS];
-
-	if (s->kind != SERVER_SYSTEM) {
-		*to = s->addr;
-		return 0;
-	}
-	l->nameserver_count =
-		sysconf_servers(&l->dns->sys, l->room->worker->now_ms, list);
-	if (l->nameserver >= l->nameserver_count)
-		return -ENOENT;
-	*to = list[l->nameserver];
-	return 0;
-}
-
-static uint32_t timeout_of(const struct lookup *l, const struct dns_server *s)
-{
-	uint32_t ms = s->timeout_ms;
-
-	if (s->kind == SERVER_SYSTEM && l->nameserver_count > 1) {
-		ms /= l->nameserver_count;
-		if (ms < STRAIGHT_MIN_MS)
-			ms = STRAIGHT_MIN_MS;
-	}
-	return ms;
-}
-
-/* Ask the current server, by TCP when @tcp. 0 or -errno */
-static int lookup_ask(struct lookup *l, bool tcp)
-{
-	const struct dns_server *s = server_at(l);
-	bool straight = s->kind == SERVER_SYSTEM || s->kind == SERVER_TCP_LOCAL;
-	struct upstream *u = &l->up;
-	uint32_t ms;
-	ssize_t n;
-	int err;
-
-	upstream_close(u);
-	err = server_addr(l, s, &u->to);
-	if (err)
-		return err;
-	rand_bytes(&l->id, sizeof(l->id));
-	n = dns_query_encode(u->query + 2, DNS_QUERY_MAX, l->id, l->name,
-			     type_of(l->family), l->edns ? DNS_UDP_EDNS : 0,
-			     s->subnet.kind && l->edns ? &s->subnet : NULL);
-	if (n < 0)
-		return (int)n;
-	u->query_len = (size_t)n + 2;
-	u->worker = l->room->worker;
-	u->job = &l->job;
-	u->answer = found_put;
-	u->tcp = tcp || s->kind == SERVER_TCP || s->kind == SERVER_TCP_LOCAL;
-	l->got = false;
-	ms = timeout_of(l, s);
-	l->resend_ms = u->tcp ? 0 : ms - ms / RESEND_PART;
-	timer_set(&u->worker->wheel, &l->timer,
-		  l->resend_ms ? ms / RESEND_PART : ms);
-	return upstream_open(u, straight ? NULL : s->inbound);
-}
-
-/* What is known of the current server's answer. CACHE_STALE: ask all the same */
+/* What is known of the answer of @s. CACHE_STALE: ask all the same */
 static enum cache_found lookup_known(struct lookup *l,
 				     const struct dns_server *s,
 				     struct dns_outcome *o)
 {
-	struct dns_key k = { s->index, l->family, l->name };
-	uint8_t kind = l->family == DNS_V4 ? ADDR_V4 : ADDR_V6;
+	struct dns_key k = { s->index, l->q.family, l->q.name };
+	uint8_t kind = l->q.family == DNS_V4 ? ADDR_V4 : ADDR_V6;
 	struct addr ips[DNS_MAX_IPS];
 	int n, i;
 
 	if (s->kind == SERVER_SYSTEM) {
-		n = sysconf_hosts(&l->dns->sys, l->room->worker->now_ms,
-				  l->name, kind, ips, DNS_MAX_IPS);
+		n = sysconf_hosts(&l->q.dns->sys, l->room->worker->now_ms,
+				  l->q.name, kind, ips, DNS_MAX_IPS);
 		*o = (struct dns_outcome){ .ttl = DNS_HOSTS_TTL };
 		for (i = 0; i < n; i++) {
 			o->ips[i].kind = kind;
@@ -391,142 +272,205 @@ static enum cache_found lookup_known(struct lookup *l,
 	}
 	if (s->cache_off || l->stale)
 		return CACHE_MISS;
-	return dns_cache_get(&l->dns->cache, &k, now_s(), s->serve_stale,
+	return dns_cache_get(&l->q.dns->cache, &k, now_s(), s->serve_stale,
 			     s->stale_s, o);
 }
 
-/*
- * From the current server on, until one is asked (-EAGAIN) or there is a result
- * in @l->last (0)
- */
-static int lookup_next(struct lookup *l)
-{
-	for (; l->at < l->order_count; l->at++, l->nameserver = 0) {
-		const struct dns_server *s = server_at(l);
-		struct dns_outcome o;
-		enum cache_found known;
+static void lookup_go(struct lookup *l);
 
-		if (!(s->families & l->family))
+/* A server is down: who waits for it looks at the others */
+static void room_look_again(struct dns_room *r)
+{
+	struct list *p;
+	int i;
+
+	for (i = 0; i < BUCKETS; i++)
+		list_for_each (p, &r->buckets[i])
+			job_ready(&container_of(p, struct lookup, node)->job);
+}
+
+static void message_look_again(struct worker *w, struct message *m)
+{
+	if (w->rooms[ROOM_DNS])
+		room_look_again(w->rooms[ROOM_DNS]);
+	free(m);
+}
+
+/* The same in every worker */
+static void all_look_again(struct dns_room *r)
+{
+	struct message *m;
+	unsigned int i;
+
+	room_look_again(r);
+	for (i = 0; i < workers_count; i++) {
+		if (workers_all[i] == r->worker)
 			continue;
-		if (s->kind == SERVER_FAKE) {
-			l->last = (struct dns_outcome){ .fake = true };
-			return 0;
-		}
-		known = lookup_known(l, s, &o);
-		if (known == CACHE_HIT && outcome_final(&o, l->family, false)) {
-			log_lookup(l->cfg, s->name, "cache HIT:", l->name, &o,
-				   -1);
-			l->last = o;
-			return 0;
-		}
-		if (known == CACHE_HIT) { /* it said no a moment ago */
-			last_keep(l, &o);
-			continue;
-		}
-		if (known == CACHE_STALE) {
-			l->stale = true;
-			l->last = o;
-		}
-		l->edns = true;
-		l->asked_ms = l->room->worker->now_ms;
-		o = (struct dns_outcome){ .rc = lookup_ask(l, false) };
-		if (!o.rc)
-			return -EAGAIN;
-		last_keep(l, &o);
+		m = calloc(1, sizeof(*m));
+		if (!m)
+			return; /* they wait for their own time-outs */
+		m->fn = message_look_again;
+		worker_post(workers_all[i], m);
 	}
-	return 0;
+}
+
+/* Server @at says @o: is that the end? */
+static void cand_said(struct lookup *l, unsigned int at,
+		      const struct dns_outcome *o, bool refused)
+{
+	if (!outcome_final(o, l->q.family, refused)) {
+		l->cand[at].state = CAND_NO;
+		outcome_keep(&l->last, o);
+		return;
+	}
+	l->cand[at].state = CAND_YES;
+	if (at > l->best_at)
+		return;
+	l->best_at = at;
+	l->best = *o;
+}
+
+/* An attempt has ended */
+static void cand_ended(struct attempt *a, int rc)
+{
+	struct lookup *l = container_of(a->q, struct lookup, q);
+	const struct dns_server *s = a->server;
+	struct dns_room *r = l->room;
+	struct dns_key k = { s->index, l->q.family, l->q.name };
+	struct dns_outcome o = { .rc = rc };
+	bool refused = false;
+
+	if (!rc)
+		refused = outcome_of(s, &a->found, &o);
+	outcome_log(l->cfg, s->name, "got answer:", l->q.name, &o,
+		    (int)(l->room->worker->now_ms - a->asked_ms));
+	if (!rc && !s->cache_off && !refused)
+		dns_cache_put(&l->q.dns->cache, &k, now_s(), &o);
+	cand_said(l, a->place, &o, refused);
+	l->asking--;
+	if (!l->done)
+		lookup_go(l);
+	else if (!l->asking)
+		lookup_end(l);
+	if (a->felled)
+		all_look_again(r);
+}
+
+/* Does server @s tell of @l's family at all? */
+static bool family_asked(struct lookup *l, const struct dns_server *s)
+{
+	return s->families & l->q.family &&
+	       (!s->by_routes || routes_of(l->room) & l->q.family);
+}
+
+/* What needs no query. True: it is done with */
+static bool cand_known(struct lookup *l, unsigned int at)
+{
+	const struct dns_server *s = server_at(l, at);
+	struct dns_outcome o = { .fake = s->kind == SERVER_FAKE };
+	enum cache_found known;
+
+	l->cand[at].state = CAND_NO;
+	if (!family_asked(l, s))
+		return true;
+	if (o.fake) {
+		cand_said(l, at, &o, false);
+		return true;
+	}
+	known = lookup_known(l, s, &o);
+	if (known == CACHE_STALE) {
+		l->stale = true;
+		l->last = o;
+	}
+	if (known != CACHE_HIT)
+		return false;
+	cand_said(l, at, &o, false);
+	if (l->cand[at].state == CAND_YES)
+		outcome_log(l->cfg, s->name, "cache HIT:", l->q.name, &o, -1);
+	return true;
+}
+
+/* Ask server @at, or find that it need not be asked */
+static void cand_ask(struct lookup *l, unsigned int at)
+{
+	const struct dns_server *s = server_at(l, at);
+	struct dns_health *h = attempt_health(l->q.dns, s);
+	struct cand *c = &l->cand[at];
+	bool forced = c->state == CAND_LATER, down = health_down(h);
+	struct dns_outcome o = { 0 };
+	struct attempt *a;
+
+	if (!forced && cand_known(l, at))
+		return;
+	if (!forced && down && !health_probe(h)) {
+		c->state = CAND_LATER;
+		return;
+	}
+	c->soft = down;
+	a = attempt_new(&l->q, s, down && !forced, cand_ended, &o.rc);
+	if (!a) {
+		cand_said(l, at, &o, false);
+		return;
+	}
+	a->place = at;
+	c->state = CAND_ASKED;
+	list_add_tail(&l->attempts, &a->node);
+	l->asking++;
+}
+
+/* As far as it goes. 0: the result is in @l->last; -EAGAIN */
+static int lookup_step(struct lookup *l)
+{
+	struct pick p;
+	unsigned int i;
+
+	for (i = 0; i < l->count; i++)
+		if (l->cand[i].state == CAND_ASKED &&
+		    health_down(attempt_health(l->q.dns, server_at(l, i))))
+			l->cand[i].soft = true;
+	for (;;) {
+		p = pick(l->cand, l->count, l->q.dns->parallel, !l->last.rc,
+			 l->hurry);
+		switch (p.what) {
+		case PICK_ASK:
+			cand_ask(l, p.at);
+			break;
+		case PICK_HOLD:
+			if (!timer_armed(&l->timer))
+				timer_set(&l->room->worker->wheel, &l->timer,
+					  HOLD_MS);
+			return -EAGAIN;
+		case PICK_WAIT:
+			return -EAGAIN;
+		case PICK_TAKE:
+			l->last = l->best;
+			return 0;
+		case PICK_NONE:
+		default:
+			return 0;
+		}
+	}
 }
 
 static void lookup_go(struct lookup *l)
 {
-	if (lookup_next(l) == 0)
+	if (!lookup_step(l))
 		lookup_finish(l, &l->last);
-}
-
-/* The server did not help (@err) or not enough (@o): what next */
-static void lookup_fail(struct lookup *l, int err)
-{
-	const struct dns_server *s = server_at(l);
-	struct dns_outcome o = { .rc = err };
-
-	upstream_close(&l->up);
-	log_lookup(l->cfg, s->name, "got answer:", l->name, &o,
-		   (int)(l->room->worker->now_ms - l->asked_ms));
-	log_debug("dns: %s: %s: %s", s->name, l->name, strerror(-err));
-	last_keep(l, &o);
-	if (s->kind == SERVER_SYSTEM && ++l->nameserver < l->nameserver_count &&
-	    !lookup_ask(l, false))
-		return;
-	l->at++;
-	l->nameserver = 0;
-	lookup_go(l);
-}
-
-static void lookup_answer(struct lookup *l)
-{
-	const struct dns_server *s = server_at(l);
-	struct dns_key k = { s->index, l->family, l->name };
-	struct dns_outcome o;
-	bool refused;
-	int err = 0;
-
-	if (l->found.truncated && !l->up.tcp)
-		err = lookup_ask(l, true);
-	else if (l->edns && (l->found.rcode == DNS_FORMERR ||
-			     l->found.rcode == DNS_NOTIMP)) {
-		l->edns = false;
-		err = lookup_ask(l, l->up.tcp);
-	} else {
-		goto answer;
-	}
-	if (err)
-		lookup_fail(l, err);
-	return;
-answer:
-	upstream_close(&l->up);
-	found_outcome(l, &o, &refused);
-	log_lookup(l->cfg, s->name, "got answer:", l->name, &o,
-		   (int)(l->room->worker->now_ms - l->asked_ms));
-	if (!s->cache_off && !refused)
-		dns_cache_put(&l->dns->cache, &k, now_s(), &o);
-	if (outcome_final(&o, l->family, refused)) {
-		lookup_finish(l, &o);
-		return;
-	}
-	last_keep(l, &o);
-	l->at++;
-	l->nameserver = 0;
-	lookup_go(l);
 }
 
 static void lookup_run(struct job *j)
 {
 	struct lookup *l = container_of(j, struct lookup, job);
 
-	if (l->done)
-		return;
-	if (!l->got)
-		upstream_run(&l->up);
-	if (l->got)
-		lookup_answer(l);
-	else if (l->up.err)
-		lookup_fail(l, l->up.err);
-	else if (l->timed_out)
-		lookup_fail(l, -ETIMEDOUT);
-	l->timed_out = false;
+	if (!l->done)
+		lookup_go(l);
 }
 
 static void lookup_timer(struct timer *t)
 {
 	struct lookup *l = container_of(t, struct lookup, timer);
 
-	if (l->resend_ms) {
-		timer_set(&l->room->worker->wheel, t, l->resend_ms);
-		l->resend_ms = 0;
-		upstream_again(&l->up);
-		return;
-	}
-	l->timed_out = true;
+	l->hurry = true;
 	job_ready(&l->job);
 }
 
@@ -547,16 +491,40 @@ static struct lookup *lookup_find(struct dns_room *r, const struct dns *dns,
 	list_for_each (p, head) {
 		struct lookup *l = container_of(p, struct lookup, node);
 
-		if (l->hash == hash && l->dns == dns && l->family == family &&
-		    l->flags == flags && !strcmp(l->name, name))
+		if (l->hash == hash && l->q.dns == dns &&
+		    l->q.family == family && l->flags == flags &&
+		    !strcmp(l->q.name, name))
 			return l;
 	}
 	return NULL;
 }
 
+/**
+ * struct asked - A question on its way through resolve()
+ * @order, @count:	Its servers
+ */
+struct asked {
+	char name[256];
+	uint8_t family, flags;
+	uint8_t order[DNS_SERVERS_MAX];
+	unsigned int count;
+};
+
+/* Groups that race: neighbours of one policy when asked in parallel, else none */
+static void lookup_group(struct lookup *l)
+{
+	unsigned int i;
+
+	for (i = 1; i < l->count; i++)
+		l->cand[i].group =
+			(uint8_t)(l->cand[i - 1].group +
+				  (!l->q.dns->parallel ||
+				   server_at(l, i)->policy !=
+					   server_at(l, i - 1)->policy));
+}
+
 static struct lookup *lookup_new(struct dns_room *r, struct config *cfg,
-				 const char *name, uint8_t family,
-				 uint8_t flags)
+				 const struct asked *q)
 {
 	struct lookup *l;
 
@@ -569,23 +537,22 @@ static struct lookup *lookup_new(struct dns_room *r, struct config *cfg,
 	l->job.worker = r->worker;
 	l->room = r;
 	l->cfg = config_ref(cfg);
-	l->dns = cfg->dns;
-	l->family = family;
-	l->flags = flags;
+	l->q.worker = r->worker;
+	l->q.dns = cfg->dns;
+	l->q.family = q->family;
+	memcpy(l->q.name, q->name, strlen(q->name) + 1);
+	l->flags = q->flags;
 	l->last.rc = -ENOENT;
-	l->hash = lookup_hash(cfg->dns, name);
-	memcpy(l->name, name, strlen(name) + 1);
+	l->best_at = DNS_SERVERS_MAX;
+	l->hash = lookup_hash(cfg->dns, q->name);
+	l->count = q->count;
+	memcpy(l->order, q->order, sizeof(l->order));
+	lookup_group(l);
 	list_init(&l->waiters);
+	list_init(&l->attempts);
 	timer_init(&l->timer, lookup_timer);
 	list_add_tail(&r->buckets[l->hash % BUCKETS], &l->node);
 	r->count++;
-	if (flags & RESOLVE_SYSTEM) {
-		l->order[0] = DNS_SERVERS_MAX;
-		l->order_count = 1;
-	} else {
-		l->order_count = servers_order(l->dns, name,
-					       flags & RESOLVE_FAKE, l->order);
-	}
 	return l;
 }
 
@@ -593,17 +560,15 @@ static struct lookup *lookup_new(struct dns_room *r, struct config *cfg,
 static int lookup_start(struct lookup *l, struct waiter *wt,
 			struct dns_outcome *out)
 {
-	int rc = lookup_next(l);
-
-	if (rc == 0) {
+	if (!lookup_step(l)) {
 		*out = l->last;
 		lookup_finish(l, &l->last);
 		return 0;
 	}
 	if (l->stale) { /* the refresh goes on without the asker */
 		*out = l->last;
-		log_lookup(l->cfg, server_at(l)->name,
-			   "cache OPTIMISTE:", l->name, out, -1);
+		outcome_log(l->cfg, server_at(l, 0)->name,
+			    "cache OPTIMISTE:", l->q.name, out, -1);
 		return 0;
 	}
 	wt->lookup = l;
@@ -611,13 +576,40 @@ static int lookup_start(struct lookup *l, struct waiter *wt,
 	return -EAGAIN;
 }
 
+/*
+ * What needs neither server nor cache: hosts, a family nobody asks for, a fake
+ * address. True with @out; false with the servers in @q
+ */
+static bool asked_known(struct dns_room *r, struct dns *dns, struct asked *q,
+			struct dns_outcome *out)
+{
+	const struct dns_server *first;
+
+	*out = (struct dns_outcome){ 0 };
+	if (q->flags & RESOLVE_SYSTEM) {
+		q->order[0] = DNS_SERVERS_MAX;
+		q->count = 1;
+		return false;
+	}
+	if (!(dns->families & q->family) ||
+	    (dns->by_routes && !(routes_of(r) & q->family)))
+		return true;
+	if (hosts_find(dns, q->name, q->family, out) == HOSTS_YES)
+		return true;
+	q->count =
+		servers_order(dns, q->name, q->flags & RESOLVE_FAKE, q->order);
+	first = q->count ? &dns->servers[q->order[0]] : NULL;
+	out->fake = first && first->kind == SERVER_FAKE &&
+		    first->families & q->family && !first->by_routes;
+	return out->fake;
+}
+
 int resolve(struct worker *w, struct config *cfg, const char *name,
 	    struct waiter *wt, struct dns_outcome *out)
 {
-	uint8_t family = wt->family, flags = wt->flags;
+	struct asked q = { .family = wt->family, .flags = wt->flags };
 	struct dns_room *r;
 	struct lookup *l;
-	char now[256];
 
 	wt->lookup = NULL;
 	list_init(&wt->node);
@@ -626,16 +618,11 @@ int resolve(struct worker *w, struct config *cfg, const char *name,
 	r = w->rooms[ROOM_DNS];
 	if (!*name || strlen(name) > 253)
 		return -EINVAL;
-	memcpy(now, name, strlen(name) + 1);
-	if (!(flags & RESOLVE_SYSTEM) &&
-	    hosts_find(cfg->dns, now, family, out) == HOSTS_YES)
+	memcpy(q.name, name, strlen(name) + 1);
+	if (asked_known(r, cfg->dns, &q, out))
 		return 0;
-	if (!(flags & RESOLVE_SYSTEM) && !(cfg->dns->families & family)) {
-		*out = (struct dns_outcome){ 0 };
-		return 0;
-	}
-	l = lookup_find(r, cfg->dns, now, family, flags,
-			lookup_hash(cfg->dns, now));
+	l = lookup_find(r, cfg->dns, q.name, q.family, q.flags,
+			lookup_hash(cfg->dns, q.name));
 	if (l && !l->stale) {
 		wt->lookup = l;
 		list_add_tail(&l->waiters, &wt->node);
@@ -645,7 +632,7 @@ int resolve(struct worker *w, struct config *cfg, const char *name,
 		*out = l->last;
 		return 0;
 	}
-	l = lookup_new(r, cfg, now, family, flags);
+	l = lookup_new(r, cfg, &q);
 	return l ? lookup_start(l, wt, out) : -ENOBUFS;
 }
 

@@ -11,6 +11,7 @@
 #include "gateway/base/hash.h"
 
 #define CHECK_MS 1000
+#define GOOD_MS  120000
 
 static const char blanks[] = " \t\r";
 
@@ -185,6 +186,7 @@ static void resolv_read(struct sysconf *s)
 	struct addr at = addr_v4(stub, 53), upstream[SYSCONF_SERVERS];
 	unsigned int n;
 
+	s->good = 0;
 	s->server_count = servers_read(s->resolv.path, s->servers);
 	if (s->server_count != 1 || !addr_eq(&s->servers[0], &at))
 		return;
@@ -225,6 +227,26 @@ unsigned int sysconf_servers(struct sysconf *s, uint32_t now_ms,
 	if (!n)
 		out[n++] = addr_v4(loopback, 53);
 	return n;
+}
+
+unsigned int sysconf_good(struct sysconf *s, uint32_t now_ms)
+{
+	unsigned int at;
+
+	pthread_mutex_lock(&s->lock);
+	if (s->good && now_ms - s->good_ms >= GOOD_MS)
+		s->good = 0;
+	at = s->good;
+	pthread_mutex_unlock(&s->lock);
+	return at;
+}
+
+void sysconf_set_good(struct sysconf *s, unsigned int at, uint32_t now_ms)
+{
+	pthread_mutex_lock(&s->lock);
+	s->good = at;
+	s->good_ms = now_ms;
+	pthread_mutex_unlock(&s->lock);
 }
 
 int sysconf_hosts(struct sysconf *s, uint32_t now_ms, const char *name,

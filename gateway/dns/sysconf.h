@@ -37,6 +37,8 @@ struct sysconf {
 	bool checked;
 	struct addr servers[SYSCONF_SERVERS];
 	unsigned int server_count;
+	unsigned int good; /* the server that answered when the first did not */
+	uint32_t good_ms; /* since when; looked at while @good */
 	char *hosts_text;
 	struct sysconf_host *host; /* sorted by name */
 	size_t host_count;
@@ -51,6 +53,12 @@ void sysconf_fini(struct sysconf *s);
  */
 unsigned int sysconf_servers(struct sysconf *s, uint32_t now_ms,
 			     struct addr out[SYSCONF_SERVERS]);
+/*
+ * Which of them to ask first: 0, or for two minutes the one that answered when
+ * those before it did not
+ */
+unsigned int sysconf_good(struct sysconf *s, uint32_t now_ms);
+void sysconf_set_good(struct sysconf *s, unsigned int at, uint32_t now_ms);
 /*
  * Addresses of @name in the hosts file, of @kind. Returns how many are in @out
  * (at most @max); -ENOENT: the file does not know the name at all

@@ -33,12 +33,14 @@
 /**
  * struct rig_server - One DNS server
  * @asked, @asked_tcp:	Queries over UDP and TCP; @asked4, @asked6 by type
+ * @silent:	It answers nothing
  * @ports:	Source ports seen, @ids ids, of the first 64 UDP queries
  */
 struct rig_server {
 	int udp, tcp, conn;
 	uint16_t port;
 	uint8_t number;
+	bool silent;
 	unsigned int asked, asked_tcp, asked4, asked6;
 	uint16_t ports[64], ids[64];
 };
@@ -87,7 +89,7 @@ static inline size_t rig_reply(struct rig_server *s, const uint8_t *msg,
 	assert_int_equal(dns_question_decode(msg, n, &q), 0);
 	s->asked4 += q.type == DNS_T_A;
 	s->asked6 += q.type == DNS_T_AAAA;
-	if (!strncmp(q.name, "dead", 4) ||
+	if (s->silent || !strncmp(q.name, "dead", 4) ||
 	    (!strncmp(q.name, "slow6", 5) && q.type == DNS_T_AAAA) ||
 	    (!strncmp(q.name, "lost", 4) && s->asked == 1))
 		return 0;

@@ -168,6 +168,127 @@ static void a_dead_or_failing_server_gives_way(void **state)
 	rig_fini(&r);
 }
 
+static uint32_t ask_ms(struct rig *r, const char *name, uint8_t want)
+{
+	uint32_t t = clock_ms();
+	struct dns_req q;
+
+	if (rig_ask(r, &q, name, DNS_V4) || last4(&q) != want)
+		fail_msg("%s: rc %d, from %u, want %u", name, q.rc, last4(&q),
+			 want);
+	return clock_ms() - t;
+}
+
+static void a_silent_server_is_waited_for_once(void **state)
+{
+	struct dns_req q;
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, TWO(",\"timeoutMs\":600", ""), NULL);
+	r.server[0].silent = true;
+	assert_true(ask_ms(&r, "a.example", 2) >= 550);
+	assert_true(ask_ms(&r, "b.example", 2) < 200);
+	assert_true(ask_ms(&r, "c.example", 2) < 200);
+	/* it is asked all the same, so that it can come back */
+	assert_true(r.server[0].asked >= 3);
+	r.server[0].silent = false;
+	assert_int_equal(rig_ask(&r, &q, "d.example", DNS_V4), 0);
+	rig_turns(&r, 50); /* one of the two; now it is up */
+	ask_ms(&r, "e.example", 1);
+	/* what only the first one knows is found while it is thought down */
+	r.server[0].silent = true;
+	assert_true(ask_ms(&r, "f.example", 2) >= 550);
+	r.server[0].silent = false;
+	r.server[1].silent = true;
+	assert_int_equal(rig_ask(&r, &q, "g.example", DNS_V4), 0);
+	assert_int_equal(last4(&q), 1);
+	rig_fini(&r);
+}
+
+static void who_waits_when_a_server_is_found_down_goes_on(void **state)
+{
+	struct dns_req q[2];
+	struct rig r;
+	uint32_t t;
+
+	(void)state;
+	rig_init(&r, TWO(",\"timeoutMs\":900", ""), NULL);
+	r.server[0].silent = true;
+	dns_ask(&r.l.w, &r.l.cfg, &q[0], &r.l.job, "a.example", DNS_V4, 0);
+	rig_turns(&r, 600);
+	t = clock_ms();
+	dns_ask(&r.l.w, &r.l.cfg, &q[1], &r.l.job, "b.example", DNS_V4, 0);
+	assert_true(rig_until(&r, rig_req_all, &q[1], 2000));
+	assert_true(clock_ms() - t <
+		    700); /* 300 left of the first one's wait */
+	assert_int_equal(q[1].rc, 0);
+	assert_int_equal(last4(&q[1]), 2);
+	rig_fini(&r);
+}
+
+static void no_such_name_of_another_waits_a_moment_for_the_first(void **state)
+{
+	struct dns_req q;
+	struct rig r;
+	uint32_t t;
+
+	(void)state;
+	rig_init(&r, TWO(",\"timeoutMs\":600", ""), NULL);
+	r.server[0].silent = true;
+	ask_ms(&r, "a.example", 2);
+	t = clock_ms();
+	assert_int_equal(rig_ask(&r, &q, "nx.example", DNS_V4), -ENOENT);
+	t = clock_ms() - t;
+	assert_true(t >= 250 && t < 550);
+	rig_fini(&r);
+}
+
+static void servers_all_down_are_asked_at_once(void **state)
+{
+	struct dns_req q;
+	struct rig r;
+	uint32_t t;
+
+	(void)state;
+	rig_init(&r, TWO(",\"timeoutMs\":500", ",\"timeoutMs\":500"), NULL);
+	r.server[0].silent = r.server[1].silent = true;
+	assert_int_equal(rig_ask(&r, &q, "a.example", DNS_V4), -ETIMEDOUT);
+	t = clock_ms();
+	assert_int_equal(rig_ask(&r, &q, "b.example", DNS_V4), -ETIMEDOUT);
+	assert_true(clock_ms() - t < 800);
+	r.server[0].silent = r.server[1].silent = false;
+	ask_ms(&r, "c.example", 1);
+	rig_fini(&r);
+}
+
+static void parallel_servers_race_or_keep_their_order(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r,
+		 "{\"enableParallelQuery\":true,\"servers\":["
+		 "\"udp://127.0.0.1:PORT1\",\"udp://127.0.0.1:PORT2\"]}",
+		 NULL);
+	ask_ms(&r, "a.example", 1);
+	rig_turns(&r, 20);
+	assert_int_equal(r.server[1].asked, 1);
+	r.server[0].silent = true; /* not known to be down: all the same */
+	assert_true(ask_ms(&r, "b.example", 2) < 500);
+	rig_fini(&r);
+	rig_init(&r,
+		 "{\"enableParallelQuery\":true,\"servers\":["
+		 "{\"address\":\"127.0.0.1\",\"port\":PORT1,\"timeoutMs\":600,"
+		 "\"domains\":[\"domain:example\"]},"
+		 "{\"address\":\"127.0.0.1\",\"port\":PORT2}]}",
+		 NULL);
+	r.server[0].silent = true; /* another policy: it goes before */
+	assert_true(ask_ms(&r, "c.example", 2) >= 550);
+	assert_int_equal(r.server[1].asked, 1);
+	rig_fini(&r);
+}
+
 static void all_dead_is_a_timeout(void **state)
 {
 	struct dns_req q;
@@ -383,6 +504,12 @@ int main(void)
 		cmocka_unit_test(servers_without_edns_are_asked_again),
 		cmocka_unit_test(a_lost_query_is_sent_again),
 		cmocka_unit_test(a_dead_or_failing_server_gives_way),
+		cmocka_unit_test(a_silent_server_is_waited_for_once),
+		cmocka_unit_test(who_waits_when_a_server_is_found_down_goes_on),
+		cmocka_unit_test(
+			no_such_name_of_another_waits_a_moment_for_the_first),
+		cmocka_unit_test(servers_all_down_are_asked_at_once),
+		cmocka_unit_test(parallel_servers_race_or_keep_their_order),
 		cmocka_unit_test(all_dead_is_a_timeout),
 		cmocka_unit_test(domains_choose_the_server),
 		cmocka_unit_test(unexpected_answers_go_to_the_next_server),
