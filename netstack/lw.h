@@ -39,6 +39,10 @@ struct lw_buf {
  * @accept:	A handshake is complete. 0: the stream is taken; -errno: reset
  * @buf_free:	A handed over buffer comes back
  * @wake:	next_timer() has something to say where it was silent before
+ * @elsewhere:	Another worker has the flow of this packet, which is unknown
+ *		here: true when it was taken. NULL with the next two: one queue
+ * @claim:	A flow is born: false if another worker has it meanwhile
+ * @ended:	It is gone. @tuple: hash of its addresses and ports
  * @flow_max:	Flows of any state
  * @half_open_max:	Of these, handshakes; the oldest is dropped for a new one
  * @half_open_source_max:	Handshakes of one source; more are ignored
@@ -53,6 +57,9 @@ struct lw_conf {
 		      const struct addr *dest);
 	void (*buf_free)(void *arg, struct lw_buf *b);
 	void (*wake)(void *arg);
+	bool (*elsewhere)(void *arg, uint64_t tuple, const struct packet *p);
+	bool (*claim)(void *arg, uint64_t tuple);
+	void (*ended)(void *arg, uint64_t tuple);
 	void *arg; /* of these calls */
 	uint32_t flow_max, half_open_max, half_open_source_max;
 };

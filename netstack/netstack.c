@@ -271,6 +271,21 @@ static int on_accept(void *arg, struct stream *stream,
 	return 0;
 }
 
+static bool on_elsewhere(void *arg, uint64_t tuple, const struct packet *p)
+{
+	return tcp_steer(arg, tuple, p);
+}
+
+static bool on_claim(void *arg, uint64_t tuple)
+{
+	return tcp_steer_claim(arg, tuple);
+}
+
+static void on_ended(void *arg, uint64_t tuple)
+{
+	tcp_steer_ended(arg, tuple);
+}
+
 static int stack_start(struct netstack *ns)
 {
 	uint32_t sessions = ns->worker->session_limit;
@@ -287,6 +302,11 @@ static int stack_start(struct netstack *ns)
 		.half_open_source_max = 1024,
 	};
 
+	if (ns->device->queues > 1) {
+		conf.elsewhere = on_elsewhere;
+		conf.claim = on_claim;
+		conf.ended = on_ended;
+	}
 	conf.flow_max = sessions < UINT32_MAX - FLOWS_SPARE ?
 				sessions + FLOWS_SPARE :
 				sessions;
@@ -331,6 +351,7 @@ static int queue_start(struct netstack *ns)
 		return err;
 	}
 	list_add_tail(&w->flushers, &ns->flusher.node);
+	tcp_steer_add(ns);
 	watch_want(&ns->watch, ST_READ);
 	return 0;
 }
@@ -380,6 +401,7 @@ static void netstack_stop(struct listener *l)
 		watch_del(ns->worker, &ns->watch);
 		job_forget(&ns->job);
 		list_del(&ns->flusher.node);
+		tcp_steer_del(ns);
 		stack_stop(ns);
 		close(ns->fd);
 	}

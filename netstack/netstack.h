@@ -24,6 +24,7 @@ struct udp_table;
 
 /**
  * struct netstack - All of one worker's netstack; embeds the listener
+ * @next:	Of the same worker, on another device
  * @fd:		Own duplicate of this worker's queue; -1: the worker has none
  * @timer:	lwIP's next timer; not armed while no flow needs one
  * @buf:	Where the next packet is read to
@@ -37,6 +38,7 @@ struct udp_table;
  */
 struct netstack {
 	struct listener listener; /* must be first */
+	struct netstack *next;
 	struct worker *worker;
 	int fd;
 	struct watch watch;
@@ -63,6 +65,18 @@ struct netstack {
  */
 int tun_send(struct netstack *ns, const struct vnet *vnet,
 	     const struct iovec *iov, int cnt);
+
+/*
+ * tcp_steer.c: a TCP packet whose flow another worker has. True: taken (or counted
+ * as lost). @tuple: lwIP's hash of it, the same in every worker
+ */
+bool tcp_steer(struct netstack *ns, uint64_t tuple, const struct packet *p);
+/* A flow of @ns is born: false if another worker has it; it has ended */
+bool tcp_steer_claim(struct netstack *ns, uint64_t tuple);
+void tcp_steer_ended(struct netstack *ns, uint64_t tuple);
+/* @ns may be found by other workers from now on; no more */
+void tcp_steer_add(struct netstack *ns);
+void tcp_steer_del(struct netstack *ns);
 
 /* udp_end.c: UDP before lwIP */
 struct udp_table *udp_table_new(struct netstack *ns);

@@ -37,6 +37,7 @@ struct vnet {
  * @v6:		IPv6
  * @frag:	A fragment: @l4 is where its payload starts, ports are not set
  * @frag_offset:	Bytes; @frag_more: more follow; @frag_id: host order
+ * @handed:	Came from another worker's queue
  * @src, @dst:	With ports for TCP and UDP
  */
 struct packet {
@@ -44,7 +45,7 @@ struct packet {
 	uint32_t len;
 	uint16_t l4;
 	uint8_t proto;
-	bool v6, frag, frag_more;
+	bool v6, frag, frag_more, handed;
 	uint32_t frag_offset, frag_id;
 	struct addr src, dst;
 	struct vnet vnet;

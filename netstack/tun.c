@@ -25,6 +25,7 @@
 #include "gateway/core/tun_conf.h"
 #include "gateway/core/worker.h"
 #include "netstack/lw.h"
+#include "netstack/owners.h"
 
 /* Older headers lack them; Linux 6.2 */
 enum {
@@ -252,7 +253,12 @@ static int device_make(const struct inbound *ib, const char *key,
 			      device_adopt(d, fd) :
 			      device_open(d, tc->name ? tc->name : "culvert%d",
 					  n);
+	if (err >= 0 && d->queues > 1) {
+		d->owners = owners_new();
+		err = d->owners ? 0 : -ENOMEM;
+	}
 	if (err < 0) {
+		device_close(d);
 		copies_give(d);
 		free(d);
 		return err;
@@ -310,6 +316,7 @@ void tun_put(struct tun_device *d)
 		*pp = d->next;
 		device_close(d);
 		copies_give(d);
+		owners_free(d->owners);
 		free(d);
 	}
 	pthread_mutex_unlock(&tun_lock);

@@ -16,6 +16,7 @@
 
 struct inbound;
 struct lw_ops;
+struct owners;
 struct tun_conf;
 
 #define TUN_VNET_BYTES 10 /* virtio-net header of a frame */
@@ -29,6 +30,7 @@ struct tun_conf;
  * @queues:	Their number: workers, but at most free stack copies
  * @lw:		The stack copy that belongs to each queue
  * @handed:	Opened and set up by somebody else
+ * @owners:	Whose TCP flow it is; NULL with one queue
  */
 struct tun_device {
 	struct tun_device *next;
@@ -37,6 +39,7 @@ struct tun_device {
 	int fds[WORKERS_MAX];
 	const struct lw_ops *lw[WORKERS_MAX];
 	unsigned int queues, refs;
+	struct owners *owners;
 	bool vnet_hdr, tso, uso, handed;
 };
 

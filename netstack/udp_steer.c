@@ -92,6 +92,7 @@ static void hand_over(struct netstack *ns, struct worker *to,
 	if (in->len)
 		memcpy(s->data, in->data, in->len);
 	atomic_fetch_add_explicit(&to->handed_over, 1, memory_order_relaxed);
+	worker_event(ns->worker, EVENT_UDP_MOVED);
 	worker_post(to, &s->m);
 }
 

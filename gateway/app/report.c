@@ -22,6 +22,20 @@ static uint64_t drops_of(enum drop d)
 	return sum;
 }
 
+static void report_events(void)
+{
+	for (int e = 0; e < EVENT_COUNT; e++) {
+		uint64_t n = 0;
+
+		for (unsigned int i = 0; i < workers_count; i++)
+			n += workers_all[i]->happened[e];
+		if (n)
+			log_print(&(struct log_site){ 0 }, LOG_INFO,
+				  "stats: %s: %llu", event_name((enum event)e),
+				  (unsigned long long)n);
+	}
+}
+
 void report_stats(bool always)
 {
 	uint64_t tcp = 0, udp = 0, live = 0;
@@ -38,6 +52,7 @@ void report_stats(bool always)
 		  (unsigned long long)tcp, (unsigned long long)udp,
 		  (unsigned long long)live);
 	stat_each(report_stat, NULL);
+	report_events();
 	for (int d = 0; d < DROP_COUNT; d++) {
 		uint64_t n = drops_of((enum drop)d);
 

@@ -23,6 +23,18 @@ const char *drop_name(enum drop d)
 	return (unsigned int)d < DROP_COUNT ? drop_names[d] : "?";
 }
 
+static const char *const event_names[] = {
+#define X(id, text) text,
+	EVENT_REASONS(X)
+#undef X
+};
+static_assert(ARRAY_SIZE(event_names) == EVENT_COUNT, "a name for each event");
+
+const char *event_name(enum event e)
+{
+	return (unsigned int)e < EVENT_COUNT ? event_names[e] : "?";
+}
+
 static struct counter *stat_make(const char *name)
 {
 	size_t len = strlen(name) + 1;

@@ -53,6 +53,8 @@ void stat_each(void (*fn)(const struct counter *s, void *arg), void *arg);
 	X(TCP_CHECKSUM, "tcp: checksum") \
 	X(TCP_HALF_OPEN, "tcp: half-open limit") \
 	X(TCP_LIMIT, "tcp: flow limit") \
+	X(TCP_STEER, "tcp: on its way to another worker") \
+	X(TCP_CHALLENGE, "tcp: out of window, answered just now") \
 	X(UDP_HEADER, "udp: header") \
 	X(UDP_CHECKSUM, "udp: checksum") \
 	X(UDP_QUEUE, "udp: queue full, oldest dropped") \
@@ -77,5 +79,20 @@ enum drop {
 		DROP_COUNT
 };
 const char *drop_name(enum drop d);
+
+/* What is worth counting and is no loss; names in stats.c */
+#define EVENT_REASONS(X) \
+	X(TCP_MOVED, "tcp: handed to the flow's worker") \
+	X(UDP_MOVED, "udp: handed to the client's worker") \
+	X(TCP_COOKIE_SENT, "tcp: handshakes answered without state") \
+	X(TCP_COOKIE_TAKEN, "tcp: flows made from such an answer")
+
+enum event {
+#define X(id, text) EVENT_##id,
+	EVENT_REASONS(X)
+#undef X
+		EVENT_COUNT
+};
+const char *event_name(enum event e);
 
 #endif

@@ -71,6 +71,7 @@ enum room_slot {
 	ROOM_UDP,
 	ROOM_DGRAM,
 	ROOM_NETUDP,
+	ROOM_NETTCP,
 	ROOM_LAYER,
 	ROOM_SLOTS
 };
@@ -104,7 +105,9 @@ struct worker {
 	pthread_mutex_t message_lock;
 	struct message *messages, **message_tail;
 	atomic_uint handed_over; /* datagrams on their way from other workers */
+	atomic_uint handed_bytes; /* TCP packets the same */
 	uint64_t drops[DROP_COUNT];
+	uint64_t happened[EVENT_COUNT];
 	uint64_t accepted[2]; /* sessions born: tcp, udp */
 	void *rooms[ROOM_SLOTS];
 	/* By worker_fini(), when all sessions and maps are gone; may be NULL */
@@ -148,6 +151,11 @@ static inline void watch_used_up(struct watch *wt, unsigned int dir)
 static inline void worker_drop(struct worker *w, enum drop why)
 {
 	w->drops[why]++;
+}
+
+static inline void worker_event(struct worker *w, enum event what)
+{
+	w->happened[what]++;
 }
 
 #endif

@@ -56,7 +56,7 @@ void lw_assert_failed(const char *what, const char *file, int line)
 	lw->assert_hit = true;
 }
 
-static uint32_t hash_tuple(const struct lw *lw, const struct addr *client,
+static uint64_t hash_tuple(const struct lw *lw, const struct addr *client,
 			   const struct addr *dest)
 {
 	uint64_t h = lw->key, a[2], b[2];
@@ -72,8 +72,7 @@ static uint32_t hash_tuple(const struct lw *lw, const struct addr *client,
 		h = hash_mix(h ^ b[0]);
 		h = hash_mix(h ^ b[1]);
 	}
-	return (uint32_t)hash_mix(h ^
-				  ((uint32_t)client->port << 16 | dest->port));
+	return hash_mix(h ^ ((uint32_t)client->port << 16 | dest->port));
 }
 
 u32_t lw_isn(const ip_addr_t *local, u16_t local_port, const ip_addr_t *remote,
@@ -113,6 +112,14 @@ static struct tcp_pcb *find(struct tcp_pcb *list, const struct packet *p)
 
 /* --- handshakes ------------------------------------------------------------ */
 
+static uint64_t tuple_of(const struct tcp_pcb *pcb)
+{
+	struct addr client = lw_addr(&pcb->remote_ip, pcb->remote_port);
+	struct addr dest = lw_addr(&pcb->local_ip, pcb->local_port);
+
+	return hash_tuple(lw_self, &client, &dest);
+}
+
 static void half_open_end(struct lw *lw, struct flow *f)
 {
 	f->half = false;
@@ -130,6 +137,8 @@ static void on_pcb_gone(u8_t id, void *data)
 		return;
 	if (f->half)
 		half_open_end(lw_self, f);
+	if (lw_self->conf.ended)
+		lw_self->conf.ended(lw_self->conf.arg, tuple_of(f->pcb));
 	flow_pcb_gone(f);
 }
 
@@ -157,7 +166,12 @@ static err_t on_syn(u8_t id, struct tcp_pcb_listen *listener,
 		worker_drop(lw->conf.worker, DROP_NO_MEMORY);
 		return ERR_MEM;
 	}
-	f->hash = lw->in_hash;
+	if (lw->conf.claim && !lw->conf.claim(lw->conf.arg, lw->in_tuple)) {
+		lw->stats.flows--;
+		flow_free(f);
+		return ERR_MEM; /* the client's next SYN finds its owner */
+	}
+	f->hash = (uint32_t)lw->in_tuple;
 	f->half = true;
 	f->source = source_slot(lw, &client);
 	lw->by_source[f->source]++;
@@ -235,7 +249,7 @@ static bool admit(struct lw *lw, const struct packet *p, uint32_t seq)
 	}
 	if (lw->stats.half_open >= lw->conf.half_open_max)
 		evict_half_open(lw);
-	bucket_select(lw, lw->in_hash);
+	bucket_select(lw, (uint32_t)lw->in_tuple);
 	return true;
 }
 
@@ -376,6 +390,16 @@ static void after_input(struct lw *lw, uint32_t payload)
 	bucket_mark(lw);
 }
 
+/*
+ * The kernel picks the queue; it may be another worker's than that of the flow
+ * (netstack/tcp_steer.c). Only packets of unknown flows ask.
+ */
+static bool is_elsewhere(struct lw *lw, const struct packet *p)
+{
+	return lw->conf.elsewhere && !find(tcp_tw_pcbs, p) &&
+	       lw->conf.elsewhere(lw->conf.arg, lw->in_tuple, p);
+}
+
 static bool lw_input(struct lw *lw, const struct packet *p, struct lw_buf *buf)
 {
 	uint8_t *tcp = p->data + p->l4, flags = tcp[13];
@@ -385,9 +409,11 @@ static bool lw_input(struct lw *lw, const struct packet *p, struct lw_buf *buf)
 	struct pbuf *q;
 
 	bucket_grow(lw);
-	lw->in_hash = hash_tuple(lw, &p->src, &p->dst);
-	bucket_select(lw, lw->in_hash);
+	lw->in_tuple = hash_tuple(lw, &p->src, &p->dst);
+	bucket_select(lw, (uint32_t)lw->in_tuple);
 	pcb = find(tcp_active_pcbs, p);
+	if (!pcb && is_elsewhere(lw, p))
+		return false;
 	if (!pcb && syn && !admit(lw, p, get_be32(tcp + 4)))
 		return false;
 	if (pcb && !ack_acceptable(pcb, tcp))

@@ -37,7 +37,7 @@ struct sack;
  * @out:	In lw->half_open, later in lw->touched or alone
  * @ack:	In lw->acks when a delayed acknowledgement waits
  * @pcb:	NULL once lwIP has freed it
- * @hash:	Of the tuple; bucket = hash & mask
+ * @hash:	Of the tuple, low half; bucket = hash & mask
  * @rx_head, @rx_tail:	Received, unread pbufs, each with its own length
  * @rx_bytes:	Their sum
  * @rx_space:	Free bytes behind @rx_tail's data, when it is our own copy
@@ -79,7 +79,7 @@ struct bucket {
  * struct lw - The stack
  * @cur:	Bucket whose lists are loaded in lwIP's globals
  * @hot:	Bit a bucket with something to time; @hot_count: set bits
- * @in_hash:	Of the packet in tcp_input()
+ * @in_tuple:	Hash of the packet in tcp_input(); its low half is the flow's
  * @acks:	Flows with a delayed acknowledgement, the first due first
  * @tick_due_ms:	Valid while @hot_count
  * @spare:	Slabs kept; the first one is what room() shows
@@ -94,8 +94,8 @@ struct lw {
 	struct tcp_pcb_listen *listener;
 	struct bucket *buckets;
 	uint64_t *hot;
-	uint32_t mask, cur, hot_count, in_hash;
-	uint64_t key;
+	uint32_t mask, cur, hot_count;
+	uint64_t key, in_tuple;
 	struct list flows, half_open, touched, acks;
 	uint32_t tick_due_ms;
 	struct slab *spare;

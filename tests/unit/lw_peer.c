@@ -82,6 +82,34 @@ static void on_wake(void *arg)
 		abort();
 }
 
+static bool on_elsewhere(void *arg, uint64_t tuple, const struct packet *k)
+{
+	struct peer *p = arg;
+
+	if (!k->len)
+		abort();
+	p->tuple = tuple;
+	p->taken += p->theirs;
+	return p->theirs;
+}
+
+static bool on_claim(void *arg, uint64_t tuple)
+{
+	struct peer *p = arg;
+
+	p->tuple = tuple;
+	p->claims += !p->raced;
+	return !p->raced;
+}
+
+static void on_ended(void *arg, uint64_t tuple)
+{
+	struct peer *p = arg;
+
+	p->tuple = tuple;
+	p->ends++;
+}
+
 void peer_up(struct peer *p, const struct lw_ops *ops, bool super, bool v6)
 {
 	memset(p, 0, offsetof(struct peer, segs));
@@ -98,6 +126,9 @@ void peer_up(struct peer *p, const struct lw_ops *ops, bool super, bool v6)
 		.accept = on_accept,
 		.buf_free = on_buf_free,
 		.wake = on_wake,
+		.elsewhere = on_elsewhere,
+		.claim = on_claim,
+		.ended = on_ended,
 		.arg = p,
 		.flow_max = 100000,
 		.half_open_max = 1000,

@@ -45,6 +45,10 @@ struct peer {
 	struct lw_conf conf;
 	unsigned int seg_count, seg_read, acc_count;
 	bool refuse; /* accept() sheds */
+	/* other workers: they have the flow of the packet; took it; claims */
+	bool theirs, raced;
+	unsigned int taken, claims, ends;
+	uint64_t tuple; /* of the last of these calls */
 	unsigned int bufs_out; /* handed over and not given back */
 	bool v6;
 	struct seg segs[PEER_SEGS];

@@ -386,6 +386,66 @@ static void stray_segment_is_answered_with_reset(void **state)
 	assert_int_equal(s->seq, 5555);
 }
 
+/* The other worker answers, or nobody: never a reset from here */
+static void packet_of_another_workers_flow_is_handed_over(void **state)
+{
+	struct client c = client_make(&P, 40000);
+
+	(void)state;
+	P.theirs = true;
+	c.ack = 5555;
+	client_send(&c, F_ACK, "x", 1);
+	client_send(&c, F_SYN, NULL, 0);
+	assert_null(peer_next(&P));
+	assert_int_equal(P.taken, 2);
+	assert_int_equal(P.claims, 0);
+	assert_int_equal(stats().flows, 0);
+}
+
+static void known_flows_ask_nobody(void **state)
+{
+	struct client c = client_make(&P, 40000);
+	struct accepted *a = client_open(&c);
+	uint64_t tuple = P.tuple;
+	uint8_t got[4];
+	bool fin = false;
+
+	(void)state;
+	assert_int_equal(P.claims, 1);
+	P.theirs = true;
+	client_send(&c, F_ACK, "abcd", 4);
+	assert_int_equal(stream_read(a->stream, got, 4), 4);
+	stream_close(&a->stream, 0);
+	client_collect(&c, got, sizeof(got), &fin);
+	assert_true(fin);
+	client_send(&c, F_ACK | F_FIN, NULL, 0); /* now in TIME-WAIT */
+	peer_forget(&P);
+	c.seq--;
+	client_send(&c, F_ACK | F_FIN, NULL, 0);
+	assert_non_null(peer_next(&P));
+	assert_int_equal(P.taken, 0);
+	assert_int_equal(P.ends, 0);
+	peer_wait(&P, 10000);
+	assert_int_equal(P.ends, 1);
+	assert_int_equal(P.tuple, tuple);
+}
+
+static void flow_claimed_by_another_meanwhile_is_not_born(void **state)
+{
+	struct client c = client_make(&P, 40000);
+
+	(void)state;
+	P.raced = true;
+	client_send(&c, F_SYN, NULL, 0);
+	assert_null(peer_next(&P));
+	assert_int_equal(stats().flows, 0);
+	assert_int_equal(stats().half_open, 0);
+	assert_int_equal(P.ends, 0);
+	P.raced = false;
+	c.seq--;
+	assert_non_null(client_open(&c));
+}
+
 /* RFC 9293, 3.10.7.4 */
 static void ack_of_unsent_bytes_does_not_bring_data(void **state)
 {
@@ -650,6 +710,9 @@ int main(void)
 		BOTH(bytes_before_the_fin_survive_a_slow_client),
 		BOTH(shed_session_is_reset),
 		BOTH(stray_segment_is_answered_with_reset),
+		BOTH(packet_of_another_workers_flow_is_handed_over),
+		BOTH(known_flows_ask_nobody),
+		BOTH(flow_claimed_by_another_meanwhile_is_not_born),
 		BOTH(ack_of_unsent_bytes_does_not_bring_data),
 		BOTH(reset_beside_the_edge_is_challenged),
 		BOTH(port_reuse_ends_time_wait),
