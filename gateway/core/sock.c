@@ -305,16 +305,22 @@ int sock_path_mtu(const struct sockopt *so, const struct addr *to)
 }
 
 /*
- * "/path", "/path,0660" (file mode) or "@name" (abstract: no file). Length of
- * the address, or -errno; *@mode is 0 when none is told
+ * "/path", "/path,0660" (file mode) or "@name" (abstract: no file; "@@name":
+ * padded with zeros to the full length, as haproxy has it). Length of the
+ * address, or -errno; *@mode is 0 when none is told
  */
 static int unix_address(const char *text, struct sockaddr_un *un, mode_t *mode)
 {
 	const char *comma = *text == '@' ? NULL : strrchr(text, ',');
 	size_t n = comma ? (size_t)(comma - text) : strlen(text);
+	bool padded = !strncmp(text, "@@", 2);
 	char *end;
 
 	*mode = 0;
+	if (padded) {
+		text++;
+		n--;
+	}
 	if (n >= sizeof(un->sun_path))
 		return -ENAMETOOLONG;
 	if (comma) {
@@ -327,7 +333,41 @@ static int unix_address(const char *text, struct sockaddr_un *un, mode_t *mode)
 	if (*text != '@')
 		return (int)sizeof(*un);
 	un->sun_path[0] = '\0';
-	return (int)(offsetof(struct sockaddr_un, sun_path) + n);
+	return padded ? (int)sizeof(*un) :
+			(int)(offsetof(struct sockaddr_un, sun_path) + n);
+}
+
+bool sock_is_unix(const char *text)
+{
+	return *text == '/' || *text == '@';
+}
+
+int sock_check_unix(const char *text)
+{
+	struct sockaddr_un un;
+	mode_t mode;
+	int len = unix_address(text, &un, &mode);
+
+	return len < 0 ? len : 0;
+}
+
+int sock_dial_unix(const char *text)
+{
+	struct sockaddr_un un;
+	mode_t mode;
+	int len = unix_address(text, &un, &mode);
+	int fd, err;
+
+	if (len < 0)
+		return len;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (!connect(fd, (struct sockaddr *)&un, (socklen_t)len))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
 }
 
 static bool is_socket(const char *path)

@@ -90,9 +90,15 @@ int sock_connect(int fd, int family, const struct addr *to);
 int sock_path_mtu(const struct sockopt *so, const struct addr *to);
 /*
  * Listening stream or bound datagram socket with SO_REUSEPORT; fd or -errno.
- * A name is a unix socket: "/path", "/path,0660" with its mode, or "@abstract"
+ * A name is a unix socket: "/path", "/path,0660" with its mode, "@abstract", or
+ * "@@padded"
  */
 int sock_listen(const struct sockopt *so, const struct addr *at, int type);
+/* Is @text meant as a unix socket? Then 0, or -errno when it cannot be one */
+bool sock_is_unix(const char *text);
+int sock_check_unix(const char *text);
+/* A connected stream socket; fd or -errno (-EAGAIN: its queue is full) */
+int sock_dial_unix(const char *text);
 /* After the close of a listener: its file, if it has one, goes too */
 void sock_unlisten(const struct addr *at);
 /*

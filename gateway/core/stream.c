@@ -29,6 +29,15 @@ void stream_close(struct stream **sp, int why)
 		s->ops->close(s, why);
 }
 
+void stream_hello(struct stream *s, struct stream_hello *out)
+{
+	out->name[0] = out->alpn[0] = '\0';
+	while (s && !s->ops->hello)
+		s = s->below;
+	if (s)
+		s->ops->hello(s, out);
+}
+
 ssize_t stream_read(struct stream *s, void *p, size_t n)
 {
 	struct iovec iov = { p, n };

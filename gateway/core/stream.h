@@ -18,6 +18,15 @@ struct stream;
 struct watch;
 
 /**
+ * struct stream_hello - What a TLS client asked for
+ * @name:	Server name in lower case; "" none
+ * @alpn:	What was agreed on; "" none
+ */
+struct stream_hello {
+	char name[256], alpn[256];
+};
+
+/**
  * struct stream_ops - What any byte stream can do; no call blocks
  * @name:	For logs: "fd", "netstack", "tls", "ws"
  * @readv:	Pull. >0 bytes, 0 end of stream, -EAGAIN, other -errno is final
@@ -42,6 +51,7 @@ struct watch;
  * @watch:	Socket for splice(2) in direction @dir (ST_READ or ST_WRITE), with
  *		its readiness; NULL while this layer holds or transforms bytes
  *		that way. The op may be NULL: never
+ * @hello:	Of a TLS server whose handshake is over. NULL: it is none
  *
  * Only the owner calls; only from its job's run(). A stream may be used from
  * birth: while connecting, calls return -EAGAIN; a failed connect is the
@@ -61,6 +71,7 @@ struct stream_ops {
 	void (*close)(struct stream *s, int why);
 	struct stream *(*shed)(struct stream *s);
 	struct watch *(*watch)(struct stream *s, unsigned int dir);
+	void (*hello)(struct stream *s, struct stream_hello *out);
 };
 
 /**
@@ -81,6 +92,8 @@ void stream_shed(struct stream **sp);
 void stream_set_job(struct stream *s, struct job *j);
 /* Close *@sp unless NULL, and set it to NULL */
 void stream_close(struct stream **sp, int why);
+/* Of the uppermost level that has one; else empty */
+void stream_hello(struct stream *s, struct stream_hello *out);
 ssize_t stream_read(struct stream *s, void *p, size_t n);
 ssize_t stream_write(struct stream *s, const void *p, size_t n);
 

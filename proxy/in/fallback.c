@@ -1,87 +1,133 @@
 /*
  * fallback.c - Where connections go that are not of the protocol
  *
- *   fallbacks: [ { "path": "/x", "dest": 80 }, { "dest": "/run/web.sock" } ]
+ *   fallbacks: [ { "name": "a.test", "alpn": "h2", "path": "/x", "dest": 80 } ]
  *
- * The first entry whose path the request line has, else the first without a
- * path. All bytes so far go along. It is dialled from here, not by routing:
- * it belongs to this inbound. Matching by name and alpn waits for transports
- * that tell them.
+ * name and alpn are what the TLS level agreed on, path is the request line's,
+ * without its query. The name is the one asked for, else the longest that is a
+ * part of it, else ""; then the most special entry of
  *
- * Source: xray.md, C6; Xray proxy/vless/inbound (facts)
+ *	(name, alpn, path) (name, "", path) ("", alpn, path) ("", "", path)
+ *
+ * wins, and when no entry has the path the same four with "". Of equal entries
+ * the last counts. All bytes so far go along. It is dialled from here, not by
+ * routing: it belongs to this inbound.
+ *
+ * Source: xray.md, C6; Xray proxy/vless/inbound/inbound.go (facts)
  */
+#include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "gateway/base/log.h"
 #include "gateway/core/config.h"
 #include "gateway/core/fd_stream.h"
+#include "gateway/core/sock.h"
 #include "gateway/core/transport.h"
 #include "proxy/in/srv.h"
 
+#define PATH_MAX_BYTES 64 /* of a request line, looked at as Xray does */
+
 /**
  * struct srv_fallback - One entry
- * @path:	"" any
+ * @name, @alpn, @path:	"" any
  * @unix_path:	Of a socket; NULL: @to
  */
 struct srv_fallback {
-	const char *path, *unix_path;
+	const char *name, *alpn, *path, *unix_path;
 	struct addr to;
 };
 
-/* The second word of the first line, up to a '?' */
-static bool path_is(const struct greet *g, const char *path)
-{
-	const uint8_t *p = memchr(g->in, ' ', g->len < 20 ? g->len : 20);
-	size_t n = strlen(path), left;
+/**
+ * struct wanted - What a connection asked for; each may be ""
+ */
+struct wanted {
+	struct stream_hello hello;
+	char path[PATH_MAX_BYTES + 1];
+};
 
-	if (!p)
-		return false;
-	p++;
-	left = (size_t)(g->in + g->len - p);
-	return left > n && !memcmp(p, path, n) && (p[n] == ' ' || p[n] == '?');
+/* The second word of the first line, up to a '?' */
+static void read_path(const struct greet *g, char path[PATH_MAX_BYTES + 1])
+{
+	size_t end = g->len < PATH_MAX_BYTES ? g->len : PATH_MAX_BYTES;
+	const uint8_t *p = memchr(g->in, ' ', end < 9 ? end : 9);
+	size_t n = 0;
+
+	path[0] = '\0';
+	if (!p || p[1] != '/')
+		return;
+	for (p++; p + n < g->in + end; n++) {
+		if (p[n] == ' ' || p[n] == '?') {
+			memcpy(path, p, n);
+			path[n] = '\0';
+			return;
+		}
+		if (p[n] < ' ')
+			return;
+	}
 }
 
-static const struct srv_fallback *pick(const struct srv_conf *c,
-				       const struct greet *g)
+/* The configured name for the one asked for */
+static const char *known_name(const struct srv_conf *c, const char *asked)
 {
-	const struct srv_fallback *any = NULL;
+	const char *best = "";
 
 	for (unsigned int i = 0; i < c->fallbacks; i++) {
+		const char *name = c->fallback[i].name;
+
+		if (!strcmp(name, asked))
+			return name;
+		if (strlen(name) > strlen(best) && strstr(asked, name))
+			best = name;
+	}
+	return best;
+}
+
+static const struct srv_fallback *entry(const struct srv_conf *c,
+					const char *name, const char *alpn,
+					const char *path)
+{
+	for (unsigned int i = c->fallbacks; i-- > 0;) {
 		const struct srv_fallback *f = &c->fallback[i];
 
-		if (*f->path && path_is(g, f->path))
+		if (!strcmp(f->name, name) && !strcmp(f->alpn, alpn) &&
+		    !strcmp(f->path, path))
 			return f;
-		if (!*f->path && !any)
-			any = f;
 	}
-	return any;
+	return NULL;
+}
+
+static const struct srv_fallback *choose(const struct srv_conf *c,
+					 const struct wanted *w)
+{
+	const char *name = known_name(c, w->hello.name);
+	const char *alpn = w->hello.alpn;
+	const struct srv_fallback *f = NULL;
+
+	for (int i = 0; !f && i < 8; i++)
+		f = entry(c, i & 2 ? "" : name, i & 1 ? "" : alpn,
+			  i & 4 ? "" : w->path);
+	return f;
+}
+
+static const struct srv_fallback *
+pick(const struct srv_conf *c, const struct session *s, const struct greet *g)
+{
+	struct wanted w;
+
+	stream_hello(s->in, &w.hello);
+	read_path(g, w.path);
+	return choose(c, &w);
 }
 
 static int dial_unix(struct session *s, const char *path)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	size_t n = strlen(path);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = sock_dial_unix(path);
 
 	if (fd < 0)
-		return -errno;
-	memcpy(a.sun_path, path, n); /* n was checked by parse */
-	if (path[0] == '@')
-		a.sun_path[0] = '\0';
-	if (connect(fd, (struct sockaddr *)&a,
-		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n +
-				(path[0] != '@'))) < 0) {
-		int err = errno;
-
-		close(fd);
-		return -err;
-	}
+		return fd;
 	s->out = fd_stream_new(s->job.worker, fd, &s->job, false);
 	if (s->out)
 		return 0;
@@ -92,7 +138,7 @@ static int dial_unix(struct session *s, const char *path)
 ssize_t srv_fall_back(struct session *s, struct greet *g,
 		      const struct srv_conf *c)
 {
-	const struct srv_fallback *f = pick(c, g);
+	const struct srv_fallback *f = pick(c, s, g);
 	struct dial d = {
 		.worker = s->job.worker, .job = &s->job, .cfg = s->cfg, .s = s
 	};
@@ -111,10 +157,12 @@ ssize_t srv_fall_back(struct session *s, struct greet *g,
 	return 0;
 }
 
-/* @n bytes of an address, in brackets or not; "localhost" too */
-static int parse_host(const char *text, size_t n, struct addr *out)
+/* @n bytes of an address, in brackets or not, or of a name */
+static int parse_host(const char *text, size_t n, struct addr *out,
+		      struct arena *a)
 {
-	char host[256];
+	char host[256], name[256];
+	int len;
 
 	if (n > 2 && text[0] == '[' && text[n - 1] == ']') {
 		text++;
@@ -124,20 +172,19 @@ static int parse_host(const char *text, size_t n, struct addr *out)
 		return -EINVAL;
 	memcpy(host, text, n);
 	host[n] = '\0';
-	if (!strcmp(host, "localhost"))
-		return 0; /* as it stands */
-	return addr_parse_ip(out, host);
-}
-
-static int parse_unix(const char *text, struct srv_fallback *f, struct arena *a)
-{
-	if (strlen(text) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+	if (!strcmp(host, "localhost") || !addr_parse_ip(out, host))
+		return 0;
+	len = addr_clean_name(host, n, name);
+	if (len <= 0)
 		return -EINVAL;
-	f->unix_path = arena_strdup(a, text);
-	return f->unix_path ? 0 : -ENOMEM;
+	text = arena_strndup(a, name, (size_t)len);
+	if (!text)
+		return -ENOMEM;
+	*out = addr_name(text, (size_t)len, 0);
+	return 0;
 }
 
-/* 80, "80", "IP:80", "/path", "@abstract" */
+/* 80, "80", "host:80", "/path", "@abstract", "@@padded" */
 static int parse_dest(struct jobj *o, struct srv_fallback *f, struct arena *a)
 {
 	static const uint8_t loop4[4] = { 127, 0, 0, 1 };
@@ -145,40 +192,53 @@ static int parse_dest(struct jobj *o, struct srv_fallback *f, struct arena *a)
 	const char *text = cJSON_IsString(dest) ? dest->valuestring : "";
 	const char *colon = strrchr(text, ':');
 	long port = strtol(colon ? colon + 1 : text, NULL, 10);
+	int rc = 0;
 
 	f->to = addr_v4(loop4, 0);
-	if (text[0] == '/' || text[0] == '@')
-		return parse_unix(text, f, a);
+	if (sock_is_unix(text)) {
+		f->unix_path = arena_strdup(a, text);
+		return f->unix_path ? sock_check_unix(text) : -ENOMEM;
+	}
 	if (cJSON_IsNumber(dest))
 		port = dest->valueint;
-	if (port < 1 || port > UINT16_MAX ||
-	    (colon && parse_host(text, (size_t)(colon - text), &f->to) < 0))
+	if (port < 1 || port > UINT16_MAX)
 		return -EINVAL;
+	if (colon)
+		rc = parse_host(text, (size_t)(colon - text), &f->to, a);
 	f->to.port = (uint16_t)port;
-	return 0;
+	return rc;
+}
+
+/* A string in lower case; the arena's. NULL: no memory */
+static const char *lower(struct jobj *o, const char *key, struct arena *a)
+{
+	char *text = arena_strdup(a, j_str(o, key, ""));
+
+	for (char *p = text; p && *p; p++)
+		*p = (char)tolower((unsigned char)*p);
+	return text;
 }
 
 static int parse_entry(struct jobj *o, struct srv_fallback *f, struct arena *a)
 {
 	int rc;
 
-	if (*j_str(o, "name", "") || *j_str(o, "alpn", ""))
-		diag_error(o->d, o->node, NULL,
-			   "name and alpn of fallbacks are not supported yet");
+	f->name = lower(o, "name", a);
+	f->alpn = lower(o, "alpn", a);
 	if (j_int(o, "xver", 0, 0, 2))
 		j_not_yet(o, "xver", "PROXY headers to fallbacks");
 	(void)j_str(o, "type", NULL);
 	f->path = arena_strdup(a, j_str(o, "path", ""));
-	if (!f->path)
+	if (!f->path || !f->name || !f->alpn)
 		return -ENOMEM;
 	if (*f->path && *f->path != '/')
 		diag_error(o->d, j_get(o, "path"), NULL,
 			   "must start with a slash");
 	rc = parse_dest(o, f, a);
-	if (rc == -EINVAL)
+	if (rc < 0 && rc != -ENOMEM)
 		diag_error(o->d, o->node, "dest",
-			   "must be a port, IP:port, /path or @name");
-	return rc == -EINVAL ? 0 : rc;
+			   "must be a port, host:port, /path or @name");
+	return rc == -ENOMEM ? rc : 0;
 }
 
 int srv_parse_fallbacks(struct jobj *o, struct srv_conf *c, struct arena *a)

@@ -12,13 +12,35 @@
 #include "gateway/core/config.h"
 #include "gateway/core/session.h"
 
+/* "/path" or "@name"; 1: it is none */
+static int parse_unix(struct jobj *o, struct addr *out, struct arena *a)
+{
+	const cJSON *m = j_get(o, "address");
+	const char *text = cJSON_IsString(m) ? m->valuestring : "", *copy;
+
+	if (!sock_is_unix(text))
+		return 1;
+	(void)j_int(o, "port", 0, 0, UINT16_MAX);
+	if (strlen(text) > ADDR_NAME_MAX || sock_check_unix(text) < 0) {
+		diag_error(o->d, m, NULL, "is too long for a unix socket");
+		return 0;
+	}
+	copy = arena_strdup(a, text);
+	if (!copy)
+		return -ENOMEM;
+	*out = addr_name(copy, strlen(copy), 0);
+	return 0;
+}
+
 int server_parse_address(struct jobj *o, struct addr *out, struct arena *a)
 {
 	struct addr server = { .kind = ADDR_NONE };
 	const char *copy;
 	char name[256];
-	int len;
+	int len = parse_unix(o, out, a);
 
+	if (len <= 0)
+		return len;
 	if (!j_addr(o, "address", &server)) {
 		diag_error(o->d, o->node, "address",
 			   "must be the server's address or name");

@@ -4,7 +4,9 @@
  * Source: xray.md sections H and L
  */
 #include <strings.h>
+#include <unistd.h>
 
+#include "gateway/core/fd_stream.h"
 #include "gateway/core/session.h"
 #include "gateway/core/transport.h"
 #include "proxy/transport/chain.h"
@@ -53,13 +55,38 @@ int raw_dial(const struct dial *d, const struct addr *to,
 	return happy_dial(d, to, so ? so : &sockopt_default, strategy, out);
 }
 
+/* A server's address of the configuration; a client's names have no such bytes */
+static bool to_unix(const struct dial *d, const struct addr *to)
+{
+	return to->kind == ADDR_NAME && sock_is_unix(to->name) && d->ob &&
+	       !d->ob->ops->local;
+}
+
+static int unix_dial(const struct dial *d, const struct addr *to,
+		     struct stream **out)
+{
+	int fd = sock_dial_unix(to->name);
+
+	if (fd < 0)
+		return fd;
+	*out = fd_stream_new(d->worker, fd, d->job, false);
+	if (*out)
+		return 0;
+	close(fd);
+	return -ENOMEM;
+}
+
 static int raw_dial_server(const struct transport *t, const struct dial *d,
 			   const struct addr *to, struct stream **out)
 {
 	const struct sockopt *so = d->ob ? &d->ob->sockopt : &sockopt_default;
-	int rc = raw_dial(d, to, so, (enum domain_strategy)so->domain_strategy,
-			  out);
+	int rc;
 
+	if (to_unix(d, to))
+		rc = unix_dial(d, to, out);
+	else
+		rc = raw_dial(d, to, so,
+			      (enum domain_strategy)so->domain_strategy, out);
 	if (rc < 0)
 		return rc;
 	rc = raw_wrap(t, d->s ? d->s->id : 0, out);

@@ -592,6 +592,22 @@ static void tls_close(struct stream *s, int why)
 	free(t);
 }
 
+static void tls_hello(struct stream *s, struct stream_hello *out)
+{
+	const struct tls *t = tls_of(s);
+	const char *name =
+		SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name);
+	const unsigned char *alpn;
+	unsigned int n;
+
+	if (name && addr_clean_name(name, strlen(name), out->name) < 0)
+		out->name[0] = '\0';
+	SSL_get0_alpn_selected(t->ssl, &alpn, &n);
+	if (n && n < sizeof(out->alpn))
+		memcpy(out->alpn, alpn, n);
+	out->alpn[n < sizeof(out->alpn) ? n : 0] = '\0';
+}
+
 static const struct stream_ops tls_ops = {
 	.name = "tls",
 	.readv = tls_readv,
@@ -600,6 +616,7 @@ static const struct stream_ops tls_ops = {
 	.up = tls_up,
 	.finish = tls_finish,
 	.close = tls_close,
+	.hello = tls_hello,
 };
 
 /* --- birth --- */
