@@ -11,6 +11,7 @@
 struct ssl_st;
 struct ssl_ctx_st;
 struct ssl_session_st;
+struct ossl_lib_ctx_st;
 struct x509_store_st;
 struct x509_st;
 struct stack_st_X509;
@@ -22,6 +23,7 @@ struct evp_pkey_st;
 #define TLS_CERTS_MAX  64
 #define TLS_OCSP_MIN_S 60 /* more often, an authority is not asked */
 #define TLS_OCSP_MAX   16384 /* bytes of an answer or of an issuer */
+#define TLS_KNOWN      4 /* verified ones kept for each worker and level */
 
 /**
  * struct tls_key - One certificate with its key
@@ -80,6 +82,20 @@ struct tls_pairs {
 };
 
 /**
+ * struct tls_known - Certificates of servers that were verified
+ * @sum:	SHA-256 of the certificate and of the name it was verified for
+ * @from, @until:	When that holds, Unix seconds; 0: unused
+ * @next:	Where the next one goes
+ */
+struct tls_known {
+	struct {
+		uint8_t sum[TLS_PIN_BYTES];
+		int64_t from, until;
+	} cert[TLS_KNOWN];
+	unsigned int next;
+};
+
+/**
  * struct tls_conf - Settings of one TLS level
  * @ctx:	Never changed after parsing: workers share it
  * @server_name:	NULL: the name dialed
@@ -94,6 +110,7 @@ struct tls_pairs {
  * @cfg:	The generation it belongs to
  * @ocsp:	Some key wants OCSP answers; @ocsp_busy: one is being fetched
  * @tickets:	Client sessions: a worker touches its own row only
+ * @known:	The same
  * @log_fd:	masterKeyLog; -1 none
  */
 struct tls_conf {
@@ -116,6 +133,7 @@ struct tls_conf {
 	bool have_thread;
 	pthread_t thread;
 	struct ssl_session_st *tickets[WORKERS_MAX][TLS_TICKETS];
+	struct tls_known known[WORKERS_MAX];
 	int log_fd;
 	char why[160]; /* of the last failed load */
 };
@@ -167,6 +185,10 @@ int tls_ctx_groups(struct ssl_ctx_st *ctx, const char *list);
 void tls_ctx_finish(struct tls_conf *c);
 const char *tls_library(void);
 
+/* tls_lib.c */
+/* The library context of client contexts; NULL: OpenSSL's own. Never freed */
+struct ossl_lib_ctx_st *tls_lib(void);
+
 /* tls_verify.c */
 /* The system's CAs and @own; NULL: none could be read. A reference */
 struct x509_store_st *tls_store_new(bool system, struct stack_st_X509 *own);
@@ -175,6 +197,18 @@ void tls_verify_setup(struct tls_conf *c);
 void tls_verify_clients(struct tls_conf *c, struct x509_store_st *store);
 /* Release the system's CAs kept for further levels */
 void tls_store_forget(void);
+
+/* tls_known.c */
+/* To @sum. 0, or -errno: then it is not looked up and not kept */
+int tls_known_sum(const struct x509_st *cert, const char *name,
+		  uint8_t sum[TLS_PIN_BYTES]);
+bool tls_known_has(const struct tls_known *k, const uint8_t sum[TLS_PIN_BYTES],
+		   int64_t now_s);
+/* Holds for @left_s seconds; not kept when that is not positive */
+void tls_known_add(struct tls_known *k, const uint8_t sum[TLS_PIN_BYTES],
+		   int64_t now_s, int64_t left_s);
+/* Seconds until the first certificate of a verified chain ends, at most an hour */
+int64_t tls_chain_left(const struct stack_st_X509 *chain);
 
 /* tls_certs.c */
 struct tls_pairs *tls_pairs_load(const struct tls_key *keys, unsigned int count,

@@ -53,7 +53,8 @@ struct ssl_ctx_st *tls_ctx_new(bool server)
 	uint64_t options = SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION;
 
 	OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-	ctx = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
+	ctx = server ? SSL_CTX_new(TLS_server_method()) :
+		       SSL_CTX_new_ex(tls_lib(), NULL, TLS_client_method());
 	if (!ctx)
 		return NULL;
 	if (server)

@@ -8,6 +8,10 @@
  *
  * The name is the dialed one or serverName; verifyPeerCertByName replaces it by
  * a list of which one must fit. The system's CAs are read once for all levels.
+ *
+ * A chain that was found good is not computed again for the same certificate and
+ * name, until one of its certificates ends, an hour at most. The server proves in
+ * each handshake that it has the key: that is not ours to skip.
  * Source: RFC 5280, RFC 6125; xray.md section M; X509_verify_cert(3)
  */
 #include <openssl/err.h>
@@ -20,6 +24,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/compat.h"
 #include "proxy/transport/tls.h"
 
@@ -316,10 +321,18 @@ static int on_verify(X509_STORE_CTX *x, void *arg)
 		x, SSL_get_ex_data_X509_STORE_CTX_idx());
 	struct tls *t = tls_of_ssl(ssl);
 	X509 *leaf = X509_STORE_CTX_get0_cert(x);
+	struct tls_known *known = &t->conf->known[t->worker->index];
+	uint8_t sum[TLS_PIN_BYTES];
+	bool summed;
 	int ok;
 
 	(void)arg;
 	if (leaf && t->conf->pin_count && is_pinned(t->conf, leaf)) {
+		X509_STORE_CTX_set_error(x, X509_V_OK);
+		return 1;
+	}
+	summed = leaf && tls_known_sum(leaf, t->name, sum) == 0;
+	if (summed && tls_known_has(known, sum, clock_wall())) {
 		X509_STORE_CTX_set_error(x, X509_V_OK);
 		return 1;
 	}
@@ -333,6 +346,9 @@ static int on_verify(X509_STORE_CTX *x, void *arg)
 		t->verify_err = X509_V_ERR_UNSPECIFIED;
 	if (!ok)
 		keep_words(t, leaf);
+	else if (summed)
+		tls_known_add(known, sum, clock_wall(),
+			      tls_chain_left(X509_STORE_CTX_get0_chain(x)));
 	return ok;
 }
 

@@ -14,11 +14,13 @@ make_ca() {
 	make_cert names "DNS:tls.test,DNS:*.wild.test,IP:10.2.0.3,IP:fd02::3"
 }
 
-# make_cert NAME SAN [OPTION...]: $TMP/NAME.pem (with its key behind it)
+# make_cert NAME SAN [OPTION...]: $TMP/NAME.pem (with its key behind it); NEWKEY:
+# of another kind
 make_cert() {
-	local name=$1 san=$2
+	local name=$1 san=$2 kind=(ec -pkeyopt ec_paramgen_curve:prime256v1)
 	shift 2
-	openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
+	[ -z "${NEWKEY:-}" ] || kind=("$NEWKEY")
+	openssl req -newkey "${kind[@]}" -nodes \
 		-subj "/CN=$name" -keyout "$TMP/$name.key" \
 		-out "$TMP/$name.csr" 2>/dev/null || fail "openssl req"
 	printf 'subjectAltName=%s\n' "$san" >"$TMP/$name.ext"

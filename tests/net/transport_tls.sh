@@ -16,6 +16,8 @@ serve source tcp-serve 5002 source -n 1000
 make_ca
 make_cert other DNS:other.test
 make_cert gone DNS:tls.test -days -1
+NEWKEY=rsa:2048 make_cert rsa IP:10.2.0.3
+NEWKEY=ed25519 make_cert ed IP:10.2.0.3
 
 # haproxy: 1.3 on 8443, 1.2 on 8442, wrong name on 8444; pass on to the echo
 cat >"$TMP/haproxy.cfg" <<END
@@ -32,6 +34,9 @@ frontend t13
 	bind 10.2.0.3:8444 ssl crt $TMP/other.pem
 	bind 10.2.0.3:8447 ssl crt $TMP/gone.pem
 	bind 10.2.0.3:8445 ssl crt $TMP/names.pem verify required ca-file $TMP/ca.pem
+frontend rsa
+	bind 10.2.0.3:8448 ssl crt $TMP/rsa.pem
+	bind 10.2.0.3:8449 ssl crt $TMP/ed.pem
 backend echo
 	server s 127.0.0.1:5001
 END
@@ -51,9 +56,10 @@ start_in <<END
 	"$(door 7004 wrong)" "$(door 7005 pinned)" "$(door 7006 byname)" \
 	"$(door 7007 unknown)" "$(door 7008 badpin)" "$(door 7009 capin)" \
 	"$(door 7010 socat)" "$(door 7011 plain)" "$(door 7012 mutual)" \
-	"$(door 7013 nocert)" "$(door 7014 suites)" "$(door 7015 resume)" "$(door 7016 gone)") ],
+	"$(door 7013 nocert)" "$(door 7014 suites)" "$(door 7015 resume)" "$(door 7016 gone)" \
+	"$(door 7017 rsa)" "$(door 7018 ed)") ],
   "routing": { "rules": [ $(to t13 t12 v6 wrong pinned byname unknown badpin \
-	capin socat plain mutual nocert suites resume gone) ] },
+	capin socat plain mutual nocert suites resume gone rsa ed) ] },
   "outbounds": [ $(join \
 	"$(wrap_out t13 10.2.0.3:8443 "$(tls)")" \
 	"$(wrap_out t12 10.2.0.3:8442 "$(tls ', "serverName": "a.wild.test", "maxVersion": "1.2"')")" \
@@ -70,6 +76,8 @@ start_in <<END
 	"$(wrap_out nocert 10.2.0.3:8445 "$(tls)")" \
 	"$(wrap_out suites 10.2.0.3:8443 "$(tls ', "maxVersion": "1.2", "cipherSuites": "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305", "curvePreferences": ["curvep384", "curvep256"]')")" \
 	"$(wrap_out gone 10.2.0.3:8447 "$(tls ', "serverName": "tls.test"')")" \
+	"$(wrap_out rsa 10.2.0.3:8448 "$(tls)")" \
+	"$(wrap_out ed 10.2.0.3:8449 "$(tls)")" \
 	"$(wrap_out resume 10.2.0.3:8443 "$(tls ', "serverName": "tls.test", "enableSessionResumption": true')")" ) ]
 }
 END
@@ -83,6 +91,8 @@ transfers "pinned, whatever the name" $G4 7005
 transfers "another name is meant" $G4 7006
 transfers "socat" $G4 7010
 transfers "client certificate" $G4 7012
+transfers "RSA certificate" $G4 7017
+transfers "Ed25519 certificate" $G4 7018
 transfers "one suite, one curve" $G4 7014
 wait_log culvert "tls: TLSv1.2 ECDHE-ECDSA-CHACHA20-POLY1305"
 transfers "resumption" $G4 7015
