@@ -174,6 +174,8 @@ static void prepare_pcbs(void)
 		if (p->state == LAST_ACK && (p->unsent || p->unacked))
 			p->tmr = tcp_ticks;
 		retry_fin |= p->flags & TF_CLOSEPEND;
+		if (flow_of(p)->sack)
+			sack_tick(flow_of(p));
 		if (linger_over(flow_of(p)))
 			tcp_abort(p);
 	}

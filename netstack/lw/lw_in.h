@@ -160,5 +160,7 @@ void output_again(struct flow *f, uint32_t seq, uint32_t len);
 /* Before tcp_input(); @th in network order, options checked */
 void sack_input(struct flow *f, const struct tcp_hdr *th);
 void sack_free(struct flow *f);
+/* At each slow tick, for a flow that has a board */
+void sack_tick(struct flow *f);
 
 #endif

@@ -24,6 +24,7 @@ enum {
 	DUP_SEGMENTS = 3,
 	ROUND_BYTES = 65536, /* sent again for one acknowledgement */
 	AGAIN_MS = 30, /* a resend without progress was lost as well */
+	TRIES_MAX = 6,
 	OPTION_SACK = 5
 };
 
@@ -36,12 +37,15 @@ struct range {
  * @r:		What the client has received above its ACK; sorted, disjoint
  * @recover:	snd_nxt when the round began: the round ends behind it
  * @resent:	Holes below this have been sent again
+ * @tries:	Resends by the tick since the last progress
+ * @timed_out:	Made in the recovery that follows lwIP's timeout
  */
 struct sack {
 	struct range r[RANGES];
 	unsigned int n;
 	uint32_t recover, resent, resent_ms;
-	bool recovering;
+	uint8_t tries;
+	bool recovering, timed_out;
 };
 
 void sack_free(struct flow *f)
@@ -182,6 +186,8 @@ static void board_act(struct flow *f, uint32_t ack)
 		s->recovering = false;
 		pcb->cwnd = pcb->ssthresh;
 	}
+	if (ack != pcb->lastack)
+		s->tries = 0;
 	if (!s->n)
 		return;
 	pcb->dupacks = 0; /* lwIP repeats a whole segment after three */
@@ -197,6 +203,38 @@ static void board_act(struct flow *f, uint32_t ack)
 	resend_holes(f, ack);
 }
 
+/*
+ * Nothing comes that could tell of a lost resend: ask again from the slow tick,
+ * well before lwIP's timeout, whose clock runs on; each time later
+ */
+void sack_tick(struct flow *f)
+{
+	struct tcp_pcb *pcb = f->pcb;
+	struct sack *s = f->sack;
+	s16_t rtime = pcb->rtime;
+
+	if (!s->recovering || !s->n || !pcb->unacked ||
+	    lw_now() - s->resent_ms <= again_ms(pcb) << s->tries)
+		return;
+	if (s->tries < TRIES_MAX)
+		s->tries++;
+	s->resent = pcb->lastack;
+	resend_holes(f, pcb->lastack);
+	pcb->rtime = rtime;
+}
+
+/*
+ * After a timeout lwIP sends everything again, one super-segment first. What it
+ * loses of that is found by SACK as before, or each further loss would cost a
+ * timeout of its own; the window was cut by lwIP.
+ */
+static void start_over(struct sack *s, const struct tcp_pcb *pcb, uint32_t ack)
+{
+	*s = (struct sack){ .recovering = true,
+			    .recover = pcb->rto_end,
+			    .resent = ack };
+}
+
 void sack_input(struct flow *f, const struct tcp_hdr *th)
 {
 	struct tcp_pcb *pcb = f->pcb;
@@ -207,8 +245,7 @@ void sack_input(struct flow *f, const struct tcp_hdr *th)
 		return;
 	if (TCP_SEQ_LT(ack, pcb->lastack) || TCP_SEQ_GT(ack, pcb->snd_nxt))
 		return;
-	/* after a timeout lwIP sends everything again: start over */
-	if (!pcb->unacked || pcb->flags & TF_RTO) {
+	if (!pcb->unacked) {
 		sack_free(f);
 		return;
 	}
@@ -217,6 +254,9 @@ void sack_input(struct flow *f, const struct tcp_hdr *th)
 		if (!f->sack)
 			return; /* the timer will do */
 	}
+	if (pcb->flags & TF_RTO && !f->sack->timed_out)
+		start_over(f->sack, pcb, ack);
+	f->sack->timed_out = pcb->flags & TF_RTO;
 	board_read(f->sack, pcb, (const uint8_t *)(th + 1), head - TCP_HLEN,
 		   ack);
 	board_trim(f->sack, ack);

@@ -118,6 +118,90 @@ static void many_sack_ranges_do_not_overflow(void **state)
 	assert_int_equal(stats().asserts, 0);
 }
 
+/* 40 segments were sent; says it lacks the one behind @ack, and has the rest */
+static void say_first_is_missing(struct client *c, uint32_t first)
+{
+	uint8_t opt[12] = { 1, 1, 5, 10 };
+	uint32_t rmss = c->p->v6 ? 1440 : 1460;
+
+	c->ack = first;
+	put_be32(opt + 4, first + rmss);
+	put_be32(opt + 8, first + 40 * rmss);
+	client_send_opt(c, F_ACK, opt, sizeof(opt), NULL, 0);
+}
+
+static struct accepted *send_40_segments(struct client *c, uint8_t *data)
+{
+	struct accepted *a = client_open(c);
+
+	pattern(data, 60000);
+	c->wnd = 60000;
+	client_send(c, F_ACK, NULL, 0);
+	stream_write(a->stream, data, 60000);
+	peer_wait(&P, 10);
+	assert_int_equal(last_seg()->len, 60000);
+	return a;
+}
+
+/* A resend is lost too, and no packet comes that could tell */
+static void lost_resend_is_sent_again_before_the_timeout(void **state)
+{
+	static uint8_t data[60000];
+	struct client c = client_make(&P, 40000);
+	uint32_t first, rmss = P.v6 ? 1440 : 1460;
+	struct seg *s;
+
+	(void)state;
+	send_40_segments(&c, data);
+	first = c.ack;
+	say_first_is_missing(&c, first);
+	s = last_seg();
+	assert_non_null(s);
+	assert_int_equal(s->len, rmss);
+	peer_wait(&P, 110); /* two ticks; the timeout takes three */
+	s = peer_next(&P);
+	assert_non_null(s);
+	assert_int_equal(s->seq, first);
+	assert_int_equal(s->len, rmss);
+	assert_memory_equal(s->data, data, rmss);
+	/* lwIP's own timer is not put off for ever by that, and backs off */
+	peer_forget(&P);
+	peer_wait(&P, 2000);
+	assert_in_range(P.seg_count, 2, 8);
+	for (s = peer_next(&P); s && s->len == rmss; s = peer_next(&P))
+		;
+	assert_non_null(s);
+	peer_forget(&P);
+	peer_wait(&P, 20000);
+	assert_in_range(P.seg_count, 1, 20);
+}
+
+/* After a timeout lwIP repeats it all; of that the first is lost again */
+static void losses_after_a_timeout_do_not_wait_for_another(void **state)
+{
+	static uint8_t data[60000];
+	struct client c = client_make(&P, 40000);
+	uint32_t first, rmss = P.v6 ? 1440 : 1460;
+	struct seg *s;
+
+	(void)state;
+	send_40_segments(&c, data);
+	first = c.ack;
+	peer_wait(&P, 1000); /* of the first time all is lost */
+	s = last_seg();
+	assert_non_null(s);
+	assert_int_equal(s->seq, first);
+	say_first_is_missing(&c, first);
+	s = peer_next(&P);
+	assert_non_null(s);
+	assert_int_equal(s->seq, first);
+	assert_int_equal(s->len, rmss);
+	c.ack = first + 60000;
+	client_send(&c, F_ACK, NULL, 0);
+	assert_null(flow_of(tcp_active_pcbs)->sack);
+	assert_int_equal(tcp_active_pcbs->flags & TF_RTO, 0);
+}
+
 static void small_window_cuts_a_super_segment_at_once(void **state)
 {
 	static uint8_t data[60000];
@@ -149,6 +233,8 @@ int main(void)
 		BOTH(sack_holes_are_sent_again_exactly),
 		BOTH(sack_blocks_of_nonsense_are_ignored),
 		BOTH(many_sack_ranges_do_not_overflow),
+		BOTH(lost_resend_is_sent_again_before_the_timeout),
+		BOTH(losses_after_a_timeout_do_not_wait_for_another),
 		BOTH(small_window_cuts_a_super_segment_at_once),
 	};
 
