@@ -98,6 +98,13 @@ static void carrier_free(struct h2 *h)
 	free(h);
 }
 
+/* One that nobody owns: its request is not complete, or was refused */
+static void unborn_free(struct h2_sub *u)
+{
+	buf_free(u->in);
+	free(u);
+}
+
 /* It ends now: every stream gets the reason; freed by the timer */
 static void carrier_kill(struct h2 *h, int why)
 {
@@ -116,7 +123,10 @@ static void carrier_kill(struct h2 *h, int why)
 
 		list_del(&u->node);
 		u->h = NULL;
-		h2_sub_fail(u, why ? why : -ECONNRESET);
+		if (u->s.job)
+			h2_sub_fail(u, why ? why : -ECONNRESET);
+		else
+			unborn_free(u);
 	}
 	h->count = 0;
 	stream_close(&h->below, why);
@@ -407,8 +417,7 @@ static void answer(struct h2 *h, struct h2_sub *u)
 	}
 	nghttp2_session_set_stream_user_data(h->ng, id, NULL);
 	h2_sub_gone(h, u);
-	buf_free(u->in);
-	free(u);
+	unborn_free(u);
 }
 
 static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
@@ -447,9 +456,8 @@ static int on_close(nghttp2_session *ng, int32_t id, uint32_t code, void *arg)
 	u->h = NULL;
 	if (!h->count)
 		set_timer(h);
-	if (!u->s.job) { /* a request cut before it was complete */
-		buf_free(u->in);
-		free(u);
+	if (!u->s.job) {
+		unborn_free(u);
 		return 0;
 	}
 	/* All was said: what is still to be read can be read */

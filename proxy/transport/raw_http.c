@@ -61,11 +61,12 @@ static void values_of(struct jobj *o, const char *key, struct values *out,
 	out->v = arena_alloc(&cfg->arena, VALUES_MAX * sizeof(*out->v));
 	j_list(o, key, &l);
 	while (out->v && j_list_next(o, &l) && out->count < VALUES_MAX) {
+		const char *copy = arena_strdup(&cfg->arena, l.text);
+
 		if (!one_line(l.text))
 			diag_error(o->d, l.node, NULL, "must be one line");
-		else
-			out->v[out->count++] =
-				arena_strdup(&cfg->arena, l.text);
+		else if (copy)
+			out->v[out->count++] = copy;
 	}
 }
 
@@ -197,8 +198,9 @@ static bool path_fits(const struct raw_http *r, const uint8_t *p, size_t n)
 {
 	const uint8_t *from = memchr(p, ' ', n), *to;
 
-	if (!from++)
+	if (!from)
 		return false;
+	from++;
 	to = memchr(from, ' ', n - (size_t)(from - p));
 	for (unsigned int i = 0; to && i < r->path.count; i++)
 		if (strlen(r->path.v[i]) == (size_t)(to - from) &&

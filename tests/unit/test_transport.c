@@ -367,6 +367,52 @@ static void rogue_servers_are_refused(void **state)
 	}
 }
 
+/* A client that says @text and goes: nothing is taken, nothing is left */
+static void stranger(const struct level *v, const char *text, size_t n)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+
+	assert_non_null(r);
+	begin(r, v);
+	r->total = 100;
+	memcpy(r->m.way[1].data, text, n);
+	r->m.way[1].len = n;
+	r->m.way[1].fin = true;
+	serve(r);
+	for (int i = 0; i < 20 && !r->err[1]; i++) {
+		turn(r, 1, 100);
+		worker_tick(&r->l.w, 0);
+	}
+	assert_int_equal(r->got[1], 0);
+	assert_true(r->err[1] < 0 || r->ended[1] || !r->st[1]);
+	end(r);
+	free(r);
+}
+
+#define TEXT(s) s, sizeof(s) - 1
+/* Settings, and headers of stream 1 that go on in a frame that never comes */
+#define H2_CUT \
+	"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0" \
+	"\0\0\1\1\0\0\0\0\1\x83"
+
+static void strangers_leave_nothing_behind(void **state)
+{
+	static const struct {
+		const char *p;
+		size_t n;
+	} said[] = {
+		{ TEXT("") },
+		{ TEXT("GET / HTTP/1.1\r\nHost: h.test\r\n") },
+		{ TEXT("GET /none HTTP/1.1\r\nHost: h.test\r\n\r\n") },
+		{ TEXT("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n\r\n") },
+		{ TEXT(H2_CUT) },
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(levels); i++)
+		for (size_t k = 0; k < ARRAY_SIZE(said); k++)
+			stranger(&levels[i], said[k].p, said[k].n);
+}
+
 /* Closing at each state frees everything (the sanitizers look) */
 static void closing_at_any_time_is_clean(void **state)
 {
@@ -414,6 +460,7 @@ int main(void)
 		cmocka_unit_test(all_arrives_byte_by_byte),
 		cmocka_unit_test(a_break_at_any_time_is_an_error),
 		cmocka_unit_test(rogue_servers_are_refused),
+		cmocka_unit_test(strangers_leave_nothing_behind),
 		cmocka_unit_test(closing_at_any_time_is_clean),
 		cmocka_unit_test(a_failed_dial_is_told),
 	};
