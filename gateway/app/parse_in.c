@@ -7,6 +7,7 @@
 #include "gateway/app/app.h"
 #include "gateway/core/match.h"
 #include "gateway/core/stats.h"
+#include "proxy/wire/proxy_head.h"
 
 static const struct jword override_words[] = {
 	{ "http", OVERRIDE_HTTP },
@@ -170,6 +171,8 @@ void parse_inbound(struct diag *d, const cJSON *node, struct config *cfg)
 	ib->sockopt = SOCKOPT_DEFAULT;
 	parse_listen(&o, ib, cfg);
 	ib->transport = parse_stream(&o, &ib->sockopt, true, cfg);
+	if (ib->sockopt.accept_proxy_protocol)
+		ib->head = proxy_head_decode;
 	parse_sniffing(d, j_get(&o, "sniffing"), &ib->sniffing);
 	j_not_yet(&o, "allocate", "removed from Xray");
 	cfg->inbounds[cfg->inbound_count++] = ib;

@@ -140,8 +140,14 @@ const struct transport *parse_stream(struct jobj *o, struct sockopt *so,
 	j_not_yet(&s, "finalmask", "not yet");
 	j_open(&opt, o->d, j_get(&s, "sockopt"));
 	sockopt_parse(&opt, so, &cfg->arena);
+	if (!server && so->accept_proxy_protocol)
+		diag_warning(s.d, opt.node, "acceptProxyProtocol",
+			     "has no effect: only listeners read a PROXY "
+			     "header");
 	if (opt.node)
 		j_close(&opt);
+	for (const struct transport *t = top; t; t = t->below)
+		so->accept_proxy_protocol |= t->proxy_head;
 	j_ignore(&s, "address", "only for xhttp downloads");
 	j_ignore(&s, "port", "only for xhttp downloads");
 	j_close(&s);

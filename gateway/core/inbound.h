@@ -3,6 +3,7 @@
 #define GATEWAY_CORE_INBOUND_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "gateway/base/jget.h"
 #include "gateway/base/list.h"
@@ -57,6 +58,8 @@ struct inbound_ops {
  * struct inbound - One configured inbound, immutable after parsing
  * @listen:	Address; wildcard v6 by default. ADDR_NAME is a unix path
  * @ports:	Where to listen; count 0 for tun
+ * @head:	Header that a connection begins with: tells both its ends (kind
+ *		NONE: not told). Bytes, 0 more are needed, -EPROTO. NULL: none
  */
 struct inbound {
 	const struct inbound_ops *ops;
@@ -70,6 +73,7 @@ struct inbound {
 	struct sniffing sniffing;
 	struct sockopt sockopt;
 	const struct transport *transport; /* streamSettings; NULL raw */
+	ssize_t (*head)(const uint8_t *p, size_t n, struct addr ends[2]);
 	struct counter *stat_up, *stat_down; /* NULL: not counted */
 	void *settings; /* the kind's own */
 };

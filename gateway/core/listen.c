@@ -1,7 +1,8 @@
 /*
  * listen.c - Accepting TCP and unix connections for an inbound
  *
- *   readable -> accept4 up to LISTEN_BURST -> ses_new -> target -> ses_start
+ *   readable -> accept4 up to LISTEN_BURST -> (listen_early: PROXY header) ->
+ *   ses_new -> target -> ses_start
  *   EMFILE, ENOMEM -> pause: a timer, not a loop; the kernel keeps the clients
  *
  * Socket options (mark, keepalive, TCP_NODELAY, congestion ...) are set on the
@@ -17,11 +18,12 @@
 #include "gateway/base/log.h"
 #include "gateway/core/config.h"
 #include "gateway/core/fd_stream.h"
+#include "gateway/core/listen_early.h"
 #include "gateway/core/session.h"
 #include "gateway/core/transport.h"
 
 /* The client sees a reset, not a clean end */
-static void shed(int fd)
+void listen_shed(int fd)
 {
 	struct linger cut = { .l_onoff = 1, .l_linger = 0 };
 
@@ -30,22 +32,20 @@ static void shed(int fd)
 }
 
 /* Who and where; a unix client counts as this host */
-static void set_ends(struct session *s, int fd,
-		     const struct sockaddr_storage *peer)
+static struct ends ends_of(int fd, const struct sockaddr_storage *peer)
 {
 	static const uint8_t loopback[4] = { 127, 0, 0, 1 };
 	struct sockaddr_storage ss = { 0 };
 	socklen_t len = sizeof(ss);
+	struct ends e = { .source = addr_from_sockaddr(peer) };
 
-	s->source = addr_from_sockaddr(peer);
 	if (!getsockname(fd, (struct sockaddr *)&ss, &len))
-		s->local = addr_from_sockaddr(&ss);
-	if (s->source.kind == ADDR_NONE)
-		s->source = addr_v4(loopback, 0);
-	if (s->local.kind == ADDR_NONE)
-		s->local = addr_v4(loopback, 0);
-	s->orig = s->local;
-	s->target = s->local;
+		e.local = addr_from_sockaddr(&ss);
+	if (e.source.kind == ADDR_NONE)
+		e.source = addr_v4(loopback, 0);
+	if (e.local.kind == ADDR_NONE)
+		e.local = addr_v4(loopback, 0);
+	return e;
 }
 
 /* A stream of a carrier; its configuration may be an older one */
@@ -71,24 +71,20 @@ static int born(const struct birth *b, struct worker *w, struct stream *in)
 }
 
 /* The connection is no session but carries some */
-static void serve(struct acceptor *a, int fd, struct stream *in,
-		  const struct sockaddr_storage *peer)
+static void serve(struct acceptor *a, struct stream *in, const struct ends *e)
 {
 	struct worker *w = a->job.worker;
-	struct session ends = { 0 };
 	struct birth b = { .ib = a->owner->l.ib,
 			   .cfg = w->cfg,
+			   .source = e->source,
+			   .local = e->local,
 			   .target = a->owner->target,
 			   .born = born };
 
-	set_ends(&ends, fd, peer);
-	b.source = ends.source;
-	b.local = ends.local;
 	(void)transport_serve(b.ib->transport, w, in, &b);
 }
 
-static void take(struct acceptor *a, int fd,
-		 const struct sockaddr_storage *peer)
+static void take(struct acceptor *a, int fd, const struct ends *e)
 {
 	struct tcp_listener *tl = a->owner;
 	struct worker *w = a->job.worker;
@@ -98,11 +94,11 @@ static void take(struct acceptor *a, int fd,
 
 	if (!in) {
 		worker_drop(w, DROP_NO_MEMORY);
-		shed(fd);
+		listen_shed(fd);
 		return;
 	}
 	if (tl->l.ib->transport && tl->l.ib->transport->ops->serve) {
-		serve(a, fd, in, peer);
+		serve(a, in, e);
 		return;
 	}
 	s = ses_new(w, tl->l.ib, NET_TCP, in);
@@ -110,7 +106,8 @@ static void take(struct acceptor *a, int fd,
 		in->ops->close(in, -ECONNRESET);
 		return;
 	}
-	set_ends(s, fd, peer);
+	s->source = e->source;
+	s->local = s->orig = s->target = e->local;
 	err = tl->target ? tl->target(a, fd, s) : 0;
 	if (!err && tl->l.ib->transport)
 		err = transport_accept(tl->l.ib->transport, w, in, &s->in);
@@ -145,6 +142,18 @@ static bool is_shortage(int err)
 	       err == ENOMEM;
 }
 
+static void accepted(struct acceptor *a, int fd,
+		     const struct sockaddr_storage *peer)
+{
+	struct ends e = ends_of(fd, peer);
+
+	a->told = false;
+	if (a->owner->l.ib->head)
+		early_begin(a, fd, &e);
+	else
+		take(a, fd, &e);
+}
+
 static void acceptor_run(struct job *j)
 {
 	struct acceptor *a = container_of(j, struct acceptor, job);
@@ -160,8 +169,7 @@ static void acceptor_run(struct job *j)
 		fd = accept4(a->watch.fd, (struct sockaddr *)&peer, &len,
 			     SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
-			a->told = false;
-			take(a, fd, &peer);
+			accepted(a, fd, &peer);
 		} else if (errno == EAGAIN) {
 			watch_used_up(&a->watch, ST_READ);
 			break;
@@ -230,6 +238,7 @@ int listen_start(struct tcp_listener *tl, const struct inbound *ib,
 
 	tl->l.ib = ib;
 	tl->l.worker = w;
+	tl->ready = take;
 	if (ib->listen.kind == ADDR_NAME)
 		return w->index ? 0 : acceptor_open(tl, ib, w, 0);
 	while (!err && listen_next_port(ib, &port))
@@ -243,6 +252,7 @@ void listen_stop(struct tcp_listener *tl)
 {
 	struct acceptor *a, *next;
 
+	early_stop(tl);
 	for (a = tl->acceptors; a; a = next) {
 		int fd = a->watch.fd;
 

@@ -13,6 +13,7 @@
 #include "gateway/core/inbound.h"
 #include "gateway/core/worker.h"
 
+struct ends;
 struct session;
 
 #define LISTEN_BURST    64 /* connections a turn and socket */
@@ -40,6 +41,8 @@ struct acceptor {
 /**
  * struct tcp_listener - All ports of one inbound on one worker
  * @l:		l.ib may be swapped by a reload at any time
+ * @early:	Connections whose header is awaited; none when @early_count is 0
+ * @ready:	Goes on with an accepted connection, its ends known (listen.c's)
  * @target:	A connection was accepted on @a as @fd; @s has its source and
  *		local address. Sets s->orig and s->target. 0, or -errno: closed
  *		by a reset. NULL: greet finds the target
@@ -47,6 +50,9 @@ struct acceptor {
 struct tcp_listener {
 	struct listener l; /* must be first */
 	struct acceptor *acceptors;
+	struct list early;
+	unsigned int early_count;
+	void (*ready)(struct acceptor *a, int fd, const struct ends *e);
 	int (*target)(const struct acceptor *a, int fd, struct session *s);
 };
 
@@ -62,6 +68,8 @@ void listen_stop(struct tcp_listener *tl);
 bool listen_same(const struct inbound *a, const struct inbound *b);
 /* Is @a an address of this host (as far as a socket can be bound to it)? */
 bool listen_is_local(const struct addr *a);
+/* Close an accepted connection by a reset */
+void listen_shed(int fd);
 /* Next port of @ib after *@at (start with 0); false: that was the last */
 bool listen_next_port(const struct inbound *ib, uint32_t *at);
 

@@ -139,7 +139,7 @@ static void parse_name16(struct jobj *o, const char *key, char out[16])
 }
 
 /* Keys that Xray has and this version does not act on */
-static void parse_rest(struct jobj *o)
+static void parse_rest(struct jobj *o, struct sockopt *so)
 {
 	static const struct jword none[] = { { "none", 0 }, { "", 0 } };
 	const char *strategy = j_str(o, "addressPortStrategy", "none");
@@ -150,8 +150,7 @@ static void parse_rest(struct jobj *o)
 	else
 		(void)j_word(o, "addressPortStrategy", none, ARRAY_SIZE(none),
 			     0);
-	if (j_bool(o, "acceptProxyProtocol", false))
-		j_not_yet(o, "acceptProxyProtocol", "PROXY protocol listeners");
+	so->accept_proxy_protocol = j_bool(o, "acceptProxyProtocol", false);
 	if (cJSON_GetArraySize(j_array(o, "customSockopt")) > 0)
 		j_not_yet(o, "customSockopt", "free socket options");
 	if (j_bool(o, "penetrate", false))
@@ -183,7 +182,7 @@ int sockopt_parse(struct jobj *o, struct sockopt *so, struct arena *a)
 	so->mptcp = j_bool(o, "tcpMptcp", false);
 	so->v6only = j_bool(o, "v6only", false);
 	parse_happy(o, so);
-	parse_rest(o);
+	parse_rest(o, so);
 	tag = j_str(o, "dialerProxy", NULL);
 	if (tag && *tag) {
 		so->dialer_proxy = arena_strdup(a, tag);

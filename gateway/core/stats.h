@@ -69,6 +69,7 @@ void stat_each(void (*fn)(const struct counter *s, void *arg), void *arg);
 	X(FAKE_UNKNOWN, "fake address without a mapping") \
 	X(LOOP, "original destination is our own listener") \
 	X(ORIGDST, "no original destination") \
+	X(EARLY, "listener: PROXY header wrong or missing") \
 	X(ROUTE, "no outbound") \
 	X(BLOCKED, "blocked by rule")
 

@@ -51,6 +51,7 @@ struct transport {
 	const char
 		*alpn; /* what the level above wants offered; NULL: default */
 	bool server; /* of a listener */
+	bool proxy_head; /* its settings ask for a PROXY header */
 	void *settings;
 };
 

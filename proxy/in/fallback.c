@@ -27,6 +27,8 @@
 #include "gateway/core/sock.h"
 #include "gateway/core/transport.h"
 #include "proxy/in/srv.h"
+#include "proxy/layer/head.h"
+#include "proxy/wire/proxy_head.h"
 
 #define PATH_MAX_BYTES 64 /* of a request line, looked at as Xray does */
 
@@ -34,10 +36,12 @@
  * struct srv_fallback - One entry
  * @name, @alpn, @path:	"" any
  * @unix_path:	Of a socket; NULL: @to
+ * @xver:	Version of the PROXY header that goes first; 0: none
  */
 struct srv_fallback {
 	const char *name, *alpn, *path, *unix_path;
 	struct addr to;
+	uint8_t xver;
 };
 
 /**
@@ -135,6 +139,22 @@ static int dial_unix(struct session *s, const char *path)
 	return -ENOMEM;
 }
 
+/* Who the client is, before its bytes. On failure s->out is closed */
+static int tell_client(struct session *s, unsigned int version)
+{
+	static const struct head_ops ops = { .name = "fallback" };
+	uint8_t head[PROXY_HEAD_OUT_MAX];
+	size_t n = proxy_head_encode(version, &s->source, &s->local, head);
+	struct stream *st = head_new(&ops, s->out, head, n, NULL, s->id);
+
+	if (!st) {
+		stream_close(&s->out, -ENOMEM);
+		return -ENOMEM;
+	}
+	s->out = st;
+	return 0;
+}
+
 ssize_t srv_fall_back(struct session *s, struct greet *g,
 		      const struct srv_conf *c)
 {
@@ -148,6 +168,8 @@ ssize_t srv_fall_back(struct session *s, struct greet *g,
 		return srv_mute(g);
 	rc = f->unix_path ? dial_unix(s, f->unix_path) :
 			    transport_dial(&transport_raw, &d, &f->to, &s->out);
+	if (!rc && f->xver)
+		rc = tell_client(s, f->xver);
 	if (rc < 0) {
 		log_info("s%x fallback: %s", s->id, strerror(-rc));
 		return srv_mute(g);
@@ -225,8 +247,7 @@ static int parse_entry(struct jobj *o, struct srv_fallback *f, struct arena *a)
 
 	f->name = lower(o, "name", a);
 	f->alpn = lower(o, "alpn", a);
-	if (j_int(o, "xver", 0, 0, 2))
-		j_not_yet(o, "xver", "PROXY headers to fallbacks");
+	f->xver = (uint8_t)j_int(o, "xver", 0, 0, 2);
 	(void)j_str(o, "type", NULL);
 	f->path = arena_strdup(a, j_str(o, "path", ""));
 	if (!f->path || !f->name || !f->alpn)

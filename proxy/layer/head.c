@@ -68,11 +68,31 @@ static void head_sent(struct head *h, size_t n)
 		buf_wipe(&h->out);
 }
 
+/* The head that only a connection tells. 0, -EAGAIN, -errno */
+static int head_fill(struct head *h)
+{
+	struct stream *b = h->s.below;
+	ssize_t n;
+
+	if (!h->out || h->out->len)
+		return 0;
+	if (!b->ops->up(b)) {
+		n = b->ops->writev(b, NULL, 0); /* tells how it stands */
+		if (n < 0)
+			return head_fail(h, (int)n);
+	}
+	stream_shed(&h->s.below);
+	h->out->len = (uint32_t)h->ops->fill(h->arg, h->s.below, h->out->data);
+	return 0;
+}
+
 /* The head alone. 0, -EAGAIN, -errno */
 static int head_flush(struct head *h)
 {
-	ssize_t n;
+	ssize_t n = head_fill(h);
 
+	if (n < 0)
+		return (int)n;
 	while (h->out) {
 		n = stream_write(h->s.below, buf_head(h->out), h->out->len);
 		if (n < 0)
@@ -214,9 +234,11 @@ static ssize_t head_readv(struct stream *s, const struct iovec *iov, int cnt)
 static ssize_t write_both(struct head *h, const struct iovec *iov, int cnt)
 {
 	struct iovec v[STREAM_IOV];
+	ssize_t n = head_fill(h);
 	size_t head = h->out->len;
-	ssize_t n;
 
+	if (n < 0)
+		return n;
 	if (cnt > STREAM_IOV - 1)
 		cnt = STREAM_IOV - 1;
 	v[0] = (struct iovec){ buf_head(h->out), head };
@@ -337,13 +359,14 @@ struct stream *head_new(const struct head_ops *ops, struct stream *below,
 	struct head *h = calloc(1, sizeof(*h));
 
 	if (h)
-		h->out = buf_new(n);
+		h->out = buf_new(ops->fill ? HEAD_FILL_MAX : n);
 	if (!h || !h->out) {
 		free(h);
 		free(arg);
 		return NULL;
 	}
-	buf_put(h->out, p, n);
+	if (n)
+		buf_put(h->out, p, n);
 	h->s = (struct stream){ .ops = &head_stream_ops,
 				.below = below,
 				.job = below->job };

@@ -18,13 +18,18 @@
  * @wait:	No payload before the answer, up() only after it
  * @lazy:	A server: the head goes with the first bytes, never by itself
  * @after:	A server: the head goes as soon as the other side's was taken
+ * @fill:	Write the head, once @below is up, and before anything else goes.
+ *		Bytes of at most HEAD_FILL_MAX. NULL: it is given to head_new()
  */
 struct head_ops {
 	const char *name;
 	size_t (*size)(const uint8_t *p, size_t n);
 	ssize_t (*take)(void *arg, uint32_t id, const uint8_t *p, size_t n);
+	size_t (*fill)(void *arg, struct stream *below, uint8_t *out);
 	bool wait, lazy, after;
 };
+
+#define HEAD_FILL_MAX 128
 
 /*
  * @p, @n: the head, copied. @arg: for take, freed by free() with the layer

@@ -7,6 +7,7 @@
  * Source: xray.md section I
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,18 +19,29 @@
 #include "gateway/core/sockopt.h"
 #include "gateway/core/transport.h"
 #include "gateway/core/udp.h"
+#include "proxy/layer/head.h"
 #include "proxy/out/out.h"
 #include "proxy/out/redirect.h"
+#include "proxy/wire/proxy_head.h"
 
 /**
  * struct freedom_conf - Settings
  * @strategy:	Its own domainStrategy; the outbound's targetStrategy wins
  * @redirect:	kind NONE keeps the host, port 0 keeps the port
+ * @proxy_version:	Of the PROXY header that goes first; 0: none
  */
 struct freedom_conf {
 	enum domain_strategy strategy;
 	bool redirects;
+	uint8_t proxy_version;
 	struct addr redirect;
+};
+
+/* What a PROXY header tells. @peer: the connected address is asked for */
+struct proxy_ends {
+	uint8_t version;
+	bool peer;
+	struct addr from, to;
 };
 
 static enum domain_strategy strategy_of(const struct outbound *ob)
@@ -39,6 +51,48 @@ static enum domain_strategy strategy_of(const struct outbound *ob)
 	return ob->target_strategy != DS_AS_IS ?
 		       (enum domain_strategy)ob->target_strategy :
 		       conf->strategy;
+}
+
+static size_t proxy_fill(void *arg, struct stream *below, uint8_t *out)
+{
+	const struct proxy_ends *e = arg;
+	const struct watch *w = e->peer && below->ops->watch ?
+					below->ops->watch(below, ST_WRITE) :
+					NULL;
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+	struct addr to = e->to;
+
+	_Static_assert(PROXY_HEAD_OUT_MAX <= HEAD_FILL_MAX, "it fits");
+	if (w && !getpeername(w->fd, (struct sockaddr *)&ss, &len))
+		to = addr_from_sockaddr(&ss);
+	return proxy_head_encode(e->version, &e->from, &to, out);
+}
+
+/* A PROXY header before everything. On failure *@out is closed */
+static int put_proxy_head(const struct outbound *ob, const struct session *s,
+			  const struct addr *to, struct stream **out)
+{
+	static const struct head_ops ops = { .name = "proxy",
+					     .fill = proxy_fill };
+	const struct freedom_conf *conf = ob->settings;
+	struct proxy_ends *e = malloc(sizeof(*e));
+	struct stream *st = NULL;
+
+	if (e) {
+		*e = (struct proxy_ends){ .version = conf->proxy_version,
+					  .peer = !ob->dialer,
+					  .from = s->source };
+		if (addr_is_ip(to))
+			e->to = *to;
+		st = head_new(&ops, *out, NULL, 0, e, s->id);
+	}
+	if (!st) {
+		stream_close(out, -ENOMEM);
+		return -ENOMEM;
+	}
+	*out = st;
+	return 0;
 }
 
 static int freedom_open(const struct outbound *ob, struct session *s,
@@ -51,12 +105,17 @@ static int freedom_open(const struct outbound *ob, struct session *s,
 			  .ob = ob,
 			  .s = s };
 	struct addr to = s->target;
+	int rc;
 
 	if (conf->redirects)
 		redirect_apply(&conf->redirect, &to);
 	if (ob->transport->below || ob->transport->settings) /* tls, ws ... */
-		return transport_dial(ob->transport, &d, &to, out);
-	return raw_dial(&d, &to, &ob->sockopt, strategy_of(ob), out);
+		rc = transport_dial(ob->transport, &d, &to, out);
+	else
+		rc = raw_dial(&d, &to, &ob->sockopt, strategy_of(ob), out);
+	if (!rc && conf->proxy_version)
+		rc = put_proxy_head(ob, s, &to, out);
+	return rc;
 }
 
 /* A socket for all destinations of a client; *@family says which it is */
@@ -123,8 +182,6 @@ static void parse_later(struct jobj *o)
 	if (j_get(o, "noise"))
 		diag_error(o->d, o->node, "noise",
 			   "was replaced by noises in Xray");
-	if (j_int(o, "proxyProtocol", 0, 0, 2))
-		j_not_yet(o, "proxyProtocol", "PROXY header to the target");
 	n = j_get(o, "finalRules");
 	if (n && cJSON_GetArraySize(n) > 0)
 		j_not_yet(o, "finalRules", "rules on the final address");
@@ -160,6 +217,8 @@ static int freedom_parse(struct outbound *ob, struct jobj *settings,
 				   text);
 		conf->redirects = !rc;
 	}
+	conf->proxy_version =
+		(uint8_t)j_int(settings, "proxyProtocol", 0, 0, 2);
 	parse_later(settings);
 	ob->settings = conf;
 	return 0;

@@ -143,8 +143,6 @@ int http_conf_parse(struct http_conf *h, struct jobj *o, struct config *cfg)
 		diag_error(o->d, headers, NULL, "must be an object");
 	else
 		h->extra = http_conf_headers(o->d, headers, h, cfg);
-	if (j_bool(o, "acceptProxyProtocol", false))
-		j_not_yet(o, "acceptProxyProtocol", "PROXY protocol listeners");
 	return h->path && h->extra ? 0 : -ENOMEM;
 }
 

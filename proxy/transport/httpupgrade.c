@@ -86,6 +86,7 @@ static int upgrade_parse(struct transport *t, struct jobj *o,
 	if (!h)
 		return -ENOMEM;
 	t->settings = h;
+	parse_proxy_head(t, o);
 	return http_conf_parse(h, o, cfg);
 }
 

@@ -16,6 +16,17 @@
 
 static const struct sockopt sockopt_default = SOCKOPT_DEFAULT;
 
+void parse_proxy_head(struct transport *t, struct jobj *o)
+{
+	bool on = j_bool(o, "acceptProxyProtocol", false);
+
+	if (on && !t->server)
+		diag_warning(o->d, o->node, "acceptProxyProtocol",
+			     "has no effect: only listeners read a PROXY "
+			     "header");
+	t->proxy_head = on && t->server;
+}
+
 /* tcpSettings, rawSettings: header.type "none" or "http" */
 static int raw_parse(struct transport *t, struct jobj *settings,
 		     struct config *cfg)
@@ -23,9 +34,7 @@ static int raw_parse(struct transport *t, struct jobj *settings,
 	const char *type;
 	struct jobj h;
 
-	if (j_bool(settings, "acceptProxyProtocol", false))
-		j_not_yet(settings, "acceptProxyProtocol",
-			  "PROXY protocol listeners");
+	parse_proxy_head(t, settings);
 	if (!j_open(&h, settings->d, j_get(settings, "header")))
 		return 0;
 	type = j_str(&h, "type", "none");

@@ -595,6 +595,7 @@ static int ws_parse(struct transport *t, struct jobj *o, struct config *cfg)
 	if (!c)
 		return -ENOMEM;
 	t->settings = c;
+	parse_proxy_head(t, o);
 	c->heartbeat_ms =
 		1000u * (uint32_t)j_int(o, "heartbeatPeriod", 0, 0, 86400);
 	return http_conf_parse(&c->http, o, cfg);

@@ -222,6 +222,45 @@ static void an_endless_answer_is_refused(void **state)
 	rig_end(&r);
 }
 
+static size_t fill_peer(void *arg, struct stream *below, uint8_t *out)
+{
+	assert_non_null(below->ops->watch);
+	assert_non_null(below->ops->watch(below, ST_WRITE));
+	memcpy(out, arg, 4);
+	return 4;
+}
+
+/* Who is at the other end is known once it is there */
+static void a_head_may_be_written_late(void **state)
+{
+	static const struct head_ops late = { .name = "late",
+					      .fill = fill_peer };
+	char got[32];
+	struct rig r;
+
+	(void)state;
+	for (int payload = 0; payload < 2; payload++) {
+		char *arg = strdup("PEER");
+
+		assert_non_null(arg);
+		rig_begin(&r);
+		r.st = head_new(&late, r.below, NULL, 0, arg, 1);
+		assert_non_null(r.st);
+		assert_false(r.st->ops->up(r.st));
+		assert_null(r.st->ops->watch(r.st, ST_WRITE));
+		if (payload)
+			assert_int_equal(stream_write(r.st, "x", 1), 1);
+		else
+			assert_int_equal(stream_read(r.st, got, 1), -EAGAIN);
+		assert_int_equal(far_hear(&r, got, sizeof(got)), 4 + payload);
+		assert_memory_equal(got, "PEERx", 4u + (size_t)payload);
+		assert_true(r.st->ops->up(r.st));
+		stream_shed(&r.st);
+		assert_string_equal(r.st->ops->name, "fd");
+		rig_end(&r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +275,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_answer_is_an_error),
 		cmocka_unit_test(payload_waits_for_the_answer_where_it_must),
 		cmocka_unit_test(an_endless_answer_is_refused),
+		cmocka_unit_test(a_head_may_be_written_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -320,7 +320,6 @@ static void wrong_values_are_errors(void **state)
 		"{\"tcpFastOpen\":\"yes\"}",
 		"{\"mark\":\"0x1\"}",
 		"{\"customSockopt\":[{\"opt\":\"1\"}]}",
-		"{\"acceptProxyProtocol\":true}",
 		"{\"addressPortStrategy\":\"SrvPortOnly\"}",
 		"{\"tcpMaxSeg\":-3}",
 	};
