@@ -25,7 +25,7 @@
 
 static const struct policy *ses_policy(const struct session *s)
 {
-	return s->inbound->policy;
+	return s->policy ? s->policy : s->inbound->policy;
 }
 
 static uint32_t ses_idle_limit(const struct session *s)

@@ -65,6 +65,7 @@ enum route_how { HOW_RULE, HOW_DEFAULT, HOW_FORCED };
  * @http_head:	Owned copy of a sniffed HTTP request head, NUL terminated; only
  *		when the router wants attributes
  * @user:	Inbound user (email); borrowed from the config; NULL none
+ * @policy:	Of that user's level; NULL: the inbound's
  * @why:	First -errno; 0 for a normal end. @why_side: 0 in, 1 out, 2 culvert
  */
 struct session {
@@ -88,6 +89,7 @@ struct session {
 	const struct outbound *outbound; /* NULL before ROUTE is done */
 	const char *rule; /* ruleTag of the rule that matched; NULL */
 	const char *user;
+	const struct policy *policy;
 	struct stream *in, *out; /* owned; NULL for UDP */
 	struct half half[2];
 	struct addr source, local, orig, target;

@@ -260,6 +260,11 @@ void udp_map_set(struct udp_map *m, const char *user, bool skip_dns)
 	m->skip_dns = skip_dns;
 }
 
+void udp_map_set_policy(struct udp_map *m, const struct policy *p)
+{
+	m->policy = p;
+}
+
 void udp_map_set_client(struct udp_map *m, const struct addr *client)
 {
 	m->client = *client;

@@ -22,6 +22,7 @@
 
 struct config;
 struct inbound;
+struct policy;
 struct session;
 struct worker;
 
@@ -41,6 +42,8 @@ struct udp_map; /* udp.c */
 struct udp_map *udp_map_new(struct worker *w, const struct inbound *ib,
 			    const struct addr *client, struct dgram *din);
 void udp_map_set(struct udp_map *m, const char *user, bool skip_dns);
+/* Of the user's level, for its sessions; NULL: the inbound's */
+void udp_map_set_policy(struct udp_map *m, const struct policy *p);
 /* The client's port became known (SOCKS): before its first datagram is read */
 void udp_map_set_client(struct udp_map *m, const struct addr *client);
 /* @held: it does not end by itself when no flow is left (SOCKS association) */

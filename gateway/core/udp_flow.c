@@ -216,6 +216,7 @@ struct udp_flow *udp_flow_new(struct udp_map *m, const struct addr *dest)
 	s->orig = f->dest;
 	s->target = f->dest;
 	s->user = m->user;
+	s->policy = m->policy;
 	s->skip_dns = m->skip_dns;
 	s->map = m;
 	s->flow = f;
@@ -484,7 +485,7 @@ void udp_flow_close(struct session *s)
 
 uint32_t udp_flow_idle_ms(const struct session *s)
 {
-	const struct policy *p = s->inbound->policy;
+	const struct policy *p = s->policy ? s->policy : s->inbound->policy;
 	uint32_t idle = p ? p->idle_ms : POLICY_DEFAULT.idle_ms;
 
 	switch (s->orig.port) {

@@ -74,6 +74,7 @@ struct udp_map {
 	const struct inbound *inbound; /* of cfg */
 	struct config *cfg; /* one reference */
 	const char *user;
+	const struct policy *policy; /* of the user's level; NULL: @inbound's */
 	struct addr client;
 	struct list flows; /* struct udp_flow.in_map */
 	struct list legs; /* struct udp_leg.node */

@@ -1,5 +1,5 @@
 /*
- * shadowsocks.c - Shadowsocks server: AEAD (several users), 2022 (one key), none
+ * shadowsocks.c - Shadowsocks server: AEAD, 2022 (one key or several users), none
  *
  * The first chunk names the target. A salt is remembered once its first tag has
  * proved right: a recording meets the same silence as noise.
@@ -91,16 +91,48 @@ static int find_aead(const struct ss_in *c, struct greet *g, struct ss_found *f)
 	return 1;
 }
 
+int ss_find_hash(const struct ss_in *c, const uint8_t hash[SS22_HASH])
+{
+	int found = -EPROTO;
+
+	for (unsigned int i = 0; i < c->srv.users; i++)
+		if (ct_equal(c->hash[i], hash, SS22_HASH))
+			found = (int)i;
+	return found;
+}
+
+/* Of several users: who, then as of one. As ss22_request_decode() */
+static ssize_t open_2022(const struct ss_in *c, struct greet *g,
+			 struct ss_found *f, struct ss22_request *rq)
+{
+	uint64_t now = (uint64_t)clock_wall();
+	uint8_t hash[SS22_HASH];
+	int rc;
+
+	f->user = 0;
+	f->key = &c->keys[0];
+	if (!c->server.method)
+		return ss22_request_decode(&f->key->psk, g->in, g->len, now, rq,
+					   &f->rq.rx);
+	rc = ss22_request_identity(&c->server.psk, g->in, g->len, hash);
+	if (rc > 0)
+		rc = ss_find_hash(c, hash);
+	else if (!rc)
+		return 0;
+	if (rc < 0)
+		return rc;
+	f->user = (unsigned int)rc;
+	f->key = &c->keys[rc];
+	return ss22_user_request_decode(&f->key->psk, g->in, g->len, now, rq,
+					&f->rq.rx);
+}
+
 static int find_2022(const struct session *s, const struct ss_in *c,
 		     struct greet *g, struct ss_found *f)
 {
 	struct ss22_request rq;
-	ssize_t n;
+	ssize_t n = open_2022(c, g, f, &rq);
 
-	f->key = &c->keys[0];
-	f->user = 0;
-	n = ss22_request_decode(&f->key->psk, g->in, g->len,
-				(uint64_t)clock_wall(), &rq, &f->rq.rx);
 	if (n == -ESTALE)
 		log_warning("s%x shadowsocks: the client's clock differs by "
 			    "more than %d s",
@@ -254,13 +286,22 @@ static int parse_key(struct jobj *o, struct ss_secret_key *k,
 	return rc;
 }
 
+/* The method stands with the user (AEAD) or with the server (2022) */
 static int ss_user(struct jobj *u, struct srv_conf *srv, unsigned int i,
 		   struct arena *a)
 {
 	struct ss_in *c = container_of(srv, struct ss_in, srv);
-	const char *method = j_need_str(u, "method");
+	const struct ss_method *m = c->server.method;
+	const char *method = m ? m->name : j_need_str(u, "method");
 
 	(void)a;
+	if (m && *j_str(u, "method", "")) {
+		diag_error(u->d, j_get(u, "method"), NULL,
+			   "users of a 2022 method have the server's");
+		return 0;
+	}
+	if (j_get(u, "address"))
+		j_not_yet(u, "address", "relaying to another server");
 	return *method ? parse_key(u, &c->keys[i], method) : 0;
 }
 
@@ -287,11 +328,57 @@ static int parse_single(struct jobj *o, struct ss_in *c, struct arena *a)
 {
 	c->keys = arena_alloc(a, sizeof(*c->keys));
 	c->srv.email = arena_alloc(a, sizeof(*c->srv.email));
-	if (!c->keys || !c->srv.email)
+	c->srv.level = arena_alloc(a, sizeof(*c->srv.level));
+	if (!c->keys || !c->srv.email || !c->srv.level)
 		return -ENOMEM;
 	c->srv.users = 1;
+	c->srv.level[0] = (uint32_t)j_int(o, "level", 0, 0, UINT32_MAX);
 	c->srv.email[0] = arena_strdup(a, j_str(o, "email", ""));
 	return parse_key(o, &c->keys[0], j_need_str(o, "method"));
+}
+
+/* What each user of a 2022 method shows */
+static int make_hashes(struct jobj *o, struct ss_in *c, struct arena *a)
+{
+	c->hash = arena_alloc(a, c->srv.users * sizeof(*c->hash));
+	if (!c->hash)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < c->srv.users; i++) {
+		if (!c->keys[i].psk.count)
+			return 0; /* was complained about */
+		ss22_user_hash(&c->keys[i].psk, c->hash[i]);
+		if (ss_find_hash(c, c->hash[i]) != (int)i)
+			diag_error(o->d, o->node, NULL,
+				   "two users have the same password");
+	}
+	return 0;
+}
+
+static bool same_methods(const struct ss_in *c)
+{
+	for (unsigned int i = 0; i < c->srv.users; i++) {
+		const struct ss_method *m = c->keys[i].method;
+
+		if (m && (m != c->keys[0].method || m->v2022 ||
+			  m->aead == AEAD_NONE))
+			return false;
+	}
+	return true;
+}
+
+/* The server's own key of a 2022 method, which its users show who they are by */
+static int parse_server_key(struct jobj *o, struct ss_in *c)
+{
+	const struct ss_method *m = ss_method_find(j_str(o, "method", ""));
+
+	if (!m || !m->v2022)
+		return 0;
+	if (m->aead == AEAD_CHACHA20_POLY1305) {
+		diag_error(o->d, o->node, "method",
+			   "several users need one of the aes methods");
+		return 0;
+	}
+	return parse_key(o, &c->server, m->name);
 }
 
 static int parse_several(struct jobj *o, struct ss_in *c, struct arena *a)
@@ -301,18 +388,16 @@ static int parse_several(struct jobj *o, struct ss_in *c, struct arena *a)
 
 	c->keys = keys;
 	if (!rc)
+		rc = parse_server_key(o, c);
+	if (!rc)
 		rc = srv_parse_users(o, &c->srv, ss_user, a);
-	for (unsigned int i = 0; !rc && i < c->srv.users; i++) {
-		const struct ss_method *m = c->keys[i].method;
-
-		if (m && (m != c->keys[0].method || m->v2022 ||
-			  m->aead == AEAD_NONE)) {
-			diag_error(o->d, o->node, NULL,
-				   "several users must have the same AEAD "
-				   "method; 2022 methods have one key here");
-			return 0;
-		}
-	}
+	if (!rc && c->server.method)
+		return make_hashes(o, c, a);
+	if (!rc && !same_methods(c))
+		diag_error(o->d, o->node, NULL,
+			   "several users must have the same AEAD method; a "
+			   "2022 method stands beside them, with the server's "
+			   "password");
 	return rc;
 }
 
@@ -347,6 +432,8 @@ static void ss_drop(struct inbound *ib)
 
 	if (c && c->keys)
 		wipe(c->keys, c->srv.users * sizeof(*c->keys));
+	if (c)
+		wipe(&c->server, sizeof(c->server));
 }
 
 const struct inbound_ops in_shadowsocks = {

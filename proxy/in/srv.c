@@ -35,8 +35,9 @@ int srv_make_users(struct jobj *o, struct srv_conf *c, size_t size, void **keys,
 	}
 	c->users = (unsigned int)n;
 	c->email = arena_alloc(a, (size_t)(n + 1) * sizeof(*c->email));
+	c->level = arena_alloc(a, (size_t)(n + 1) * sizeof(*c->level));
 	*keys = arena_alloc(a, (size_t)(n + 1) * size);
-	return c->email && *keys ? 0 : -ENOMEM;
+	return c->email && c->level && *keys ? 0 : -ENOMEM;
 }
 
 int srv_parse_users(struct jobj *o, struct srv_conf *c, srv_user user,
@@ -50,7 +51,7 @@ int srv_parse_users(struct jobj *o, struct srv_conf *c, srv_user user,
 		if (!j_open(&u, o->d, cJSON_GetArrayItem(list, (int)i)))
 			continue;
 		c->email[i] = arena_strdup(a, j_str(&u, "email", ""));
-		(void)j_int(&u, "level", 0, 0, UINT32_MAX);
+		c->level[i] = (uint32_t)j_int(&u, "level", 0, 0, UINT32_MAX);
 		rc = c->email[i] ? user(&u, c, i, a) : -ENOMEM;
 		j_close(&u);
 	}
@@ -104,6 +105,7 @@ void srv_set_user(struct session *s, const struct srv_conf *c, unsigned int i)
 {
 	if (c->email[i] && *c->email[i])
 		s->user = c->email[i];
+	s->policy = config_policy(s->cfg, c->level[i]);
 }
 
 ssize_t srv_mute(struct greet *g)
@@ -200,6 +202,7 @@ ssize_t srv_packets(struct session *s, struct greet *g,
 		return -ENOMEM;
 	}
 	udp_map_set(m, s->user, false);
+	udp_map_set_policy(m, s->policy);
 	s->in = NULL;
 	return (ssize_t)g->len;
 }

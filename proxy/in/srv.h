@@ -14,12 +14,13 @@ struct srv_fallback;
 
 /**
  * struct srv_conf - A protocol's settings, or their first member
- * @email:	Of each user, in the order of the settings; entries may be ""
+ * @email, @level:	Of each user, in the order of the settings; emails may be ""
  * @users:	How many
  * @keys:	Of each user, @key_bytes long; wiped by srv_drop()
  */
 struct srv_conf {
 	const char **email;
+	uint32_t *level;
 	unsigned int users;
 	size_t key_bytes;
 	void *keys;

@@ -55,7 +55,7 @@ struct ss_pkt {
 /**
  * struct ss_client_in - A client's end of its map
  * @queue, @given:	Packets for the map; handed out by the last recv
- * @cfg:	Keeps @key
+ * @cfg:	Keeps @key and @server, its identity key or NULL
  * @tx, @rx:	Sessions of 2022 methods; ours, and the client's
  */
 struct ss_client_in {
@@ -64,7 +64,7 @@ struct ss_client_in {
 	struct ss_udp_in *u;
 	struct addr addr;
 	struct config *cfg;
-	const struct ss_secret_key *key;
+	const struct ss_secret_key *key, *server;
 	struct list queue, given;
 	unsigned int queued;
 	struct ss22_udp_key tx, rx[2];
@@ -222,21 +222,50 @@ static struct ss_client_in *client_find(struct ss_udp_in *u,
 	return NULL;
 }
 
+/* Open a 2022 packet of the user @k. 0 or -errno */
+static int open_2022(struct ss22_udp_key rx[2],
+		     const struct ss_secret_key *server,
+		     const struct ss_secret_key *k, const struct pkt *p,
+		     struct wire_packet *pk)
+{
+	struct ss22_udp_head h = { .from_server = false };
+	struct iovec v = { p->data, p->len };
+	int rc = server ? ss22_udp_user_decode(rx, &server->psk, &k->psk, &v,
+					       &h, pk) :
+			  ss22_udp_decode(rx, &k->psk, &v, &h, pk);
+
+	if (!rc && !ss22_time_ok(h.time_s, (uint64_t)clock_wall()))
+		rc = -EPROTO;
+	return rc;
+}
+
+/* Which user, or -errno */
+static int first_2022(const struct ss_in *conf, const struct pkt *p,
+		      struct ss22_udp_key rx[2], struct wire_packet *pk)
+{
+	struct iovec v = { p->data, p->len };
+	uint8_t hash[SS22_HASH];
+	int user, rc;
+
+	if (!conf->server.method)
+		return open_2022(rx, NULL, &conf->keys[0], p, pk);
+	rc = ss22_udp_identity(&conf->server.psk, &v, hash);
+	user = rc < 0 ? rc : ss_find_hash(conf, hash);
+	if (user < 0)
+		return user;
+	rc = open_2022(rx, &conf->server, &conf->keys[user], p, pk);
+	return rc < 0 ? rc : user;
+}
+
 /* Open @p with one of the users' keys. Which, or -EPROTO */
 static int open_first(const struct ss_in *conf, const struct pkt *p,
 		      struct ss22_udp_key rx[2], struct wire_packet *pk)
 {
-	struct ss22_udp_head h = { .from_server = false };
-	struct iovec v = { p->data, p->len };
 	uint8_t *copy = NULL;
 	int rc = -EPROTO;
 
-	if (conf->keys[0].method->v2022) {
-		rc = ss22_udp_decode(rx, &conf->keys[0].psk, &v, &h, pk);
-		if (!rc && !ss22_time_ok(h.time_s, (uint64_t)clock_wall()))
-			rc = -EPROTO;
-		return rc;
-	}
+	if (conf->keys[0].method->v2022)
+		return first_2022(conf, p, rx, pk);
 	/* a key that does not fit leaves garbage */
 	if (conf->srv.users > 1 && !(copy = malloc(p->len + 1)))
 		return -ENOMEM;
@@ -256,17 +285,10 @@ static int open_first(const struct ss_in *conf, const struct pkt *p,
 static int open_known(struct ss_client_in *c, const struct pkt *p,
 		      struct wire_packet *pk)
 {
-	struct ss22_udp_head h = { .from_server = false };
-	struct iovec v = { p->data, p->len };
-	int rc;
-
 	if (!c->key->method->v2022)
 		return ss_udp_open(c->key->method, c->key->master, p->data,
 				   p->len, pk);
-	rc = ss22_udp_decode(c->rx, &c->key->psk, &v, &h, pk);
-	if (!rc && !ss22_time_ok(h.time_s, (uint64_t)clock_wall()))
-		rc = -EPROTO;
-	return rc;
+	return open_2022(c->rx, c->server, c->key, p, pk);
 }
 
 /* A new client's end and map. @rx moves in. NULL: shed */
@@ -285,6 +307,7 @@ static struct ss_client_in *client_new(struct ss_udp_in *u,
 	c->u = u;
 	c->addr = *a;
 	c->key = &conf->keys[user];
+	c->server = conf->server.method ? &conf->server : NULL;
 	list_init(&c->queue);
 	list_init(&c->given);
 	rand_bytes(session, sizeof(session));
@@ -304,6 +327,7 @@ static struct ss_client_in *client_new(struct ss_udp_in *u,
 	memcpy(c->rx, rx, sizeof(c->rx));
 	memset(rx, 0, sizeof(c->rx));
 	c->cfg = config_ref(udp_map_cfg(m));
+	udp_map_set_policy(m, config_policy(c->cfg, conf->srv.level[user]));
 	htab_put(&u->clients, &c->by_addr, addr_hash(a, rand_key()));
 	u->refs++;
 	return c;

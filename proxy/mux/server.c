@@ -101,6 +101,7 @@ static struct sub *birth_tcp(struct server *v, const struct mux_frame *f)
 	s->source = cs->source;
 	s->local = cs->local;
 	s->user = cs->user;
+	s->policy = cs->policy;
 	s->greeted = true;
 	if (set_target(s, &f->to) < 0) {
 		ses_kill(s, -ENOMEM, 2);
@@ -206,6 +207,7 @@ static struct sub *birth_udp(struct server *v, const struct mux_frame *f)
 		return NULL;
 	}
 	udp_map_set(o->map, cs->user, false);
+	udp_map_set_policy(o->map, cs->policy);
 	hold_by_global(v, d, f);
 	return &d->sub;
 }

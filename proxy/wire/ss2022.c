@@ -206,26 +206,62 @@ static ssize_t request_open(struct ss_flow_key *f, uint8_t *p, size_t n,
 	return (ssize_t)(head + len + AEAD_TAG_BYTES);
 }
 
-ssize_t ss22_request_decode(const struct ss22_psk_key *k, uint8_t *p, size_t n,
-			    uint64_t now_s, struct ss22_request *out,
-			    struct ss_flow_key *up)
+/* @skip: bytes of identity headers between the salt and the heads */
+static ssize_t request_decode(const struct ss22_psk_key *k, size_t skip,
+			      uint8_t *p, size_t n, uint64_t now_s,
+			      struct ss22_request *out, struct ss_flow_key *up)
 {
-	size_t salt = k->method->key_len;
+	size_t salt = k->method->key_len, front = salt + skip;
 	struct ss_flow_key f = { 0 };
 	ssize_t used;
 
-	if (n < salt + FIXED_BYTES + AEAD_TAG_BYTES)
+	if (n < front + FIXED_BYTES + AEAD_TAG_BYTES)
 		return 0;
 	if (flow_set(&f, k, p))
 		return -ENOMEM;
-	used = request_open(&f, p + salt, n - salt, now_s, out);
+	used = request_open(&f, p + front, n - front, now_s, out);
 	if (used <= 0) {
 		ss_flow_drop(&f);
 		return used;
 	}
 	memcpy(out->salt, p, salt);
 	*up = f;
-	return (ssize_t)salt + used;
+	return (ssize_t)front + used;
+}
+
+ssize_t ss22_request_decode(const struct ss22_psk_key *k, uint8_t *p, size_t n,
+			    uint64_t now_s, struct ss22_request *out,
+			    struct ss_flow_key *up)
+{
+	return request_decode(k, 0, p, n, now_s, out, up);
+}
+
+void ss22_user_hash(const struct ss22_psk_key *user, uint8_t hash[SS22_HASH])
+{
+	blake3_hash(user_psk(user), user->method->key_len, hash, SS22_HASH);
+}
+
+int ss22_request_identity(const struct ss22_psk_key *k, const uint8_t *p,
+			  size_t n, uint8_t hash[SS22_HASH])
+{
+	size_t len = k->method->key_len;
+	uint8_t key[SS_KEY_MAX];
+	int err;
+
+	if (n < len + SS22_HASH)
+		return 0;
+	derive(identity_context, k, user_psk(k), p, key);
+	err = aes_block(key, len, false, p + len, hash);
+	wipe(key, sizeof(key));
+	return err ? err : 1;
+}
+
+ssize_t ss22_user_request_decode(const struct ss22_psk_key *k, uint8_t *p,
+				 size_t n, uint64_t now_s,
+				 struct ss22_request *out,
+				 struct ss_flow_key *up)
+{
+	return request_decode(k, SS22_HASH, p, n, now_s, out, up);
 }
 
 ssize_t ss22_response_encode(const struct ss22_psk_key *k,

@@ -65,6 +65,21 @@ ssize_t ss22_request_decode(const struct ss22_psk_key *k, uint8_t *p, size_t n,
 			    uint64_t now_s, struct ss22_request *out,
 			    struct ss_flow_key *up);
 
+/* What an identity header says: the first bytes of BLAKE3 of the user's key */
+#define SS22_HASH 16
+void ss22_user_hash(const struct ss22_psk_key *user, uint8_t hash[SS22_HASH]);
+/*
+ * A server of several users, with the identity key @k: whose request is this?
+ * 1 with @hash (of anybody: nothing is proved yet), 0 more are needed, -ENOMEM
+ */
+int ss22_request_identity(const struct ss22_psk_key *k, const uint8_t *p,
+			  size_t n, uint8_t hash[SS22_HASH]);
+/* As ss22_request_decode(), with that user's key @k, over the identity header */
+ssize_t ss22_user_request_decode(const struct ss22_psk_key *k, uint8_t *p,
+				 size_t n, uint64_t now_s,
+				 struct ss22_request *out,
+				 struct ss_flow_key *up);
+
 /**
  * struct ss22_answer - What ties a response to its request
  * @salt:	The server's own, random
@@ -142,6 +157,14 @@ ssize_t ss22_udp_encode(struct ss22_udp_key *u, const struct ss22_psk_key *k,
 int ss22_udp_decode(struct ss22_udp_key peer[2], const struct ss22_psk_key *k,
 		    const struct iovec *pkt, struct ss22_udp_head *h,
 		    struct wire_packet *out);
+/* A server of several users: whose packet? 0 with @hash, or -EPROTO */
+int ss22_udp_identity(const struct ss22_psk_key *server,
+		      const struct iovec *pkt, uint8_t hash[SS22_HASH]);
+/* As ss22_udp_decode(), of the user @k of @server */
+int ss22_udp_user_decode(struct ss22_udp_key peer[2],
+			 const struct ss22_psk_key *server,
+			 const struct ss22_psk_key *k, const struct iovec *pkt,
+			 struct ss22_udp_head *h, struct wire_packet *out);
 /* Do the clocks agree within SS22_CLOCK_S? */
 bool ss22_time_ok(uint64_t a_s, uint64_t b_s);
 

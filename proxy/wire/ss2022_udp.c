@@ -229,21 +229,23 @@ static struct ss22_udp_key *session_of(struct ss22_udp_key peer[2],
 
 /*
  * Where the parts of a packet lie once its outer layer is off: the plain head
- * in @head, the sealed body (AES) or the opened one (chacha) in @body
+ * in @head, the sealed body (AES) or the opened one (chacha) in @body. @k is the
+ * outer key, @skip bytes of identity headers come before the body
  */
-static int head_open(const struct ss22_psk_key *k, const struct iovec *pkt,
-		     uint8_t head[HEAD_BYTES], struct rd *body)
+static int head_open(const struct ss22_psk_key *k, size_t skip,
+		     const struct iovec *pkt, uint8_t head[HEAD_BYTES],
+		     struct rd *body)
 {
 	uint8_t *p = pkt->iov_base;
 	size_t n = pkt->iov_len;
 
 	if (is_aes(k)) {
 		/* a server's packets have no identity headers */
-		if (n < HEAD_BYTES + AEAD_TAG_BYTES ||
+		if (n < HEAD_BYTES + skip + AEAD_TAG_BYTES ||
 		    aes_block(k->psk[k->count - 1], k->method->key_len, false,
 			      p, head))
 			return -EPROTO;
-		*body = rd_init(p + HEAD_BYTES, n - HEAD_BYTES);
+		*body = rd_init(p + HEAD_BYTES + skip, n - HEAD_BYTES - skip);
 		return 0;
 	}
 	if (n < NONCE_BYTES + HEAD_BYTES + AEAD_TAG_BYTES ||
@@ -256,26 +258,35 @@ static int head_open(const struct ss22_psk_key *k, const struct iovec *pkt,
 	return 0;
 }
 
-int ss22_udp_decode(struct ss22_udp_key peer[2], const struct ss22_psk_key *k,
-		    const struct iovec *pkt, struct ss22_udp_head *h,
-		    struct wire_packet *out)
+/**
+ * struct opening - One packet to be opened
+ * @outer:	Key of its head; @skip: bytes of identity headers
+ */
+struct opening {
+	const struct ss22_psk_key *outer, *k;
+	size_t skip;
+	const struct iovec *pkt;
+};
+
+static int decode(struct ss22_udp_key peer[2], const struct opening *o,
+		  struct ss22_udp_head *h, struct wire_packet *out)
 {
 	struct ss22_udp_key fresh = { 0 }, *u;
 	uint8_t head[HEAD_BYTES], *p;
 	struct rd body;
 	uint64_t id;
-	int err = head_open(k, pkt, head, &body);
+	int err = head_open(o->outer, o->skip, o->pkt, head, &body);
 
 	if (err)
 		return err;
-	u = session_of(peer, k, head, &fresh);
+	u = session_of(peer, o->k, head, &fresh);
 	if (!u)
 		return -ENOMEM;
 	id = get_be64(head + 8);
-	p = (uint8_t *)pkt->iov_base + HEAD_BYTES;
+	p = (uint8_t *)o->pkt->iov_base + HEAD_BYTES + o->skip;
 	if (!window_ok(u, id))
 		err = -EALREADY;
-	if (!err && is_aes(k)) {
+	if (!err && is_aes(o->k)) {
 		err = aead_open(&u->body, head + 4, NULL, p, rd_left(&body), p);
 		body = rd_init(p, rd_left(&body) - AEAD_TAG_BYTES);
 	}
@@ -292,4 +303,41 @@ int ss22_udp_decode(struct ss22_udp_key peer[2], const struct ss22_psk_key *k,
 		peer[0] = fresh;
 	}
 	return 0;
+}
+
+int ss22_udp_decode(struct ss22_udp_key peer[2], const struct ss22_psk_key *k,
+		    const struct iovec *pkt, struct ss22_udp_head *h,
+		    struct wire_packet *out)
+{
+	struct opening o = { .outer = k, .k = k, .pkt = pkt };
+
+	return decode(peer, &o, h, out);
+}
+
+int ss22_udp_identity(const struct ss22_psk_key *server,
+		      const struct iovec *pkt, uint8_t hash[SS22_HASH])
+{
+	const uint8_t *p = pkt->iov_base;
+	uint8_t head[HEAD_BYTES];
+	struct rd body;
+
+	if (!is_aes(server) || head_open(server, SS22_HASH, pkt, head, &body) ||
+	    aes_block(server->psk[server->count - 1], server->method->key_len,
+		      false, p + HEAD_BYTES, hash))
+		return -EPROTO;
+	for (int i = 0; i < SS22_HASH; i++)
+		hash[i] ^= head[i];
+	return 0;
+}
+
+int ss22_udp_user_decode(struct ss22_udp_key peer[2],
+			 const struct ss22_psk_key *server,
+			 const struct ss22_psk_key *k, const struct iovec *pkt,
+			 struct ss22_udp_head *h, struct wire_packet *out)
+{
+	struct opening o = {
+		.outer = server, .k = k, .skip = SS22_HASH, .pkt = pkt
+	};
+
+	return decode(peer, &o, h, out);
 }

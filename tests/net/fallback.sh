@@ -1,6 +1,6 @@
 #!/bin/bash
 # fallback.sh: what is not of the protocol goes on by name, alpn and path, to
-# ports, names and unix sockets; unix sockets as a server's address
+# ports, names and unix sockets; unix sockets as a server's address; levels of users
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/in_lib.sh"
 . "$(dirname "$0")/transport_lib.sh"
@@ -30,13 +30,14 @@ tls="{ \"security\": \"tls\", \"tlsSettings\": { \"alpn\": [ \"h2\", \"http/1.1\
 start_in <<END
 {
   "log": { "loglevel": "debug" },
+  "policy": { "levels": { "7": { "connIdle": 2 } } },
   "inbounds": [
     { "tag": "t", "protocol": "trojan", "port": 8443, "streamSettings": $tls,
       "settings": { "users": [ { "password": "a" } ], "fallbacks": $fallbacks } },
     { "tag": "v", "protocol": "vless", "port": 8444, "streamSettings": $tls,
       "settings": { "decryption": "none", "clients": [ { "id": "a" } ], "fallbacks": $fallbacks } },
     { "tag": "u", "protocol": "trojan", "listen": "$TMP/in.sock,0600",
-      "settings": { "users": [ { "password": "a" } ] } },
+      "settings": { "users": [ { "password": "a", "level": 7 } ] } },
     { "tag": "w", "protocol": "vless", "listen": "@@cv-padded",
       "settings": { "decryption": "none", "clients": [ { "id": "a" } ] } },
     $(join "$(door 7001 viau)" "$(door 7002 viaw)" "$(door 7003 lost)") ],
@@ -68,6 +69,14 @@ for port in 8443 8444; do
 done
 transfers "trojan over a socket file" 10.1.0.1 7001
 transfers "vless over a padded abstract name" 10.1.0.1 7002
+# the level is the user's, not the inbound's
+for port in 7001 7002; do
+	on "$C" "$NT" tcp-hold 10.1.0.1 $port -n 1 -d 4000 >"$TMP/hold$port.log" 2>&1 &
+	PID[hold$port]=$!
+done
+wait "${PID[hold7001]}" "${PID[hold7002]}"
+contains "idle, by the user's level" "$(cat "$TMP/hold7001.log")" "alive=0"
+contains "idle, by the default" "$(cat "$TMP/hold7002.log")" "alive=1"
 refused "no such socket" 10.1.0.1 7003
 eq "mode of the socket file" "$(stat -c %a "$TMP/in.sock")" 600
 stop culvert

@@ -5,6 +5,7 @@
 . "$(dirname "$0")/peer_lib.sh"
 peers_up ss-tunnel v2ray python3
 K16=$(head -c 16 /dev/urandom | base64) K32=$(head -c 32 /dev/urandom | base64)
+U1=$(head -c 32 /dev/urandom | base64) U2=$(head -c 32 /dev/urandom | base64)
 METHODS=(aes-128-gcm aes-256-gcm chacha20-ietf-poly1305 xchacha20-ietf-poly1305
 	2022-blake3-aes-128-gcm 2022-blake3-aes-256-gcm 2022-blake3-chacha20-poly1305 none)
 password() { case $1 in 2022*128-gcm) echo "$K16" ;; 2022*) echo "$K32" ;; *) echo topsecret ;; esac; }
@@ -15,7 +16,10 @@ for i in "${!METHODS[@]}"; do
 	ports+=($((1001 + i)))
 done
 serve_culvert "${ibs#,}, $(ib several shadowsocks 1020 '{ "network": "tcp,udp", "users": [
-	{ "method": "aes-128-gcm", "password": "one" }, { "method": "aes-128-gcm", "password": "topsecret", "email": "second@s" } ] }')" "${ports[@]}" 1020
+	{ "method": "aes-128-gcm", "password": "one" }, { "method": "aes-128-gcm", "password": "topsecret", "email": "second@s" } ] }'),
+	$(ib users22 shadowsocks 1021 "{ \"network\": \"tcp,udp\", \"method\": \"2022-blake3-aes-256-gcm\", \"password\": \"$K32\",
+		\"clients\": [ { \"password\": \"$U1\", \"email\": \"ann@22\" }, { \"password\": \"$U2\", \"email\": \"bob@22\", \"level\": 1 } ] }")" \
+	"${ports[@]}" 1020 1021
 out() { ob out shadowsocks "{ \"servers\": [ { \"address\": \"10.1.0.1\", \"port\": $2, \"method\": \"$1\", \"password\": \"$(password "$1")\" } ] }"; }
 for i in "${!METHODS[@]}"; do
 	m=${METHODS[i]} b=$((6000 + 20 * i))
@@ -25,6 +29,21 @@ done
 doors culvert several 6400 "$(out aes-128-gcm 1020)"
 through "culvert, second user" 6400
 contains "the user is known" "$(cat "$TMP/server.log")" "second@s"
+user22() { ob out shadowsocks "{ \"address\": \"10.1.0.1\", \"port\": 1021, \"method\": \"2022-blake3-aes-256-gcm\", \"password\": \"$1\" }"; }
+doors culvert ann 6420 "$(user22 "$K32:$U1")"
+through "2022, first user" 6420 half 1,1200,1472
+doors culvert bob 6440 "$(user22 "$K32:$U2")"
+through "2022, second user" 6440 half 1,1200,1472
+log=$(cat "$TMP/server.log")
+for who in "tcp:.*ann@22" "tcp:.*bob@22" "udp:.*ann@22" "udp:.*bob@22"; do
+	matches "the user is known: $who" "$log" "$who"
+done
+n22=0
+for bad in "$K32:$K32" "$U1:$U2" "$U1"; do # no user, another server's, no identity
+	doors culvert bad$((n22 += 1)) $((6450 + 10 * n22)) "$(user22 "$bad")"
+	o=$(on "$C" "$NT" tcp 127.0.0.1 $((6453 + 10 * n22)) -n 100 -O -t 1)
+	contains "2022, wrong keys $n22" "$o" "rx=0:"
+done
 for m in chacha20-poly1305:2 none:7; do
 	doors v2ray "v${m#*:}" $((6500 + 10 * ${m#*:})) "$(out "${m%:*}" $((1001 + ${m#*:})))"
 	through "v2ray $m" $((6500 + 10 * ${m#*:})) noend 1,1200,1400

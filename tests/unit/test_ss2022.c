@@ -212,6 +212,120 @@ static void server_packets_open_once(void **state)
 	}
 }
 
+/* "iPSK:uPSK" of a vector as a server of several users has it */
+static bool several(const struct vec *v, struct ss22_psk_key *server,
+		    struct ss22_psk_key *user)
+{
+	const struct ss_method *m = ss_method_find(v->field[0]);
+	struct ss22_psk_key both;
+
+	assert_int_equal(ss22_psk_parse(&both, m, v->field[1]), 0);
+	if (both.count != 2)
+		return false;
+	*server = *user = both;
+	server->count = user->count = 1;
+	memcpy(user->psk[0], both.psk[1], SS_KEY_MAX);
+	return true;
+}
+
+static void a_server_of_several_users_knows_whose_request_it_is(void **state)
+{
+	int count = 0;
+	struct vec v;
+
+	(void)state;
+	for (vec_open(&v, "ss2022.txt"); vec_next(&v);) {
+		uint8_t want[1024], in[1024], mine[16], shown[16], *data;
+		struct ss22_psk_key server, user;
+		size_t n = hex_get(v.field[2], want, sizeof(want)), len;
+		struct ss22_request rq;
+		struct ss_flow_key up;
+		ssize_t used;
+
+		if (!several(&v, &server, &user))
+			continue;
+		count++;
+		ss22_user_hash(&user, mine);
+		len = (size_t)server.method->key_len + 16;
+		for (size_t cut = 0; cut < len; cut++)
+			assert_int_equal(ss22_request_identity(&server, want,
+							       cut, shown),
+					 0);
+		assert_int_equal(
+			ss22_request_identity(&server, want, len, shown), 1);
+		assert_memory_equal(shown, mine, 16);
+		for (size_t cut = len; cut < n - 39; cut++) {
+			memcpy(in, want, n);
+			assert_int_equal(ss22_user_request_decode(
+						 &user, in, cut, NOW, &rq, &up),
+					 0);
+		}
+		memcpy(in, want, n);
+		assert_int_equal(
+			ss22_user_request_decode(&server, in, n, NOW, &rq, &up),
+			-EPROTO);
+		memcpy(in, want, n);
+		used = ss22_user_request_decode(&user, in, n, NOW, &rq, &up);
+		assert_int_equal(used, n - 39);
+		assert_string_equal(rq.to.name, "example.com");
+		assert_memory_equal(rq.data, "hello", 5);
+		assert_int_equal(ss_open(&up, in + used, 39, &data, &len), 39);
+		assert_memory_equal(data, "world", 5);
+		ss_flow_drop(&up);
+	}
+	assert_true(count >= 2);
+}
+
+static void a_server_of_several_users_knows_whose_packet_it_is(void **state)
+{
+	int count = 0;
+	struct vec v;
+
+	(void)state;
+	for (vec_open(&v, "ss2022.txt"); vec_next(&v);) {
+		struct ss22_udp_head h = { .from_server = false };
+		struct ss22_udp_key peer[2] = { 0 };
+		uint8_t want[512], in[512], mine[16], shown[16];
+		struct iovec pkt = { in, 0 };
+		struct ss22_psk_key server, user;
+		struct wire_packet pk;
+		size_t n;
+
+		if (!several(&v, &server, &user))
+			continue;
+		count++;
+		n = hex_get(v.field[4], want, sizeof(want));
+		ss22_user_hash(&user, mine);
+		for (pkt.iov_len = 0; pkt.iov_len < n; pkt.iov_len++) {
+			memcpy(in, want, n);
+			assert_int_equal(ss22_udp_user_decode(peer, &server,
+							      &user, &pkt, &h,
+							      &pk),
+					 -EPROTO);
+		}
+		pkt.iov_len = 47;
+		assert_int_equal(ss22_udp_identity(&server, &pkt, shown),
+				 -EPROTO);
+		pkt.iov_len = n;
+		memcpy(in, want, n);
+		assert_int_equal(ss22_udp_identity(&server, &pkt, shown), 0);
+		assert_memory_equal(shown, mine, 16);
+		assert_memory_equal(in, want, n);
+		assert_int_equal(ss22_udp_user_decode(peer, &server, &user,
+						      &pkt, &h, &pk),
+				 0);
+		assert_string_equal(pk.peer.name, "example.com");
+		assert_int_equal(pk.len, 4);
+		assert_memory_equal(pk.data, "ping", 4);
+		memcpy(in, want, n);
+		assert_int_equal(ss22_udp_user_decode(peer, &server, &user,
+						      &pkt, &h, &pk),
+				 -EALREADY);
+		ss22_udp_drop(&peer[0]);
+	}
+	assert_true(count >= 2);
+}
+
 /* One packet with id @id of @from, given to @peer */
 static int pass(struct ss22_udp_key *from, uint64_t id,
 		struct ss22_udp_key peer[2], const struct ss22_psk_key *k)
@@ -306,6 +420,10 @@ int main(void)
 		cmocka_unit_test(
 			the_window_takes_each_packet_once_in_any_order),
 		cmocka_unit_test(passwords_that_are_none_are_refused),
+		cmocka_unit_test(
+			a_server_of_several_users_knows_whose_request_it_is),
+		cmocka_unit_test(
+			a_server_of_several_users_knows_whose_packet_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
