@@ -51,6 +51,7 @@ static void ses_idle_check(struct session *s)
 		ses_kill(s, s->net == NET_UDP ? 0 : -ETIMEDOUT, 2);
 	else
 		timer_set(&s->job.worker->wheel, &s->timer, limit - idle);
+	ses_keep_fake(s);
 }
 
 static void ses_on_timer(struct timer *t)

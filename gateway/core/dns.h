@@ -116,7 +116,10 @@ unsigned int fakedns_pools(const struct fakedns *f, struct cidr *out,
 			   unsigned int max);
 /* Name behind a fake address: length, or -ENOENT. Keeps @a's mapping fresh */
 int fakedns_name(struct fakedns *f, const struct addr *a, char name[256]);
-/* Fake address of a name; @kind ADDR_V4/V6. 0, -ENOENT no pool of that family */
+/*
+ * Fake address of a name; @kind ADDR_V4/V6. 0, -ENOENT no pool of that family,
+ * -ENOSPC all addresses of it were given out a moment ago
+ */
 int fakedns_addr(struct fakedns *f, const char *name, uint8_t kind,
 		 struct addr *out);
 

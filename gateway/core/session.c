@@ -122,11 +122,20 @@ static void ses_close_streams(struct session *s)
 	stream_close(&s->in, s->half[DOWN].finished ? 0 : s->why);
 }
 
+void ses_keep_fake(const struct session *s)
+{
+	char name[256];
+
+	if (s->domain && fakedns_in_pool(s->cfg->fakedns, &s->orig))
+		(void)fakedns_name(s->cfg->fakedns, &s->orig, name);
+}
+
 static void ses_free(struct session *s)
 {
 	struct worker *w = s->job.worker;
 
 	ses_log_end(s);
+	ses_keep_fake(s);
 	timer_cancel(&s->timer);
 	if (s->flow)
 		udp_flow_close(s);

@@ -128,6 +128,8 @@ static inline bool ses_open(const struct session *s)
 }
 /* Use the name in @found: owned copy, target or route_name by the rules of sniffing */
 int ses_take_name(struct session *s, const struct sniffed *found);
+/* The fake address of a live flow is in use: other names' go before it */
+void ses_keep_fake(const struct session *s);
 /* The name routing looks at: route_name, else the target's, else NULL */
 const char *ses_route_name(const struct session *s);
 static inline void ses_active(struct session *s)

@@ -4,7 +4,7 @@
  *   name --hash--> bucket -> slot -> chain ...      slot i <--> address
  *                            slot: newer/older ring of use
  *
- * Everything is an index into one array that doubles: 24 bytes a slot, 4 to 8
+ * Everything is an index into one array that doubles: 32 bytes a slot, 4 to 8
  * a bucket, and the name.
  */
 #include "gateway/dns/fake_pool.h"
@@ -186,6 +186,7 @@ static void use_add_oldest(struct fake_pool *p, uint32_t i)
 
 static void touch(struct fake_pool *p, uint32_t i)
 {
+	p->slots[i].used_ms = p->now_ms;
 	if (p->newest == i)
 		return;
 	use_del(p, i);
@@ -201,6 +202,22 @@ static void slot_clear(struct fake_pool *p, uint32_t i)
 	p->name_bytes -= strlen(p->slots[i].name) + 1;
 	free(p->slots[i].name);
 	p->slots[i].name = NULL;
+}
+
+/* The slot for a new name, or FAKE_NONE: none may be taken now */
+static uint32_t slot_take(struct fake_pool *p)
+{
+	uint32_t i = p->oldest;
+
+	if (p->used < p->size) {
+		i = p->used++;
+		p->slots[i].name = NULL;
+		use_add_newest(p, i);
+		return i;
+	}
+	if (p->slots[i].name && p->now_ms - p->slots[i].used_ms < p->fresh_ms)
+		return FAKE_NONE;
+	return i;
 }
 
 static void slot_name(struct fake_pool *p, uint32_t i, char *copy, size_t len,
@@ -227,21 +244,16 @@ uint32_t fake_pool_get(struct fake_pool *p, const char *name, size_t len,
 		return i;
 	}
 	copy = name_copy(name, len);
-	if (!copy)
+	if (!copy || (p->used < p->size && slots_grow(p, p->used + 1) < 0)) {
+		free(copy);
 		return FAKE_NONE;
-	if (p->used < p->size) {
-		if (slots_grow(p, p->used + 1) < 0) {
-			free(copy);
-			return FAKE_NONE;
-		}
-		i = p->used++;
-		p->slots[i].name = NULL;
-		use_add_newest(p, i);
-	} else {
-		i = p->oldest;
 	}
-	slot_name(p, i, copy, len, hash);
 	*made = true;
+	i = slot_take(p);
+	if (i == FAKE_NONE)
+		free(copy);
+	else
+		slot_name(p, i, copy, len, hash);
 	return i;
 }
 
@@ -305,5 +317,6 @@ int fake_pool_set(struct fake_pool *p, uint32_t slot, const char *name,
 	if (other != FAKE_NONE)
 		slot_clear(p, other);
 	slot_name(p, slot, copy, len, hash);
+	p->slots[slot].used_ms = p->now_ms - p->fresh_ms;
 	return 0;
 }

@@ -15,10 +15,11 @@
  * struct fake_slot - One mapping; its index gives the address
  * @chain:	Next slot of the same bucket, or FAKE_NONE
  * @newer, @older:	Use order; FAKE_NONE at the ends
+ * @used_ms:	The pool's @now_ms of the last use
  * @name:	Owned; NULL: the slot is free (only after a replay)
  */
 struct fake_slot {
-	uint32_t chain, newer, older, hash;
+	uint32_t chain, newer, older, hash, used_ms;
 	char *name;
 };
 
@@ -26,6 +27,9 @@ struct fake_slot {
  * struct fake_pool - A subnet and who has which address of it; not locked
  * @start, @span:	Slot i has host part 1 + (start + i) % span
  * @used:		Slots handed out so far; [0, used) exist
+ * @now_ms:		The time of the caller, may wrap
+ * @fresh_ms:		A mapping used so recently does not give way: a client
+ *			may be about to use the address. 0: each may
  * @slots, @buckets:	NULL until the first name; grown by doubling
  */
 struct fake_pool {
@@ -33,6 +37,7 @@ struct fake_pool {
 	uint32_t size, used, cap;
 	uint32_t newest, oldest;
 	uint32_t bucket_mask;
+	uint32_t now_ms, fresh_ms;
 	uint64_t start, span, key;
 	struct fake_slot *slots;
 	uint32_t *buckets;
@@ -49,7 +54,8 @@ int fake_pool_init(struct fake_pool *p, const struct cidr *net, uint32_t size,
 void fake_pool_fini(struct fake_pool *p);
 /*
  * Slot of @name (lower case), made when new (*@made); the oldest mapping gives
- * way in a full pool. FAKE_NONE: out of memory
+ * way in a full pool. FAKE_NONE: out of memory (*@made is false), or the pool is
+ * full of fresh mappings (*@made is true)
  */
 uint32_t fake_pool_get(struct fake_pool *p, const char *name, size_t len,
 		       bool *made);

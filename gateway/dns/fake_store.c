@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 #include "gateway/base/rand.h"
 #include "gateway/dns/fake_journal.h"
@@ -29,6 +30,7 @@
 #define BATCH_MS    20 /* between two writes */
 #define RETRY_MS    10000 /* after a failed one */
 #define STACK_BYTES (256u << 10)
+#define FRESH_MS    2000 /* answers live for 1 s (DNS_FAKE_TTL), and a bit */
 #define REWRITE_MIN (64u << 10) /* smaller files are left as they are */
 
 struct writer {
@@ -296,6 +298,8 @@ struct fake_store *fake_store_new(const struct cidr *net, uint32_t size,
 		free(s);
 		return NULL;
 	}
+	s->pool.fresh_ms = FRESH_MS;
+	s->pool.now_ms = clock_ms();
 	atomic_init(&s->refs, 1);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->wake, NULL);
@@ -350,6 +354,7 @@ int fake_store_addr(struct fake_store *s, const char *name, size_t len,
 	uint32_t slot;
 
 	pthread_mutex_lock(&s->lock);
+	s->pool.now_ms = clock_ms();
 	slot = fake_pool_get(&s->pool, name, len, &made);
 	if (slot != FAKE_NONE) {
 		*out = fake_pool_addr(&s->pool, slot);
@@ -357,7 +362,14 @@ int fake_store_addr(struct fake_store *s, const char *name, size_t len,
 			record_put(s, slot, name, len);
 	}
 	pthread_mutex_unlock(&s->lock);
-	return slot == FAKE_NONE ? -ENOMEM : 0;
+	if (slot != FAKE_NONE)
+		return 0;
+	if (!made)
+		return -ENOMEM;
+	log_warning("fakedns: all %u addresses were used within %d s: poolSize "
+		    "is too small",
+		    s->pool.size, FRESH_MS / 1000);
+	return -ENOSPC;
 }
 
 int fake_store_name(struct fake_store *s, const struct addr *a, char name[256])
@@ -366,6 +378,7 @@ int fake_store_name(struct fake_store *s, const struct addr *a, char name[256])
 	uint32_t slot;
 
 	pthread_mutex_lock(&s->lock);
+	s->pool.now_ms = clock_ms();
 	slot = fake_pool_find(&s->pool, a);
 	if (slot != FAKE_NONE) {
 		len = strlen(s->pool.slots[slot].name);

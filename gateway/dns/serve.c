@@ -65,7 +65,7 @@ static int answer_fake(struct dns_serve *s, struct config *cfg,
 	struct dns_reply r = { .ttl = DNS_FAKE_TTL, .ips = &a };
 	int err = fakedns_addr(cfg->fakedns, q->name, kind, &a);
 
-	if (err == -ENOMEM)
+	if (err == -ENOMEM || err == -ENOSPC) /* let it ask again */
 		r.rcode = DNS_SERVFAIL;
 	r.count = !err;
 	return answer_put(s, q, msg, &r);

@@ -25,7 +25,7 @@ start_culvert <<-'END'
 	    { "tag": "socket", "protocol": "dokodemo-door", "port": 5353,
 	      "settings": { "network": "udp", "address": "10.9.9.9", "port": 53 } } ],
 	  "dns": { "servers": [ "fakedns", "10.3.0.1" ] },
-	  "fakedns": { "ipPool": "198.18.0.0/15", "poolSize": 65535 },
+	  "fakedns": { "ipPool": "10.64.0.0/10", "poolSize": 1000000 },
 	  "routing": { "rules": [ { "port": 53, "outboundTag": "dns" } ] },
 	  "outbounds": [ { "tag": "direct", "protocol": "freedom" },
 	    { "tag": "dns", "protocol": "dns" } ]

@@ -155,7 +155,7 @@ static void run(double secs)
 			if (p[i].revents)
 				burst_recv(fds[i]);
 		if (now - checked > LOST_US / 4) {
-			give_up(now);
+			give_up(now_us());
 			checked = now;
 		}
 	}

@@ -444,6 +444,34 @@ static void fake_addresses_become_names_or_nothing(void **state)
 	assert_int_equal(r.l.w.drops[DROP_FAKE_UNKNOWN], 1);
 }
 
+static void the_fake_address_of_a_live_flow_stays(void **state)
+{
+	static const char pool[] =
+		"{\"ipPool\":\"198.18.0.0/16\",\"poolSize\":2}";
+	struct jdoc *doc = jdoc_parse(&r.d, "p", pool, sizeof(pool) - 1);
+	char ip[ADDR_TEXT_MAX], name[256];
+	struct addr a, b, c;
+	struct fakedns *f;
+
+	(void)state;
+	assert_non_null(doc);
+	f = r.l.cfg.fakedns = fakedns_parse(&r.d, doc->root, 0, NULL);
+	assert_non_null(f);
+	assert_int_equal(fakedns_addr(f, "name.test", ADDR_V4, &a), 0);
+	born(addr_format_host(&a, ip, sizeof(ip)));
+	turns(2);
+	assert_string_equal(r.target, "name.test:443");
+	assert_int_equal(fakedns_addr(f, "other.test", ADDR_V4, &b), 0);
+	assert_int_equal(fakedns_addr(f, "third.test", ADDR_V4, &c), -ENOSPC);
+	usleep(2050000); /* until both could give way */
+	ses_kill(r.s, 0, 2);
+	turns(1);
+	assert_int_equal(fakedns_addr(f, "third.test", ADDR_V4, &c), 0);
+	assert_true(addr_eq_host(&c, &b));
+	assert_true(fakedns_name(f, &a, name) > 0);
+	assert_string_equal(name, "name.test");
+}
+
 /* --- routing and opening ---------------------------------------------------- */
 
 static void no_outbound_is_an_end(void **state)
@@ -720,6 +748,7 @@ int main(void)
 		T(who_speaks_first_is_learned),
 		T(a_client_that_speaks_late_teaches_nothing),
 		T(fake_addresses_become_names_or_nothing),
+		T(the_fake_address_of_a_live_flow_stays),
 		T(no_outbound_is_an_end),
 		T(loopbacks_end_after_some_passes),
 		T(a_block_resets_at_once),

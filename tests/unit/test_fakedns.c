@@ -99,6 +99,37 @@ static void the_least_recently_used_gives_way(void **state)
 	fake_pool_fini(&p);
 }
 
+static void a_mapping_used_a_moment_ago_does_not_give_way(void **state)
+{
+	struct cidr c = net_of("10.0.0.0/29");
+	struct fake_pool p;
+	struct addr a;
+	bool made;
+
+	(void)state;
+	assert_int_equal(fake_pool_init(&p, &c, 2, 5, 1), 0);
+	p.fresh_ms = 2000;
+	p.now_ms = UINT32_MAX - 500; /* it wraps on the way */
+	get(&p, "a");
+	p.now_ms += 1000;
+	get(&p, "b");
+	p.now_ms += 999;
+	assert_int_equal(fake_pool_get(&p, "c", 1, &made), FAKE_NONE);
+	assert_true(made);
+	assert_int_equal(get(&p, "a"), 0); /* used again: b is older now */
+	p.now_ms += 1;
+	assert_int_equal(fake_pool_get(&p, "c", 1, &made), FAKE_NONE);
+	p.now_ms += 1000;
+	assert_int_equal(get(&p, "c"), 1);
+	a = fake_pool_addr(&p, 0);
+	p.now_ms += 1500;
+	assert_int_equal(fake_pool_find(&p, &a), 0);
+	p.now_ms += 1000; /* c may go, a may not */
+	assert_int_equal(get(&p, "d"), 1);
+	assert_int_equal(fake_pool_get(&p, "e", 1, &made), FAKE_NONE);
+	fake_pool_fini(&p);
+}
+
 static void live_mappings_are_never_shared(void **state)
 {
 	struct cidr c = net_of("10.0.0.0/24");
@@ -521,6 +552,7 @@ int main(void)
 		cmocka_unit_test(pool_size_must_be_below_the_subnet),
 		cmocka_unit_test(every_slot_has_an_address_of_its_own),
 		cmocka_unit_test(the_least_recently_used_gives_way),
+		cmocka_unit_test(a_mapping_used_a_moment_ago_does_not_give_way),
 		cmocka_unit_test(live_mappings_are_never_shared),
 		cmocka_unit_test(
 			an_empty_pool_has_no_memory_and_a_full_one_little),
