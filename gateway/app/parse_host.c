@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "gateway/app/app.h"
+#include "gateway/core/match.h"
 #include "gateway/core/worker.h"
 
 static const struct jword capture_words[] = {
@@ -212,25 +213,13 @@ static void parse_match(struct diag *d, const cJSON *node, struct config *cfg,
 	j_close(&o);
 }
 
-/* One word of directCidr: a prefix, or the path of a file of them */
-static void add_direct(struct jobj *o, const struct jlist *l, struct cidrs *s)
+/* A word of directCidr that is the path of a file */
+static void add_direct_file(struct jobj *o, const struct jlist *l,
+			    struct cidrs *s)
 {
-	struct cidr c;
 	size_t line = 0;
-	int err;
+	int err = cidrs_add_file(s, l->text, &line);
 
-	if (l->text[0] != '/' && l->text[0] != '.') {
-		err = cidr_parse(&c, l->text);
-		if (err == 0)
-			err = cidrs_add(s, &c);
-		if (err < 0)
-			diag_error(o->d, l->node, NULL,
-				   "\"%s\" is neither a prefix nor the path of "
-				   "a file",
-				   l->text);
-		return;
-	}
-	err = cidrs_add_file(s, l->text, &line);
 	if (err == -EINVAL)
 		diag_error(o->d, l->node, NULL, "%s:%zu: no prefix", l->text,
 			   line);
@@ -239,13 +228,46 @@ static void add_direct(struct jobj *o, const struct jlist *l, struct cidrs *s)
 			   strerror(-err));
 }
 
+static int add_direct_range(void *arg, const struct addr *lo,
+			    const struct addr *hi)
+{
+	return cidrs_add_range(arg, lo, hi);
+}
+
+/*
+ * Paths of files; the other words are one list in the syntax of routing rules:
+ * prefixes, geoip:, ext:, "!"
+ */
 static void parse_direct(struct jobj *o, struct cidrs *s)
 {
+	struct ipset *set = ipset_new();
+	char err[128];
 	struct jlist l;
+	int rc = set ? 0 : -ENOMEM;
 
 	j_list(o, "directCidr", &l);
-	while (j_list_next(o, &l))
-		add_direct(o, &l, s);
+	while (!rc && j_list_next(o, &l)) {
+		if (l.text[0] == '/' || l.text[0] == '.') {
+			add_direct_file(o, &l, s);
+			continue;
+		}
+		rc = ipset_add(set, l.text, err);
+		if (rc == -EINVAL) {
+			diag_error(o->d, l.node, NULL, "%s%s", err,
+				   strchr(l.text, ':') ?
+					   "" :
+					   "; a file is /PATH or ./PATH");
+			rc = 0;
+		}
+	}
+	if (!rc)
+		rc = ipset_seal(set);
+	if (!rc)
+		rc = ipset_each(set, add_direct_range, s);
+	if (rc < 0)
+		diag_error(o->d, j_get(o, "directCidr"), NULL, "%s",
+			   rc == -E2BIG ? "too many prefixes" : strerror(-rc));
+	ipset_free(set);
 	cidrs_seal(s);
 }
 

@@ -19,27 +19,66 @@ static void *grow(void *v, size_t n, size_t size)
 	return realloc(v, (n ? n * 2 : 1) * size);
 }
 
+static int put4(struct cidrs *s, uint32_t lo, uint32_t hi)
+{
+	struct range4 *v;
+
+	if (s->count4 >= CIDRS_MAX)
+		return -E2BIG;
+	v = grow(s->v4, s->count4, sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	s->v4 = v;
+	v[s->count4++] = (struct range4){ lo, hi };
+	return 0;
+}
+
+/* Place for one more. 0 or -errno */
+static int put6(struct cidrs *s, struct range6 **out)
+{
+	struct range6 *v;
+
+	if (s->count6 >= CIDRS_MAX)
+		return -E2BIG;
+	v = grow(s->v6, s->count6, sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	s->v6 = v;
+	*out = &v[s->count6++];
+	return 0;
+}
+
+int cidrs_add_range(struct cidrs *s, const struct addr *lo,
+		    const struct addr *hi)
+{
+	struct range6 *v = NULL;
+	int rc;
+
+	if (lo->kind != ADDR_V6)
+		return put4(s, get_be32(lo->ip), get_be32(hi->ip));
+	rc = put6(s, &v);
+	if (rc < 0)
+		return rc;
+	memcpy(v->lo, lo->ip, 16);
+	memcpy(v->hi, hi->ip, 16);
+	return 0;
+}
+
 static int add4(struct cidrs *s, const struct cidr *c)
 {
 	uint32_t mask = c->bits ? UINT32_MAX << (32 - c->bits) : 0;
 	uint32_t lo = get_be32(c->ip) & mask;
-	struct range4 *v = grow(s->v4, s->count4, sizeof(*v));
 
-	if (!v)
-		return -ENOMEM;
-	s->v4 = v;
-	v[s->count4++] = (struct range4){ lo, lo | ~mask };
-	return 0;
+	return put4(s, lo, lo | ~mask);
 }
 
 static int add6(struct cidrs *s, const struct cidr *c)
 {
-	struct range6 *v = grow(s->v6, s->count6, sizeof(*v));
+	struct range6 *v = NULL;
+	int rc = put6(s, &v);
 
-	if (!v)
-		return -ENOMEM;
-	s->v6 = v;
-	v += s->count6++;
+	if (rc < 0)
+		return rc;
 	for (unsigned int i = 0; i < 16; i++) {
 		unsigned int keep = c->bits > i * 8 ? c->bits - i * 8 : 0;
 		unsigned int host = keep < 8 ? 0xffu >> keep : 0;
@@ -52,8 +91,6 @@ static int add6(struct cidrs *s, const struct cidr *c)
 
 int cidrs_add(struct cidrs *s, const struct cidr *c)
 {
-	if ((c->kind == ADDR_V6 ? s->count6 : s->count4) >= CIDRS_MAX)
-		return -E2BIG;
 	return c->kind == ADDR_V6 ? add6(s, c) : add4(s, c);
 }
 

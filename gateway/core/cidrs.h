@@ -36,6 +36,9 @@ struct cidrs {
 
 /* 0, -ENOMEM, or -E2BIG: more than CIDRS_MAX */
 int cidrs_add(struct cidrs *s, const struct cidr *c);
+/* The same for the addresses from @lo to @hi, of one kind */
+int cidrs_add_range(struct cidrs *s, const struct addr *lo,
+		    const struct addr *hi);
 /**
  * cidrs_add_text() - Add a prefix a line; "#" begins a comment
  * @line:	In: number of the first line. Out: the line of an error

@@ -52,6 +52,11 @@ int ipset_add(struct ipset *s, const char *item, char err[128]);
 int ipset_seal(struct ipset *s);
 bool ipset_has(const struct ipset *s, const struct addr *a);
 bool ipset_empty(const struct ipset *s);
+/* Its ranges, the sealed set's; an -errno of @fn ends it and is returned */
+int ipset_each(const struct ipset *s,
+	       int (*fn)(void *arg, const struct addr *lo,
+			 const struct addr *hi),
+	       void *arg);
 void ipset_free(struct ipset *s); /* NULL is allowed */
 /* A sealed set of o[key], or NULL when absent or wrong (reported) */
 struct ipset *ipset_parse(struct jobj *o, const char *key);

@@ -200,6 +200,45 @@ unsigned int ipset_families(const struct ipset *s)
 	return (s->yes.n4 ? DNS_V4 : 0) | (s->yes.n6 ? DNS_V6 : 0);
 }
 
+static struct addr addr_of4(uint32_t v)
+{
+	uint8_t ip[4];
+
+	put_be32(ip, v);
+	return addr_v4(ip, 0);
+}
+
+/* Kept as IPv6 even when it is v4-mapped: it is an end of a range */
+static struct addr addr_of6(const struct ip6 *v)
+{
+	struct addr a = { .kind = ADDR_V6 };
+
+	put_be64(a.ip, v->hi);
+	put_be64(a.ip + 8, v->lo);
+	return a;
+}
+
+int ipset_each(const struct ipset *s,
+	       int (*fn)(void *arg, const struct addr *lo,
+			 const struct addr *hi),
+	       void *arg)
+{
+	struct addr lo, hi;
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < s->yes.n4; i++) {
+		lo = addr_of4(s->yes.v4[i].lo);
+		hi = addr_of4(s->yes.v4[i].hi);
+		rc = fn(arg, &lo, &hi);
+	}
+	for (size_t i = 0; !rc && i < s->yes.n6; i++) {
+		lo = addr_of6(&s->yes.v6[i].lo);
+		hi = addr_of6(&s->yes.v6[i].hi);
+		rc = fn(arg, &lo, &hi);
+	}
+	return rc;
+}
+
 size_t ipset_bytes(const struct ipset *s)
 {
 	return sizeof(*s) + s->yes.cap4 * sizeof(*s->yes.v4) +

@@ -138,6 +138,43 @@ static void mapped_prefixes_mean_ipv4(void **state)
 	ipset_free(s);
 }
 
+struct walk {
+	char text[512];
+	int stop_at, n;
+};
+
+static int note(void *arg, const struct addr *lo, const struct addr *hi)
+{
+	char a[ADDR_TEXT_MAX], b[ADDR_TEXT_MAX];
+	struct walk *w = arg;
+	size_t len = strlen(w->text);
+
+	if (++w->n == w->stop_at)
+		return -ECANCELED;
+	snprintf(w->text + len, sizeof(w->text) - len, "%s-%s ",
+		 addr_format_host(lo, a, sizeof(a)),
+		 addr_format_host(hi, b, sizeof(b)));
+	return 0;
+}
+
+static void ranges_are_told_in_order(void **state)
+{
+	struct ipset *s = SET("10.1.2.0/24", "10.1.3.0/24", "1.1.1.1",
+			      "2001:db8::/32", "::/0", "255.255.255.255");
+	struct walk w = { .n = 0 };
+
+	(void)state;
+	assert_int_equal(ipset_each(s, note, &w), 0);
+	assert_string_equal(w.text,
+			    "1.1.1.1-1.1.1.1 10.1.2.0-10.1.3.255 "
+			    "255.255.255.255-255.255.255.255 "
+			    "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ");
+	w = (struct walk){ .stop_at = 2 };
+	assert_int_equal(ipset_each(s, note, &w), -ECANCELED);
+	assert_string_equal(w.text, "1.1.1.1-1.1.1.1 ");
+	ipset_free(s);
+}
+
 static void names_are_in_no_set(void **state)
 {
 	struct ipset *s = SET("0.0.0.0/0", "::/0");
@@ -295,6 +332,7 @@ int main(void)
 		cmocka_unit_test(overlapping_prefixes_become_one),
 		cmocka_unit_test(negated_items_are_one_union_then_negated),
 		cmocka_unit_test(mapped_prefixes_mean_ipv4),
+		cmocka_unit_test(ranges_are_told_in_order),
 		cmocka_unit_test(names_are_in_no_set),
 		cmocka_unit_test(wrong_items_are_explained),
 		cmocka_unit_test(private_works_without_a_file),
