@@ -17,7 +17,7 @@ cg_end() {
 	rmdir "$TREE/$CG/inner" "$TREE/$CG" 2>/dev/null
 	umount "$TREE" 2>/dev/null
 	(exit "$rc")
-	host_end
+	cleanup
 }
 trap cg_end EXIT
 mkdir "$TREE"

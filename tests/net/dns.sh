@@ -3,7 +3,6 @@
 #
 # Every port 53 goes to the dns outbound. dnsmasq on the server is the real
 # resolver, reached through culvert's own routing; 10.3.0.3 swallows queries.
-# alone: (it measures, or breaks things on purpose)
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
 PY=$(dirname "$0")/dns.py

@@ -49,4 +49,21 @@ out=$(on "$C" "$NT" tcp 10.3.0.3 5003 -f "$TMP/f" -C 2 -d 50 -P 2>/dev/null)
 eq "cut file" "$out" abcdef
 on "$C" "$NT" tcp 10.2.0.3 5003 -p 4444 -n 10 >/dev/null
 wait_log echo "from=10.1.0.2,4444"
+
+# A test that fails is told as one, whatever it sources
+verdict() { # LIBRARY STATEMENTS
+	CULVERT_NS_PREFIX=$PREFIX bash -c '. "$1/lib.sh"; [ "$2" = lib ] || . "$1/$2.sh"
+		set +u; eval "$3"; pass' x "$(dirname "$0")" "$1" "$2" >"$TMP/verdict.log" 2>&1
+	echo $?
+}
+for l in lib in_lib peer_lib host_lib cap_lib transport_lib; do
+	eq "$l: one that passes" "$(verdict $l 'eq a 1 1')" 0
+	eq "$l: one that fails" "$(verdict $l 'eq a 1 2')" 1
+	eq "$l: in a subshell" "$(verdict $l 'eq a 1 1; x=$(eq b 1 2)')" 1
+	eq "$l: no assert" "$(verdict $l true)" 1
+	eq "$l: what cannot run here" "$(verdict $l 'skip why')" 77
+done
+eq "no test has a trap that hides the code" \
+	"$(cd "$(dirname "$0")" && grep -l '^[^#]*trap [^-].*EXIT' ./*.sh | tr '\n' ' ')" \
+	"./cap_cgroup.sh ./lib.sh "
 pass

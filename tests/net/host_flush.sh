@@ -1,6 +1,5 @@
 #!/bin/bash
 # asan: no (time: its paths run under ASan in other tests)
-# alone: (it measures, or breaks things on purpose)
 # Other programs flush rules, routes and tables, links and default routes change:
 # what is ours comes back, and running transfers go on
 # timeout: 120

@@ -1,5 +1,4 @@
 #!/bin/bash
-# alone: (it measures, or breaks things on purpose)
 # kill -9 of `culvert up`: fail open breaks nothing and leaves nothing that
 # catches; fail closed lets no frame out; down and a new start clean up
 # timeout: 180

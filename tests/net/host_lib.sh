@@ -6,14 +6,6 @@
 #	host_state			rules, routes, links, tables of $G as text
 #	ask NS AT TYPE NAME [OPTION]	first address of an answer, or nothing
 
-host_end() {
-	local rc=$?
-	rm -rf "/etc/netns/$G"
-	(exit "$rc")
-	cleanup
-}
-trap host_end EXIT
-
 host_net() {
 	command -v dnsmasq >/dev/null && command -v dig >/dev/null &&
 		command -v nft >/dev/null || skip "needs dnsmasq, dig and nft"

@@ -4,7 +4,6 @@
 # Forwarded clients and the gateway's own traffic; exact reply sources, one
 # outer port a client port with two workers, 100,000 reply sources.
 # timeout: 180
-# alone: (it measures, or breaks things on purpose)
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/net/in_lib.sh

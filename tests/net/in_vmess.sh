@@ -11,7 +11,7 @@ for s in aes-128-gcm chacha20-poly1305 none zero; do
 	doors v2ray "v$s" $b "$(out $s)"
 	through "v2ray $s" $b nohalf
 	doors culvert "c$s" $((b + 10)) "$(out $s)"
-	through "culvert $s" $((b + 10)) half 1,1200,1472,8000
+	through "culvert $s" $((b + 10)) half 1,1200,1472,7526 # the most XUDP carries
 	b=$((b + 20))
 done
 doors culvert auth 6200 "$(out aes-128-gcm ', "experiments": "AuthenticatedLength|NoTerminationSignal"')"

@@ -3,7 +3,6 @@
 # families, half-close and RST each way, refusal, slow readers, 1,000 flows at
 # once, 5,000 one after the other without anything growing
 # timeout: 300
-# alone: (it measures, or breaks things on purpose)
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
 FLOWS=1000 SHORT=5000

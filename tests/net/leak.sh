@@ -60,7 +60,6 @@ alive culvert || fail "culvert ended at start"
 to_tun culvert0
 mkdir -p "/etc/netns/$C"
 echo "nameserver 192.0.2.53" >"/etc/netns/$C/resolv.conf"
-trap 'rm -rf "/etc/netns/$C"; cleanup' EXIT
 
 bg "$G" dump tcpdump -l -n -i g1 "ip or ip6"
 wait_log dump "listening on"

@@ -33,7 +33,15 @@ ASSERTS=0
 
 # --- end of the test ---------------------------------------------------------
 
-fail() { echo "FAIL: $*" >&2; dump_logs; exit 1; }
+# The reason comes first, and last, where the runner's excerpt of the log is. It
+# also counts when a subshell found it
+fail() {
+	: >"$TMP/failed"
+	echo "FAIL: $*" >&2
+	dump_logs
+	echo "FAIL: $*" >&2
+	exit 1
+}
 
 dump_logs() {
 	local f
@@ -55,14 +63,16 @@ cleanup() {
 		done
 		ip netns del "$ns"
 	done
-	rm -rf "$TMP"
+	rm -rf "$TMP" /etc/netns/"$PREFIX"-*
 	exit "$rc"
 }
+# The only trap of this kind: one of a test's own would hide the exit code
 trap cleanup EXIT
 trap 'exit 143' INT TERM HUP
 
 # pass: the last line of a test; one that asserted nothing fails
 pass() {
+	[ ! -e "$TMP/failed" ] || exit 1
 	[ "$ASSERTS" -gt 0 ] || fail "this test asserted nothing"
 	echo "$ASSERTS asserts hold"
 	exit 0
@@ -271,7 +281,10 @@ start_culvert() {
 tun_or_dead() { ! alive culvert || dev_up "$1" "$2"; }
 
 # sha BYTES: what nt prints for so many bytes: "BYTES:HASH"
-sha() { "$NT" sha "$1"; }
+sha() {
+	[ -s "$TMP/sha.$1" ] || "$NT" sha "$1" >"$TMP/sha.$1"
+	printf '%s\n' "$(<"$TMP/sha.$1")"
+}
 
 # rss NAME: resident KiB of a program; fds NAME: its open descriptors
 rss() { awk '/^VmRSS/ { print $2 }' "/proc/${PID[$1]}/status"; }

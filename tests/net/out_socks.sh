@@ -18,7 +18,6 @@ serve hold tcp-serve 1090 hold
 
 # Users and names that only exist in $S
 etc=/etc/netns/$S
-trap 'rm -rf "$etc"; cleanup' EXIT
 mkdir -p "$etc"
 echo "10.3.0.1 dom.test" >"$etc/hosts"
 hash=$(openssl passwd -6 -salt abcdefgh secret)

@@ -17,7 +17,6 @@ peers_up() {
 	done
 	net_up
 	etc=/etc/netns/$S
-	trap 'rm -rf "$etc"; cleanup' EXIT
 	mkdir -p "$etc"
 	printf '10.3.0.1 dom.test\n10.3.0.1 udp.test\n' >"$etc/hosts"
 	# far addresses only: the peer's own listen on 10.2.0.x
@@ -113,7 +112,6 @@ serve_culvert() {
 	local p
 	mkdir -p "/etc/netns/$G"
 	cp "$etc/hosts" "/etc/netns/$G/hosts"
-	trap 'rm -rf "$etc" "/etc/netns/$G"; cleanup' EXIT
 	cat >"$TMP/server.json" <<-END
 	{
 	  "log": { "loglevel": "debug" },
@@ -179,14 +177,19 @@ through() {
 	done
 }
 
-# silence NAME PORT: a wrong client sees the same as one who says nothing
+# silence NAME PORT: a wrong client sees the same as one who says nothing. All
+# at a time: each waits for the deadline
 silence() {
-	local out how i
+	local out how i n=0 ms
 	for i in "" $'GET / HTTP/1.1\r\n\r\n' "$(head -c 300 /dev/zero | tr '\0' x)" \
 		"$(head -c 600 /dev/urandom | base64 -w0)"; do
-		local t0=${EPOCHREALTIME/./} ms
-		out=$(on "$C" "$NT" tcp 10.1.0.1 "$2" ${i:+-m "$i"} -O -t 10)
-		ms=$(((${EPOCHREALTIME/./} - t0) / 1000))
+		n=$((n + 1))
+		bg "$C" "mute$n" "$NT" tcp 10.1.0.1 "$2" ${i:+-m "$i"} -O -t 10
+	done
+	for ((i = 1; i <= n; i++)); do
+		wait_log "mute$i" "end="
+		out=$(<"$TMP/mute$i.log")
+		ms=${out##*ms=}
 		[ -n "${how:-}" ] || how=${out##*end=}
 		contains "$1: nothing is said" "$out" "rx=0:"
 		eq "$1: all end alike" "$(sed 's/ms=.*//' <<<"${out##*end=}")" "$(sed 's/ms=.*//' <<<"$how")"

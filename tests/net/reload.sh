@@ -2,7 +2,6 @@
 # SIGHUP: live flows and the TUN stay, new rules hold for new flows, a bad file
 # changes nothing and says why, 20 reloads under load fail no request
 # timeout: 240
-# alone: (it measures, or breaks things on purpose)
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
 
