@@ -302,6 +302,7 @@ static int ss_user(struct jobj *u, struct srv_conf *srv, unsigned int i,
 	}
 	if (j_get(u, "address"))
 		j_not_yet(u, "address", "relaying to another server");
+	(void)j_get(u, "port");
 	return *method ? parse_key(u, &c->keys[i], method) : 0;
 }
 

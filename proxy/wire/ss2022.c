@@ -208,10 +208,11 @@ static ssize_t request_open(struct ss_flow_key *f, uint8_t *p, size_t n,
 
 /* @skip: bytes of identity headers between the salt and the heads */
 static ssize_t request_decode(const struct ss22_psk_key *k, size_t skip,
-			      uint8_t *p, size_t n, uint64_t now_s,
+			      const struct iovec *in, uint64_t now_s,
 			      struct ss22_request *out, struct ss_flow_key *up)
 {
-	size_t salt = k->method->key_len, front = salt + skip;
+	size_t salt = k->method->key_len, front = salt + skip, n = in->iov_len;
+	uint8_t *p = in->iov_base;
 	struct ss_flow_key f = { 0 };
 	ssize_t used;
 
@@ -233,7 +234,9 @@ ssize_t ss22_request_decode(const struct ss22_psk_key *k, uint8_t *p, size_t n,
 			    uint64_t now_s, struct ss22_request *out,
 			    struct ss_flow_key *up)
 {
-	return request_decode(k, 0, p, n, now_s, out, up);
+	struct iovec in = { p, n };
+
+	return request_decode(k, 0, &in, now_s, out, up);
 }
 
 void ss22_user_hash(const struct ss22_psk_key *user, uint8_t hash[SS22_HASH])
@@ -261,7 +264,9 @@ ssize_t ss22_user_request_decode(const struct ss22_psk_key *k, uint8_t *p,
 				 struct ss22_request *out,
 				 struct ss_flow_key *up)
 {
-	return request_decode(k, SS22_HASH, p, n, now_s, out, up);
+	struct iovec in = { p, n };
+
+	return request_decode(k, SS22_HASH, &in, now_s, out, up);
 }
 
 ssize_t ss22_response_encode(const struct ss22_psk_key *k,
