@@ -3,6 +3,8 @@
 # Variants share one rule set: V=release (default) | size | asan | tsan | fuzz.
 # Objects and programs of release are in build/, of the others in build/$V/.
 # T=name picks one test, fuzz target or benchmark; TIME=seconds a fuzz target.
+# Another processor: CROSS=aarch64-linux-gnu- B=folder, PKG_CONFIG and its
+# variables, CFLAGS, LDFLAGS; scripts/cross shows it done.
 
 V	?= release
 B	?= $(if $(filter release,$V),build,build/$V)
@@ -22,8 +24,8 @@ WARN	:= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	   -Wnull-dereference
 # Errors in a checkout (developers, CI), only warnings in a release tarball
 WERROR	?= $(if $(wildcard .git),-Werror)
-COMMON	:= -std=gnu11 -D_GNU_SOURCE -DCULVERT_VERSION='"$(VERSION)"' -I. \
-	   -fno-common -fPIE -pthread -MMD -MP
+COMMON	:= -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
+	   -DCULVERT_VERSION='"$(VERSION)"' -I. -fno-common -fPIE -pthread -MMD -MP
 
 CFLAGS_release	= -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
 CFLAGS_size	= -Os -g -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
@@ -40,18 +42,28 @@ LDFLAGS_fuzz	= -fsanitize=address,undefined
 # clang's set of warnings differs: `make lint` holds the code to those
 WARN_fuzz	= -w
 
+CROSS	?=
 ifeq ($V,fuzz)
 CC	:= clang
 else ifeq ($(origin CC),default)
-CC	:= gcc
+CC	:= $(CROSS)gcc
 endif
-OBJCOPY	?= objcopy
+ifeq ($(origin LD),default)
+LD	:= $(CROSS)ld
+endif
+ifeq ($(origin AR),default)
+AR	:= $(CROSS)ar
+endif
+OBJCOPY	?= $(CROSS)objcopy
+NM	?= $(CROSS)nm
+STRIP	?= $(CROSS)strip
+PKG_CONFIG ?= pkg-config
 
 PKGS	:= libcjson libnl-3.0 libnl-route-3.0 libcrypto libpcre2-8 \
 	   $(if $(wildcard proxy/transport/tls*.c),libssl) \
 	   $(if $(wildcard proxy/transport/h2*.c),libnghttp2)
-PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 
 ALL_CFLAGS  = $(COMMON) $(or $(WARN_$V),$(WARN) $(WERROR)) $(CFLAGS_$V) \
 	      $(PKG_CFLAGS) $(CFLAGS)
@@ -66,7 +78,8 @@ OBJ	:= $(patsubst %.c,$B/obj/%.o,$(filter-out $(MAIN),$(SRC)))
 MAINOBJ	:= $(patsubst %.c,$B/obj/%.o,$(filter $(MAIN),$(SRC)))
 
 # The instanced stack: our glue and lwIP linked into one object, of which each
-# worker gets a private copy that shows one symbol, its vtable lw_ops_N.
+# worker gets a copy of its own, all names ended by _N: lw_ops_N is its vtable.
+# (Made local instead, as objcopy also can, global names break MIPS relocations.)
 LWIP_SRC ?= build/lwip/src
 NS_MAX	?= $(if $(filter asan fuzz,$V),1,4)
 LWSRC	:= $(wildcard netstack/lw/*.c)
@@ -109,6 +122,7 @@ help:
 	@echo 'asan tsan  build and unit-test under the sanitizers'
 	@echo 'lint       format, clang-tidy, cppcheck, layers, size, journey'
 	@echo 'format     lay out the sources by .clang-format [T=folder]'
+	@echo 'cross      build and unit-test for T=s390x|arm64|armhf|mipsel (root)'
 	@echo 'bench      benchmarks [T=name];  size: bytes of the stripped program'
 	@echo 'setup      install what is missing;  install, uninstall, clean'
 
@@ -140,9 +154,10 @@ $B/lw_all.o: $(LWOBJ) $B/.list
 	$Q$(LD) -r -o $@ $(filter %.o,$^)
 
 # a static pattern: make's own %: %.o would look for lw_table.d.o here
-$(LWIDX:%=$B/lw_%.o): $B/lw_%.o: $B/lw_all.o
-	$Q$(OBJCOPY) --redefine-sym lw_ops=lw_ops_$* \
-		--keep-global-symbol=lw_ops_$* $< $@
+$(LWIDX:%=$B/lw_%.o): $B/lw_%.o: $B/lw_all.o Makefile
+	$Q$(NM) -g --defined-only $< | \
+		awk '{ print $$3, $$3 "_$*" }' > $(@:.o=.names)
+	$Q$(OBJCOPY) --redefine-syms=$(@:.o=.names) $< $@
 
 $B/lw_table.c: $B/.flags
 	$Q{ echo '/* made by the Makefile: one stack copy for each worker */'; \
@@ -267,6 +282,9 @@ lint:
 	@$(MK) setup
 	@scripts/lint $T
 
+cross:
+	@scripts/cross $T
+
 # T=FOLDER or file: lays out the code as `make lint` wants it
 format:
 	@find $(or $T,gateway proxy netstack tests) -name '*.[ch]' | \
@@ -289,7 +307,7 @@ size:
 	@$(MK) V=release all
 	@$(MK) V=size all
 	@for f in build/culvert build/size/culvert; do \
-		strip -o $$f.stripped $$f && \
+		$(STRIP) -o $$f.stripped $$f && \
 		echo "$$f stripped: $$(stat -c %s $$f.stripped) bytes"; done
 
 install: all
@@ -312,7 +330,7 @@ tidy-flags:
 
 FORCE:
 .PHONY: all help units fuzzers benches setup test check check-net asan tsan \
-	fuzz lint format \
+	fuzz lint cross format \
 	demo bench run size install uninstall clean tidy-flags FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -2,8 +2,8 @@
  * lw.h - The TCP half of a netstack, as the rest of the room sees it
  *
  * Behind it (netstack/lw/) are our glue and lwIP. lwIP has global state, so the
- * whole object is copied once a worker; each copy shows one symbol, its
- * struct lw_ops. One copy serves one struct lw at a time.
+ * whole object is copied once a worker, with names of its own; the rest sees
+ * its struct lw_ops. One copy serves one struct lw at a time.
  */
 #ifndef NETSTACK_LW_H
 #define NETSTACK_LW_H

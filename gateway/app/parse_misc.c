@@ -53,9 +53,9 @@ static void parse_level(struct diag *d, const cJSON *node, struct config *cfg)
 	struct policy p = POLICY_DEFAULT;
 	struct jobj o;
 	char *end;
-	unsigned long level = strtoul(node->string, &end, 10);
+	unsigned long long level = strtoull(node->string, &end, 10);
 
-	/* strtoul() takes signs and blanks */
+	/* strtoull() takes signs and blanks */
 	if (*end || *node->string < '0' || *node->string > '9' ||
 	    level > UINT32_MAX) {
 		diag_error(d, node, NULL, "a level is a number, got \"%s\"",

@@ -90,7 +90,7 @@ enum log_level log_level_now = LOG_WARNING;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* both targets */
 static struct target error_log = { .kind = TO_PIPE, .fd = STDERR_FILENO };
 static struct target access_log = { .kind = TO_NONE, .fd = -1 };
-static uint64_t lost_total;
+static uint32_t lost_total; /* MIPS32 has no wider atomics */
 static bool access_on;
 
 /* --- making a line ------------------------------------------------------- */
@@ -445,7 +445,7 @@ bool log_access_on(void)
 	return __atomic_load_n(&access_on, __ATOMIC_RELAXED);
 }
 
-uint64_t log_lost(void)
+uint32_t log_lost(void)
 {
 	return __atomic_load_n(&lost_total, __ATOMIC_RELAXED);
 }

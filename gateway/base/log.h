@@ -46,8 +46,8 @@ void log_print(struct log_site *site, enum log_level level, const char *fmt,
 /* One line of the access log, time stamp added */
 void log_access(const char *line);
 bool log_access_on(void);
-/* Lines dropped since start because a target was full */
-uint64_t log_lost(void);
+/* Lines dropped since start because a target was full; may wrap */
+uint32_t log_lost(void);
 
 #define log_at(level, ...) \
 	do { \

@@ -264,7 +264,7 @@ static int store_load(struct fake_store *s)
 	if (fd < 0)
 		return 0; /* none yet, or not for us: the writer will say so */
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= 0 ||
-	    st.st_size > FAKE_FILE_MAX)
+	    st.st_size > (off_t)FAKE_FILE_MAX)
 		goto out;
 	data = malloc((size_t)st.st_size);
 	while (data && n < (size_t)st.st_size &&

@@ -56,7 +56,8 @@ static long long now_ms(void)
 
 static void sleep_ms(long long ms)
 {
-	struct timespec t = { ms / 1000, (ms % 1000) * 1000000 };
+	struct timespec t = { (time_t)(ms / 1000),
+			      (long)(ms % 1000) * 1000000 };
 
 	nanosleep(&t, NULL);
 }
@@ -217,14 +218,14 @@ struct xfer {
 static int xfer_send(struct xfer *x)
 {
 	uint8_t buf[CHUNK];
-	size_t n = x->left < CHUNK ? x->left : CHUNK;
+	size_t n = x->left < CHUNK ? (size_t)x->left : CHUNK;
 	const uint8_t *p = buf;
 	ssize_t k;
 
 	if (x->data) {
 		if (o.cut >= 0 && x->tx.n < (unsigned long long)o.cut &&
 		    n > (size_t)o.cut - x->tx.n)
-			n = (size_t)o.cut - x->tx.n;
+			n = (size_t)(o.cut - (long long)x->tx.n);
 		else if (o.cut >= 0 && x->tx.n == (unsigned long long)o.cut)
 			sleep_ms(o.delay_ms);
 		p = x->data + x->tx.n;

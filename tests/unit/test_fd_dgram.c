@@ -18,6 +18,7 @@
 #include "gateway/core/stream.h"
 #include "gateway/core/udp.h"
 #include "gateway/core/worker.h"
+#include "tests/unit/emulated.h"
 
 void udp_reap(struct worker *w)
 {
@@ -200,6 +201,8 @@ static void exchange_runs(int max)
 static void runs_of_equal_size_keep_order_and_bytes(void **state)
 {
 	(void)state;
+	if (htons(1) == 1)
+		skip_emulated("UDP_SEGMENT keeps the wrong byte order");
 	exchange_runs(DGRAM_BATCH);
 	exchange_runs(7);
 	exchange_runs(1);
@@ -215,6 +218,8 @@ static void spilled_packets_wake_the_job(void **state)
 	int i;
 
 	(void)state;
+	if (htons(1) == 1)
+		skip_emulated("UDP_SEGMENT keeps the wrong byte order");
 	for (i = 0; i < 20; i++)
 		v[i] = (struct pkt){ to, payload, 1000 };
 	assert_int_equal(a->ops->send(a, v, 20), 20);

@@ -183,7 +183,7 @@ static void a_blocked_half_keeps_its_pipe_and_gives_it_back(void **state)
 {
 	static uint8_t b[65536];
 	struct rig r;
-	size_t left;
+	uint64_t left;
 
 	(void)state;
 	rig_up(&r);

@@ -227,7 +227,7 @@ static void with_stderr(int fd, void (*fn)(void))
 
 static void log_much(void)
 {
-	uint64_t before = log_lost();
+	uint32_t before = log_lost();
 	uint32_t start = clock_ms();
 	char line[1001];
 
@@ -287,7 +287,7 @@ static void a_full_socket_loses_lines_and_never_blocks(void **state)
 
 static void a_full_disk_loses_lines_and_says_so_later(void **state)
 {
-	uint64_t before = log_lost();
+	uint32_t before = log_lost();
 
 	(void)state;
 	empty("e");

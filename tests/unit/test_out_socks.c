@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "rogue.h"
+#include "tests/unit/emulated.h"
 
 struct expect {
 	struct client *c;
@@ -210,6 +211,7 @@ static void a_refused_server_is_told(void **state)
 	struct client c;
 
 	(void)state;
+	skip_foreign_errno();
 	begin(&c, serve_exact);
 	c.conf.server.server.port = port_unused("127.0.0.1");
 	assert_int_equal(open_in(&c, 2000), -ECONNREFUSED);

@@ -17,6 +17,9 @@ void lw_assert_failed(const char *what, const char *file, int line);
 uint32_t rand_u32(void);
 #define LWIP_RAND() rand_u32()
 
+/* ntohl() and the others are the C library's, here and in our own files */
+#define LWIP_DONT_PROVIDE_BYTEORDER_FUNCTIONS
+
 /* On big-endian hosts lwIP defines these itself, unguarded */
 #if BYTE_ORDER == LITTLE_ENDIAN
 #define lwip_htons(x) htobe16(x)
