@@ -44,8 +44,9 @@ struct lw_buf {
  * @claim:	A flow is born: false if another worker has it meanwhile
  * @ended:	It is gone. @tuple: hash of its addresses and ports
  * @flow_max:	Flows of any state
- * @half_open_max:	Of these, handshakes; the oldest is dropped for a new one
- * @half_open_source_max:	Handshakes of one source; more are ignored
+ * @half_open_max:	Of these, handshakes; @half_open_source_max: of one source.
+ *		More are answered without keeping them (SYN cookies)
+ * @secret:	Of our sequence numbers; the same in every worker
  */
 struct lw_conf {
 	struct worker *worker;
@@ -62,6 +63,7 @@ struct lw_conf {
 	void (*ended)(void *arg, uint64_t tuple);
 	void *arg; /* of these calls */
 	uint32_t flow_max, half_open_max, half_open_source_max;
+	uint64_t secret[2];
 };
 
 struct lw_stats {

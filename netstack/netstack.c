@@ -31,7 +31,8 @@ enum {
 	BUF_BYTES = 65535 + 40 + 9, /* biggest v6 packet; whole words */
 	BUFS_KEPT = 64, /* while flows are busy */
 	BUFS_IDLE = 4,
-	FLOWS_SPARE = 1024 /* flows beside sessions: handshakes, TIME-WAIT */
+	HALF_OPEN_MAX = 1024, /* about 1 KiB each; docs/decisions/015 */
+	FLOWS_SPARE = 2048 /* flows beside sessions: handshakes, TIME-WAIT */
 };
 
 /* --- out ------------------------------------------------------------------- */
@@ -298,8 +299,9 @@ static int stack_start(struct netstack *ns)
 		.buf_free = rxbuf_put,
 		.wake = on_wake,
 		.arg = ns,
-		.half_open_max = 4096,
-		.half_open_source_max = 1024,
+		.half_open_max = HALF_OPEN_MAX,
+		.half_open_source_max = HALF_OPEN_MAX / 4,
+		.secret = { ns->device->secret[0], ns->device->secret[1] },
 	};
 
 	if (ns->device->queues > 1) {

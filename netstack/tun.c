@@ -21,6 +21,7 @@
 
 #include "gateway/base/compat.h"
 #include "gateway/base/log.h"
+#include "gateway/base/rand.h"
 #include "gateway/core/inbound.h"
 #include "gateway/core/tun_conf.h"
 #include "gateway/core/worker.h"
@@ -247,6 +248,7 @@ static int device_make(const struct inbound *ib, const char *key,
 	if (!d)
 		return -ENOMEM;
 	memcpy(d->key, key, sizeof(d->key));
+	rand_bytes(d->secret, sizeof(d->secret));
 	n = copies_take(d, fd >= 0 || !workers_count ? 1 : workers_count);
 	if (n)
 		err = fd >= 0 ?

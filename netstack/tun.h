@@ -30,6 +30,7 @@ struct tun_conf;
  * @queues:	Their number: workers, but at most free stack copies
  * @lw:		The stack copy that belongs to each queue
  * @handed:	Opened and set up by somebody else
+ * @secret:	Of TCP's sequence numbers
  * @owners:	Whose TCP flow it is; NULL with one queue
  */
 struct tun_device {
@@ -40,6 +41,7 @@ struct tun_device {
 	const struct lw_ops *lw[WORKERS_MAX];
 	unsigned int queues, refs;
 	struct owners *owners;
+	uint64_t secret[2];
 	bool vnet_hdr, tso, uso, handed;
 };
 

@@ -51,7 +51,6 @@ void stat_each(void (*fn)(const struct counter *s, void *arg), void *arg);
 	X(TCP_HEADER, "tcp: header") \
 	X(TCP_OPTIONS, "tcp: options") \
 	X(TCP_CHECKSUM, "tcp: checksum") \
-	X(TCP_HALF_OPEN, "tcp: half-open limit") \
 	X(TCP_LIMIT, "tcp: flow limit") \
 	X(TCP_STEER, "tcp: on its way to another worker") \
 	X(TCP_CHALLENGE, "tcp: out of window, answered just now") \

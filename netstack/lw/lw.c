@@ -2,7 +2,7 @@
  * lw.c - One private lwIP: birth, packets in, flush, timers, end
  *
  * netstack/ has checked the packet. Here the flow's bucket is selected, a SYN is
- * admitted or shed, known defects of lwIP are masked, and tcp_input() called
+ * admitted or answered without a flow (isn.c), known defects of lwIP are masked, and tcp_input() called
  * directly: lwIP's IP layer is not used for input. One listener serves every
  * address and port: its port is set from each SYN just before the call, and
  * lwIP copies the destination into the new pcb.
@@ -10,19 +10,19 @@
  *   SYN -> on_syn: struct flow, half-open -> ACK -> on_accept: conf.accept
  *       -> session uses the stream (tcp_end.c) -> close -> pcb gone -> freed
  *
- * Source: RFC 9293 (3.10.7.4), 5961 (5.2), 6191 (TIME-WAIT reuse), 6528 (ISN).
+ * Source: RFC 9293; 6191 (TIME-WAIT reuse).
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/compat.h"
 #include "gateway/base/hash.h"
 #include "gateway/base/log.h"
 #include "gateway/base/rand.h"
 #include "lwip/init.h"
 #include "lwip/ip.h"
 #include "lwip/prot/tcp.h"
-#include "netstack/lw/hooks.h"
 #include "netstack/lw/lw_in.h"
 
 enum {
@@ -73,18 +73,6 @@ static uint64_t hash_tuple(const struct lw *lw, const struct addr *client,
 		h = hash_mix(h ^ b[1]);
 	}
 	return hash_mix(h ^ ((uint32_t)client->port << 16 | dest->port));
-}
-
-u32_t lw_isn(const ip_addr_t *local, u16_t local_port, const ip_addr_t *remote,
-	     u16_t remote_port)
-{
-	struct addr l = lw_addr(local, local_port);
-	struct addr r = lw_addr(remote, remote_port);
-
-	/* 250 kHz: over an hour until a tuple's numbers come round again */
-	return (u32_t)hash_mix(hash_tuple(lw_self, &l, &r) ^
-			       (lw_self->key << 7)) +
-	       (u32_t)(clock_us() >> 2);
 }
 
 static void ip_from_addr(ip_addr_t *out, const struct addr *a)
@@ -216,19 +204,10 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 	return ERR_OK;
 }
 
-/* The oldest handshake makes room; silent, as its source may be forged */
-static void evict_half_open(struct lw *lw)
-{
-	struct flow *f = list_first(&lw->half_open, struct flow, out);
-
-	worker_drop(lw->conf.worker, DROP_TCP_HALF_OPEN);
-	bucket_select(lw, f->hash);
-	tcp_abandon(f->pcb, 0);
-}
-
 /*
  * A SYN for no known flow: may it become one? lwIP refuses or resets a new
- * connection that reuses the ports of one in TIME-WAIT: end that one here.
+ * connection that reuses the ports of one in TIME-WAIT: end that one here. With
+ * too many handshakes open it is answered without one.
  */
 static bool admit(struct lw *lw, const struct packet *p, uint32_t seq)
 {
@@ -242,38 +221,17 @@ static bool admit(struct lw *lw, const struct packet *p, uint32_t seq)
 		worker_drop(lw->conf.worker, DROP_TCP_LIMIT);
 		return false;
 	}
-	if (lw->by_source[source_slot(lw, &p->src)] >=
-	    lw->conf.half_open_source_max) {
-		worker_drop(lw->conf.worker, DROP_TCP_HALF_OPEN);
-		return false;
-	}
-	if (lw->stats.half_open >= lw->conf.half_open_max)
-		evict_half_open(lw);
-	bucket_select(lw, (uint32_t)lw->in_tuple);
-	return true;
+	if (lw->by_source[source_slot(lw, &p->src)] <
+		    lw->conf.half_open_source_max &&
+	    lw->stats.half_open < lw->conf.half_open_max)
+		return true;
+	isn_answer(lw, p);
+	return false;
 }
 
 /* --- packets in ------------------------------------------------------------ */
 
-/*
- * RFC 9293 wants an acknowledgement of bytes never sent answered and its data
- * dropped; lwIP answers and takes the data. RFC 5961: very old ones as well.
- */
-static bool ack_acceptable(struct tcp_pcb *pcb, const uint8_t *tcp)
-{
-	uint32_t ack = get_be32(tcp + 8);
-
-	if (pcb->state < ESTABLISHED || tcp[13] & (TCP_RST | TCP_SYN))
-		return true;
-	if (!TCP_SEQ_GT(ack, pcb->snd_nxt) &&
-	    !TCP_SEQ_LT(ack, pcb->lastack - pcb->snd_wnd_max))
-		return true;
-	tcp_ack_now(pcb);
-	tcp_output(pcb);
-	return false;
-}
-
-static void bare_free(struct pbuf *p)
+void lw_bare_free(struct pbuf *p)
 {
 	LWIP_UNUSED_ARG(p); /* lies in the reader's buffer */
 }
@@ -306,7 +264,7 @@ static struct pbuf *wrap(struct lw *lw, const struct packet *p, bool bare,
 	}
 	if (bare) { /* lwIP never keeps a packet without payload and FIN */
 		pc = &lw->bare;
-		pc->custom_free_function = bare_free;
+		pc->custom_free_function = lw_bare_free;
 	} else {
 		pc = (struct pbuf_custom *)(void *)buf->head;
 		pc->custom_free_function = handed_free;
@@ -400,6 +358,14 @@ static bool is_elsewhere(struct lw *lw, const struct packet *p)
 	       lw->conf.elsewhere(lw->conf.arg, lw->in_tuple, p);
 }
 
+/* The flow of a handshake that was answered without keeping it */
+static struct tcp_pcb *revive(struct lw *lw, const struct packet *p)
+{
+	if (find(tcp_tw_pcbs, p) || !isn_revive(lw, p))
+		return NULL;
+	return find(tcp_active_pcbs, p);
+}
+
 static bool lw_input(struct lw *lw, const struct packet *p, struct lw_buf *buf)
 {
 	uint8_t *tcp = p->data + p->l4, flags = tcp[13];
@@ -416,14 +382,16 @@ static bool lw_input(struct lw *lw, const struct packet *p, struct lw_buf *buf)
 		return false;
 	if (!pcb && syn && !admit(lw, p, get_be32(tcp + 4)))
 		return false;
-	if (pcb && !ack_acceptable(pcb, tcp))
+	set_ip_data(lw, p);
+	if (!pcb && !syn)
+		pcb = revive(lw, p);
+	if (pcb && guard_stops(flow_of(pcb), tcp, payload))
 		return false;
 	q = wrap(lw, p, !payload && !(flags & TCP_FIN), buf, &kept);
 	if (!q) {
 		worker_drop(lw->conf.worker, DROP_NO_MEMORY);
 		return false;
 	}
-	set_ip_data(lw, p);
 	if (pcb && flags & TCP_ACK)
 		sack_input(flow_of(pcb), q->payload);
 	if (syn)

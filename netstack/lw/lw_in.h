@@ -3,6 +3,8 @@
  *
  *   lw.c       new/free/input/flush, admission, the accept callback
  *   bucket.c   hash table of lwIP's pcb lists, growth, the slow timer's sweep
+ *   isn.c      initial sequence numbers, handshakes without a flow
+ *   guard.c    segments of blind senders
  *   tcp_end.c  a flow as struct stream
  *   output.c   lwIP's segments become TUN frames
  *   sack.c     loss recovery by the SACK blocks lwIP ignores
@@ -47,6 +49,7 @@ struct sack;
  * @err:	-errno of every further call
  * @closed_ms:	When the owner let go
  * @ack_ms:	When the acknowledgement in lw->acks is due
+ * @challenge_ms:	The last answer to a doubtful segment, if @challenged
  * @rmss:	The client's segment size; @source: slot in lw->by_source
  * @want:	ST_*; @owned: a session holds the stream
  * @half:	Counted as half-open; @rx_fin, @tx_fin: ends of the directions
@@ -63,11 +66,11 @@ struct flow {
 	uint32_t hash;
 	uint32_t rx_bytes;
 	uint32_t tx_written, tx_freed;
-	uint32_t closed_ms, ack_ms;
+	uint32_t closed_ms, ack_ms, challenge_ms;
 	int err;
 	uint16_t rmss, source, rx_space;
 	uint8_t want;
-	bool owned, half, rx_fin, tx_fin, fin_read, ack_due;
+	bool owned, half, rx_fin, tx_fin, fin_read, ack_due, challenged;
 };
 
 /* A bucket's share of lwIP's lists */
@@ -87,6 +90,8 @@ struct bucket {
  * @timer_calls:	Copy of lwIP's private timer counter
  * @flat:	Scratch for a segment of too many pieces
  * @bare:	The pbuf of a packet without payload
+ * @reviving:	lwIP is given a SYN again, whose answer had @revived_isn
+ * @cookies:	Such answers were sent, the last at @cookie_ms
  */
 struct lw {
 	struct lw_conf conf;
@@ -102,7 +107,8 @@ struct lw {
 	unsigned int spare_count;
 	uint8_t *flat;
 	struct pbuf_custom bare;
-	bool assert_hit;
+	bool assert_hit, reviving, cookies;
+	uint32_t revived_isn, cookie_ms;
 	struct lw_stats stats;
 	uint16_t by_source[LW_SOURCES];
 };
@@ -142,6 +148,22 @@ void bucket_grow(struct lw *lw);
 void bucket_mark(struct lw *lw);
 void bucket_sweep(struct lw *lw);
 
+/* lw.c */
+void lw_bare_free(struct pbuf *p);
+
+/* isn.c */
+/* Answer the SYN @p without keeping anything */
+void isn_answer(struct lw *lw, const struct packet *p);
+/*
+ * @p, of no known flow, acknowledges such an answer: its flow was made, unless
+ * memory or the limit of flows forbade it. ip_data is set, the bucket selected
+ */
+bool isn_revive(struct lw *lw, const struct packet *p);
+
+/* guard.c */
+/* @tcp is a header for @f: true when lwIP shall not see it */
+bool guard_stops(struct flow *f, const uint8_t *tcp, uint32_t payload);
+
 /* tcp_end.c */
 struct flow *flow_new(struct lw *lw, struct tcp_pcb *pcb);
 /* lwIP frees the pcb of @f */
@@ -153,6 +175,12 @@ void slab_trim(struct lw *lw, unsigned int keep);
 
 /* output.c */
 err_t output_init(struct netif *nif);
+/*
+ * Send a TCP header of @len bytes, with options and without payload; room for the
+ * IP header lies before it, at @head (20 or 40 bytes)
+ */
+void output_bare(struct lw *lw, uint8_t *head, const struct addr *from,
+		 const struct addr *to, uint32_t len);
 /* Send @len bytes of the sequence space from @seq again */
 void output_again(struct flow *f, uint32_t seq, uint32_t len);
 

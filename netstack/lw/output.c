@@ -116,6 +116,8 @@ static err_t pbuf_send(struct netif *nif, struct pbuf *p)
 	const struct pbuf *q;
 	int n = 0;
 
+	if (lw->reviving) /* the client has this answer already */
+		return ERR_OK;
 	if (nif->hints) {
 		struct tcp_pcb *pcb =
 			container_of(nif->hints, struct tcp_pcb, netif_hints);
@@ -164,32 +166,52 @@ err_t output_init(struct netif *nif)
 	return ERR_OK;
 }
 
+/* IP header before @l4_len bytes; its length. Ports are not looked at */
+static uint32_t ip_header(uint8_t *h, const struct addr *from,
+			  const struct addr *to, uint8_t ttl, uint32_t l4_len)
+{
+	uint32_t ip_len = from->kind == ADDR_V6 ? 40 : 20;
+
+	memset(h, 0, ip_len);
+	if (from->kind == ADDR_V6) {
+		h[0] = 0x60;
+		put_be16(h + 4, (uint16_t)l4_len);
+		h[6] = IP_PROTO_TCP;
+		h[7] = ttl;
+		memcpy(h + 8, from->ip, 16);
+		memcpy(h + 24, to->ip, 16);
+		return ip_len;
+	}
+	h[0] = 0x45;
+	put_be16(h + 2, (uint16_t)(20 + l4_len));
+	h[6] = 0x40; /* don't fragment */
+	h[8] = ttl;
+	h[9] = IP_PROTO_TCP;
+	memcpy(h + 12, from->ip, 4);
+	memcpy(h + 16, to->ip, 4);
+	put_be16(h + 10, csum_fold(csum_add(0, h, 20)));
+	return ip_len;
+}
+
+void output_bare(struct lw *lw, uint8_t *head, const struct addr *from,
+		 const struct addr *to, uint32_t len)
+{
+	struct iovec iov = { .iov_base = head };
+
+	iov.iov_len = ip_header(head, from, to, TCP_TTL, len) + len;
+	frame_send(lw, NULL, &iov, 1, (uint32_t)iov.iov_len);
+}
+
 /* Headers of a segment sent again from here; returns their length */
 static uint32_t make_headers(const struct tcp_pcb *pcb, uint32_t seq,
 			     uint32_t len, uint8_t *h)
 {
-	bool v6 = IP_IS_V6_VAL(pcb->remote_ip);
-	uint32_t ip_len = v6 ? 40 : 20;
+	struct addr from = lw_addr(&pcb->local_ip, pcb->local_port);
+	struct addr to = lw_addr(&pcb->remote_ip, pcb->remote_port);
+	uint32_t ip_len = ip_header(h, &from, &to, pcb->ttl, 20 + len);
 	uint8_t *t = h + ip_len;
 
-	memset(h, 0, ip_len + 20);
-	if (v6) {
-		h[0] = 0x60;
-		put_be16(h + 4, (uint16_t)(20 + len));
-		h[6] = IP_PROTO_TCP;
-		h[7] = pcb->ttl;
-		memcpy(h + 8, ip_2_ip6(&pcb->local_ip)->addr, 16);
-		memcpy(h + 24, ip_2_ip6(&pcb->remote_ip)->addr, 16);
-	} else {
-		h[0] = 0x45;
-		put_be16(h + 2, (uint16_t)(40 + len));
-		h[6] = 0x40; /* don't fragment */
-		h[8] = pcb->ttl;
-		h[9] = IP_PROTO_TCP;
-		memcpy(h + 12, &ip_2_ip4(&pcb->local_ip)->addr, 4);
-		memcpy(h + 16, &ip_2_ip4(&pcb->remote_ip)->addr, 4);
-		put_be16(h + 10, csum_fold(csum_add(0, h, 20)));
-	}
+	memset(t, 0, 20);
 	put_be16(t, pcb->local_port);
 	put_be16(t + 2, pcb->remote_port);
 	put_be32(t + 4, seq);

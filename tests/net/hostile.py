@@ -3,6 +3,9 @@
 #	hostile.py cases ADDR4 ADDR6	100 malformed packets, a flow after each ten
 #					and a datagram after each: prints "cases N"
 #	hostile.py syns ADDR4 COUNT	SYNs from many addresses and ports
+#	hostile.py flood ADDR4 SECS	SYNs without a pause: prints "sent N"
+#	hostile.py slow ADDR4 COUNT	clients whose acknowledgement takes a second
+#	hostile.py blind ADDR4 COUNT	resets and SYNs into a flow, beside the edge
 #	hostile.py ooo ADDR4 COUNT	one flow, COUNT one-byte segments out of order
 #
 # Frames are made from the RFCs here, so that every field can lie.
@@ -234,6 +237,111 @@ def run_syns(a4, count):
     print("control ms", int(control(a4, 5003) * 1000))
 
 
+def run_flood(a4, secs):
+    link, d = Link(), socket.inet_aton(a4)
+    link.v6 = False
+    rnd = random.Random(2)
+    frames = [ip4(struct.pack(">I", 0x0a090000 | rnd.randrange(65536)), d, 6,
+                  b"") for _ in range(4000)]
+    frames = [ip4(f[12:16], d, 6,
+                  tcp(f[12:16], d, rnd.randrange(1024, 65535), 5003, SYN,
+                      seq=rnd.randrange(1 << 32))) for f in frames]
+    n, end = 0, time.monotonic() + secs
+    while time.monotonic() < end:
+        for f in frames:
+            link.send(f)
+        n += len(frames)
+        # other ports the next time: another tuple for the same work
+        frames = [f[:20] + tcp(f[12:16], d, rnd.randrange(1024, 65535), 5003,
+                               SYN, seq=n) for f in frames]
+    print("sent", n)
+
+
+class Raw:
+    """Hand-made flows of c0's address; the kernel's RSTs are dropped by the caller"""
+    def __init__(self, a4):
+        self.link, self.d = Link(), socket.inet_aton(a4)
+        self.link.v6 = False
+        self.s = socket.inet_aton("10.1.0.2")
+        self.rx = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
+                                socket.htons(0x800))
+        self.rx.bind((DEV, 0))
+        self.rx.settimeout(0.1)
+
+    def send(self, sport, flags, data=b"", **k):
+        self.link.send(ip4(self.s, self.d, 6,
+                           tcp(self.s, self.d, sport, 5003, flags, data, **k)))
+
+    def receive(self, secs, take):
+        """take(sport, flags, seq, ack, payload) for what comes; True ends it"""
+        end = time.monotonic() + secs
+        while time.monotonic() < end:
+            try:
+                p = self.rx.recv(2000)[14:]
+            except socket.timeout:
+                continue
+            if p[9] != 6 or p[12:16] != self.d or p[16:20] != self.s:
+                continue
+            t = p[20:struct.unpack(">H", p[2:4])[0]]
+            _, sport, seq, ack, off, flags = struct.unpack(">HHIIBB", t[:14])
+            if take(sport, flags, seq, ack, t[off // 16 * 4:]):
+                return
+
+
+def run_slow(a4, count):
+    raw, acks, due, done, reset = Raw(a4), {}, {}, set(), set()
+    ports = range(56000, 56000 + count)
+    for p in ports:
+        raw.send(p, SYN, seq=999, opts=b"\2\4\5\xb4\4\2\1\3\3\7\0\0")
+
+    def take(sport, flags, seq, ack, payload):
+        if sport not in ports:
+            return False
+        if flags & RST:
+            reset.add(sport)
+        elif flags & SYN and sport not in acks:
+            acks[sport] = seq + 1
+            due[sport] = time.monotonic() + 1
+        elif payload == b"slow":
+            done.add(sport)
+        for p in [p for p in due if time.monotonic() > due[p]]:
+            raw.send(p, ACK | PSH, b"slow", seq=1000, ack=acks[p])
+            del due[p]
+        return len(done) + len(reset) == count
+    for _ in range(100):
+        raw.receive(0.1, take)
+        take(0, 0, 0, 0, b"") or take(56000, 0, 0, 0, b"")
+        if len(done) + len(reset) == count:
+            break
+    print("slow answered", len(acks), "served", len(done), "reset", len(reset))
+
+
+def run_blind(a4, count):
+    raw, state, answers = Raw(a4), {}, [0]
+
+    def syn_ack(sport, flags, seq, ack, payload):
+        state.update(ack=seq + 1)
+        return sport == 55555 and flags & SYN
+    raw.send(55555, SYN, seq=999)
+    raw.receive(5, syn_ack)
+    raw.send(55555, ACK, seq=1000, ack=state["ack"])
+    t = time.monotonic()
+    for i in range(count):
+        raw.send(55555, RST if i % 2 else SYN, seq=1010 + i)
+    took = time.monotonic() - t
+
+    def answer(sport, flags, seq, ack, payload):
+        answers[0] += sport == 55555 and not flags & SYN
+        return False
+    raw.receive(1, answer)
+    raw.send(55555, ACK | PSH, b"alive", seq=1000, ack=state["ack"])
+    echoed = []
+    raw.receive(5, lambda sport, flags, seq, ack, payload:
+                sport == 55555 and payload and not echoed.append(payload))
+    print("blind answers", answers[0], "in ms", int(took * 1000) + 1000,
+          b"".join(echoed).decode())
+
+
 def run_ooo(a4, count):
     """Handshake by hand (the kernel's RSTs are dropped by the caller)"""
     link, d = Link(), socket.inet_aton(a4)
@@ -257,6 +365,12 @@ def run_ooo(a4, count):
 
 if sys.argv[1] == "cases":
     run_cases(sys.argv[2], sys.argv[3])
+elif sys.argv[1] == "flood":
+    run_flood(sys.argv[2], float(sys.argv[3]))
+elif sys.argv[1] == "slow":
+    run_slow(sys.argv[2], int(sys.argv[3]))
+elif sys.argv[1] == "blind":
+    run_blind(sys.argv[2], int(sys.argv[3]))
 elif sys.argv[1] == "syns":
     run_syns(sys.argv[2], int(sys.argv[3]))
 else:

@@ -133,6 +133,7 @@ void peer_up(struct peer *p, const struct lw_ops *ops, bool super, bool v6)
 		.flow_max = 100000,
 		.half_open_max = 1000,
 		.half_open_source_max = 500,
+		.secret = { 0x1122334455667788u, 0x99aabbccddeeff00u },
 	};
 	p->lw = ops->new (&p->conf);
 	if (!p->lw)

@@ -446,44 +446,6 @@ static void flow_claimed_by_another_meanwhile_is_not_born(void **state)
 	assert_non_null(client_open(&c));
 }
 
-/* RFC 9293, 3.10.7.4 */
-static void ack_of_unsent_bytes_does_not_bring_data(void **state)
-{
-	struct client c = client_make(&P, 40000), bad;
-	struct accepted *a = client_open(&c);
-	uint8_t got[16];
-	struct seg *s;
-
-	(void)state;
-	bad = c;
-	bad.ack += 100000;
-	client_send(&bad, F_ACK, "evil", 4);
-	assert_int_equal(stream_read(a->stream, got, 16), -EAGAIN);
-	s = last_seg();
-	assert_non_null(s);
-	assert_int_equal(s->flags, F_ACK);
-	assert_int_equal(s->ack, c.seq);
-	client_send(&c, F_ACK, "good", 4);
-	assert_int_equal(stream_read(a->stream, got, 16), 4);
-}
-
-static void reset_beside_the_edge_is_challenged(void **state)
-{
-	struct client c = client_make(&P, 40000), bad;
-	struct accepted *a = client_open(&c);
-	struct seg *s;
-	uint8_t got[4];
-
-	(void)state;
-	bad = c;
-	bad.seq += 10;
-	client_send(&bad, F_RST, NULL, 0);
-	s = last_seg();
-	assert_non_null(s);
-	assert_int_equal(s->flags, F_ACK);
-	assert_int_equal(stream_read(a->stream, got, 4), -EAGAIN);
-}
-
 static void port_reuse_ends_time_wait(void **state)
 {
 	struct client c = client_make(&P, 40000), again;
@@ -502,41 +464,6 @@ static void port_reuse_ends_time_wait(void **state)
 	again.seq = c.seq + 1000;
 	assert_non_null(client_open(&again));
 	assert_int_equal(stats().flows, 1);
-}
-
-static void half_open_flows_are_capped(void **state)
-{
-	struct lw_stats s;
-	struct client c;
-
-	(void)state;
-	for (unsigned int i = 0; i < 1400; i++) {
-		c = client_make(&P, 1000);
-		c.src.ip[2] = (uint8_t)(i >> 8); /* forged sources */
-		c.src.ip[3] = (uint8_t)i;
-		client_send(&c, F_SYN, NULL, 0);
-	}
-	s = stats();
-	assert_int_equal(s.half_open, 1000);
-	assert_int_equal(s.flows, 1000);
-	assert_int_equal(P.w.drops[DROP_TCP_HALF_OPEN], 400);
-	peer_forget(&P);
-	c = client_make(&P, 7); /* a real one gets through */
-	assert_non_null(client_open(&c));
-}
-
-static void one_source_cannot_take_all_half_open_flows(void **state)
-{
-	(void)state;
-	for (unsigned int i = 0; i < 700; i++) {
-		struct client c = client_make(&P, (uint16_t)(2000 + i));
-
-		client_send(&c, F_SYN, NULL, 0);
-	}
-	assert_int_equal(stats().half_open, 500);
-	peer_wait(&P, 30000); /* lwIP gives them 20 s */
-	assert_int_equal(stats().half_open, 0);
-	assert_int_equal(stats().flows, 0);
 }
 
 static void buckets_grow_with_the_flows(void **state)
@@ -713,11 +640,7 @@ int main(void)
 		BOTH(packet_of_another_workers_flow_is_handed_over),
 		BOTH(known_flows_ask_nobody),
 		BOTH(flow_claimed_by_another_meanwhile_is_not_born),
-		BOTH(ack_of_unsent_bytes_does_not_bring_data),
-		BOTH(reset_beside_the_edge_is_challenged),
 		BOTH(port_reuse_ends_time_wait),
-		WITH(half_open_flows_are_capped, up4),
-		BOTH(one_source_cannot_take_all_half_open_flows),
 		BOTH(buckets_grow_with_the_flows),
 		BOTH(idle_flows_need_no_timer),
 		BOTH(lone_small_segment_is_acknowledged_late),
