@@ -30,7 +30,8 @@ struct stream_hello {
  * struct stream_ops - What any byte stream can do; no call blocks
  * @name:	For logs: "fd", "netstack", "tls", "ws"
  * @readv:	Pull. >0 bytes, 0 end of stream, -EAGAIN, other -errno is final
- * @writev:	Put. >0 bytes (may be short), -EAGAIN, other -errno is final
+ * @writev:	Put. >0 bytes (may be short), -EAGAIN, other -errno is final.
+ *		Of nothing: 0 when nothing waits in this layer, else -EAGAIN
  * @lend:	Show received bytes in place: fills @iov, sets *@cnt (in: places,
  *		out: used). >0 bytes, else as @readv. Repeated calls without
  *		@took show the same bytes and what came since. NULL: cannot

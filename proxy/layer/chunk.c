@@ -227,8 +227,23 @@ static int seal_end(struct chunk *c)
 	c->end_sealed = true;
 	n = c->ops->end(c, out, LAYER_CALL_BYTES);
 	rc = n < 0 ? chunk_fail(c, (int)n) : put_sealed(c, out, (size_t)n);
+	c->end_told = n > 0;
 	give_back(c, out);
 	return rc;
+}
+
+/*
+ * An end that the body tells is not told again to a layer below: who reads no
+ * further (as v2ray and Xray do) would close with TLS's close_notify unread, and
+ * that is a RST which takes the last answer with it. Only nothing may wait there.
+ */
+static int end_below(struct chunk *c)
+{
+	struct stream *b = c->s.below;
+
+	if (!c->end_told || !b->below)
+		return b->ops->finish(b);
+	return (int)b->ops->writev(b, NULL, 0);
 }
 
 static int chunk_finish(struct stream *s)
@@ -246,7 +261,7 @@ static int chunk_finish(struct stream *s)
 		if (rc < 0)
 			return rc;
 	}
-	rc = s->below->ops->finish(s->below);
+	rc = end_below(c);
 	c->finished = !rc;
 	return rc;
 }

@@ -23,7 +23,7 @@ struct chunk_in;
  * @seal:	One chunk of @n <= c->max bytes at @p == @out + c->lead
  * @open:	As ss_open(); also takes the other side's head. -EPIPE: the end
  * @within:	A chunk has begun and is not whole
- * @end:	What marks the end. NULL: nothing does
+ * @end:	What marks the end, 0 bytes or NULL: the end of the connection does
  * @drop:	Wipe keys; the memory is freed afterwards
  *
  * start, seal and end return bytes written or -errno (which is final).
@@ -50,6 +50,7 @@ struct chunk_ops {
  * @lazy:	A server: the head goes with the first bytes, never by itself
  * @started:	The head went out
  * @ended:	finish was asked for: no payload any more
+ * @end_told:	By the body; the connection is not half-closed then
  * @more:	Whole chunks may wait behind those that were opened
  * @opened:	Something of the other side was understood
  * @eof, @below_eof:	The other side ended the body; the connection
@@ -65,7 +66,7 @@ struct chunk {
 	struct worker *worker;
 	uint32_t id;
 	uint32_t max, lead, extra, first;
-	bool lazy, started, ended, end_sealed, finished;
+	bool lazy, started, ended, end_sealed, end_told, finished;
 	bool more, opened, eof, below_eof;
 	int err;
 	struct chunk_in *in;

@@ -497,8 +497,8 @@ static ssize_t ws_writev(struct stream *s, const struct iovec *iov, int cnt)
 		return -EAGAIN;
 	if (w->closed || w->told)
 		return -EPIPE;
-	if (!iov_bytes(iov, cnt))
-		return 0;
+	if (!iov_bytes(iov, cnt)) /* does something wait further down? */
+		return s->below->ops->writev(s->below, NULL, 0);
 	return w->server ? write_plain(w, iov, cnt) : write_masked(w, iov, cnt);
 }
 

@@ -297,6 +297,95 @@ static void vmess_both_ways(void **state)
 	}
 }
 
+/* A layer between vmess and the socket, which counts and may be full */
+struct middle {
+	struct stream s;
+	int finished;
+	bool full;
+};
+
+static struct middle *middle_of(struct stream *s)
+{
+	return container_of(s, struct middle, s);
+}
+
+static ssize_t middle_readv(struct stream *s, const struct iovec *iov, int cnt)
+{
+	return s->below->ops->readv(s->below, iov, cnt);
+}
+
+static ssize_t middle_writev(struct stream *s, const struct iovec *iov, int cnt)
+{
+	return middle_of(s)->full ? -EAGAIN :
+				    s->below->ops->writev(s->below, iov, cnt);
+}
+
+static void middle_want(struct stream *s, unsigned int events)
+{
+	s->below->ops->want(s->below, events);
+}
+
+static bool middle_up(const struct stream *s)
+{
+	(void)s;
+	return true;
+}
+
+static int middle_finish(struct stream *s)
+{
+	middle_of(s)->finished++;
+	return s->below->ops->finish(s->below);
+}
+
+static void middle_close(struct stream *s, int why)
+{
+	stream_close(&s->below, why);
+}
+
+static const struct stream_ops middle_ops = { .name = "middle",
+					      .readv = middle_readv,
+					      .writev = middle_writev,
+					      .want = middle_want,
+					      .up = middle_up,
+					      .finish = middle_finish,
+					      .close = middle_close };
+
+/* The terminator says it: the layer below is not ended, but must hold nothing */
+static void an_end_in_the_body_is_not_told_below_again(void **state)
+{
+	static const uint8_t id[16] = { 1, 2, 3 };
+	struct vmess_want v = { .command = VMESS_TCP,
+				.security = VMESS_AES_128_GCM,
+				.to = addr_of("192.0.2.1", 80) };
+	struct vmess_user_key user;
+	uint8_t got[1024];
+
+	(void)state;
+	for (int silent = 0; silent < 2; silent++) {
+		struct middle m = { .s.ops = &middle_ops };
+		struct rig r;
+
+		rig_begin(&r);
+		m.s.below = r.below;
+		m.s.job = &r.l.job;
+		assert_int_equal(vmess_user_set(&user, id), 0);
+		v.no_end = silent;
+		assert_int_equal(
+			vmess_client(&user, &v, &r.l.w, &m.s, 1, &r.st), 0);
+		assert_int_equal(stream_write(r.st, "a", 1), 1);
+		assert_true(far_hear(&r, got, sizeof(got)) > 0);
+		m.full = true;
+		if (!silent)
+			assert_int_equal(r.st->ops->finish(r.st), -EAGAIN);
+		m.full = false;
+		assert_int_equal(r.st->ops->finish(r.st), 0);
+		assert_int_equal(m.finished, silent);
+		/* the terminator, or the end of the connection */
+		assert_int_equal(far_hear(&r, got, sizeof(got)) > 0, !silent);
+		rig_end(&r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -307,6 +396,7 @@ int main(void)
 		cmocka_unit_test(
 			less_than_a_chunk_waits_in_a_buffer_of_its_size),
 		cmocka_unit_test(vmess_both_ways),
+		cmocka_unit_test(an_end_in_the_body_is_not_told_below_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
