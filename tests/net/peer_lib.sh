@@ -56,7 +56,7 @@ client_conf() {
 	    "settings": { "name": "culvert0", "mtu": 1500, "gateway": [ "172.30.255.1/30", "fd6c:7663::1/126" ] },
 	    "sniffing": { "enabled": true, "destOverride": [ "http" ] }
 	  } ],
-	  "policy": { "levels": { "0": { "handshake": 3, "downlinkOnly": 5, "uplinkOnly": 5 } } },
+	  "policy": { "levels": { "0": { "handshake": 3, "downlinkOnly": ${LINGER:-5}, "uplinkOnly": ${LINGER:-5} } } },
 	  "routing": { "rules": [ $1 ] },
 	  "outbounds": [ { "tag": "nowhere", "protocol": "blackhole" }, $2 ]
 	}

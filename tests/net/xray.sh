@@ -1,0 +1,36 @@
+#!/bin/bash
+# xray.sh: the cells of matrix.sh against Xray, as the server and as the client of a
+# culvert. XRAY=/path/to/xray says where it is: no package has one, so without it
+# this test is not run at all.
+# needs: XRAY
+# timeout: 300
+# asan: no (time: its paths run under ASan in other tests)
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/transport_lib.sh"
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/peer_lib.sh"
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/matrix_lib.sh"
+matrix_up "${XRAY:?}"
+ALL=raw,tls,ws,wss,wsed,hu,grpc,multi
+plan xray vless,vmess,trojan,ss $ALL
+XINS=("${INS[@]}")
+plan xray ss22a,ss22b,ss22c,socks,http raw,tls
+INS+=("${XINS[@]}")
+# it passes nothing on to private addresses unless told
+FREEDOM='{ "finalRules": [ { "action": "allow" } ] }' serve_all xray 1 "$XRAY" run -c
+plan own vless,vmess,trojan,ss $ALL bare
+OWNINS=("${INS[@]}")
+plan own ss22a,ss22b,ss22c,socks,http raw bare
+INS+=("${OWNINS[@]}")
+serve_all own 10 "$CULVERT" run -c
+plan_from xray vless,vmess,trojan,ss $ALL
+FINS=("${INS[@]}") FOUTS=("${OUTS[@]}") FWAYS=("${WAYS[@]}")
+plan_from xray ss22a,ss22b,ss22c,socks,http raw bare
+INS+=("${FINS[@]}") OUTS+=("${FOUTS[@]}") WAYS+=("${FWAYS[@]}")
+call_all from-xray 1 "$XRAY" run -c
+served xray; served own; served from-xray
+run_cells "${ONLY:-xray}"
+pass
