@@ -4,8 +4,11 @@
 
 #include "gateway/core/transport.h"
 
-/* Open a stream to @to through d->ob->dialer. 0 with *@out, or -errno */
+/*
+ * Open a stream to @to through d->ob->dialer. A name is looked up by @strategy,
+ * which may take a while. 0 with *@out, or -errno
+ */
 int chain_dial(const struct dial *d, const struct addr *to,
-	       struct stream **out);
+	       enum domain_strategy strategy, struct stream **out);
 
 #endif

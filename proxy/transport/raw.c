@@ -60,7 +60,7 @@ int raw_dial(const struct dial *d, const struct addr *to,
 	     struct stream **out)
 {
 	if (d->ob && d->ob->dialer)
-		return chain_dial(d, to, out);
+		return chain_dial(d, to, strategy, out);
 	return happy_dial(d, to, so ? so : &sockopt_default, strategy, out);
 }
 
