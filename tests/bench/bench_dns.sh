@@ -15,6 +15,7 @@ bg "$G" dnsmasq dnsmasq -k --conf-file=/dev/null --no-resolv --no-hosts --pid-fi
 	--bind-interfaces --user=root --listen-address=10.1.0.1 --local-ttl=1 \
 	--address=/bench.test/10.9.9.9 --dns-forward-max=10000
 wait_port "$G" udp 53
+# shellcheck disable=SC2119
 start_culvert <<-'END'
 	{
 	  "log": { "loglevel": "warning", "access": "none" },

@@ -2,7 +2,7 @@
 # dns_down.sh: a DNS server that a firewall swallows costs its time-out once, not
 # for each name; it is used again when it is back. UseSys follows the routes.
 # alone: (it measures, or breaks things on purpose)
-# shellcheck source=tests/net/lib.sh
+# shellcheck source=tests/net/lib.sh disable=SC2119,SC2317
 . "$(dirname "$0")/lib.sh"
 
 net_up
