@@ -24,6 +24,35 @@ python3 - tls.example.org >"$TMP/hello" <<-'END'
 	except ssl.SSLWantReadError:
 	    sys.stdout.buffer.write(out.read())
 END
+# A geosite.dat with list SITES of example.ORG (ORG may change), a geoip.dat
+export XRAY_LOCATION_ASSET=$TMP/assets
+mkdir -p "$TMP/assets"
+lists() { # ORG
+	python3 - "$TMP/assets" "$1" <<-'END'
+		import sys
+		def num(n):
+		    return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + num(n >> 7)
+		def field(n, b):
+		    return num(n << 3 | 2) + num(len(b)) + b
+		def domain(kind, value, *attrs):  # 0 keyword, 1 regexp, 2 domain, 3 full
+		    return field(2, b"\x08" + num(kind) + field(2, value.encode()) +
+		                 b"".join(field(3, field(1, a.encode()) + b"\x10\x01") for a in attrs))
+		def cidr(ip, bits):
+		    return field(2, field(1, bytes(ip)) + b"\x10" + num(bits))
+		def entry(code, *items):
+		    return field(1, field(1, code.encode()) + b"".join(items))
+		where, org = sys.argv[1:]
+		open(where + "/geosite.dat", "wb").write(
+		    entry("OTHER", domain(2, "example.com")) +
+		    entry("SITES", domain(2, org), domain(3, "one.test", "x", "y"),
+		          domain(0, "adserv"), domain(1, r"^r[0-9]+\.test$", "x")))
+		open(where + "/mine.dat", "wb").write(entry("MINE", domain(2, "mine.test")))
+		open(where + "/geoip.dat", "wb").write(
+		    entry("XX", cidr([10, 3, 0, 2], 32), cidr([0xfd, 3] + [0] * 13 + [2], 128)) +
+		    entry("YY", cidr([10, 0, 0, 0], 8), cidr([0xfd] + [0] * 15, 8)))
+	END
+}
+lists example.org || fail "no lists"
 printf '\x13BitTorrent protocol\0\0\0\0\0\0\0\0aaaaaaaaaaaaaaaaaaaaBBBBBBBBBBBBBBBBBBBB' >"$TMP/bt"
 
 # config STRATEGY RULES [DEFAULT]: r1..r9 are ways out with no difference
@@ -125,6 +154,36 @@ went "source v4" r4 tcp 10.3.0.3 5003 -n 1 -b 10.1.0.66
 went "source v6" r4 tcp fd03::3 5003 -n 1 -b fd01::66
 went "no address rule" direct tcp 10.3.0.3 5003 -n 1
 
+echo "-- lists of files, and a file that changes"
+use AsIs '
+ { "domain": [ "geosite:sites@x@y" ], "outboundTag": "r1" },
+ { "domain": [ "geosite:sites@x" ], "outboundTag": "r2" },
+ { "domain": [ "geosite:SITES", "ext:mine.dat:mine" ], "outboundTag": "r3" },
+ { "ip": [ "geoip:xx" ], "outboundTag": "r4" },
+ { "ip": [ "geoip:!yy" ], "outboundTag": "r5" }'
+http "both attributes" r1 one.test
+http "one attribute, a regexp" r2 r77.test
+http "a domain of the list" r3 deep.example.org
+http "a keyword of the list" r3 my.adserver.test
+http "ext:" r3 www.mine.test
+http "another list" direct www.example.com
+went "geoip v4" r4 tcp 10.3.0.2 5003 -n 1
+went "geoip v6" r4 tcp fd03::2 5003 -n 1
+went "not in geoip" r5 tcp 198.51.100.1 5003 -n 1
+went "in geoip" direct tcp 10.3.0.3 5003 -n 1
+lists example.net
+GEN=$((GEN + 1))
+kill -HUP "${PID[culvert]}"
+wait_log culvert "generation $GEN is in force"
+http "the new list" r3 deep.example.net
+http "the old one is gone" direct deep.example.org
+config AsIs '{ "domain": [ "geosite:nowhere" ], "outboundTag": "r1" },
+ { "ip": [ "geoip:zz" ], "outboundTag": "r1" }' >"$TMP/config.json"
+bad "lists that are not there" "$CULVERT" run -test -c "$TMP/config.json"
+matches "where and which" "$(cat "$TMP/bad.log")" \
+	'config.json:[0-9]+:[0-9]+: error: routing.rules\[0\].domain\[0\]: .*nowhere'
+contains "both in one pass" "$(cat "$TMP/bad.log")" 'routing.rules[1].ip[0]'
+
 echo "-- ports, network, inbound"
 use AsIs '
  { "port": "7000-7099,7100", "network": "tcp", "outboundTag": "r1" },
@@ -183,6 +242,7 @@ use AsIs '
  { "domain": [ "full:a.test" ], "network": "tcp,udp", "ruleTag": "both",
    "outboundTag": "r2" }' first
 http "all of a rule must hold" r2 a.test
+contains "ruleTag" "$("$CULVERT" route-test -c "$TMP/config.json" tcp:a.test:443)" both
 went "default" first tcp 10.3.0.1 5003 -n 1
 
 echo "-- a rule that leads nowhere is an error, and changes nothing"
