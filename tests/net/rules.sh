@@ -72,6 +72,9 @@ config() {
 	  "dns": { "hosts": { "full:a.test": "10.3.0.1", "full:b.test": "10.3.0.2",
 	    "full:c.test": "10.3.0.3", "full:six.test": "fd03::5",
 	    "domain:example.org": "10.3.0.1", "domain:example.com": "10.3.0.1",
+	    "domain:example.net": "10.3.0.1", "regexp:^(one|r77)[.]test$": "10.3.0.1",
+	    "keyword:serv": "10.3.0.1", "keyword:mine": "10.3.0.1",
+	    "full:x.a.test": "10.3.0.1", "full:notexample.com": "10.3.0.1",
 	    "full:host": "10.3.0.1" } },
 	  "routing": { "domainStrategy": "$1", "rules": [ $2 ] },
 	  "outbounds": [ { "tag": "${3:-direct}", "protocol": "freedom",
@@ -95,7 +98,7 @@ use() {
 SPORT=20000
 # went WHAT TAG ARROW-OR-EMPTY NT-ARGUMENTS...: by the access line of this port
 went() {
-	local what=$1 tag=$2 line from
+	local what=$1 tag=$2 line
 	SPORT=$((SPORT + 1))
 	shift 2
 	on "$C" "$NT" "$@" -p $SPORT -t 8 >"$TMP/went.log" 2>&1
