@@ -59,7 +59,7 @@ NM	?= $(CROSS)nm
 STRIP	?= $(CROSS)strip
 PKG_CONFIG ?= pkg-config
 
-PKGS	:= libcjson libnl-3.0 libnl-route-3.0 libcrypto libpcre2-8 \
+PKGS	:= libcjson libnl-3.0 libcrypto libpcre2-8 \
 	   $(if $(wildcard proxy/transport/tls*.c),libssl) \
 	   $(if $(wildcard proxy/transport/h2*.c),libnghttp2)
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)

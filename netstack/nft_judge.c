@@ -16,9 +16,7 @@
  */
 #include "netstack/nft_judge.h"
 
-#include <linux/magic.h>
 #include <string.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "gateway/base/compat.h"
@@ -181,13 +179,14 @@ static void judge_cidrs(const struct judge *j, const char *field,
 static const char *cgroup_tree(const char *path)
 {
 	static const char *const trees[] = { "", "unified/" };
-	struct statfs fs;
 	char full[600];
 	bool v2 = false;
 
 	for (size_t i = 0; i < ARRAY_SIZE(trees); i++) {
-		snprintf(full, sizeof(full), CGROUPS "%s", trees[i]);
-		if (statfs(full, &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
+		/* the root of version 2 has this file, version 1 has not */
+		snprintf(full, sizeof(full), CGROUPS "%scgroup.controllers",
+			 trees[i]);
+		if (access(full, F_OK) < 0)
 			continue;
 		v2 = true;
 		snprintf(full, sizeof(full), CGROUPS "%s%s", trees[i], path);

@@ -21,6 +21,7 @@
 #include "gateway/app/slim.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
+#include "gateway/base/thread.h"
 #include "gateway/core/dns.h"
 #include "gateway/core/host.h"
 #include "gateway/core/session.h"
@@ -166,7 +167,7 @@ static int process_start_worker(struct process *p, unsigned int i,
 	err = dns_worker_start(w);
 	if (err < 0)
 		return err;
-	err = -pthread_create(&w->thread, NULL, worker_main, w);
+	err = thread_start(&w->thread, worker_main, w);
 	if (err < 0)
 		return err;
 	p->started = i + 1;

@@ -24,12 +24,12 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 #include "gateway/base/rand.h"
+#include "gateway/base/thread.h"
 #include "gateway/dns/fake_journal.h"
 
 #define CHUNK_SLOTS 256 /* copied a lock while rewriting */
 #define BATCH_MS    20 /* between two writes */
 #define RETRY_MS    10000 /* after a failed one */
-#define STACK_BYTES (256u << 10)
 #define FRESH_MS    2000 /* answers live for 1 s (DNS_FAKE_TTL), and a bit */
 #define REWRITE_MIN (64u << 10) /* smaller files are left as they are */
 
@@ -209,16 +209,12 @@ static void *writer_main(void *arg)
 /* Locked. The thread takes no signals: they are the main thread's */
 static void writer_start(struct fake_store *s)
 {
-	pthread_attr_t attr;
 	sigset_t all, old;
 
 	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	s->started = !pthread_create(&s->writer, &attr, writer_main, s);
+	s->started = !thread_start(&s->writer, writer_main, s);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
 	if (!s->started) {
 		s->failed = true;
 		log_warning("fakedns: no thread for %s: mappings are not kept",

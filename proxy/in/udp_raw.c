@@ -123,7 +123,7 @@ static int send_packet(int fd, const struct addr *dst, struct iovec *iov,
 	struct addr no_port = *dst;
 	struct msghdr h = { .msg_name = &to,
 			    .msg_iov = iov,
-			    .msg_iovlen = cnt };
+			    .msg_iovlen = (int)cnt };
 
 	no_port.port = 0; /* a raw v6 socket takes it for a protocol */
 	h.msg_namelen = addr_to_sockaddr(&no_port, family, &to);

@@ -50,9 +50,9 @@ static void control_put(struct msghdr *h, int level, int type, const void *p,
 	c = (struct cmsghdr *)((char *)h->msg_control + h->msg_controllen);
 	c->cmsg_level = level;
 	c->cmsg_type = type;
-	c->cmsg_len = CMSG_LEN(n);
+	c->cmsg_len = (socklen_t)CMSG_LEN(n);
 	memcpy(CMSG_DATA(c), p, n);
-	h->msg_controllen += CMSG_SPACE(n);
+	h->msg_controllen += (socklen_t)CMSG_SPACE(n);
 }
 
 static void put_source(struct msghdr *h, const struct addr *a)

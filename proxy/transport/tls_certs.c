@@ -20,6 +20,7 @@
 #include "gateway/base/compat.h"
 #include "gateway/base/hash.h"
 #include "gateway/base/log.h"
+#include "gateway/base/thread.h"
 #include "proxy/transport/tls.h"
 
 #define CHAIN_MAX 16
@@ -207,7 +208,7 @@ void tls_certs_check(struct tls_conf *c, uint32_t now_ms)
 	if (c->have_thread)
 		pthread_join(c->thread,
 			     NULL); /* it has ended: loading was false */
-	c->have_thread = !pthread_create(&c->thread, NULL, load_main, c);
+	c->have_thread = !thread_start(&c->thread, load_main, c);
 	if (!c->have_thread)
 		atomic_store(&c->loading, false);
 }

@@ -64,9 +64,25 @@ static void sleep_ms(long long ms)
 
 const char *err_name(int e)
 {
-	const char *s = strerrorname_np(e);
+	/* strerrorname_np() is glibc's alone */
+#define NAME(e) \
+	{ \
+		e, #e \
+	}
+	static const struct {
+		int e;
+		const char *name;
+	} names[] = { NAME(EPERM),        NAME(EAGAIN),       NAME(EPIPE),
+		      NAME(EACCES),       NAME(EADDRINUSE),   NAME(ENETUNREACH),
+		      NAME(EHOSTUNREACH), NAME(ECONNREFUSED), NAME(ECONNRESET),
+		      NAME(ETIMEDOUT),    NAME(EINPROGRESS),  { 0, "0" } };
+#undef NAME
 
-	return s ? s : "unknown";
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (names[i].e == e)
+			return names[i].name;
+	}
+	return "unknown";
 }
 
 /* The test bytes: a function of the offset alone */

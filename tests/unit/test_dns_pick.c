@@ -2,6 +2,7 @@
 #include "tests/unit/cm.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "gateway/dns/health.h"

@@ -1,5 +1,6 @@
 /* test_http_req.c - Requests to a proxy: targets, accounts, rewriting, bodies */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
