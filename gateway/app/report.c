@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "gateway/app/app.h"
+#include "gateway/base/compat.h"
 #include "gateway/base/log.h"
 #include "gateway/core/worker.h"
 
@@ -18,7 +19,7 @@ static uint64_t drops_of(enum drop d)
 	uint64_t sum = 0;
 
 	for (unsigned int i = 0; i < workers_count; i++)
-		sum += workers_all[i]->drops[d];
+		sum += count_read(&workers_all[i]->drops[d]);
 	return sum;
 }
 
@@ -28,7 +29,7 @@ static void report_events(void)
 		uint64_t n = 0;
 
 		for (unsigned int i = 0; i < workers_count; i++)
-			n += workers_all[i]->happened[e];
+			n += count_read(&workers_all[i]->happened[e]);
 		if (n)
 			log_print(&(struct log_site){ 0 }, LOG_INFO,
 				  "stats: %s: %llu", event_name((enum event)e),
@@ -40,12 +41,14 @@ void report_stats(bool always)
 {
 	uint64_t tcp = 0, udp = 0, live = 0;
 
-	if (!always && log_level_now < LOG_INFO)
+	if (!always && !log_on(LOG_INFO))
 		return;
 	for (unsigned int i = 0; i < workers_count; i++) {
-		tcp += workers_all[i]->accepted[0];
-		udp += workers_all[i]->accepted[1];
-		live += workers_all[i]->session_count;
+		const struct worker *w = workers_all[i];
+
+		tcp += count_read(&w->accepted[0]);
+		udp += count_read(&w->accepted[1]);
+		live += __atomic_load_n(&w->session_count, __ATOMIC_RELAXED);
 	}
 	log_print(&(struct log_site){ 0 }, LOG_INFO,
 		  "stats: sessions tcp %llu udp %llu open %llu",

@@ -89,4 +89,23 @@ static inline void put_be64(void *p, uint64_t v)
 	put_be32((uint8_t *)p + 4, (uint32_t)v);
 }
 
+/*
+ * A counter that one thread adds to and others read now and then. On a CPU that
+ * does not write 64 bits at once a reader may meet it half way
+ */
+static inline uint64_t count_read(const uint64_t *c)
+{
+	if (__atomic_always_lock_free(sizeof(*c), 0))
+		return __atomic_load_n(c, __ATOMIC_RELAXED);
+	return *(const volatile uint64_t *)c;
+}
+
+static inline void count_add(uint64_t *c, uint64_t n)
+{
+	if (__atomic_always_lock_free(sizeof(*c), 0))
+		__atomic_store_n(c, *c + n, __ATOMIC_RELAXED);
+	else
+		*c += n;
+}
+
 #endif

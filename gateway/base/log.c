@@ -391,7 +391,7 @@ static bool site_allows(struct log_site *site, uint32_t *dropped)
 	uint32_t now_s = clock_ms() / 1000;
 
 	*dropped = 0;
-	if (__atomic_load_n(&log_level_now, __ATOMIC_RELAXED) >= LOG_DEBUG)
+	if (log_on(LOG_DEBUG))
 		return true;
 	if (__atomic_load_n(&site->second, __ATOMIC_RELAXED) != now_s) {
 		__atomic_store_n(&site->second, now_s, __ATOMIC_RELAXED);

@@ -49,11 +49,16 @@ bool log_access_on(void);
 /* Lines dropped since start because a target was full; may wrap */
 uint32_t log_lost(void);
 
+/* Is this level written? */
+static inline bool log_on(enum log_level level)
+{
+	return __atomic_load_n(&log_level_now, __ATOMIC_RELAXED) >= level;
+}
+
 #define log_at(level, ...) \
 	do { \
 		static struct log_site log_site_here; \
-		if (__atomic_load_n(&log_level_now, __ATOMIC_RELAXED) >= \
-		    (level)) \
+		if (log_on(level)) \
 			log_print(&log_site_here, (level), __VA_ARGS__); \
 	} while (0)
 #define log_error(...)   log_at(LOG_ERROR, __VA_ARGS__)

@@ -146,7 +146,7 @@ static void spill_rest(struct fd_dgram *f, struct fd_room *r, struct cut c)
 		return;
 	f->spill = malloc(sizeof(*f->spill) + (size_t)n * sizeof(p) + bytes);
 	if (!f->spill) {
-		f->worker->drops[DROP_NO_MEMORY] += (uint64_t)n;
+		worker_drops(f->worker, DROP_NO_MEMORY, (uint64_t)n);
 		return;
 	}
 	f->spill->count = n;
@@ -339,7 +339,7 @@ static int fd_refused(struct fd_dgram *f, const struct pkt *v, int segs,
 	/* an ICMP error of an earlier packet is told once, here */
 	if (err == ECONNREFUSED && (*tries)++ < FD_ERRORS)
 		return 0;
-	f->worker->drops[DROP_UDP_SEND] += (uint64_t)segs;
+	worker_drops(f->worker, DROP_UDP_SEND, (uint64_t)segs);
 	return segs;
 }
 

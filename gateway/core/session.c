@@ -49,8 +49,8 @@ struct session *ses_new(struct worker *w, const struct inbound *ib, uint8_t net,
 		.last_active = w->now_ms,
 	};
 	w->next_id += WORKERS_MAX;
-	w->session_count++;
-	w->accepted[net == NET_UDP]++;
+	worker_sessions(w, 1);
+	count_add(&w->accepted[net == NET_UDP], 1);
 	timer_init(&s->timer, NULL); /* ses_start() gives it its function */
 	ses_link_halves(s);
 	list_add_tail(&w->sessions, &s->node);
@@ -98,7 +98,7 @@ static void ses_log_end(const struct session *s)
 	char from[ADDR_TEXT_MAX], to[ADDR_TEXT_MAX], why[96];
 	uint32_t now = s->job.worker->now_ms;
 
-	if (log_level_now < LOG_INFO)
+	if (!log_on(LOG_INFO))
 		return;
 	log_info("s%x end: %s %s -> %s [%s -> %s]%s%s up %llu (%s) down %llu "
 		 "(%s) first byte %u ms, %u ms: %s",
@@ -151,7 +151,7 @@ static void ses_free(struct session *s)
 	free(s->greet_state);
 	config_unref(s->cfg);
 	list_del(&s->node);
-	w->session_count--;
+	worker_sessions(w, -1);
 	pool_put(&w->session_pool, s);
 }
 

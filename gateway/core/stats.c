@@ -69,7 +69,7 @@ uint64_t stat_sum(const struct counter *s)
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(s->cell); i++)
-		sum += s->cell[i];
+		sum += count_read(&s->cell[i]);
 	return sum;
 }
 

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "gateway/base/compat.h"
+
 #define WORKERS_MAX 16
 
 struct worker;
@@ -31,7 +33,7 @@ struct counter *stat_get(const char *name);
 static inline void stat_add(struct counter *s, unsigned int worker, uint64_t n)
 {
 	if (s)
-		s->cell[worker] += n;
+		count_add(&s->cell[worker], n);
 }
 uint64_t stat_sum(const struct counter *s);
 void stat_each(void (*fn)(const struct counter *s, void *arg), void *arg);

@@ -267,7 +267,8 @@ static void leg_deliver(struct udp_leg *l, struct pkt *v, int n)
 		rc = din->ops->send(din, v + i, k - i);
 		if (rc > 0)
 			continue;
-		l->map->room->worker->drops[DROP_UDP_SEND] += (uint64_t)(k - i);
+		worker_drops(l->map->room->worker, DROP_UDP_SEND,
+			     (uint64_t)(k - i));
 		if (rc < 0 && rc != -EAGAIN)
 			udp_map_kill(l->map, rc);
 		return;

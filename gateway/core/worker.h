@@ -148,14 +148,26 @@ static inline void watch_used_up(struct watch *wt, unsigned int dir)
 	wt->ready &= (uint8_t)~dir;
 }
 
+static inline void worker_drops(struct worker *w, enum drop why, uint64_t n)
+{
+	count_add(&w->drops[why], n);
+}
+
 static inline void worker_drop(struct worker *w, enum drop why)
 {
-	w->drops[why]++;
+	worker_drops(w, why, 1);
 }
 
 static inline void worker_event(struct worker *w, enum event what)
 {
-	w->happened[what]++;
+	count_add(&w->happened[what], 1);
+}
+
+/* @by sessions more; the report reads it from another thread */
+static inline void worker_sessions(struct worker *w, int by)
+{
+	__atomic_store_n(&w->session_count, w->session_count + (uint32_t)by,
+			 __ATOMIC_RELAXED);
 }
 
 #endif

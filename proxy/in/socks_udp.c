@@ -128,8 +128,8 @@ static int send_some(struct assoc *a, const struct pkt *v, int n)
 	if (count)
 		sent = a->d.below->ops->send(a->d.below, out, count);
 	if (sent < count)
-		w->drops[DROP_UDP_SEND] +=
-			(uint64_t)(count - (sent > 0 ? sent : 0));
+		worker_drops(w, DROP_UDP_SEND,
+			     (uint64_t)(count - (sent > 0 ? sent : 0)));
 	return i;
 }
 

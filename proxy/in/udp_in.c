@@ -224,7 +224,8 @@ static int end_send(struct dgram *d, const struct pkt *v, int n)
 	for (i = 0; i < n; i += k) {
 		k = e->u->exact ? run_length(v + i, n - i) : n - i;
 		sent = end_send_run(e, v + i, k);
-		e->u->l->worker->drops[DROP_UDP_SEND] += (uint64_t)(k - sent);
+		worker_drops(e->u->l->worker, DROP_UDP_SEND,
+			     (uint64_t)(k - sent));
 	}
 	return n;
 }
