@@ -65,6 +65,13 @@ static struct moved half_room(struct half *h)
 	return moved(n, true);
 }
 
+/*
+ * What one copy reads: eight records of TLS, eight chunks of Shadowsocks or VMess,
+ * with no crumb behind them
+ */
+#define COPY_BYTES (8 * 16284)
+static_assert(COPY_BYTES <= WORKER_SCRATCH_BYTES, "it is read there");
+
 /* Keep what @dst did not take of @n bytes at @p. 0 or -ENOMEM */
 static int half_keep(struct half *h, const uint8_t *p, size_t n)
 {
@@ -77,19 +84,21 @@ static int half_keep(struct half *h, const uint8_t *p, size_t n)
 static struct moved half_copy(struct worker *w, struct half *h)
 {
 	struct stream *dst = *h->dst;
-	ssize_t n = stream_read(*h->src, w->scratch, WORKER_SCRATCH_BYTES);
-	ssize_t put;
+	ssize_t n = stream_read(*h->src, w->scratch, COPY_BYTES);
+	ssize_t put = 0, more = 0;
 
 	if (n == -EAGAIN)
 		return half_blocked(h, false);
 	if (n <= 0)
 		return moved(n, false);
-	put = stream_write(dst, w->scratch, (size_t)n);
-	if (put < 0 && put != -EAGAIN)
-		return moved(put, true);
+	/* a layer takes what fits its memory, a socket says no the second time */
+	do {
+		more = stream_write(dst, w->scratch + put, (size_t)(n - put));
+		put += more > 0 ? more : 0;
+	} while (more > 0 && put < n);
+	if (more < 0 && more != -EAGAIN)
+		return moved(more, true);
 	h->way = WAY_COPY;
-	if (put < 0)
-		put = 0;
 	if (put < n) {
 		h->dst_blocked = true;
 		if (half_keep(h, w->scratch + put, (size_t)(n - put)) < 0)

@@ -18,7 +18,7 @@
 #include "gateway/core/job.h"
 #include "gateway/core/stats.h"
 
-#define WORKER_SCRATCH_BYTES (64u << 10)
+#define WORKER_SCRATCH_BYTES (128u << 10)
 #define SERVER_FIRST_SLOTS   256
 #define WORKER_BUDGET_BYTES  (256u << 10) /* a direction and turn */
 

@@ -1,8 +1,8 @@
 /*
  * chunk.c - A stream as sealed chunks
  *
- *   writev:  gather -> seal in place, up to 64 KiB -> one write below
- *   lend:    one read below, up to 72 KiB -> open in place -> lent as they lie
+ *   writev:  seal out of the caller's memory, up to 64 KiB -> one write below
+ *   lend:    one read below, up to 136 KiB -> open in place -> lent as they lie
  *
  * Sealing happens in the worker's memory; only what the connection below does
  * not take is copied to the flow. Buffers for reading come from the worker's
@@ -65,6 +65,34 @@ static size_t gather(struct cursor *k, uint8_t *to, size_t n)
 	return did;
 }
 
+static size_t cursor_left(const struct cursor *k)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < k->cnt; i++)
+		n += k->iov[i].iov_len;
+	return n - k->off;
+}
+
+/* The next @n bytes: where they lie if in one piece, else put together at @to */
+static const uint8_t *next_bytes(struct cursor *k, uint8_t *to, size_t n)
+{
+	const uint8_t *p;
+
+	while (k->cnt > 0 && k->off == k->iov->iov_len) {
+		k->iov++;
+		k->cnt--;
+		k->off = 0;
+	}
+	if (k->cnt > 0 && k->iov->iov_len - k->off >= n) {
+		p = (const uint8_t *)k->iov->iov_base + k->off;
+		k->off += n;
+		return p;
+	}
+	gather(k, to, n);
+	return to;
+}
+
 /* What was sealed before. 0, -EAGAIN, -errno */
 static int flush_out(struct chunk *c)
 {
@@ -86,18 +114,24 @@ static int flush_out(struct chunk *c)
 /* @n sealed bytes go out, or wait. 0 or -errno */
 static int put_sealed(struct chunk *c, const uint8_t *p, size_t n)
 {
-	ssize_t put = stream_write(c->s.below, p, n);
+	size_t done = 0;
 
-	if (put == -EAGAIN)
-		put = 0;
-	if (put < 0)
-		return chunk_fail(c, (int)put);
-	if ((size_t)put == n)
+	/* a layer below may take less at a time */
+	while (done < n) {
+		ssize_t put = stream_write(c->s.below, p + done, n - done);
+
+		if (put == -EAGAIN || put == 0)
+			break;
+		if (put < 0)
+			return chunk_fail(c, (int)put);
+		done += (size_t)put;
+	}
+	if (done == n)
 		return 0;
-	c->out = buf_new(n - (size_t)put);
+	c->out = buf_new(n - done);
 	if (!c->out)
 		return chunk_fail(c, -ENOMEM);
-	return buf_put(c->out, p + put, n - (size_t)put);
+	return buf_put(c->out, p + done, n - done);
 }
 
 /*
@@ -152,14 +186,15 @@ static int seal_some(struct chunk *c, uint8_t *out, struct cursor *k,
 		*taken += n;
 		*used += (size_t)put;
 	}
-	while (k->cnt > 0 && *used + c->extra < LAYER_CALL_BYTES) {
-		size_t room = LAYER_CALL_BYTES - *used, max = room - c->extra;
+	while ((n = cursor_left(k)) > 0) {
+		uint8_t *at = out + *used;
+		size_t room = LAYER_CALL_BYTES - *used;
 
-		n = gather(k, out + *used + c->lead,
-			   max < c->max ? max : c->max);
-		if (!n)
+		if (n > c->max)
+			n = c->max;
+		if (n + c->extra > room)
 			break;
-		put = c->ops->seal(c, out + *used + c->lead, n, out + *used,
+		put = c->ops->seal(c, next_bytes(k, at + c->lead, n), n, at,
 				   room);
 		if (put < 0)
 			return chunk_fail(c, (int)put);

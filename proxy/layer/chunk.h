@@ -20,7 +20,7 @@ struct chunk_in;
 /**
  * struct chunk_ops - A codec with its state behind struct chunk
  * @start:	What goes first, with @n <= c->first bytes of payload
- * @seal:	One chunk of @n <= c->max bytes at @p == @out + c->lead
+ * @seal:	One chunk of @n <= c->max bytes at @p: @out + c->lead, or elsewhere
  * @open:	As ss_open(); also takes the other side's head. -EPIPE: the end
  * @within:	A chunk has begun and is not whole
  * @end:	What marks the end, 0 bytes or NULL: the end of the connection does

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#define IN_KEEP  8 /* buffers kept for the next flow */
+#define IN_KEEP  4 /* buffers kept for the next flow */
 #define OUT_KEEP 4
 
 static void room_free(void *room)

@@ -10,7 +10,7 @@
 #include "gateway/core/worker.h"
 
 #define LAYER_CALL_BYTES (70u << 10) /* a 64 KiB chunk or packet, its head */
-#define LAYER_IN_BYTES   (72u << 10)
+#define LAYER_IN_BYTES   (136u << 10) /* fewer and larger reads */
 #define LAYER_SEGS       STREAM_IOV
 
 /**

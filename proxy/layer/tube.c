@@ -44,7 +44,7 @@ static ssize_t vless_get(const uint8_t *p, size_t n, struct wire_packet *out)
 const struct tube_ops tube_trojan = { trojan_packet_encode,
 				      trojan_packet_decode, TROJAN_PACKET_MAX };
 const struct tube_ops tube_vless = { vless_put, vless_get, DGRAM_MAX };
-const struct tube_ops tube_vmess = { NULL, NULL, VMESS_CHUNK_MAX };
+const struct tube_ops tube_vmess = { NULL, NULL, VMESS_PACKET_MAX };
 
 /* --- what waits ---------------------------------------------------------------- */
 

@@ -36,7 +36,7 @@
 #define BURST_SMALL  16384u
 #define BURST_END_MS 1000u
 #define BATCH_BYTES  (4 * (RECORD_MAX + RECORD_EXTRA))
-#define READ_BYTES   65536u /* one read of below: up to four records */
+#define READ_BYTES   (8 * 16416u) /* one read of below: eight whole records */
 #define OUT_MAX      (2 * BATCH_BYTES) /* with handshake messages on top */
 
 /**

@@ -133,11 +133,8 @@ ssize_t ss_seal(struct ss_flow_key *k, const uint8_t *p, size_t n, uint8_t *out,
 	if (room < n + SS_CHUNK_EXTRA)
 		return -ENOBUFS;
 	put_be16(len, (uint16_t)n);
-	/* the payload first: it may lie where the length's tag goes */
-	if (n && p != out + SS_CHUNK_HEAD)
-		memmove(out + SS_CHUNK_HEAD, p, n);
 	if (seal_next(k, len, sizeof(len), out) ||
-	    seal_next(k, out + SS_CHUNK_HEAD, n, out + SS_CHUNK_HEAD))
+	    seal_next(k, p, n, out + SS_CHUNK_HEAD))
 		return -EINVAL;
 	return (ssize_t)(n + SS_CHUNK_EXTRA);
 }

@@ -53,7 +53,8 @@ void ss_flow_drop(struct ss_flow_key *k); /* all zero is allowed */
 
 /**
  * ss_seal() - One chunk
- * @p, @n:	At most @k->max bytes; may lie at @out + SS_CHUNK_HEAD
+ * @p, @n:	At most @k->max bytes; may lie at @out + SS_CHUNK_HEAD, but nowhere
+ *		else inside @out
  *
  * Return: @n + SS_CHUNK_EXTRA, -ENOBUFS, -EINVAL
  */

@@ -11,9 +11,11 @@
 #include "gateway/base/shake.h"
 #include "proxy/wire/vmess.h"
 
-/* Payload of a chunk we write: with everything it stays within 8192 bytes */
-#define VMESS_CHUNK_MAX   (8192 - 2 * AEAD_TAG_BYTES - 2 - 64)
 #define VMESS_CHUNK_EXTRA (2 * AEAD_TAG_BYTES + 2 + 64)
+/* Payload of a chunk we write: with everything it stays within 16 KiB */
+#define VMESS_CHUNK_MAX (16384 - VMESS_CHUNK_EXTRA)
+/* A packet is one chunk, and Xray keeps chunks of up to 8192 bytes in one piece */
+#define VMESS_PACKET_MAX (8192 - VMESS_CHUNK_EXTRA)
 
 /**
  * struct vmess_body_key - One direction of a body
