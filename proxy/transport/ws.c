@@ -9,9 +9,10 @@
  * sent again. A server takes them as the first payload and echoes the header.
  *
  * Reading happens in the caller's memory: frames are read there, unmasked and
- * pushed together over their heads. Writing: one frame a call, head and payload
- * in one call below. A server's payload is not copied; a client's must be
- * masked, which is done in the worker's memory.
+ * pushed together over their heads; the next head, whose place is known, is read
+ * aside so that nothing need be pushed. Writing: one frame a call, head and
+ * payload in one call below. A server's payload is not copied; a client's is
+ * masked on its way into the worker's memory.
  *
  * The end: RFC 6455 has no half close, and Xray's peers drop everything at a
  * Close frame. So a server says Close when its direction ends; a client says
@@ -36,6 +37,7 @@
 #define DIAL_MS   16000u /* the dial below ends by itself */
 #define FRAME_MAX 65472u /* with its head four full TLS records at most */
 #define CLOSE_OK  1000
+#define ASIDE_MIN 4096 /* shorter frames: one plain read takes several */
 
 static const char end_words[] = "culvert: end of upload";
 
@@ -238,25 +240,28 @@ static ssize_t eat_head(struct ws *w, const uint8_t *p, size_t n)
 		return (ssize_t)take;
 	}
 	w->part_len = 0;
+	w->head_len = (uint8_t)used;
 	return frame_begin(w, &h) < 0 ? -EPROTO : used - (ssize_t)had;
 }
 
 /* Payload of the current frame at @p; data goes to @to. Data bytes */
-static size_t eat_payload(struct ws *w, uint8_t *p, size_t n, uint8_t *to)
+static size_t eat_payload(struct ws *w, const uint8_t *p, size_t n, uint8_t *to)
 {
+	bool control = w->cur.opcode >= WS_CLOSE;
+
+	if (control) /* the decoder has a limit */
+		to = w->ctl + w->ctl_len;
 	if (w->cur.masked)
-		ws_mask(p, n, w->cur.mask, w->cur.len - w->left);
-	w->left -= n;
-	if (w->cur.opcode >= WS_CLOSE) {
-		memcpy(w->ctl + w->ctl_len, p, n); /* the decoder has a limit */
-		w->ctl_len = (uint8_t)(w->ctl_len + n);
-		if (!w->left)
-			control_done(w);
-		return 0;
-	}
-	if (to != p)
+		ws_mask_copy(to, p, n, w->cur.mask, w->cur.len - w->left);
+	else if (to != p)
 		memmove(to, p, n);
-	return n;
+	w->left -= n;
+	if (!control)
+		return n;
+	w->ctl_len = (uint8_t)(w->ctl_len + n);
+	if (!w->left)
+		control_done(w);
+	return 0;
 }
 
 /*
@@ -313,6 +318,63 @@ static ssize_t read_past_end(struct ws *w)
 	return n == -EAGAIN ? 0 : n;
 }
 
+/*
+ * The rest of a frame, @left bytes, is at @p; @n bytes came behind it: the first
+ * @aside of them in @head, the others at @p + @left. Payload bytes or -EPROTO
+ */
+static ssize_t unframe_aside(struct ws *w, uint8_t *p, size_t left,
+			     uint8_t *head, size_t aside, size_t n)
+{
+	ssize_t got = unframe(w, p, left), used, more;
+	size_t at = 0, rest;
+
+	if (n < aside)
+		aside = n;
+	rest = n - aside;
+	while (got >= 0 && at < aside && !w->left && !w->eof) {
+		used = eat_head(w, head + at, aside - at);
+		if (used < 0)
+			return used;
+		at += (size_t)used;
+	}
+	if (got < 0 || w->eof)
+		return got;
+	aside -= at; /* no head: it goes before the others */
+	if (aside) {
+		memmove(p + left + aside, p + left, rest);
+		memcpy(p + left, head + at, aside);
+	}
+	more = unframe(w, p + left, aside + rest);
+	return more < 0 ? more : got + more;
+}
+
+/* One read of below, as much payload as came. Bytes, 0 none yet, -errno */
+static ssize_t read_frames(struct ws *w, const struct iovec *v)
+{
+	uint8_t head[WS_HEAD_MAX], *p = v->iov_base;
+	size_t left = (size_t)w->left, aside = w->head_len;
+	struct stream *b = w->s.below;
+	struct iovec part[3];
+	ssize_t n;
+
+	if (!aside || w->left < ASIDE_MIN ||
+	    w->left + 2u * aside >= v->iov_len) {
+		n = b->ops->readv(b, v, 1);
+		if (n > 0)
+			return unframe(w, p, (size_t)n);
+		return n ? n : -ECONNRESET; /* no Close */
+	}
+	part[0] = (struct iovec){ p, left };
+	part[1] = (struct iovec){ head, aside };
+	part[2] = (struct iovec){ p + left, v->iov_len - left - aside };
+	n = b->ops->readv(b, part, 3);
+	if (n <= 0)
+		return n ? n : -ECONNRESET;
+	if ((size_t)n <= left)
+		return unframe(w, p, (size_t)n);
+	return unframe_aside(w, p, left, head, aside, (size_t)n - left);
+}
+
 static ssize_t ws_readv(struct stream *s, const struct iovec *iov, int cnt)
 {
 	struct ws *w = ws_of(s);
@@ -331,11 +393,7 @@ static ssize_t ws_readv(struct stream *s, const struct iovec *iov, int cnt)
 		if (w->in) {
 			n = read_kept(w, iov);
 		} else {
-			n = stream_read(s->below, iov->iov_base, iov->iov_len);
-			if (n == 0)
-				return ws_fail(w, -ECONNRESET); /* no Close */
-			if (n > 0)
-				n = unframe(w, iov->iov_base, (size_t)n);
+			n = read_frames(w, iov);
 		}
 		if (n == -EPROTO)
 			log_info("s%x ws: malformed frame", w->id);
@@ -402,10 +460,9 @@ static size_t mask_frame(struct ws *w, const struct iovec *iov, int cnt,
 	for (int i = 0; i < cnt && at < n; i++) {
 		size_t some = iov[i].iov_len < n - at ? iov[i].iov_len : n - at;
 
-		memcpy(out + k + at, iov[i].iov_base, some);
+		ws_mask_copy(out + k + at, iov[i].iov_base, some, h.mask, at);
 		at += some;
 	}
-	ws_mask(out + k, n, h.mask, 0);
 	return k + n;
 }
 

@@ -26,6 +26,7 @@ enum ws_state { WS_UNDIALED, WS_ASK, WS_OPEN };
  * @timer:	Handshake's end, then heartbeat
  * @cur, @left:	Frame being read and its payload still to come
  * @part, @part_len:	A frame head that is not complete
+ * @head_len:	Of the last frame; 0: none yet
  * @ctl, @ctl_len:	Payload of a control frame being read
  * @message:	A fragmented message is under way
  * @put_left:	Server: payload promised by a frame head and not put yet
@@ -49,7 +50,7 @@ struct ws {
 	int err;
 	struct ws_head cur;
 	uint64_t left, put_left;
-	uint8_t part[WS_HEAD_MAX], part_len;
+	uint8_t part[WS_HEAD_MAX], part_len, head_len;
 	uint8_t ctl[WS_CONTROL_MAX], ctl_len;
 	uint8_t pong[WS_CONTROL_MAX], pong_len;
 	char accept[WS_ACCEPT_TEXT];

@@ -73,22 +73,30 @@ ssize_t ws_head_encode(const struct ws_head *h, uint8_t *out, size_t room)
 	return wr_ok(&w) ? (ssize_t)wr_len(&w) : -ENOBUFS;
 }
 
-void ws_mask(uint8_t *p, size_t n, const uint8_t mask[4], uint64_t at)
+/* 32 bytes at once in what registers the machine has; aliases like char */
+typedef uint64_t wide __attribute__((vector_size(32), aligned(1), may_alias));
+
+void ws_mask_copy(uint8_t *to, const uint8_t *p, size_t n,
+		  const uint8_t mask[4], uint64_t at)
 {
-	uint8_t turned[8];
-	uint64_t wide, word;
+	union {
+		uint8_t b[32];
+		wide w;
+	} turned;
 	size_t i = 0;
 
-	for (size_t k = 0; k < sizeof(turned); k++)
-		turned[k] = mask[(at + k) % 4];
-	memcpy(&wide, turned, sizeof(wide));
-	for (; n - i >= sizeof(word); i += sizeof(word)) {
-		memcpy(&word, p + i, sizeof(word));
-		word ^= wide;
-		memcpy(p + i, &word, sizeof(word));
-	}
+	for (size_t k = 0; k < sizeof(turned.b); k++)
+		turned.b[k] = mask[(at + k) % 4];
+	for (; n - i >= sizeof(wide); i += sizeof(wide))
+		*(wide *)(void *)(to + i) =
+			*(const wide *)(const void *)(p + i) ^ turned.w;
 	for (; i < n; i++)
-		p[i] ^= turned[i % 8];
+		to[i] = p[i] ^ turned.b[i % 4];
+}
+
+void ws_mask(uint8_t *p, size_t n, const uint8_t mask[4], uint64_t at)
+{
+	ws_mask_copy(p, p, n, mask, at);
 }
 
 int ws_accept(const char *key, char out[WS_ACCEPT_TEXT])

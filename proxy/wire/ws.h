@@ -43,7 +43,11 @@ struct ws_head {
  */
 ssize_t ws_head_decode(const uint8_t *p, size_t n, struct ws_head *out);
 ssize_t ws_head_encode(const struct ws_head *h, uint8_t *out, size_t room);
-/* XOR @n bytes in place; @at: their offset in the payload */
+/* XOR @n bytes on their way to @to (@p itself, before it, or elsewhere); @at:
+ * their offset in the payload */
+void ws_mask_copy(uint8_t *to, const uint8_t *p, size_t n,
+		  const uint8_t mask[4], uint64_t at);
+/* The same in place */
 void ws_mask(uint8_t *p, size_t n, const uint8_t mask[4], uint64_t at);
 /* Sec-WebSocket-Accept of a Sec-WebSocket-Key, NUL terminated. 0 or -errno */
 int ws_accept(const char *key, char out[WS_ACCEPT_TEXT]);
