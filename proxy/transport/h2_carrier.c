@@ -33,6 +33,7 @@
 #define CONN_WINDOW   (8 << 20)
 #define STREAM_WINDOW (256u << 10)
 #define HEADERS_MAX   (16u << 10) /* of one request or response */
+#define IN_KEEP       2 /* buffers kept for the next stream */
 
 static void carrier_run(struct job *j);
 static void on_timer(struct timer *t);
@@ -51,6 +52,7 @@ static void room_free(void *room)
 
 	list_for_each_safe (p, n, &r->carriers)
 		carrier_free(container_of(p, struct h2, node));
+	pool_trim(&r->in);
 	free(r);
 }
 
@@ -64,6 +66,7 @@ static struct h2_room *room_get(struct worker *w)
 	if (!r)
 		return NULL;
 	list_init(&r->carriers);
+	pool_init(&r->in, sizeof(struct buf) + H2_IN_BYTES, IN_KEEP);
 	r->used = 0;
 	w->rooms[ROOM_H2] = r;
 	w->room_free[ROOM_H2] = room_free;
@@ -101,7 +104,7 @@ static void carrier_free(struct h2 *h)
 /* One that nobody owns: its request is not complete, or was refused */
 static void unborn_free(struct h2_sub *u)
 {
-	buf_free(u->in);
+	h2_sub_drop_in(u);
 	free(u);
 }
 
@@ -180,7 +183,7 @@ static int fill_batch(struct h2 *h)
 
 	r->used = 0;
 	/* Room for the largest frame that is no DATA of ours */
-	while (sizeof(r->batch) - r->used >= H2_FRAME_BYTES + 9) {
+	while (sizeof(r->batch) - r->used >= H2_FRAME_BYTES + H2_FRAME_HEAD) {
 		const uint8_t *p;
 		size_t before = r->used;
 		ssize_t n = nghttp2_session_mem_send(h->ng, &p);
@@ -225,11 +228,25 @@ static int flush(struct h2 *h)
 	return rc ? rc : h->out ? -EAGAIN : 0;
 }
 
+void h2_flush_now(struct h2 *h)
+{
+	int rc;
+
+	if (h->dead || h->err)
+		return;
+	rc = flush(h);
+	if (rc < 0 && rc != -EAGAIN)
+		h->err = rc;
+	if (rc < 0)
+		h2_flush_soon(
+			h); /* the end, or: below shall tell when it can */
+}
+
 /* --- up --- */
 
 static int receive(struct h2 *h)
 {
-	size_t budget = WORKER_BUDGET_BYTES;
+	size_t budget = H2_TURN_BYTES;
 
 	while (budget) {
 		ssize_t n =
@@ -263,7 +280,7 @@ static void carrier_run(struct job *j)
 		return;
 	stream_shed(&h->below);
 	was_up = h->below->ops->up(h->below);
-	rc = receive(h);
+	rc = h->err ? h->err : receive(h);
 	if (rc == 0)
 		rc = flush(h);
 	if (rc < 0 && rc != -EAGAIN) {

@@ -6,22 +6,30 @@
 
 #include "gateway/base/buf.h"
 #include "gateway/base/list.h"
+#include "gateway/base/pool.h"
 #include "gateway/base/timer.h"
 #include "proxy/transport/h2_carrier.h"
 #include "proxy/wire/grpc.h"
 
-#define H2_FRAME_BYTES 16384u /* payload of a DATA frame, as all peers take */
-#define H2_BATCH_BYTES (4 * (H2_FRAME_BYTES + 9) + 1024)
-#define H2_READ_BYTES  32768u
-#define H2_PUT_BYTES   32768u /* payload of one message; waits in the stream */
+#define H2_FRAME_HEAD  9u
+#define H2_FRAME_BYTES 16384u /* payload of a frame, as all peers take */
+#define H2_DATA_BYTES  (H2_FRAME_BYTES - H2_FRAME_HEAD) /* a whole TLS record */
+#define H2_BATCH_BYTES (4 * (H2_FRAME_BYTES + H2_FRAME_HEAD) + 1024)
+#define H2_READ_BYTES  65536u
+#define H2_TURN_BYTES  (2 * H2_READ_BYTES)
+#define H2_IN_BYTES    (136u << 10) /* what a turn receives, for one stream */
+/* Payload of one message: four DATA frames; waits in the stream */
+#define H2_PUT_BYTES (4 * H2_DATA_BYTES - GRPC_HEAD_MAX)
 
 /**
  * struct h2_room - Of one worker; ROOM_H2
  * @carriers:	struct h2
+ * @in:		struct buf of H2_IN_BYTES, for streams that receive much
  * @used:	Bytes in @batch, during one flush
  */
 struct h2_room {
 	struct list carriers;
+	struct pool in;
 	size_t used;
 	uint8_t batch[H2_BATCH_BYTES];
 	uint8_t rx[H2_READ_BYTES];
@@ -38,6 +46,7 @@ struct h2_room {
  * @timer:	Idle, keepalive, and the end of a dead one
  * @heard_ms:	When something was received; @ping_ms: a ping waits since
  * @goaway:	No new streams
+ * @err:	Of a flush in a stream's call: the carrier's turn ends it
  * @birth:	Server: what to do with new streams
  */
 struct h2 {
@@ -56,7 +65,8 @@ struct h2 {
 	unsigned int count;
 	struct timer timer;
 	uint32_t heard_ms, ping_ms;
-	bool server, goaway, pinging, dead, in_recv;
+	bool server, goaway, pinging, dead;
+	int err;
 	struct birth birth;
 };
 
@@ -65,6 +75,9 @@ struct h2 {
  * @h:		NULL when it is dead; then @err is set
  * @in:		Payload not read yet; NULL none
  * @out:	Messages not in frames yet; NULL none
+ * @src:	Payload of the caller of writev, @src_left bytes from @src_off of the
+ *		first on; during that call only. Before it, @head_left bytes at
+ *		the end of @head
  * @unread:	Bytes of DATA frames the other side has no window for yet
  * @fin:	finish() was called; @fin_sent: the last frame is made
  * @answered:	The response's head came, or went
@@ -76,7 +89,11 @@ struct h2_sub {
 	int32_t id;
 	uint32_t log_id;
 	struct grpc_rd rd;
+	struct h2_room *room;
 	struct buf *in, *out;
+	const struct iovec *src;
+	size_t src_off, src_left;
+	uint8_t head[GRPC_HEAD_MAX], head_left;
 	size_t unread;
 	unsigned int want;
 	bool eof, fin, fin_sent, answered;
@@ -94,8 +111,12 @@ extern const nghttp2_data_provider h2_sub_source;
 int h2_sub_send_data(nghttp2_session *ng, nghttp2_frame *frame,
 		     const uint8_t *head, size_t n, nghttp2_data_source *source,
 		     void *arg);
+/* Forget what was received and not read */
+void h2_sub_drop_in(struct h2_sub *u);
 /* h2_carrier.c: write frames in this turn or the next */
 void h2_flush_soon(struct h2 *h);
+/* Write frames now, what below takes; an error ends @h in its own turn */
+void h2_flush_now(struct h2 *h);
 /* @u leaves @h; its owner frees it */
 void h2_sub_gone(struct h2 *h, struct h2_sub *u);
 

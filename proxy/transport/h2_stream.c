@@ -1,8 +1,9 @@
 /*
  * h2_stream.c - A stream inside an HTTP/2 carrier, with gRPC messages
  *
- *   writev   message head, payload -> @out -> DATA frames when windows allow
- *   readv    DATA frames -> payload in @in -> the caller; then window is given
+ *   writev   message head, payload -> DATA frames in the carrier's batch, at
+ *	      once; what the windows do not allow -> @out
+ *   lend     DATA frames -> payload in @in -> the caller; then window is given
  *
  * Back-pressure: @out holds one message; @in at most the stream's window.
  */
@@ -13,6 +14,8 @@
 #include "gateway/base/compat.h"
 #include "gateway/base/log.h"
 #include "proxy/transport/h2_int.h"
+
+#define IN_SMALL 2048u
 
 static struct h2_sub *sub_of(struct stream *s)
 {
@@ -34,20 +37,55 @@ void h2_sub_fail(struct h2_sub *u, int err)
 
 /* --- receiving --- */
 
+/* Much comes in buffers of the pool, told by their size; little in small ones */
+static struct buf *in_new(struct h2_room *r, size_t need)
+{
+	struct buf *b;
+
+	if (need <= IN_SMALL)
+		return buf_new(IN_SMALL);
+	if (need > H2_IN_BYTES) /* nobody reads: up to the stream's window */
+		return buf_new(need + need / 2);
+	b = pool_get(&r->in);
+	if (b) {
+		b->off = b->len = 0;
+		b->cap = H2_IN_BYTES;
+	}
+	return b;
+}
+
+static void in_free(struct h2_room *r, struct buf *b)
+{
+	if (b && b->cap == H2_IN_BYTES)
+		pool_put(&r->in, b);
+	else
+		buf_free(b);
+}
+
+void h2_sub_drop_in(struct h2_sub *u)
+{
+	in_free(u->room, u->in);
+	u->in = NULL;
+}
+
 /* Room for @n more bytes. 0 or -ENOMEM */
 static int in_room(struct h2_sub *u, size_t n)
 {
 	struct buf *b = u->in, *more;
-	size_t need = n + (b ? b->len : 0);
 
-	if (b && b->cap - b->off - b->len >= n)
+	if (b && buf_space(b) >= n)
 		return 0;
-	more = buf_new(need < 2048 ? 2048 : need + need / 2);
+	if (b && b->cap - b->len >= n) {
+		memmove(b->data, buf_head(b), b->len);
+		b->off = 0;
+		return 0;
+	}
+	more = in_new(u->room, n + (b ? b->len : 0));
 	if (!more)
 		return -ENOMEM;
 	if (b)
 		buf_put(more, buf_head(b), b->len);
-	buf_free(b);
+	in_free(u->room, b);
 	u->in = more;
 	return 0;
 }
@@ -81,29 +119,52 @@ static void give_window(struct h2_sub *u, size_t n)
 	h2_flush_soon(u->h);
 }
 
-static ssize_t sub_readv(struct stream *s, const struct iovec *iov, int cnt)
+static ssize_t sub_lend(struct stream *s, struct iovec *iov, int *cnt)
 {
 	struct h2_sub *u = sub_of(s);
-	size_t n = 0;
 
-	for (int i = 0; i < cnt && u->in; i++) {
-		size_t k = iov[i].iov_len < u->in->len ? iov[i].iov_len :
-							 u->in->len;
+	if (u->in && !u->in->len) /* heads of messages only */
+		h2_sub_drop_in(u);
+	if (!u->in && u->unread)
+		give_window(u, 0);
+	if (!u->in) /* What came whole is delivered before a failure is told */
+		return u->eof ? 0 : u->err ? u->err : -EAGAIN;
+	iov->iov_base = buf_head(u->in);
+	iov->iov_len = u->in->len;
+	*cnt = 1;
+	return (ssize_t)u->in->len;
+}
 
-		memcpy(iov[i].iov_base, buf_head(u->in), k);
-		buf_drop(u->in, k);
-		n += k;
-		if (!u->in->len) {
-			buf_free(u->in);
-			u->in = NULL;
-		}
+static void sub_took(struct stream *s, size_t n)
+{
+	struct h2_sub *u = sub_of(s);
+
+	buf_drop(u->in, n);
+	if (!u->in->len)
+		h2_sub_drop_in(u);
+	give_window(u, n);
+}
+
+static ssize_t sub_readv(struct stream *s, const struct iovec *iov, int cnt)
+{
+	struct iovec lent = { 0 };
+	int one = 1;
+	ssize_t n = sub_lend(s, &lent, &one);
+	size_t did = 0;
+
+	if (n <= 0)
+		return n;
+	for (int i = 0; i < cnt && did < lent.iov_len; i++) {
+		size_t k = iov[i].iov_len;
+
+		if (k > lent.iov_len - did)
+			k = lent.iov_len - did;
+		memcpy(iov[i].iov_base, (uint8_t *)lent.iov_base + did, k);
+		did += k;
 	}
-	if (n || u->unread)
-		give_window(u, n);
-	if (n)
-		return (ssize_t)n;
-	/* What came whole is delivered before a failure is told */
-	return u->eof ? 0 : u->err ? u->err : -EAGAIN;
+	if (did)
+		sub_took(s, did);
+	return (ssize_t)did;
 }
 
 /* --- sending --- */
@@ -117,10 +178,61 @@ static size_t iov_bytes(const struct iovec *iov, int cnt)
 	return n;
 }
 
+/* Up to @n bytes that the caller of writev gave, its head first, to @to */
+static size_t src_take(struct h2_sub *u, uint8_t *to, size_t n)
+{
+	size_t at = u->head_left < n ? u->head_left : n;
+
+	if (at)
+		memcpy(to, u->head + sizeof(u->head) - u->head_left, at);
+	u->head_left = (uint8_t)(u->head_left - at);
+	while (at < n && u->src_left) {
+		size_t k = u->src->iov_len - u->src_off;
+
+		if (k > u->src_left)
+			k = u->src_left;
+		if (k > n - at)
+			k = n - at;
+		if (k)
+			memcpy(to + at,
+			       (uint8_t *)u->src->iov_base + u->src_off, k);
+		at += k;
+		u->src_off += k;
+		u->src_left -= k;
+		if (u->src_off == u->src->iov_len) {
+			u->src++;
+			u->src_off = 0;
+		}
+	}
+	return at;
+}
+
+static size_t out_bytes(const struct h2_sub *u)
+{
+	return (u->out ? u->out->len : 0) + u->head_left + u->src_left;
+}
+
+/* What did not go into frames waits in @out. 0 or -ENOMEM */
+static int src_keep(struct h2_sub *u)
+{
+	size_t n = out_bytes(u);
+
+	if (!n)
+		return 0;
+	u->out = buf_new(n);
+	if (u->out) {
+		u->out->len = (uint32_t)src_take(u, u->out->data, n);
+		return 0;
+	}
+	u->head_left = 0;
+	u->src_left = 0;
+	return u->err = -ENOMEM;
+}
+
 static ssize_t sub_writev(struct stream *s, const struct iovec *iov, int cnt)
 {
 	struct h2_sub *u = sub_of(s);
-	size_t n = iov_bytes(iov, cnt), at = 0;
+	size_t n = iov_bytes(iov, cnt), k;
 	uint8_t head[GRPC_HEAD_MAX];
 
 	if (u->err)
@@ -133,19 +245,15 @@ static ssize_t sub_writev(struct stream *s, const struct iovec *iov, int cnt)
 		return 0;
 	if (n > H2_PUT_BYTES)
 		n = H2_PUT_BYTES;
-	u->out = buf_new(n + sizeof(head));
-	if (!u->out)
-		return u->err = -ENOMEM;
-	buf_put(u->out, head, grpc_head((uint32_t)n, head));
-	for (int i = 0; i < cnt && at < n; i++) {
-		size_t k = iov[i].iov_len < n - at ? iov[i].iov_len : n - at;
-
-		buf_put(u->out, iov[i].iov_base, k);
-		at += k;
-	}
+	k = grpc_head((uint32_t)n, head);
+	memcpy(u->head + sizeof(u->head) - k, head, k);
+	u->head_left = (uint8_t)k;
+	u->src = iov;
+	u->src_off = 0;
+	u->src_left = n;
 	nghttp2_session_resume_data(u->h->ng, u->id);
-	h2_flush_soon(u->h);
-	return (ssize_t)n;
+	h2_flush_now(u->h);
+	return src_keep(u) < 0 ? u->err : (ssize_t)n;
 }
 
 /* nghttp2 asks how much goes into the next frame */
@@ -156,7 +264,7 @@ static ssize_t source_read(nghttp2_session *ng, int32_t id, uint8_t *buf,
 {
 	struct h2_sub *u = nghttp2_session_get_stream_user_data(ng, id);
 	const struct h2 *h = arg;
-	size_t n = u && u->out ? u->out->len : 0;
+	size_t n = u ? out_bytes(u) : 0;
 
 	(void)buf;
 	(void)source;
@@ -164,8 +272,10 @@ static ssize_t source_read(nghttp2_session *ng, int32_t id, uint8_t *buf,
 		return NGHTTP2_ERR_DEFERRED;
 	if (n > room)
 		n = room;
+	if (n > H2_DATA_BYTES)
+		n = H2_DATA_BYTES;
 	*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-	if (u->fin && (!u->out || n == u->out->len)) {
+	if (u->fin && n == out_bytes(u)) {
 		*flags |= NGHTTP2_DATA_FLAG_EOF;
 		u->fin_sent = true;
 		if (h->server) { /* grpc-status follows */
@@ -193,22 +303,26 @@ int h2_sub_send_data(nghttp2_session *ng, nghttp2_frame *frame,
 	struct h2_room *r = h->room;
 
 	(void)source;
-	if (sizeof(r->batch) - r->used < n + 9)
+	if (sizeof(r->batch) - r->used < n + H2_FRAME_HEAD)
 		return NGHTTP2_ERR_WOULDBLOCK;
-	if (!u || (n && (!u->out || u->out->len < n)))
+	if (!u || n > out_bytes(u))
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	memcpy(r->batch + r->used, head, 9);
-	if (n) {
-		memcpy(r->batch + r->used + 9, buf_head(u->out), n);
+	memcpy(r->batch + r->used, head, H2_FRAME_HEAD);
+	r->used += H2_FRAME_HEAD;
+	if (u->out) {
+		memcpy(r->batch + r->used, buf_head(u->out), n);
 		buf_drop(u->out, n);
+	} else {
+		src_take(u, r->batch + r->used, n);
 	}
-	r->used += 9 + n;
+	r->used += n;
 	if (u->out && !u->out->len) {
 		buf_free(u->out);
 		u->out = NULL;
-	}
-	if (!u->out)
 		h2_sub_wake(u);
+	} else if (!n) {
+		h2_sub_wake(u); /* its end went out */
+	}
 	return 0;
 }
 
@@ -262,7 +376,7 @@ static void sub_close(struct stream *s, int why)
 				why < 0 ? NGHTTP2_CANCEL : NGHTTP2_NO_ERROR);
 		h2_sub_gone(h, u);
 	}
-	buf_free(u->in);
+	h2_sub_drop_in(u);
 	buf_free(u->out);
 	free(u);
 }
@@ -271,6 +385,8 @@ static const struct stream_ops sub_ops = {
 	.name = "grpc",
 	.readv = sub_readv,
 	.writev = sub_writev,
+	.lend = sub_lend,
+	.took = sub_took,
 	.want = sub_want,
 	.up = sub_up,
 	.finish = sub_finish,
@@ -285,6 +401,7 @@ struct h2_sub *h2_sub_new(struct h2 *h, struct job *j)
 		return NULL;
 	u->s = (struct stream){ .ops = &sub_ops, .job = j };
 	u->h = h;
+	u->room = h->room;
 	list_add_tail(&h->subs, &u->node);
 	h->count++;
 	return u;
