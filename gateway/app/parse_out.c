@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "gateway/app/app.h"
+#include "gateway/core/send_through.h"
 #include "gateway/core/sockopt.h"
 #include "gateway/core/stats.h"
 #include "gateway/core/transport.h"
@@ -30,10 +31,10 @@ static void parse_send_through(struct jobj *o, struct outbound *ob)
 
 	if (!text[0] || !strcmp(text, "0.0.0.0") || !strcmp(text, "::"))
 		return;
-	if (addr_parse_ip(&ob->send_through, text) < 0)
+	if (send_through_parse(ob, text) < 0)
 		diag_error(o->d, j_get(o, "sendThrough"), NULL,
-			   "must be an IP address, got \"%s\" (prefixes, "
-			   "origin and srcip are not supported yet)",
+			   "must be an IP address, a prefix, \"origin\" or "
+			   "\"srcip\", got \"%s\"",
 			   text);
 }
 

@@ -22,6 +22,7 @@ struct outbound_wrap;
  * @name, @alias:	The JSON "protocol" and its second name (or NULL)
  * @xudp:	UDP goes as XUDP in connections to v1.mux.cool (vless, vmess);
  *		only ports 53 and 443 come to open_dgram
+ * @may_dial:	@to (an IP) may be dialed by TCP. NULL: always
  * @local:	Dials targets itself: names are resolved before open_dgram's sends
  * @parse:	Read settings. 0 or -errno after diag
  * @open:	Build the stack for s->target. 0 with *@out owned by the caller,
@@ -40,6 +41,7 @@ struct outbound_ops {
 		    struct stream **out);
 	int (*open_dgram)(const struct outbound *ob, struct udp_map *m,
 			  struct session *s, struct dgram **out);
+	bool (*may_dial)(const struct outbound *ob, const struct addr *to);
 	int (*reroute)(const struct outbound *ob, struct session *s);
 	void (*drop)(struct outbound *ob);
 };
@@ -61,7 +63,7 @@ struct outbound_wrap {
 /**
  * struct outbound - One configured outbound, immutable after parsing
  * @dialer:	Outbound this one dials through (dialerProxy, proxySettings); NULL
- * @send_through:	ADDR_NONE: the kernel chooses
+ * @send_through, @send_bits, @send_how:	See send_through.h
  * @target_strategy:	How the session's target is resolved before the protocol
  *		sees it (enum domain_strategy)
  * @wrap, @wrap_conf:	Mux and its settings; NULL: none
@@ -73,7 +75,7 @@ struct outbound {
 	const struct outbound *dialer;
 	const struct transport *transport; /* never NULL after parsing */
 	struct addr send_through;
-	uint8_t target_strategy;
+	uint8_t target_strategy, send_how, send_bits;
 	struct sockopt sockopt;
 	struct counter *stat_up, *stat_down;
 	void *settings;

@@ -10,20 +10,19 @@
 #include "gateway/base/compat.h"
 #include "gateway/core/config.h"
 #include "gateway/core/fd_dgram.h"
+#include "gateway/core/send_through.h"
 #include "gateway/core/worker.h"
 
 static int open_udp(struct dns_fwd *f, const struct dial *dial)
 {
 	int family = f->to.kind == ADDR_V6 ? AF_INET6 : AF_INET;
 	int fd = sock_open(&dial->ob->sockopt, family, SOCK_DGRAM), rc = 0;
-	struct addr src = dial->ob->send_through;
+	struct addr src = send_through_pick(dial->ob, dial->s);
 
 	if (fd < 0)
 		return fd;
-	if (src.kind == f->to.kind) {
-		src.port = 0;
-		rc = sock_bind(fd, &src);
-	}
+	if (src.kind == f->to.kind)
+		rc = send_through_bind(dial->ob, fd, &src);
 	if (!rc)
 		rc = sock_connect(fd, family, &f->to);
 	if (!rc)

@@ -9,20 +9,27 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "gateway/base/compat.h"
 #include "gateway/base/log.h"
 #include "gateway/core/config.h"
 #include "gateway/core/fd_dgram.h"
+#include "gateway/core/send_through.h"
 #include "gateway/core/session.h"
 #include "gateway/core/sockopt.h"
 #include "gateway/core/transport.h"
 #include "gateway/core/udp.h"
+#include "proxy/layer/fragment.h"
 #include "proxy/layer/head.h"
+#include "proxy/out/final.h"
+#include "proxy/out/noise.h"
 #include "proxy/out/out.h"
 #include "proxy/out/redirect.h"
 #include "proxy/wire/proxy_head.h"
+
+#define SPAN_MAX 65535 /* bytes, ms and counts of fragment */
 
 /**
  * struct freedom_conf - Settings
@@ -35,6 +42,9 @@ struct freedom_conf {
 	bool redirects;
 	uint8_t proxy_version;
 	struct addr redirect;
+	struct final_rules final;
+	struct noises noises;
+	const struct fragment_conf *fragment; /* NULL: none */
 };
 
 /* What a PROXY header tells. @peer: the connected address is asked for */
@@ -95,6 +105,20 @@ static int put_proxy_head(const struct outbound *ob, const struct session *s,
 	return 0;
 }
 
+/* On failure *@out is closed */
+static int put_fragment(const struct freedom_conf *conf, struct session *s,
+			struct stream **out)
+{
+	struct stream *st = fragment_new(conf->fragment, *out, s->job.worker);
+
+	if (!st) {
+		stream_close(out, -ENOMEM);
+		return -ENOMEM;
+	}
+	*out = st;
+	return 0;
+}
+
 static int freedom_open(const struct outbound *ob, struct session *s,
 			struct stream **out)
 {
@@ -109,19 +133,31 @@ static int freedom_open(const struct outbound *ob, struct session *s,
 
 	if (conf->redirects)
 		redirect_apply(&conf->redirect, &to);
+	if (addr_is_ip(&to) && !final_allows(&conf->final, false, &to))
+		return -EACCES;
 	if (ob->transport->below || ob->transport->settings) /* tls, ws ... */
 		rc = transport_dial(ob->transport, &d, &to, out);
 	else
 		rc = raw_dial(&d, &to, &ob->sockopt, strategy_of(ob), out);
 	if (!rc && conf->proxy_version)
 		rc = put_proxy_head(ob, s, &to, out);
+	if (!rc && conf->fragment)
+		rc = put_fragment(conf, s, out);
 	return rc;
 }
 
-/* A socket for all destinations of a client; *@family says which it is */
-static int open_udp(const struct outbound *ob, int *family)
+static bool freedom_may_dial(const struct outbound *ob, const struct addr *to)
 {
-	struct addr src = ob->send_through;
+	const struct freedom_conf *conf = ob->settings;
+
+	return final_allows(&conf->final, false, to);
+}
+
+/* A socket for all destinations of a client; *@family says which it is */
+static int open_udp(const struct outbound *ob, const struct session *s,
+		    int *family)
+{
+	struct addr src = send_through_pick(ob, s);
 	int fd, rc;
 
 	*family = AF_INET6;
@@ -132,13 +168,29 @@ static int open_udp(const struct outbound *ob, int *family)
 	}
 	if (fd < 0 || src.kind == ADDR_NONE)
 		return fd;
-	src.port = 0;
-	rc = sock_bind(fd, &src);
+	rc = send_through_bind(ob, fd, &src);
 	if (rc < 0) {
 		close(fd);
 		return rc;
 	}
 	return fd;
+}
+
+/* What datagrams pass: noises, redirect, rules, socket. Owns @d */
+static int wrap_dgram(const struct freedom_conf *conf, const struct session *s,
+		      struct worker *w, struct dgram *d, struct dgram **out)
+{
+	int rc = 0;
+
+	if (conf->final.count)
+		rc = final_dgram(&conf->final, d, &d);
+	if (!rc && conf->redirects)
+		rc = redirect_dgram(w, s->cfg, &conf->redirect, d, &d);
+	if (!rc && conf->noises.count)
+		rc = noise_dgram(w, &conf->noises, d, &d);
+	if (!rc)
+		*out = d;
+	return rc;
 }
 
 static int freedom_open_dgram(const struct outbound *ob, struct udp_map *m,
@@ -154,7 +206,7 @@ static int freedom_open_dgram(const struct outbound *ob, struct udp_map *m,
 		log_info("s%x freedom: no UDP through dialerProxy", s->id);
 		return -EACCES;
 	}
-	fd = open_udp(ob, &family);
+	fd = open_udp(ob, s, &family);
 	if (fd < 0) {
 		log_info("s%x freedom: udp socket: %s", s->id, strerror(-fd));
 		return fd;
@@ -164,27 +216,69 @@ static int freedom_open_dgram(const struct outbound *ob, struct udp_map *m,
 		close(fd);
 		return -ENOMEM;
 	}
-	if (conf->redirects)
-		return redirect_dgram(w, s->cfg, &conf->redirect, d, out);
-	*out = d;
+	return wrap_dgram(conf, s, w, d, out);
+}
+
+/* A range of 0 or more; @max the largest number. False: absent or reported */
+static bool parse_span(struct jobj *o, const char *key, int32_t min,
+		       struct span *out)
+{
+	int32_t lo, hi;
+
+	if (!j_range(o, key, &lo, &hi))
+		return false;
+	if (lo < min || hi > SPAN_MAX) {
+		diag_error(o->d, j_get(o, key), NULL, "must be %d to %d", min,
+			   SPAN_MAX);
+		return false;
+	}
+	*out = (struct span){ (uint32_t)lo, (uint32_t)hi };
+	return true;
+}
+
+/* "tlshello", "1-3", "2", or "": every write */
+static void parse_packets(struct jobj *o, struct fragment_conf *f)
+{
+	const char *text = j_str(o, "packets", "");
+	struct span which = { 1, 0 };
+
+	f->hello = !strcasecmp(text, "tlshello");
+	if (*text && !f->hello)
+		(void)parse_span(o, "packets", 1, &which);
+	f->first = which.lo;
+	f->last = which.hi;
+}
+
+static int parse_fragment(struct jobj *settings, struct freedom_conf *conf,
+			  struct arena *a)
+{
+	struct fragment_conf *f;
+	struct jobj o;
+
+	if (!j_open(&o, settings->d, j_get(settings, "fragment")))
+		return 0;
+	f = arena_alloc(a, sizeof(*f));
+	if (!f)
+		return -ENOMEM;
+	f->length = (struct span){ 1, 1 };
+	parse_packets(&o, f);
+	if (!parse_span(&o, "length", 1, &f->length) && !j_get(&o, "length"))
+		diag_error(o.d, o.node, "length", "is missing");
+	if (!parse_span(&o, "interval", 0, &f->gap_ms) &&
+	    !j_get(&o, "interval"))
+		diag_error(o.d, o.node, "interval", "is missing");
+	(void)parse_span(&o, "maxSplit", 0, &f->pieces);
+	j_close(&o);
+	conf->fragment = f;
 	return 0;
 }
 
-/* Keys of Xray's freedom that are not done here; refused by name */
+/* Keys of Xray's freedom that are not done here */
 static void parse_later(struct jobj *o)
 {
-	const cJSON *n = j_get(o, "noises");
-
-	if (j_get(o, "fragment"))
-		j_not_yet(o, "fragment", "cutting the first writes");
-	if (n && cJSON_GetArraySize(n) > 0)
-		j_not_yet(o, "noises", "junk datagrams");
 	if (j_get(o, "noise"))
 		diag_error(o->d, o->node, "noise",
 			   "was replaced by noises in Xray");
-	n = j_get(o, "finalRules");
-	if (n && cJSON_GetArraySize(n) > 0)
-		j_not_yet(o, "finalRules", "rules on the final address");
 	j_ignore(o, "ipsBlocked", "Xray has replaced it by finalRules");
 	j_ignore(o, "timeout", "policy connIdle is used");
 	(void)j_int(o, "userLevel", 0, 0, UINT32_MAX);
@@ -196,6 +290,7 @@ static int freedom_parse(struct outbound *ob, struct jobj *settings,
 	struct freedom_conf *conf = arena_alloc(&cfg->arena, sizeof(*conf));
 	enum domain_strategy own, target;
 	const char *text;
+	int rc;
 
 	if (!conf)
 		return -ENOMEM;
@@ -207,8 +302,7 @@ static int freedom_parse(struct outbound *ob, struct jobj *settings,
 		ob->target_strategy = (uint8_t)conf->strategy;
 	text = j_str(settings, "redirect", "");
 	if (*text) {
-		int rc = redirect_parse(text, &cfg->arena, &conf->redirect);
-
+		rc = redirect_parse(text, &cfg->arena, &conf->redirect);
 		if (rc == -ENOMEM)
 			return rc;
 		if (rc < 0)
@@ -221,7 +315,18 @@ static int freedom_parse(struct outbound *ob, struct jobj *settings,
 		(uint8_t)j_int(settings, "proxyProtocol", 0, 0, 2);
 	parse_later(settings);
 	ob->settings = conf;
-	return 0;
+	rc = parse_fragment(settings, conf, &cfg->arena);
+	if (!rc)
+		rc = noises_parse(settings, &conf->noises, &cfg->arena);
+	return rc ? rc : final_parse(settings, &conf->final, &cfg->arena);
+}
+
+static void freedom_drop(struct outbound *ob)
+{
+	struct freedom_conf *conf = ob->settings;
+
+	if (conf)
+		final_drop(&conf->final);
 }
 
 const struct outbound_ops out_freedom = {
@@ -231,4 +336,6 @@ const struct outbound_ops out_freedom = {
 	.parse = freedom_parse,
 	.open = freedom_open,
 	.open_dgram = freedom_open_dgram,
+	.may_dial = freedom_may_dial,
+	.drop = freedom_drop,
 };

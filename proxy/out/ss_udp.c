@@ -19,6 +19,7 @@
 #include "gateway/core/config.h"
 #include "gateway/core/dns.h"
 #include "gateway/core/fd_dgram.h"
+#include "gateway/core/send_through.h"
 #include "gateway/core/session.h"
 #include "gateway/core/udp.h"
 #include "proxy/layer/room.h"
@@ -30,6 +31,7 @@
 /**
  * struct ss_udp - One leg; d.below is the socket once there is one
  * @server:	Resolved; kind NONE until then
+ * @src:	sendThrough's; kind NONE: the kernel's
  * @dns:	The question under way; NULL none
  * @tx, @rx:	Sessions of 2022 methods
  * @err:	Final -errno
@@ -39,7 +41,7 @@ struct ss_udp {
 	struct worker *worker;
 	const struct outbound *ob;
 	const struct ss_secret_key *key;
-	struct addr server;
+	struct addr server, src;
 	struct dns_req *dns;
 	struct ss22_udp_key tx, rx[2];
 	int err;
@@ -53,14 +55,12 @@ static struct ss_udp *udp_of(struct dgram *d)
 static int open_socket(struct ss_udp *u)
 {
 	int family = u->server.kind == ADDR_V6 ? AF_INET6 : AF_INET;
-	struct addr src = u->ob->send_through;
 	int rc = 0, fd = sock_open(&u->ob->sockopt, family, SOCK_DGRAM);
 
 	if (fd < 0)
 		return fd;
-	src.port = 0;
-	if (src.kind == u->server.kind)
-		rc = sock_bind(fd, &src);
+	if (u->src.kind == u->server.kind)
+		rc = send_through_bind(u->ob, fd, &u->src);
 	if (!rc) {
 		u->d.below = fd_dgram_new(u->worker, fd, family, u->d.job);
 		rc = u->d.below ? 0 : -ENOMEM;
@@ -286,6 +286,7 @@ int ss_open_dgram(const struct outbound *ob, struct udp_map *m,
 	u->d = (struct dgram){ .ops = &ss_dgram_ops, .job = udp_map_job(m) };
 	u->worker = udp_map_worker(m);
 	u->ob = ob;
+	u->src = send_through_pick(ob, s);
 	u->key = &conf->key;
 	rand_bytes(session, sizeof(session));
 	rc = u->key->method->v2022 ?

@@ -26,6 +26,7 @@
 #include "gateway/core/config.h"
 #include "gateway/core/dns.h"
 #include "gateway/core/fd_stream.h"
+#include "gateway/core/send_through.h"
 #include "gateway/core/session.h"
 #include "gateway/core/sockopt.h"
 #include "gateway/core/worker.h"
@@ -40,7 +41,7 @@ _Static_assert(DNS_MAX_IPS <= 16, "tried has a bit for each address");
 
 /**
  * struct happy - A connection under way; s.below is the winner
- * @ob:		For sendThrough; NULL for probes
+ * @ob:		Its rules and @src, its sendThrough; NULL for probes
  * @to:		Name or address asked for
  * @req:	The question; a literal is its only answer
  * @round:	Lookups of the strategy done; @system: the last resort was asked
@@ -59,7 +60,7 @@ struct happy {
 	struct config *cfg;
 	const struct outbound *ob;
 	const struct sockopt *so;
-	struct addr to, own;
+	struct addr to, own, src;
 	struct dns_req req;
 	struct timer timer;
 	struct stream *attempt[ATTEMPTS_MAX];
@@ -118,6 +119,9 @@ static int check_addr(const struct happy *h, const struct addr *a)
 {
 	if (h->cfg && h->cfg->fakedns && fakedns_in_pool(h->cfg->fakedns, a))
 		return -EADDRNOTAVAIL;
+	if (h->ob && h->ob->ops && h->ob->ops->may_dial &&
+	    !h->ob->ops->may_dial(h->ob, a))
+		return -EACCES;
 	if (h->guard && own_listener(h, a)) {
 		log_warning("s%x raw: target is a listener of our own", h->id);
 		return -ELOOP;
@@ -136,12 +140,10 @@ static int connect_fd(const struct happy *h, const struct addr *a)
 	fd = sock_open(h->so, family, SOCK_STREAM);
 	if (fd < 0)
 		return fd;
-	if (h->ob && h->ob->send_through.kind != ADDR_NONE) {
-		struct addr src = h->ob->send_through;
-
-		src.port = 0;
-		rc = src.kind == a->kind ? sock_bind(fd, &src) : -EAFNOSUPPORT;
-	}
+	if (h->src.kind != ADDR_NONE)
+		rc = h->src.kind == a->kind ?
+			     send_through_bind(h->ob, fd, &h->src) :
+			     -EAFNOSUPPORT;
 	if (!rc)
 		rc = sock_connect(fd, family, a);
 	if (rc < 0) {
@@ -472,6 +474,7 @@ int happy_dial(const struct dial *d, const struct addr *to,
 		   addr_eq(to, &d->s->target);
 	if (d->s)
 		h->own = d->s->local;
+	h->src = send_through_pick(d->ob, d->s);
 	h->family = so->happy_v6_first ? ADDR_V6 : ADDR_V4;
 	h->rc = -EAGAIN;
 	h->req.rc = -ENOENT;

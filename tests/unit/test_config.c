@@ -179,7 +179,7 @@ static void outbound_errors_say_what_is_allowed(void **state)
 		{ O(FREE ",\"tag\":\"a\"}," FREE ",\"tag\":\"a\"}"),
 		  "tag of another outbound" },
 		{ O(FREE ",\"tag\":7}"), "tag" },
-		{ O(FREE ",\"sendThrough\":\"origin\"}"), "sendThrough" },
+		{ O(FREE ",\"sendThrough\":\"somewhere\"}"), "sendThrough" },
 		{ O(FREE ",\"targetStrategy\":\"Always\"}"), "targetStrategy" },
 		{ O(FREE ",\"settings\":{\"domainStrategy\":\"Use\"}}"),
 		  "domainStrategy" },

@@ -1,0 +1,178 @@
+/*
+ * final.c - freedom's "finalRules": may this address be spoken to at all?
+ *
+ * Asked for what is really dialed, after names became addresses: a name cannot
+ * lead where its address may not. TCP: an address that is blocked is not dialed
+ * (happy.c asks by outbound_ops.may_dial). UDP: a filter on the socket.
+ *
+ * Source: Xray proxy/freedom/freedom.go, matchFinalRule (facts). Xray swallows
+ * what is blocked for 30 to 90 s; here it is refused at once, as blackhole does.
+ */
+#include "proxy/out/final.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "gateway/base/compat.h"
+#include "gateway/core/match.h"
+
+static bool holds(const struct final_rule *r, bool udp, const struct addr *a)
+{
+	bool port = !r->port_count;
+
+	for (unsigned int i = 0; !port && i < r->port_count; i++)
+		port = a->port >= r->ports[i].lo && a->port <= r->ports[i].hi;
+	return port && (udp ? r->udp : r->tcp) &&
+	       (!r->ips || ipset_has(r->ips, a));
+}
+
+bool final_allows(const struct final_rules *f, bool udp, const struct addr *a)
+{
+	for (unsigned int i = 0; i < f->count; i++)
+		if (holds(&f->v[i], udp, a))
+			return f->v[i].allow;
+	return true;
+}
+
+void final_drop(struct final_rules *f)
+{
+	for (unsigned int i = 0; i < f->count; i++)
+		ipset_free(f->v[i].ips);
+	f->count = 0;
+}
+
+/* --- datagrams --- */
+
+struct filter {
+	struct dgram d;
+	const struct final_rules *rules;
+};
+
+static struct filter *filter_of(struct dgram *d)
+{
+	return container_of(d, struct filter, d);
+}
+
+/* Runs of allowed ones go down; the others count as sent */
+static int filter_send(struct dgram *d, const struct pkt *v, int n)
+{
+	struct filter *f = filter_of(d);
+	int k = 0, from, rc;
+
+	while (k < n && !final_allows(f->rules, true, &v[k].peer))
+		k++;
+	for (from = k; k < n && final_allows(f->rules, true, &v[k].peer);)
+		k++;
+	if (k == from)
+		return k;
+	rc = d->below->ops->send(d->below, v + from, k - from);
+	if (rc < 0)
+		return from ? from : rc;
+	return from + rc;
+}
+
+static int filter_recv(struct dgram *d, struct pkt *v, int max)
+{
+	struct filter *f = filter_of(d);
+	int n, kept = 0;
+
+	do {
+		n = d->below->ops->recv(d->below, v, max);
+		for (int i = 0; i < n; i++)
+			if (final_allows(f->rules, true, &v[i].peer))
+				v[kept++] = v[i];
+	} while (n > 0 && !kept);
+	return n > 0 ? kept : n;
+}
+
+static void filter_want(struct dgram *d, unsigned int events)
+{
+	d->below->job = d->job;
+	d->below->ops->want(d->below, events);
+}
+
+static void filter_close(struct dgram *d)
+{
+	d->below->ops->close(d->below);
+	free(filter_of(d));
+}
+
+static const struct dgram_ops filter_ops = {
+	.name = "final",
+	.recv = filter_recv,
+	.send = filter_send,
+	.want = filter_want,
+	.close = filter_close,
+};
+
+int final_dgram(const struct final_rules *r, struct dgram *below,
+		struct dgram **out)
+{
+	struct filter *f = calloc(1, sizeof(*f));
+
+	if (!f) {
+		below->ops->close(below);
+		return -ENOMEM;
+	}
+	f->d = (struct dgram){ .ops = &filter_ops,
+			       .below = below,
+			       .job = below->job };
+	f->rules = r;
+	*out = &f->d;
+	return 0;
+}
+
+/* --- settings --- */
+
+static void parse_network(struct jobj *o, struct final_rule *r)
+{
+	struct jlist l;
+
+	j_list(o, "network", &l);
+	while (j_list_next(o, &l)) {
+		r->tcp |= !strcasecmp(l.text, "tcp");
+		r->udp |= !strcasecmp(l.text, "udp");
+		if (strcasecmp(l.text, "tcp") != 0 &&
+		    strcasecmp(l.text, "udp") != 0)
+			diag_error(o->d, l.node, NULL, "must be tcp or udp");
+	}
+	if (!r->tcp && !r->udp)
+		r->tcp = r->udp = true;
+}
+
+static void parse_rule(struct jobj *o, struct final_rule *r)
+{
+	static const struct jword actions[] = { { "block", 0 },
+						{ "allow", 1 } };
+	int32_t lo, hi;
+
+	if (!j_get(o, "action"))
+		diag_error(o->d, o->node, "action", "is missing");
+	r->allow = j_word(o, "action", actions, ARRAY_SIZE(actions), 0);
+	parse_network(o, r);
+	r->port_count = j_ports(o, "port", r->ports, FINAL_PORTS);
+	r->ips = ipset_parse(o, "ip");
+	(void)j_range(o, "blockDelay", &lo, &hi); /* nothing is swallowed */
+}
+
+int final_parse(struct jobj *o, struct final_rules *out, struct arena *a)
+{
+	const cJSON *list = j_array(o, "finalRules"), *one;
+	size_t n = (size_t)cJSON_GetArraySize(list);
+	struct jobj r;
+
+	if (!n)
+		return 0;
+	out->v = arena_alloc(a, n * sizeof(*out->v));
+	if (!out->v)
+		return -ENOMEM;
+	cJSON_ArrayForEach(one, list)
+	{
+		if (!j_open(&r, o->d, one))
+			continue;
+		parse_rule(&r, &out->v[out->count++]);
+		j_close(&r);
+	}
+	return 0;
+}
