@@ -1,23 +1,15 @@
 /*
- * tun.c - TUN devices: opening, offload ladder, and the virtio-net header
+ * tun.c - TUN devices: which are open, and the virtio-net header
  *
- *   ladder:  USO + TSO + CSUM  ->  TSO + CSUM  ->  header only  ->  no header
- *
- * The ladder is about frames towards us. Whatever rung it ends on, the kernel
- * segments and sums what we write as long as there is a header.
- * Source: Linux Documentation/networking/tuntap.rst; virtio 1.2, 5.1.6.
+ * Source: virtio 1.2, 5.1.6.
  */
 #include "netstack/tun.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/if_tun.h>
 #include <linux/virtio_net.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "gateway/base/compat.h"
 #include "gateway/base/log.h"
@@ -28,11 +20,8 @@
 #include "netstack/lw.h"
 #include "netstack/owners.h"
 
-/* Older headers lack them; Linux 6.2 */
 enum {
-	OFFLOAD_USO = 0x20 | 0x40,
-	OFFLOAD_TSO = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6,
-	GSO_UDP_L4 = 5,
+	GSO_UDP_L4 = 5, /* older headers lack it; Linux 6.2 */
 	COPIES_MAX = 64
 };
 
@@ -90,122 +79,6 @@ void vnet_decode(const uint8_t in[TUN_VNET_BYTES], struct vnet *out)
 	}
 }
 
-/* --- opening --------------------------------------------------------------- */
-
-static int queue_open(const char *name, short flags, struct ifreq *ifr)
-{
-	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC), err;
-
-	if (fd < 0)
-		return -errno;
-	memset(ifr, 0, sizeof(*ifr));
-	memcpy(ifr->ifr_name, name, strlen(name));
-	ifr->ifr_flags = flags;
-	if (ioctl(fd, TUNSETIFF, ifr) == 0)
-		return fd;
-	err = -errno;
-	close(fd);
-	return err;
-}
-
-/* The first queue makes the device; without IFF_VNET_HDR on very old kernels */
-static int device_open_first(struct tun_device *d, const char *name,
-			     short *flags)
-{
-	struct ifreq ifr;
-	int fd = queue_open(name, (short)(*flags | IFF_VNET_HDR), &ifr);
-
-	if (fd == -EINVAL) {
-		fd = queue_open(name, *flags, &ifr);
-	} else {
-		*flags |= IFF_VNET_HDR;
-		d->vnet_hdr = true;
-	}
-	if (fd < 0)
-		return fd;
-	memcpy(d->name, ifr.ifr_name, sizeof(d->name));
-	d->name[IFNAMSIZ - 1] = '\0';
-	return fd;
-}
-
-static void queue_offload(struct tun_device *d, int fd)
-{
-	int one = 1;
-
-	if (!d->vnet_hdr)
-		return;
-	/* ioctls that take flags take them by value */
-	if (ioctl(fd, TUNSETVNETLE, &one))
-		log_warning("tun: %s: TUNSETVNETLE: %s", d->name,
-			    strerror(errno));
-	d->uso = !ioctl(fd, TUNSETOFFLOAD,
-			(unsigned long)(OFFLOAD_TSO | OFFLOAD_USO));
-	d->tso =
-		d->uso || !ioctl(fd, TUNSETOFFLOAD, (unsigned long)OFFLOAD_TSO);
-}
-
-static void device_close(struct tun_device *d)
-{
-	for (unsigned int i = 0; i < d->queues; i++)
-		close(d->fds[i]);
-	d->queues = 0;
-}
-
-static int device_open(struct tun_device *d, const char *name, unsigned int n)
-{
-	short flags = IFF_TUN | IFF_NO_PI;
-	struct ifreq ifr;
-	int fd;
-
-	if (n > 1)
-		flags |= IFF_MULTI_QUEUE;
-	while (d->queues < n) {
-		fd = d->queues ? queue_open(d->name, flags, &ifr) :
-				 device_open_first(d, name, &flags);
-		if (fd < 0) {
-			device_close(d);
-			return fd;
-		}
-		queue_offload(d, fd);
-		d->fds[d->queues++] = fd;
-	}
-	return 0;
-}
-
-/* A descriptor of somebody else: take it as it is */
-static int device_adopt(struct tun_device *d, int fd)
-{
-	struct ifreq ifr;
-	int flags = fcntl(fd, F_GETFL);
-
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
-	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-		return -errno;
-	memset(&ifr, 0, sizeof(ifr));
-	if (ioctl(fd, TUNGETIFF, &ifr) == 0) {
-		d->vnet_hdr = ifr.ifr_flags & IFF_VNET_HDR;
-		queue_offload(d, fd);
-	}
-	d->handed = true;
-	d->fds[0] = fd;
-	d->queues = 1;
-	return 0;
-}
-
-static int env_fd(void)
-{
-	const char *text = getenv("xray.tun.fd");
-	char *end;
-	long fd;
-
-	if (!text)
-		text = getenv("XRAY_TUN_FD");
-	if (!text || !*text)
-		return -1;
-	fd = strtol(text, &end, 10);
-	return *end || fd < 0 || fd > 1 << 20 ? -1 : (int)fd;
-}
-
 /* --- the table ------------------------------------------------------------- */
 
 static void device_key(const struct inbound *ib, char key[64])
@@ -229,12 +102,15 @@ static unsigned int copies_take(struct tun_device *d, unsigned int n)
 	return got;
 }
 
-static void copies_give(struct tun_device *d)
+/* Those of the queues from @first on */
+static void copies_give(struct tun_device *d, unsigned int first)
 {
-	for (unsigned int i = 0; i < lw_table_len; i++)
-		for (unsigned int k = 0; k < WORKERS_MAX; k++)
+	for (unsigned int k = first; k < WORKERS_MAX; k++) {
+		for (unsigned int i = 0; i < lw_table_len; i++)
 			if (d->lw[k] == lw_table[i])
 				copy_used[i] = false;
+		d->lw[k] = NULL;
+	}
 }
 
 static int device_make(const struct inbound *ib, const char *key,
@@ -242,7 +118,7 @@ static int device_make(const struct inbound *ib, const char *key,
 {
 	const struct tun_conf *tc = ib->settings;
 	struct tun_device *d = calloc(1, sizeof(*d));
-	int fd = env_fd(), err = -ENOBUFS;
+	int fd = tc->fd >= 0 ? tc->fd : tun_env_fd(), err = -ENOBUFS;
 	unsigned int n;
 
 	if (!d)
@@ -252,24 +128,22 @@ static int device_make(const struct inbound *ib, const char *key,
 	n = copies_take(d, fd >= 0 || !workers_count ? 1 : workers_count);
 	if (n)
 		err = fd >= 0 ?
-			      device_adopt(d, fd) :
-			      device_open(d, tc->name ? tc->name : "culvert%d",
-					  n);
+			      tun_device_adopt(d, fd) :
+			      tun_device_open(
+				      d, tc->name ? tc->name : "culvert%d", n);
 	if (err >= 0 && d->queues > 1) {
 		d->owners = owners_new();
 		err = d->owners ? 0 : -ENOMEM;
 	}
 	if (err < 0) {
-		device_close(d);
-		copies_give(d);
+		tun_device_close(d);
+		copies_give(d, 0);
 		free(d);
 		return err;
 	}
+	copies_give(d, d->queues); /* fewer queues than asked for */
 	log_info("tun: %s: %u queues, offload %s", d->handed ? "fd" : d->name,
-		 d->queues,
-		 d->uso ? "udp+tcp" :
-		 d->tso ? "tcp" :
-			  "none");
+		 d->queues, tun_offload_name(d));
 	d->next = tun_devices;
 	tun_devices = d;
 	*out = d;
@@ -316,8 +190,8 @@ void tun_put(struct tun_device *d)
 		while (*pp != d)
 			pp = &(*pp)->next;
 		*pp = d->next;
-		device_close(d);
-		copies_give(d);
+		tun_device_close(d);
+		copies_give(d, 0);
 		owners_free(d->owners);
 		free(d);
 	}

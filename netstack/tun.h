@@ -56,6 +56,16 @@ void tun_put(struct tun_device *d);
 /* Kernel name of the device of @ib into @out; false: not open, or handed in */
 bool tun_name(const struct inbound *ib, char out[IFNAMSIZ]);
 
+/* tun_open.c */
+/* @n queues of @name ("%d" is replaced), or one if it has no more. 0 or -errno */
+int tun_device_open(struct tun_device *d, const char *name, unsigned int n);
+/* Take @fd, opened by somebody else, as it is. 0 or -errno */
+int tun_device_adopt(struct tun_device *d, int fd);
+void tun_device_close(struct tun_device *d);
+const char *tun_offload_name(const struct tun_device *d);
+/* The descriptor in the environment, or -1 */
+int tun_env_fd(void);
+
 /* The virtio-net header, little-endian whatever the host is */
 void vnet_encode(const struct vnet *v, bool v6, uint8_t out[TUN_VNET_BYTES]);
 void vnet_decode(const uint8_t in[TUN_VNET_BYTES], struct vnet *out);

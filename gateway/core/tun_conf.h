@@ -22,6 +22,7 @@ struct tun_prefix {
  * @gateway:	The interface's own addresses, despite Xray's name for them
  * @routes:	autoSystemRoutingTable: on-link routes in the main table
  * @outbounds_interface:	autoOutboundsInterface: NULL off, "auto", or a name
+ * @fd:		Made by somebody else, and to be used; -1: none
  * @echo_local:	Answer ICMP echo for every address; else drop it
  */
 struct tun_conf {
@@ -32,6 +33,7 @@ struct tun_conf {
 	struct cidr *routes;
 	unsigned int route_count;
 	const char *outbounds_interface;
+	int fd;
 	bool echo_local;
 };
 

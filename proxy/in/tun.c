@@ -2,7 +2,7 @@
  * tun.c - The "tun" inbound: what the configuration says about it
  *
  * The work is done in netstack/, reached through netstack_ops: rooms do not
- * include each other. Keys are Xray's (infra/conf/tun.go), and "echo".
+ * include each other. Keys are Xray's (infra/conf/tun.go), "echo" and "fd".
  */
 #include <errno.h>
 #include <net/if.h>
@@ -15,7 +15,7 @@
 #include "gateway/core/tun_conf.h"
 #include "proxy/in/in.h"
 
-enum { MTU_DEFAULT = 1500, MTU_MIN = 576, MTU_MIN_V6 = 1280 };
+enum { FD_MAX = 1 << 20, MTU_DEFAULT = 1500, MTU_MIN = 576, MTU_MIN_V6 = 1280 };
 
 /* "10.0.0.1/24", or a bare address of full length */
 static bool parse_prefix(struct tun_prefix *out, const char *text)
@@ -129,6 +129,7 @@ static int tun_parse(struct inbound *ib, struct jobj *o, struct config *cfg)
 	j_ignore(o, "dns", NULL);
 	/* read by the app into ib->level when the root has it too */
 	ib->level = (uint32_t)j_int(o, "userLevel", ib->level, 0, UINT32_MAX);
+	tc->fd = (int)j_int(o, "fd", -1, -1, FD_MAX);
 	tc->echo_local = j_word(o, "echo", echo, ARRAY_SIZE(echo), 1);
 	err = parse_name(o, "name", &cfg->arena, &tc->name);
 	if (!err)
@@ -168,7 +169,7 @@ static bool tun_same(const struct inbound *a, const struct inbound *b)
 	const struct tun_conf *x = a->settings, *y = b->settings;
 
 	return same_text(x->name, y->name) && x->mtu == y->mtu &&
-	       x->echo_local == y->echo_local &&
+	       x->echo_local == y->echo_local && x->fd == y->fd &&
 	       (x->name || same_text(a->tag, b->tag));
 }
 

@@ -132,12 +132,13 @@ cps() {
 }
 
 lat() {
-	local k
+	local k q
 	load "$2" lat "$T" "$PORT" "$3"
 	[ -n "$OUT" ] || return
 	for k in pingpong connect; do
-		put "$1" "${k}_p50" "$(value "$OUT" "${k}_p50_us")"
-		put "$1" "${k}_p99" "$(value "$OUT" "${k}_p99_us")"
+		for q in p50 p99 max; do
+			put "$1" "${k}_$q" "$(value "$OUT" "${k}_${q}_us")"
+		done
 	done
 }
 

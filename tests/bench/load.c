@@ -80,14 +80,15 @@ static int by_size(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* p50 and p99 of the samples, which are used up */
+/* p50, p99 and the worst of the samples, which are used up */
 static void print_samples(const char *name)
 {
 	size_t n = sample_count;
 
 	qsort(samples, n, sizeof(*samples), by_size);
-	printf(" %s_p50_us=%u %s_p99_us=%u", name, n ? samples[n / 2] : 0, name,
-	       n ? samples[n - 1 - n / 100] : 0);
+	printf(" %s_p50_us=%u %s_p99_us=%u %s_max_us=%u", name,
+	       n ? samples[n / 2] : 0, name, n ? samples[n - 1 - n / 100] : 0,
+	       name, n ? samples[n - 1] : 0);
 	sample_count = 0;
 }
 

@@ -216,7 +216,7 @@ void peer_text(const struct sockaddr_storage *ss, socklen_t len, char *out,
  * @fd:		Non-blocking socket
  * @left:	Bytes of the pattern still to send
  * @data, @len:	Sent instead of the pattern when @data is not NULL
- * @sent_eof:	Half-closed by us
+ * @sent_eof:	Half-closed by us; @got_eof: by the peer
  * @echo:	Send back what comes in
  * @tx, @rx:	Accounts
  */
@@ -225,7 +225,7 @@ struct xfer {
 	unsigned long long left;
 	const uint8_t *data;
 	size_t len;
-	bool sent_eof, echo;
+	bool sent_eof, got_eof, echo;
 	struct way tx, rx;
 	long long read_at;
 };
@@ -316,6 +316,8 @@ static const char *xfer_run(struct xfer *x, long long until)
 		}
 		if (!x->left && o.rst)
 			return "RESET-BY-US";
+		if (!x->left && x->got_eof)
+			return "FIN";
 		pf.events = (short)((x->left ? POLLOUT : 0) |
 				    (t >= x->read_at ? POLLIN : 0));
 		rc = poll(&pf, 1, t >= x->read_at ? 1000 : 20);
@@ -331,8 +333,10 @@ static const char *xfer_run(struct xfer *x, long long until)
 			rc = xfer_recv(x);
 			if (rc == -1 && !x->left)
 				return "FIN";
-			if (rc == -1)
+			if (rc == -1) {
+				x->got_eof = true;
 				x->read_at = until; /* only send now */
+			}
 			if (rc > 0)
 				return err_name(rc);
 		}

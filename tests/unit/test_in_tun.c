@@ -61,6 +61,7 @@ static void defaults_are_those_of_xray(void **state)
 	assert_int_equal(tc->route_count, 0);
 	assert_null(tc->outbounds_interface);
 	assert_true(tc->echo_local);
+	assert_int_equal(tc->fd, -1);
 	assert_string_equal(diag_text(&d, false), "");
 }
 
@@ -75,6 +76,7 @@ static void every_key_is_read(void **state)
 		      "\"gateway\":[\"10.0.0.1/24\",\"fd00::1/"
 		      "64\",\"10.9.9.9\"],"
 		      "\"dns\":[\"1.1.1.1\"],\"userLevel\":3,\"echo\":\"drop\","
+		      "\"fd\":7,"
 		      "\"autoSystemRoutingTable\":[\"0.0.0.0/0\",\"::/0\"]}",
 		      &ib),
 		0);
@@ -89,6 +91,7 @@ static void every_key_is_read(void **state)
 	assert_int_equal(tc->gateway[2].bits, 32);
 	assert_int_equal(ib.level, 3);
 	assert_false(tc->echo_local);
+	assert_int_equal(tc->fd, 7);
 	assert_int_equal(tc->route_count, 2);
 	/* routes into the TUN need sockets that stay out of it */
 	assert_string_equal(tc->outbounds_interface, "auto");
