@@ -173,7 +173,7 @@ served() { wait_port "$S" tcp "${LAST[$1]}"; }
 cell() {
 	local out a f=$KEEP/get.$1 wait=0 end='end=FIN' send="-n $N" sha=$SHA how="-t $LIMIT_S"
 	[[ $2 == own-* ]] || wait=$N
-	[[ $2 == own-* || $2 != *-@(ws|wss|wsed|hu)-bare && $2 != *-mux && $2 != xray-ss22* ]] || end='end=(FIN|ECONNRESET)'
+	[[ $2 == own-* || $2 != *-@(ws|wss|wsed|hu)-bare && $2 != *-mux && $2 != @(xray-ss22|front-)* ]] || end='end=(FIN|ECONNRESET)'
 	[[ $2 != from-xray-trojan-* ]] || { how+=" -C 100 -d 200" send="-f $TMP/bytes" sha=$RSHA; }
 	for a in "10.4.0.$1" "fd04::$(printf %x "$1")"; do
 		out=$("$NT" tcp "$a" 5003 $send -w "$wait" $how)
