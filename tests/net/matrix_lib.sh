@@ -138,7 +138,7 @@ plan_from() {
 }
 
 # a peer that passes no end on closes LINGER seconds after one side has ended
-policy() { echo "\"policy\": { \"levels\": { \"0\": { \"uplinkOnly\": $1, \"downlinkOnly\": $1 } } }"; }
+policy() { echo "\"policy\": { \"levels\": { \"0\": { ${POLICY:-\"uplinkOnly\": $1, \"downlinkOnly\": $1} } } }"; }
 
 # serve_all NAME LINGER COMMAND...: the inbounds of the last plan; the caller waits
 # with served NAME, so that programs start side by side

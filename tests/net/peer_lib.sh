@@ -46,8 +46,11 @@ ob() { echo "{ \"tag\": \"$1\", \"protocol\": \"$2\", \"settings\": $3 ${4:-} }"
 # rule N TAG: what goes to 10.3.0.N and fd03::N
 rule() { echo "{ \"ip\": [ \"10.3.0.$1\", \"fd03::$1\" ], \"outboundTag\": \"$2\" }"; }
 
-# client_conf RULES OUTBOUNDS: culvert behind its TUN
+# client_conf RULES OUTBOUNDS: culvert behind its TUN. LINGER: seconds that a flow
+# lives after one side ended; POLICY: all of the policy
 client_conf() {
+	local l=${LINGER:-5} policy
+	policy=${POLICY:-"\"handshake\": 3, \"downlinkOnly\": $l, \"uplinkOnly\": $l"}
 	start_culvert <<-END
 	{
 	  "log": { "loglevel": "debug" },
@@ -56,7 +59,7 @@ client_conf() {
 	    "settings": { "name": "culvert0", "mtu": 1500, "gateway": [ "172.30.255.1/30", "fd6c:7663::1/126" ] },
 	    "sniffing": { "enabled": true, "destOverride": [ "http" ] }
 	  } ],
-	  "policy": { "levels": { "0": { "handshake": 3, "downlinkOnly": ${LINGER:-5}, "uplinkOnly": ${LINGER:-5} } } },
+	  "policy": { "levels": { "0": { $policy } } },
 	  "routing": { "rules": [ $1 ] },
 	  "outbounds": [ { "tag": "nowhere", "protocol": "blackhole" }, $2 ]
 	}
