@@ -79,7 +79,7 @@ static void the_other_outbound_sees_the_server_as_target(void **state)
 
 	(void)state;
 	begin(&e);
-	assert_int_equal(chain_dial(&e.d, &e.server, &e.st), 0);
+	assert_int_equal(chain_dial(&e.d, &e.server, DS_AS_IS, &e.st), 0);
 	assert_true(addr_eq(&seen.target, &e.server));
 	assert_true(addr_eq(&seen.orig, &e.server));
 	assert_ptr_equal(seen.outbound, &e.other);
@@ -105,7 +105,7 @@ static void nothing_owned_is_in_the_copy(void **state)
 	e.s.domain = name;
 	e.s.http_head = head;
 	e.s.greet_state = head;
-	assert_int_equal(chain_dial(&e.d, &e.server, &e.st), 0);
+	assert_int_equal(chain_dial(&e.d, &e.server, DS_AS_IS, &e.st), 0);
 	assert_null(seen.in);
 	assert_null(seen.out);
 	assert_null(seen.domain);
@@ -122,7 +122,7 @@ static void carriers_and_probes_have_no_session(void **state)
 	(void)state;
 	begin(&e);
 	e.d.s = NULL;
-	assert_int_equal(chain_dial(&e.d, &e.server, &e.st), 0);
+	assert_int_equal(chain_dial(&e.d, &e.server, DS_AS_IS, &e.st), 0);
 	assert_true(addr_eq(&seen.target, &e.server));
 	assert_ptr_equal(seen.cfg, &e.l.cfg);
 	end(&e);
@@ -135,7 +135,7 @@ static void bytes_ends_and_errors_pass(void **state)
 
 	(void)state;
 	begin(&e);
-	assert_int_equal(chain_dial(&e.d, &e.server, &e.st), 0);
+	assert_int_equal(chain_dial(&e.d, &e.server, DS_AS_IS, &e.st), 0);
 	assert_false(e.st->ops->up(e.st));
 	below.up = true;
 	assert_true(e.st->ops->up(e.st));
@@ -158,7 +158,7 @@ static void readiness_reaches_the_owner(void **state)
 
 	(void)state;
 	begin(&e);
-	assert_int_equal(chain_dial(&e.d, &e.server, &e.st), 0);
+	assert_int_equal(chain_dial(&e.d, &e.server, DS_AS_IS, &e.st), 0);
 	e.st->ops->want(e.st, ST_READ);
 	fake_say(&below, "x", 1);
 	worker_tick(&e.l.w, 0);
@@ -178,7 +178,7 @@ static void the_end_tells_why(void **state)
 
 	(void)state;
 	begin(&e);
-	assert_int_equal(chain_dial(&e.d, &e.server, &e.st), 0);
+	assert_int_equal(chain_dial(&e.d, &e.server, DS_AS_IS, &e.st), 0);
 	job_ready(&inner->job); /* marked, and then gone */
 	stream_close(&e.st, -ETIMEDOUT);
 	assert_true(below.closed);
@@ -194,21 +194,26 @@ static void a_refusal_is_told(void **state)
 	(void)state;
 	begin(&e);
 	open_rc = -EHOSTUNREACH;
-	assert_int_equal(chain_dial(&e.d, &e.server, &e.st), -EHOSTUNREACH);
+	assert_int_equal(chain_dial(&e.d, &e.server, DS_AS_IS, &e.st),
+			 -EHOSTUNREACH);
 	assert_null(e.st);
 	end(&e);
 }
 
 static void what_opens_no_streams_cannot_be_dialled_through(void **state)
 {
+	const struct outbound_ops *ops;
 	struct ends e;
 
 	(void)state;
 	begin(&e);
+	ops = e.other.ops;
 	e.other.ops = &deaf_ops;
-	assert_int_equal(chain_dial(&e.d, &e.server, &e.st), -EPROTONOSUPPORT);
+	assert_int_equal(chain_dial(&e.d, &e.server, DS_AS_IS, &e.st),
+			 -EPROTONOSUPPORT);
+	e.other.ops = ops;
 	alloc_fail_at(1);
-	assert_int_equal(chain_dial(&e.d, &e.server, &e.st), -ENOMEM);
+	assert_int_equal(chain_dial(&e.d, &e.server, DS_AS_IS, &e.st), -ENOMEM);
 	assert_true(alloc_fail_hit());
 	assert_null(e.st);
 	end(&e);
