@@ -6,6 +6,9 @@
 # it is one, else v2ray: it shares the cores, so that Gbit/s are what the whole box
 # can do, and CPU per GB is what the gateway costs. "/v2ray" columns: v2ray's CPU
 # per GB divided by ours, which is throughput per CPU second.
+#
+# bare-tls is a relay of our own that does nothing but OpenSSL (tls_relay.c), to a
+# dokodemo-door of the same server: the limit of the TLS rows.
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/net/transport_lib.sh
@@ -13,6 +16,7 @@
 ROUNDS=${ROUNDS:-1} SECS=${SECS:-0.7}
 PROTOCOLS=(vless trojan vmess ss-aes ss-chacha)
 TRANSPORTS=(raw tls wss grpc)
+BARE=8999 IDLE_FLOWS=2000
 ID=6f1c2ab0-7d3e-4c55-9d0e-2f6a1b7c8d9e
 command -v v2ray >/dev/null || skip "no v2ray"
 
@@ -82,6 +86,13 @@ plan() {
 	done
 }
 
+# where the bare relay goes
+plan_bare() {
+	INS+=("{ \"listen\": \"10.2.0.3\", \"port\": $BARE, \"protocol\": \"dokodemo-door\",
+		\"settings\": { \"address\": \"$T\", \"port\": $PORT, \"network\": \"tcp\" },
+		\"streamSettings\": $(stream tls "$own_tls") }")
+}
+
 # gateway PROGRAM BASE: the configuration of a client, redirect ports from BASE on
 gateway() {
 	local entry tag i p t ins=() obs=() rules=()
@@ -122,6 +133,11 @@ start_all() {
 	wait_port "$G" tcp "$LAST"
 }
 
+start_bare() {
+	bg "$G" bare "$ROOT/build/bench/tls_relay" 6999 "$TMP/ca.pem" 10.2.0.3 "$BARE"
+	wait_port "$G" tcp 6999
+}
+
 # ss-redir of the same ciphers; it is a client of the same server
 start_ss_redir() {
 	local entry tag i
@@ -154,20 +170,21 @@ measure() {
 	lat "$row" "$2" "$SECS"
 }
 
-# against TAG PEER: throughput per CPU second by that of the peer, of medians
+# against ROW PEERROW NAME: throughput per CPU second by that of the peer, of
+# medians, as METRIC_gain_NAME
 against() {
-	python3 - "$RESULTS" "$1" "$2" <<-'PY' >>"$RESULTS"
+	python3 - "$RESULTS" "$@" <<-'PY' >>"$RESULTS"
 	import statistics, sys
 	v = {}
 	for line in open(sys.argv[1]):
 	    row, metric, value = line.rstrip("\n").split("\t")
 	    if value:
 	        v.setdefault((row, metric), []).append(float(value))
-	own, peer = f"{sys.argv[2]} culvert", f"{sys.argv[2]} {sys.argv[3]}"
+	own, peer, name = sys.argv[2:]
 	for m in ("up_cpu", "down_cpu", "cps_cpu_us"):
 	    a, b = v.get((own, m)), v.get((peer, m))
 	    if a and b and statistics.median(a):
-	        print(f"{own}\t{m}_gain_{sys.argv[3]}\t"
+	        print(f"{own}\t{m}_gain_{name}\t"
 	              f"{statistics.median(b) / statistics.median(a):.2f}")
 	PY
 }
@@ -178,13 +195,22 @@ serves vless && serves vmess && serves trojan && serves ss-aes && SERVER=culvert
 SERVER=${BENCH_SERVER:-$SERVER}
 PLAN=() INS=()
 plan
+plan_bare
 bench_up
 make_ca
 start_all
+start_bare
 start_ss_redir
 machine
 echo "Server of all rows: $SERVER."
+for entry in "${PLAN[@]}"; do # before anything else has made it grow
+	read -r tag i <<<"$entry"
+	[[ $tag = vless-tls && $tag =~ ${ONLY:-.} ]] || continue
+	path_redirect $((4000 + i))
+	idle "$tag culvert" culvert "$IDLE_FLOWS"
+done
 for ((r = 0; r < ROUNDS; r++)); do
+	measure bare-tls bare 6999
 	for entry in "${PLAN[@]}"; do
 		read -r tag i <<<"$entry"
 		[[ $tag =~ ${ONLY:-.} ]] || continue
@@ -194,14 +220,18 @@ for ((r = 0; r < ROUNDS; r++)); do
 	done
 done
 for entry in "${PLAN[@]}"; do
-	against "${entry% *}" v2ray
-	against "${entry% *}" ss-redir
+	against "${entry% *} culvert" "${entry% *} v2ray" v2ray
+	against "${entry% *} culvert" "${entry% *} ss-redir" ss-redir
+	[[ $entry != *-tls\ * ]] || against "${entry% *} culvert" "bare-tls bare" bare
 done
 
 table "Bulk TCP, one flow: Gbit/s, gateway CPU s/GB" "" up down up_cpu:3 down_cpu:3
 table "By the peer: throughput per CPU second; CPU of a connection" "" \
 	up_cpu_gain_v2ray down_cpu_gain_v2ray cps_cpu_us_gain_v2ray \
 	up_cpu_gain_ss-redir down_cpu_gain_ss-redir cps_cpu_us_gain_ss-redir
+table "By a bare relay with OpenSSL: throughput per CPU second; CPU of a connection" "" \
+	up_cpu_gain_bare down_cpu_gain_bare cps_cpu_us_gain_bare
+table "Memory of an idle flow, KiB" "" "idle_kib_$IDLE_FLOWS"
 table "Connections, 64 at a time; CPU us of each" "" cps:0 cps_failed:0 cps_cpu_us:0 \
 	conn64_p50:0 conn64_p99:0
 table "Latency, one at a time, us: ping-pong; first byte of a new connection" "" \
@@ -216,9 +246,12 @@ for entry in "${PLAN[@]}"; do
 		*-tls | *-wss | *-grpc) limit "$tag culvert" ${d}_cpu "<=" 0.8 ;;
 		esac
 		[[ $tag == *-grpc ]] || limit "$tag culvert" ${d}_cpu_gain_v2ray ">=" 2
+		[[ $tag != vless-tls && $tag != trojan-tls ]] ||
+			limit "$tag culvert" ${d}_cpu_gain_bare ">=" 0.8
 		[[ $tag != ss-* ]] || [ -z "$(command -v ss-redir)" ] ||
 			limit "$tag culvert" ${d}_cpu_gain_ss-redir ">=" 1
 	done
 done
+[[ ! vless-tls =~ ${ONLY:-.} ]] || limit "vless-tls culvert" "idle_kib_$IDLE_FLOWS" "<=" 25
 keep proto
 exit "$BROKEN"
