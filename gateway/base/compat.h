@@ -47,6 +47,37 @@ static inline int compat_has_aes(void)
 }
 #endif
 
+#define P61 ((1ull << 61) - 1) /* a prime */
+
+/* a * b mod 2^61 - 1 with 32-bit multiplications; @a, @b below it */
+static inline uint64_t mul_p61_narrow(uint64_t a, uint64_t b)
+{
+	uint32_t a1 = (uint32_t)(a >> 31), a0 = (uint32_t)a & 0x7fffffff;
+	uint32_t b1 = (uint32_t)(b >> 31), b0 = (uint32_t)b & 0x7fffffff;
+	uint64_t mid = (uint64_t)a1 * b0 + (uint64_t)a0 * b1;
+	uint64_t x = (uint64_t)a1 * b1 * 2 + (mid >> 30) +
+		     ((mid & 0x3fffffff) << 31) + (uint64_t)a0 * b0;
+
+	x = (x >> 61) + (x & P61);
+	return x >= P61 ? x - P61 : x;
+}
+
+/* The same, in one multiplication where the CPU has a wide one */
+#ifdef __SIZEOF_INT128__
+static inline uint64_t mul_p61(uint64_t a, uint64_t b)
+{
+	__extension__ unsigned __int128 x = (unsigned __int128)a * b;
+	uint64_t y = (uint64_t)(x >> 61) + ((uint64_t)x & P61);
+
+	return y >= P61 ? y - P61 : y;
+}
+#else
+static inline uint64_t mul_p61(uint64_t a, uint64_t b)
+{
+	return mul_p61_narrow(a, b);
+}
+#endif
+
 static inline uint16_t get_be16(const void *p)
 {
 	const uint8_t *b = p;

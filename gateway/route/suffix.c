@@ -28,7 +28,6 @@
 #include "gateway/base/hash.h"
 #include "gateway/base/rand.h"
 
-#define P61   ((1ull << 61) - 1)
 #define PIECE 7
 #define FULL  (1ull << 63)
 
@@ -41,22 +40,9 @@ void suffix_init(struct suffixes *t)
 	t->seed %= P61;
 }
 
-/* a * b mod 2^61 - 1 with 32-bit multiplications, for routers without wider */
-static uint64_t mul61(uint64_t a, uint64_t b)
-{
-	uint32_t a1 = (uint32_t)(a >> 31), a0 = (uint32_t)a & 0x7fffffff;
-	uint32_t b1 = (uint32_t)(b >> 31), b0 = (uint32_t)b & 0x7fffffff;
-	uint64_t mid = (uint64_t)a1 * b0 + (uint64_t)a0 * b1;
-	uint64_t x = (uint64_t)a1 * b1 * 2 + (mid >> 30) +
-		     ((mid & 0x3fffffff) << 31) + (uint64_t)a0 * b0;
-
-	x = (x >> 61) + (x & P61);
-	return x >= P61 ? x - P61 : x;
-}
-
 static uint64_t put_piece(const struct suffixes *t, uint64_t h, uint64_t piece)
 {
-	h = mul61(h, t->key) + piece;
+	h = mul_p61(h, t->key) + piece;
 	return h >= P61 ? h - P61 : h;
 }
 

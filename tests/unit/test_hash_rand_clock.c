@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/compat.h"
 #include "gateway/base/hash.h"
 #include "gateway/base/rand.h"
 
@@ -25,6 +26,29 @@ static void each_bit_of_key_and_bytes_counts(void **state)
 			assert_true(h != hash_bytes(7, b, n));
 			b[bit / 8] ^= (uint8_t)(1u << bit % 8);
 		}
+	}
+}
+
+static void both_multiplications_mod_p61_are_one(void **state)
+{
+	static const uint64_t edge[] = {
+		0, 1, 2, P61 - 1, P61 - 2, P61 / 2, 1ull << 31, (1ull << 31) - 1
+	};
+	uint64_t a, b;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(edge); i++)
+		for (size_t k = 0; k < ARRAY_SIZE(edge); k++)
+			assert_true(mul_p61(edge[i], edge[k]) ==
+				    mul_p61_narrow(edge[i], edge[k]));
+	assert_true(mul_p61(P61 - 1, P61 - 1) == 1);
+	assert_true(mul_p61(1ull << 60, 4) == 2);
+	for (int i = 0; i < 100000; i++) {
+		rand_bytes(&a, sizeof(a));
+		rand_bytes(&b, sizeof(b));
+		a %= P61;
+		b %= P61;
+		assert_true(mul_p61(a, b) == mul_p61_narrow(a, b));
 	}
 }
 
@@ -137,6 +161,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_bit_of_key_and_bytes_counts),
+		cmocka_unit_test(both_multiplications_mod_p61_are_one),
 		cmocka_unit_test(zeros_of_each_length_differ),
 		cmocka_unit_test(slots_fill_evenly),
 		cmocka_unit_test(random_bytes_differ_and_fill_all),
