@@ -191,6 +191,19 @@ const struct outbound *config_outbound(const struct config *c, const char *tag)
 	return NULL;
 }
 
+/* Where the tag of the dialer stands, for messages */
+static const cJSON *dialer_node(const struct outbound *ob)
+{
+	const cJSON *at = cJSON_GetObjectItem(ob->node, "streamSettings");
+
+	at = cJSON_GetObjectItem(cJSON_GetObjectItem(at, "sockopt"),
+				 "dialerProxy");
+	if (!at)
+		at = cJSON_GetObjectItem(
+			cJSON_GetObjectItem(ob->node, "proxySettings"), "tag");
+	return at ? at : ob->node;
+}
+
 /* Chains are checked once: each link must exist and none may lead back */
 static void link_dialer(struct diag *d, struct config *cfg, struct outbound *ob)
 {
@@ -200,9 +213,8 @@ static void link_dialer(struct diag *d, struct config *cfg, struct outbound *ob)
 	if (!tag || !tag[0])
 		return;
 	if (!to)
-		diag_error(d, ob->node, NULL,
-			   "dialerProxy names \"%s\", which is no outbound",
-			   tag);
+		diag_error(d, dialer_node(ob), NULL,
+			   "no outbound has the tag \"%s\"", tag);
 	else
 		ob->dialer = to;
 }
@@ -214,7 +226,7 @@ static void check_chain(struct diag *d, const struct outbound *ob,
 
 	for (unsigned int i = 0; hop && i <= count; i++, hop = hop->dialer) {
 		if (hop == ob) {
-			diag_error(d, ob->node, NULL,
+			diag_error(d, dialer_node(ob), NULL,
 				   "dialerProxy leads back to \"%s\"", ob->tag);
 			return;
 		}

@@ -99,7 +99,7 @@ void diag_free(struct diag *d)
 static struct diag_item *add(struct diag *d, enum diag_kind kind)
 {
 	unsigned int max =
-		kind == DIAG_ERROR ? DIAG_MAX_ERRORS : DIAG_MAX_WARNINGS;
+		kind == DIAG_ERROR ? DIAG_KEPT_ERRORS : DIAG_MAX_WARNINGS;
 	unsigned int *count = kind == DIAG_ERROR ? &d->errors : &d->warnings;
 
 	d->last = (*count)++ < max ? calloc(1, sizeof(*d->last)) : NULL;
@@ -511,22 +511,29 @@ static void print_rest(const struct diag *d, FILE *f, bool json, size_t shown)
 			d->warnings == 1 ? "" : "s");
 }
 
-/* Items in order of place; at most 120 of them, so insertion is good enough */
+/*
+ * Items to show, in order of place; at most 300 are there, so insertion is good
+ * enough
+ */
 static size_t sorted(const struct diag *d, const struct diag_item **v)
 {
-	size_t n = 0, i;
+	size_t n = 0, shown = 0, i;
+	unsigned int errors = 0;
 
 	for (const struct diag_item *it = d->items; it; it = it->next) {
 		for (i = n++; i > 0 && before(d, it, v[i - 1]); i--)
 			v[i] = v[i - 1];
 		v[i] = it;
 	}
-	return n;
+	for (i = 0; i < n; i++)
+		if (v[i]->kind != DIAG_ERROR || errors++ < DIAG_MAX_ERRORS)
+			v[shown++] = v[i];
+	return shown;
 }
 
 void diag_print(const struct diag *d, FILE *f, bool json)
 {
-	const struct diag_item *v[DIAG_MAX_ERRORS + DIAG_MAX_WARNINGS];
+	const struct diag_item *v[DIAG_KEPT_ERRORS + DIAG_MAX_WARNINGS];
 	size_t n = sorted(d, v);
 
 	if (json)

@@ -17,7 +17,8 @@
 struct cJSON;
 struct jdoc;
 
-#define DIAG_MAX_ERRORS   20
+#define DIAG_MAX_ERRORS   20 /* shown: the first ones of the file */
+#define DIAG_KEPT_ERRORS  200 /* of the first that were found */
 #define DIAG_MAX_WARNINGS 100
 
 enum diag_kind { DIAG_WARNING, DIAG_ERROR };

@@ -15,15 +15,21 @@ for i in 1 2; do
 done
 wait_port "$S" udp 53
 
-config() { # DNS-KEYS
+# What "localhost" means in $G
+etc=/etc/netns/$G
+trap 'rm -rf "$etc"; cleanup' EXIT
+mkdir -p "$etc"
+printf 'nameserver 10.3.0.%s\n' 1 2 >"$etc/resolv.conf"
+
+config() { # DNS-KEYS [SERVERS]
 	cat <<-END
 	{
 	  "log": { "loglevel": "info" },
 	  "inbounds": [ { "tag": "lan", "protocol": "tun",
 	    "settings": { "name": "culvert0", "mtu": 1500 } } ],
 	  "dns": { "tag": "dns-own", $1 "servers": [
-	      { "address": "10.3.0.1", "timeoutMs": 1500 },
-	      { "address": "10.3.0.2", "timeoutMs": 1500 } ] },
+	      ${2:-{ \"address\": \"10.3.0.1\", \"timeoutMs\": 1500 \},
+	      { \"address\": \"10.3.0.2\", \"timeoutMs\": 1500 \}} ] },
 	  "routing": { "rules": [
 	    { "inboundTag": [ "dns-own" ], "outboundTag": "direct" },
 	    { "port": 53, "outboundTag": "dns" } ] },
@@ -76,6 +82,14 @@ ip -n "$G" rule del pref 77; ip -n "$G" -6 rule del pref 77
 start_culvert <<<"$(config '"enableParallelQuery": true,')"
 to_tun culvert0
 asked_ms j 0 400 10.9.9.2
+
+echo "-- the first nameserver of resolv.conf"
+stop culvert
+ip -n "$G" rule del pref 77; ip -n "$G" -6 rule del pref 77
+start_culvert <<<"$(config "" '"localhost"')"
+to_tun culvert0
+asked_ms o 1900 3500 10.9.9.2
+asked_ms p 0 400 10.9.9.2
 unswallow
 
 echo "-- UseSys: AAAA only while the host has a way to IPv6"

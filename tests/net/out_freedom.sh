@@ -26,12 +26,14 @@ start_culvert <<END
     { "port": 7003, "inboundTag": [ "again" ], "outboundTag": "redirect" },
     { "port": 7003, "outboundTag": "loop" },
     { "port": 7004, "outboundTag": "redirect" },
+    { "port": 7005, "outboundTag": "redirect-udp" },
     { "ip": [ "10.3.0.5" ], "outboundTag": "through" }
   ] },
   "outbounds": [
     { "tag": "direct", "protocol": "freedom", "settings": { "domainStrategy": "UseIP" } },
     { "tag": "through", "protocol": "freedom", "sendThrough": "10.2.0.77" },
     { "tag": "redirect", "protocol": "freedom", "settings": { "redirect": "10.3.0.1:5003" } },
+    { "tag": "redirect-udp", "protocol": "freedom", "settings": { "redirect": "10.3.0.1:5006" } },
     { "tag": "loop", "protocol": "loopback", "settings": { "inboundTag": "again" } },
     { "tag": "block", "protocol": "blackhole" },
     { "tag": "block403", "protocol": "blackhole", "settings": { "response": { "type": "http" } } }
@@ -93,6 +95,8 @@ wait_log echo "from=10.2.0.77,"
 
 out=$(on "$C" "$NT" tcp 192.0.2.1 7004 -n 100000)
 contains "redirect" "$out" "rx=$(sha 100000) end=FIN"
+out=$(on "$C" "$NT" udp 192.0.2.1 7005 -n 0,1,1200)
+contains "redirect of datagrams" "$out" "ok=3 bad=0"
 out=$(on "$C" "$NT" tcp 192.0.2.1 7003 -n 100000)
 contains "loopback and redirect" "$out" "rx=$(sha 100000) end=FIN"
 

@@ -145,7 +145,7 @@ static unsigned int count(const char *s, const char *part)
 	return n;
 }
 
-static void twenty_errors_are_kept_and_the_rest_counted(void **state)
+static void twenty_errors_are_shown_and_the_rest_counted(void **state)
 {
 	const cJSON *root = parse("[1]");
 
@@ -168,6 +168,21 @@ static void twenty_errors_are_kept_and_the_rest_counted(void **state)
 			       "5 more errors not shown\n"
 			       "1 more warning not shown\n"
 			       "25 errors, 101 warnings\n"));
+}
+
+static void those_shown_are_the_first_of_the_file(void **state)
+{
+	const cJSON *root = parse("[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,"
+				  "18,19,20,21,22,23,24,25]");
+
+	(void)state;
+	for (int i = 24; i >= 0; i--)
+		diag_error(&d, cJSON_GetArrayItem(root, i), NULL, "e%d.", i);
+	assert_int_equal(count(diag_text(&d, false), " error: "), 20);
+	assert_non_null(strstr(diag_text(&d, false), "e0."));
+	assert_non_null(strstr(diag_text(&d, false), "e19."));
+	assert_null(strstr(diag_text(&d, false), "e20."));
+	assert_non_null(strstr(diag_text(&d, false), "5 more errors"));
 }
 
 static void json_form_is_json(void **state)
@@ -263,7 +278,8 @@ int main(void)
 		T(columns_count_characters),
 		T(of_a_long_line_the_part_around_the_place_is_shown),
 		T(errors_are_printed_in_order_of_place),
-		T(twenty_errors_are_kept_and_the_rest_counted),
+		T(twenty_errors_are_shown_and_the_rest_counted),
+		T(those_shown_are_the_first_of_the_file),
 		T(json_form_is_json),
 		T(no_complaint_prints_nothing_or_an_empty_array),
 		T(secrets_are_starred_in_the_source_line),
