@@ -40,6 +40,7 @@ static const struct hash_algo hashes[] = {
 	[HASH_SHA1] = { "SHA1", 20, 64 },
 	[HASH_SHA224] = { "SHA224", 28, 64 },
 	[HASH_SHA256] = { "SHA256", 32, 64 },
+	[HASH_SHA384] = { "SHA384", 48, 128 },
 	[HASH_SHA512] = { "SHA512", 64, 128 },
 };
 
@@ -248,21 +249,31 @@ int hkdf(enum hash_kind kind, const struct iovec *ikm, const struct iovec *salt,
 	return err;
 }
 
-int hkdf_expand_label(enum hash_kind kind, const uint8_t *secret,
-		      const char *label, uint8_t *out, size_t n)
+int hkdf_expand_context(enum hash_kind kind, const uint8_t *secret,
+			const char *label, const void *context,
+			size_t context_len, uint8_t *out, size_t n)
 {
 	static const char prefix[] = "tls13 ";
-	uint8_t info[3 + LABEL_MAX + 1];
+	uint8_t info[3 + LABEL_MAX + 1 + HASH_MAX_BYTES];
 	size_t len = strlen(prefix) + strlen(label);
 
-	if (len > LABEL_MAX || n > UINT16_MAX)
+	if (len > LABEL_MAX || n > UINT16_MAX || context_len > HASH_MAX_BYTES)
 		return -EINVAL;
 	put_be16(info, (uint16_t)n);
 	info[2] = (uint8_t)len;
 	memcpy(info + 3, prefix, strlen(prefix));
 	memcpy(info + 3 + strlen(prefix), label, strlen(label));
-	info[3 + len] = 0;
-	return hkdf_expand(kind, secret, info, 3 + len + 1, out, n);
+	info[3 + len] = (uint8_t)context_len;
+	if (context_len)
+		memcpy(info + 3 + len + 1, context, context_len);
+	return hkdf_expand(kind, secret, info, 3 + len + 1 + context_len, out,
+			   n);
+}
+
+int hkdf_expand_label(enum hash_kind kind, const uint8_t *secret,
+		      const char *label, uint8_t *out, size_t n)
+{
+	return hkdf_expand_context(kind, secret, label, NULL, 0, out, n);
 }
 
 int block_key_set(struct block_key *k, const uint8_t *key, size_t len,

@@ -19,6 +19,7 @@ enum hash_kind {
 	HASH_SHA1,
 	HASH_SHA224,
 	HASH_SHA256,
+	HASH_SHA384,
 	HASH_SHA512,
 };
 
@@ -46,6 +47,10 @@ int hkdf(enum hash_kind kind, const struct iovec *ikm, const struct iovec *salt,
 /* HKDF-Expand-Label with an empty context (RFC 8446, 7.1); "tls13 " is added */
 int hkdf_expand_label(enum hash_kind kind, const uint8_t *secret,
 		      const char *label, uint8_t *out, size_t n);
+/* The same with a context of at most HASH_MAX_BYTES (a transcript's hash) */
+int hkdf_expand_context(enum hash_kind kind, const uint8_t *secret,
+			const char *label, const void *context,
+			size_t context_len, uint8_t *out, size_t n);
 
 /**
  * struct block_key - An AES key for single blocks (ECB, no padding)

@@ -1,0 +1,152 @@
+/* reality.c - REALITY: the session id, and the certificate's signature */
+#include "proxy/wire/reality.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "gateway/base/compat.h"
+#include "gateway/base/crypto.h"
+#include "gateway/base/crypto_pk.h"
+#include "gateway/base/rd.h"
+
+#define RANDOM_AT 6 /* in a ClientHello message */
+#define SCHEME_ED25519 0x0807
+
+/*
+ * The version a client claims to be. Servers of Xray-core's HEAD refuse below
+ * 26.3.27 unless configured otherwise
+ */
+static const uint8_t version[3] = { 26, 3, 27 };
+
+int reality_seal(const struct reality_id *id, const uint8_t private_key[32],
+		 uint32_t now, uint8_t *hello, size_t n,
+		 uint8_t auth_key[REALITY_KEY_BYTES])
+{
+	uint8_t shared[X25519_BYTES], *random = hello + RANDOM_AT;
+	uint8_t sid[TLS13_SESSION_ID_BYTES] = { 0 };
+	struct iovec ikm = { shared, sizeof(shared) }, salt = { random, 20 };
+	struct iovec aad = { hello, n };
+	int rc;
+
+	if (n < TLS13_SESSION_ID_AT + TLS13_SESSION_ID_BYTES)
+		return -EINVAL;
+	rc = x25519_shared(private_key, id->server_key, shared);
+	if (!rc)
+		rc = hkdf(HASH_SHA256, &ikm, &salt, "REALITY", auth_key,
+			  REALITY_KEY_BYTES);
+	wipe(shared, sizeof(shared));
+	if (rc < 0)
+		return rc;
+	memcpy(sid, version, sizeof(version));
+	put_be32(sid + 4, now);
+	memcpy(sid + 8, id->short_id, REALITY_SHORT_ID_BYTES);
+	rc = aead_seal_once(AEAD_AES_256_GCM, auth_key, random + 20, &aad, sid,
+			    16);
+	if (!rc)
+		memcpy(hello + TLS13_SESSION_ID_AT, sid, sizeof(sid));
+	return rc;
+}
+
+/* --- the little of X.509 that is needed --------------------------------------- */
+
+enum { DER_BITS = 0x03, DER_SEQUENCE = 0x30, DER_VERSION = 0xa0 };
+
+/* The next element: its tag, and its content in *@body */
+static uint8_t der_next(struct rd *r, struct rd *body)
+{
+	uint8_t tag = rd_u8(r);
+	size_t len = rd_u8(r);
+
+	if (len == 0x81) {
+		len = rd_u8(r);
+	} else if (len == 0x82) {
+		len = rd_be16(r);
+	} else if (len == 0x83) {
+		len = rd_be24(r);
+	} else if (len >= 0x80) {
+		r->bad = true;
+	}
+	*body = rd_sub(r, len);
+	return tag;
+}
+
+/* Into an element that must be a @tag */
+static struct rd der_enter(struct rd *r, uint8_t tag)
+{
+	struct rd body;
+
+	if (der_next(r, &body) != tag)
+		r->bad = body.bad = true;
+	return body;
+}
+
+/* A BIT STRING of whole bytes */
+static struct rd der_bits(struct rd *r)
+{
+	struct rd bits = der_enter(r, DER_BITS);
+
+	if (rd_u8(&bits) != 0)
+		bits.bad = true;
+	return bits;
+}
+
+/* From a tbsCertificate to its subjectPublicKeyInfo */
+static struct rd der_spki(struct rd *tbs)
+{
+	struct rd skip;
+	int before = 5; /* serial, signature, issuer, validity, subject */
+
+	if (rd_left(tbs) && *tbs->p == DER_VERSION)
+		before++;
+	while (before-- > 0)
+		der_next(tbs, &skip);
+	return der_enter(tbs, DER_SEQUENCE);
+}
+
+int reality_cert_parse(const uint8_t *der, size_t n, const uint8_t **key,
+		       const uint8_t **sig, size_t *sig_len)
+{
+	static const uint8_t oid_ed25519[] = { 0x06, 0x03, 0x2b, 0x65, 0x70 };
+	struct rd r = rd_init(der, n), cert = der_enter(&r, DER_SEQUENCE);
+	struct rd tbs = der_enter(&cert, DER_SEQUENCE), spki = der_spki(&tbs);
+	struct rd algo = der_enter(&spki, DER_SEQUENCE), bits, skip;
+
+	if (!rd_ok(&algo) || rd_left(&algo) != sizeof(oid_ed25519) ||
+	    memcmp(algo.p, oid_ed25519, sizeof(oid_ed25519)) != 0)
+		return -EPROTO;
+	bits = der_bits(&spki);
+	if (!rd_ok(&bits) || rd_left(&bits) != ED25519_BYTES)
+		return -EPROTO;
+	*key = bits.p;
+	der_next(&cert, &skip); /* signatureAlgorithm */
+	bits = der_bits(&cert);
+	if (!rd_ok(&bits) || !rd_ok(&cert))
+		return -EPROTO;
+	*sig = bits.p;
+	*sig_len = rd_left(&bits);
+	return 0;
+}
+
+int reality_server_is(const struct tls13_proof *proof,
+		      const uint8_t auth_key[REALITY_KEY_BYTES])
+{
+	uint8_t want[HASH_MAX_BYTES];
+	const uint8_t *key, *sig;
+	size_t sig_len;
+
+	if (!proof->cert || proof->scheme != SCHEME_ED25519 ||
+	    proof->sig_len != ED25519_SIG_BYTES)
+		return -EACCES;
+	if (reality_cert_parse(proof->cert, proof->cert_len, &key, &sig,
+			       &sig_len) < 0)
+		return -EACCES;
+	if (hmac_once(HASH_SHA512, auth_key, REALITY_KEY_BYTES, key,
+		      ED25519_BYTES, want) < 0)
+		return -ENOMEM;
+	if (sig_len != hash_len(HASH_SHA512) || !ct_equal(sig, want, sig_len))
+		return -EACCES;
+	return ed25519_verify(key, proof->covered, proof->covered_len,
+			      proof->sig) == 0 ?
+		       0 :
+		       -EACCES;
+}

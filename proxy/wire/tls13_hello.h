@@ -1,0 +1,53 @@
+/*
+ * tls13_hello.h - A ClientHello in Chrome's shape, and the ServerHello to it
+ *
+ * Offered: TLS 1.3 (and 1.2, as browsers do), X25519 alone as key share.
+ * Sources: RFC 8446, 4.1 and 4.2; RFC 8701 (GREASE); docs/wire/reality.md
+ */
+#ifndef PROXY_WIRE_TLS13_HELLO_H
+#define PROXY_WIRE_TLS13_HELLO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define TLS13_HELLO_MAX	      1536 /* handshake message, header included */
+#define TLS13_SESSION_ID_AT   39 /* offset of its 32 bytes */
+#define TLS13_SESSION_ID_BYTES 32
+
+/**
+ * struct tls13_offer - What goes into a ClientHello
+ * @name:	server_name; NULL: none (an IP)
+ * @alpn, @alpn_len:	Wire form; 0: no extension
+ * @share:	X25519 public key
+ * @random:	Hello random; @session: the session id
+ * @dice:	Random bytes for GREASE, the order of extensions, padding
+ */
+struct tls13_offer {
+	const char *name;
+	const uint8_t *alpn;
+	size_t alpn_len;
+	uint8_t share[32], random[32], session[TLS13_SESSION_ID_BYTES];
+	uint8_t dice[512];
+};
+
+/**
+ * struct tls13_answer - A ServerHello
+ * @retry:	It is a HelloRetryRequest: the other group is wanted
+ */
+struct tls13_answer {
+	uint16_t suite;
+	uint8_t share[32];
+	bool retry;
+};
+
+/* The handshake message (type, length, body). Bytes, or -ENOBUFS */
+ssize_t tls13_hello_encode(const struct tls13_offer *o, uint8_t *out,
+			   size_t room);
+/* @p: a whole ServerHello without its header. 0 or -EPROTO */
+int tls13_answer_decode(const uint8_t *p, size_t n,
+			const uint8_t session[TLS13_SESSION_ID_BYTES],
+			struct tls13_answer *out);
+
+#endif

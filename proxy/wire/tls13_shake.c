@@ -1,0 +1,440 @@
+/* tls13_shake.c - A TLS 1.3 handshake as client */
+#include "proxy/wire/tls13_shake.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/compat.h"
+#include "gateway/base/crypto_pk.h"
+#include "gateway/base/rd.h"
+#include "gateway/base/wr.h"
+
+enum {
+	MSG_SERVER_HELLO = 2,
+	MSG_EXTENSIONS = 8,
+	MSG_CERTIFICATE = 11,
+	MSG_VERIFY = 15,
+	MSG_FINISHED = 20,
+	MSG_COMPRESSED = 25,
+};
+
+/* The state is the message awaited; after the server's Finished: */
+enum { SHAKE_DONE = 256 };
+
+#define PROOF_PAD 64
+static const char proof_label[] = "TLS 1.3, server CertificateVerify";
+
+static int fail(struct tls13_shake *k, const char *why)
+{
+	if (!k->why)
+		k->why = why;
+	return -EPROTO;
+}
+
+/* --- the transcript ----------------------------------------------------------- */
+
+static int log_room(struct tls13_shake *k, size_t n)
+{
+	size_t cap = k->log_cap ? k->log_cap : 4096;
+	uint8_t *p;
+
+	if (n > TLS13_FLIGHT_MAX - k->log_len)
+		return fail(k, "the server's handshake is too long");
+	while (cap < k->log_len + n)
+		cap *= 2;
+	if (cap == k->log_cap)
+		return 0;
+	p = realloc(k->log, cap);
+	if (!p)
+		return -ENOMEM;
+	k->log = p;
+	k->log_cap = cap;
+	return 0;
+}
+
+static int log_add(struct tls13_shake *k, const uint8_t *p, size_t n)
+{
+	int rc = log_room(k, n);
+
+	if (!rc && n) {
+		memcpy(k->log + k->log_len, p, n);
+		k->log_len += n;
+	}
+	return rc;
+}
+
+static int log_hash(const struct tls13_shake *k, size_t n, uint8_t *out)
+{
+	return hash_once(k->hash, k->log, n, out);
+}
+
+/* --- secrets ------------------------------------------------------------------ */
+
+/* @out = Derive-Secret(k->secret, @label, the first @n bytes of the transcript) */
+static int secret_of(const struct tls13_shake *k, const char *label, size_t n,
+		     uint8_t *out)
+{
+	uint8_t sum[HASH_MAX_BYTES];
+	int rc = log_hash(k, n, sum);
+
+	return rc ? rc :
+		    hkdf_expand_context(k->hash, k->secret, label, sum,
+					hash_len(k->hash), out,
+					hash_len(k->hash));
+}
+
+/* k->secret = HKDF-Extract(Derive-Secret(k->secret, "derived", ""), @input) */
+static int secret_step(struct tls13_shake *k, const uint8_t *input, size_t n)
+{
+	uint8_t salt[HASH_MAX_BYTES];
+	size_t len = hash_len(k->hash);
+	int rc = secret_of(k, "derived", 0, salt);
+
+	if (!rc)
+		rc = hkdf_extract(k->hash, salt, len, input, n, k->secret);
+	wipe(salt, sizeof(salt));
+	return rc;
+}
+
+static int handshake_keys(struct tls13_shake *k, size_t transcript,
+			  const uint8_t share[32])
+{
+	static const uint8_t zero[TLS13_SECRET_BYTES];
+	uint8_t both[X25519_BYTES], s[TLS13_SECRET_BYTES];
+	size_t len = hash_len(k->hash);
+	int rc = hkdf_extract(k->hash, NULL, 0, zero, len, k->secret);
+
+	if (!rc)
+		rc = x25519_shared(k->private_key, share, both);
+	if (!rc)
+		rc = secret_step(k, both, sizeof(both));
+	if (!rc)
+		rc = secret_of(k, "c hs traffic", transcript, s);
+	if (!rc)
+		rc = tls13_dir_set(&k->tx, k->hash, k->aead, s);
+	if (!rc)
+		rc = secret_of(k, "s hs traffic", transcript, s);
+	if (!rc)
+		rc = tls13_dir_set(&k->rx, k->hash, k->aead, s);
+	wipe(both, sizeof(both));
+	wipe(s, sizeof(s));
+	return rc;
+}
+
+static int application_secrets(struct tls13_shake *k)
+{
+	static const uint8_t zero[TLS13_SECRET_BYTES];
+	int rc = secret_step(k, zero, hash_len(k->hash));
+
+	if (!rc)
+		rc = secret_of(k, "c ap traffic", k->log_len, k->next_tx);
+	if (!rc)
+		rc = secret_of(k, "s ap traffic", k->log_len, k->next_rx);
+	return rc;
+}
+
+/* HMAC over the transcript (RFC 8446, 4.4.4) */
+static int finished_sum(const struct tls13_shake *k, const struct tls13_dir *d,
+			size_t transcript, uint8_t *out)
+{
+	uint8_t key[HASH_MAX_BYTES], sum[HASH_MAX_BYTES];
+	size_t len = hash_len(k->hash);
+	int rc = hkdf_expand_label(k->hash, d->secret, "finished", key, len);
+
+	if (!rc)
+		rc = log_hash(k, transcript, sum);
+	if (!rc)
+		rc = hmac_once(k->hash, key, len, sum, len, out);
+	wipe(key, sizeof(key));
+	return rc;
+}
+
+/* --- messages ----------------------------------------------------------------- */
+
+static int on_server_hello(struct tls13_shake *k, const uint8_t *p, size_t n)
+{
+	struct tls13_answer a;
+
+	if (tls13_answer_decode(p, n, k->session, &a) < 0)
+		return fail(k, "no TLS 1.3 with X25519 in its ServerHello");
+	if (a.retry)
+		return fail(k, "it wants another key exchange than X25519");
+	if (tls13_suite(a.suite, &k->hash, &k->aead) < 0)
+		return fail(k, "an unknown cipher suite");
+	k->state = MSG_EXTENSIONS;
+	return handshake_keys(k, k->parsed, a.share);
+}
+
+static int on_extensions(struct tls13_shake *k, const uint8_t *p, size_t n)
+{
+	struct rd r = rd_init(p, n), all = rd_sub(&r, rd_be16(&r));
+
+	while (rd_ok(&all) && rd_left(&all)) {
+		uint16_t type = rd_be16(&all);
+		struct rd e = rd_sub(&all, rd_be16(&all));
+		size_t len;
+		const uint8_t *name;
+
+		if (type != 16)
+			continue;
+		rd_be16(&e);
+		len = rd_u8(&e);
+		name = rd_bytes(&e, len);
+		if (name && len < sizeof(k->alpn))
+			memcpy(k->alpn, name, len);
+	}
+	if (!rd_ok(&r) || !rd_ok(&all) || rd_left(&r))
+		return fail(k, "broken EncryptedExtensions");
+	k->state = MSG_CERTIFICATE;
+	return 0;
+}
+
+static int on_certificate(struct tls13_shake *k, const uint8_t *p, size_t n)
+{
+	struct rd r = rd_init(p, n), list, leaf;
+
+	if (rd_u8(&r) != 0)
+		return fail(k, "broken Certificate");
+	list = rd_sub(&r, rd_be24(&r));
+	leaf = rd_sub(&list, rd_be24(&list));
+	if (!rd_ok(&r) || !rd_ok(&list) || !rd_ok(&leaf) || !rd_left(&leaf))
+		return fail(k, "broken Certificate");
+	k->cert_at = (size_t)(leaf.p - k->log);
+	k->cert_len = rd_left(&leaf);
+	k->state = MSG_VERIFY;
+	return 0;
+}
+
+/* @before: bytes of the transcript up to this message */
+static int on_verify(struct tls13_shake *k, const uint8_t *p, size_t n,
+		     size_t before)
+{
+	uint8_t covered[PROOF_PAD + sizeof(proof_label) + HASH_MAX_BYTES];
+	struct rd r = rd_init(p, n), sig;
+	struct tls13_proof proof = { .scheme = rd_be16(&r),
+				     .covered = covered };
+	int rc;
+
+	sig = rd_sub(&r, rd_be16(&r));
+	if (!rd_ok(&r) || rd_left(&r))
+		return fail(k, "broken CertificateVerify");
+	memset(covered, ' ', PROOF_PAD);
+	memcpy(covered + PROOF_PAD, proof_label, sizeof(proof_label));
+	rc = log_hash(k, before, covered + PROOF_PAD + sizeof(proof_label));
+	if (rc < 0)
+		return rc;
+	proof.covered_len =
+		PROOF_PAD + sizeof(proof_label) + hash_len(k->hash);
+	proof.sig = sig.p;
+	proof.sig_len = rd_left(&sig);
+	proof.cert = k->compressed ? NULL : k->log + k->cert_at;
+	proof.cert_len = k->compressed ? 0 : k->cert_len;
+	k->state = MSG_FINISHED;
+	return k->judge(k->arg, &proof);
+}
+
+static int on_finished(struct tls13_shake *k, const uint8_t *p, size_t n,
+		       size_t before)
+{
+	uint8_t want[HASH_MAX_BYTES];
+	int rc = finished_sum(k, &k->rx, before, want);
+
+	if (rc < 0)
+		return rc;
+	if (n != hash_len(k->hash) || !ct_equal(p, want, n))
+		return fail(k, "its Finished does not fit");
+	if (k->parsed != k->log_len)
+		return fail(k, "more after its Finished");
+	k->state = SHAKE_DONE;
+	return application_secrets(k);
+}
+
+static int on_message(struct tls13_shake *k, uint8_t type, const uint8_t *p,
+		      size_t n, size_t before)
+{
+	if (type == MSG_COMPRESSED && k->state == MSG_CERTIFICATE) {
+		k->compressed = true;
+		k->state = MSG_VERIFY;
+		return 0;
+	}
+	if (type != k->state)
+		return fail(k, "a message out of order");
+	switch (type) {
+	case MSG_SERVER_HELLO:
+		return on_server_hello(k, p, n);
+	case MSG_EXTENSIONS:
+		return on_extensions(k, p, n);
+	case MSG_CERTIFICATE:
+		return on_certificate(k, p, n);
+	case MSG_VERIFY:
+		return on_verify(k, p, n, before);
+	default:
+		return on_finished(k, p, n, before);
+	}
+}
+
+/* Whole messages of the log that were not looked at. 0 or -errno */
+static int messages(struct tls13_shake *k)
+{
+	int rc = 0;
+
+	while (!rc && k->state != SHAKE_DONE && k->log_len - k->parsed >= 4) {
+		const uint8_t *p = k->log + k->parsed;
+		size_t before = k->parsed;
+		size_t n = (size_t)p[1] << 16 | get_be16(p + 2);
+
+		if (n > TLS13_FLIGHT_MAX)
+			return fail(k, "a message too long");
+		if (k->log_len - k->parsed < 4 + n)
+			break;
+		k->parsed += 4 + n;
+		rc = on_message(k, p[0], p + 4, n, before);
+		/* keys change behind a ServerHello: nothing may follow in its record */
+		if (!rc && p[0] == MSG_SERVER_HELLO && k->parsed != k->log_len)
+			rc = fail(k, "more behind its ServerHello");
+	}
+	return rc;
+}
+
+/* --- records ------------------------------------------------------------------ */
+
+/* A record without keys. 0 or -errno */
+static int bare_record(struct tls13_shake *k, const uint8_t *p, size_t n)
+{
+	if (p[0] == TLS_ALERT)
+		return fail(k, "an alert to our hello");
+	if (p[0] != TLS_HANDSHAKE || !n)
+		return fail(k, "it does not speak TLS");
+	return log_add(k, p + TLS13_HEAD_BYTES, n);
+}
+
+static int sealed_record(struct tls13_shake *k, const uint8_t *p, size_t n)
+{
+	uint8_t *data, *copy = malloc(n);
+	enum tls_content type;
+	size_t len;
+	int rc = 0;
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, p, n);
+	if (tls13_open(&k->rx, copy, n, &type, &data, &len) <= 0)
+		rc = fail(k, "a record that does not decrypt");
+	else if (type == TLS_ALERT)
+		rc = fail(k, "an alert within its handshake");
+	else if (type != TLS_HANDSHAKE)
+		rc = fail(k, "data before its handshake ended");
+	else
+		rc = log_add(k, data, len);
+	free(copy);
+	return rc;
+}
+
+/* One record at @p. Its bytes, 0 more are needed, -errno */
+static ssize_t record(struct tls13_shake *k, const uint8_t *p, size_t n)
+{
+	size_t size;
+	int rc;
+
+	if (n >= 1 && (p[0] < TLS_CHANGE_CIPHER_SPEC ||
+		       p[0] > TLS_APPLICATION_DATA))
+		return fail(k, "it does not speak TLS");
+	if (n < TLS13_HEAD_BYTES)
+		return 0;
+	size = get_be16(p + 3);
+	if (p[1] != 3 || size > TLS13_RECORD_MAX - TLS13_HEAD_BYTES)
+		return fail(k, "it does not speak TLS");
+	if (n < TLS13_HEAD_BYTES + size)
+		return 0;
+	if (p[0] == TLS_CHANGE_CIPHER_SPEC)
+		rc = size == 1 ? 0 : fail(k, "a broken change_cipher_spec");
+	else if (k->state == MSG_SERVER_HELLO)
+		rc = bare_record(k, p, size);
+	else
+		rc = sealed_record(k, p, TLS13_HEAD_BYTES + size);
+	return rc < 0 ? rc : (ssize_t)(TLS13_HEAD_BYTES + size);
+}
+
+/* --- what others call --------------------------------------------------------- */
+
+int tls13_shake_start(struct tls13_shake *k, const uint8_t *hello, size_t n)
+{
+	int rc = log_add(k, hello, n);
+
+	k->parsed = k->log_len;
+	k->state = MSG_SERVER_HELLO;
+	if (n >= TLS13_SESSION_ID_AT + TLS13_SESSION_ID_BYTES)
+		memcpy(k->session, hello + TLS13_SESSION_ID_AT,
+		       TLS13_SESSION_ID_BYTES);
+	return rc;
+}
+
+ssize_t tls13_shake_hello(const struct tls13_shake *k, uint8_t *out,
+			  size_t room)
+{
+	struct wr w = wr_init(out, room);
+
+	wr_u8(&w, TLS_HANDSHAKE);
+	wr_be16(&w, 0x0301); /* as everybody's first record */
+	wr_be16(&w, (uint16_t)k->log_len);
+	wr_bytes(&w, k->log, k->log_len);
+	return wr_ok(&w) ? (ssize_t)wr_len(&w) : -ENOBUFS;
+}
+
+ssize_t tls13_shake_feed(struct tls13_shake *k, const uint8_t *p, size_t n)
+{
+	while (k->state != SHAKE_DONE) {
+		ssize_t used = record(k, p + k->seen, n - k->seen);
+		int rc;
+
+		if (used <= 0)
+			return used;
+		k->seen += (size_t)used;
+		rc = messages(k);
+		if (rc < 0)
+			return rc;
+	}
+	return (ssize_t)k->seen;
+}
+
+/* Keys of the application in place of the handshake's. 0 or -errno */
+static int keys_swap(struct tls13_shake *k)
+{
+	int rc = tls13_dir_set(&k->tx, k->hash, k->aead, k->next_tx);
+
+	return rc ? rc : tls13_dir_set(&k->rx, k->hash, k->aead, k->next_rx);
+}
+
+ssize_t tls13_shake_finish(struct tls13_shake *k, uint8_t *out, size_t room)
+{
+	static const uint8_t ccs[] = { TLS_CHANGE_CIPHER_SPEC, 3, 3, 0, 1, 1 };
+	uint8_t msg[4 + HASH_MAX_BYTES] = { MSG_FINISHED };
+	size_t len = hash_len(k->hash);
+	ssize_t n;
+	int rc;
+
+	if (k->state != SHAKE_DONE || room < sizeof(ccs))
+		return k->state != SHAKE_DONE ? -EINVAL : -ENOBUFS;
+	msg[3] = (uint8_t)len;
+	rc = finished_sum(k, &k->tx, k->log_len, msg + 4);
+	if (rc < 0)
+		return rc;
+	memcpy(out, ccs, sizeof(ccs));
+	n = tls13_seal(&k->tx, TLS_HANDSHAKE, msg, 4 + len, out + sizeof(ccs),
+		       room - sizeof(ccs));
+	if (n < 0)
+		return n;
+	rc = keys_swap(k);
+	return rc < 0 ? rc : n + (ssize_t)sizeof(ccs);
+}
+
+void tls13_shake_drop(struct tls13_shake *k)
+{
+	tls13_dir_drop(&k->tx);
+	tls13_dir_drop(&k->rx);
+	if (k->log)
+		wipe(k->log, k->log_cap);
+	free(k->log);
+	wipe(k, sizeof(*k));
+}
