@@ -26,6 +26,7 @@ static const struct transport_ops *const networks[] = {
 
 static const struct transport_ops *const securities[] = {
 	&transport_tls_ops,
+	&transport_reality_ops,
 };
 
 /* Xray has them, culvert does not */
@@ -35,7 +36,6 @@ static const struct {
 	{ "wireguard", "not yet" }, { "hysteria", "not yet" },
 	{ "xhttp", "not yet" },     { "splithttp", "not yet" },
 	{ "kcp", "not yet" },       { "mkcp", "not yet" },
-	{ "reality", "not yet" },
 };
 
 const struct inbound_ops *registry_inbound(const char *protocol)

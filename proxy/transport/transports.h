@@ -6,6 +6,7 @@
 
 extern const struct transport_ops transport_raw_ops;
 extern const struct transport_ops transport_tls_ops;
+extern const struct transport_ops transport_reality_ops;
 extern const struct transport_ops transport_ws_ops;
 extern const struct transport_ops transport_httpupgrade_ops;
 extern const struct transport_ops transport_grpc_ops;

@@ -1,0 +1,463 @@
+/*
+ * reality.c - REALITY as client: realitySettings, and the stream of records
+ *
+ * While the handshake runs, head.c carries it: ClientHello out, the server's
+ * flight in. It is spent then, and chunk.c has one record as one chunk; the first
+ * thing it writes is our Finished.
+ *
+ * A server that is not the one meant gets nothing of what we carry: the
+ * connection ends at its certificate.
+ *
+ * Source: docs/wire/reality.md; xray.md sections N and 2.16
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "gateway/base/base64.h"
+#include "gateway/base/clock.h"
+#include "gateway/base/compat.h"
+#include "gateway/base/crypto_pk.h"
+#include "gateway/base/log.h"
+#include "gateway/base/rand.h"
+#include "gateway/core/config.h"
+#include "gateway/core/session.h"
+#include "proxy/layer/chunk.h"
+#include "proxy/layer/head.h"
+#include "proxy/transport/transports.h"
+#include "proxy/wire/reality.h"
+
+/* Records under one key before another is taken (RFC 8446, 5.5: 2^24.5) */
+#define KEY_RECORDS (1u << 24)
+
+enum { MSG_NEW_TICKET = 4, MSG_KEY_UPDATE = 24 };
+
+/**
+ * struct reality_conf - realitySettings
+ * @server_name:	NULL: the address dialed
+ */
+struct reality_conf {
+	struct reality_id id;
+	const char *server_name;
+};
+
+/**
+ * struct reality - One connection
+ * @shake:	Until the handshake is over; NULL
+ * @tx, @rx:	The application's keys afterwards
+ * @update:	The server wants our next key
+ */
+struct reality {
+	struct chunk c; /* must be first */
+	struct tls13_shake *shake;
+	uint8_t auth_key[REALITY_KEY_BYTES];
+	struct tls13_dir tx, rx;
+	bool update;
+};
+
+static struct reality *reality_of(struct chunk *c)
+{
+	return container_of(c, struct reality, c);
+}
+
+/* --- the handshake ------------------------------------------------------------ */
+
+/* What head.c owns while the server's flight comes; the stream outlives it */
+struct flight {
+	struct reality *r;
+};
+
+static int judge(void *arg, const struct tls13_proof *proof)
+{
+	const struct reality *r = arg;
+	int rc = reality_server_is(proof, r->auth_key);
+
+	if (rc == -EACCES)
+		log_warning("s%x reality: the server does not know us: it "
+			    "showed another certificate (publicKey, shortId or "
+			    "serverName do not fit, its clock or ours is wrong, "
+			    "or it is not the server)",
+			    r->c.id);
+	return rc;
+}
+
+static ssize_t flight_take(void *arg, uint32_t id, const uint8_t *p, size_t n)
+{
+	struct reality *r = ((struct flight *)arg)->r;
+	ssize_t used = tls13_shake_feed(r->shake, p, n);
+
+	if (used < 0 && r->shake->why)
+		log_info("s%x reality: %s", id, r->shake->why);
+	return used;
+}
+
+static const struct head_ops flight_ops = { .name = "reality",
+					    .take = flight_take,
+					    .wait = true };
+
+/* --- records ------------------------------------------------------------------ */
+
+static ssize_t start(struct chunk *c, const uint8_t *p, size_t n, uint8_t *out,
+		     size_t room)
+{
+	struct reality *r = reality_of(c);
+	ssize_t len = tls13_shake_finish(r->shake, out, room);
+
+	(void)p;
+	(void)n; /* none: c->first is 0 */
+	if (len < 0)
+		return len;
+	log_debug("s%x reality: TLSv1.3, alpn %s", c->id,
+		  r->shake->alpn[0] ? r->shake->alpn : "none");
+	r->tx = r->shake->tx;
+	r->rx = r->shake->rx;
+	memset(&r->shake->tx, 0, sizeof(r->shake->tx));
+	memset(&r->shake->rx, 0, sizeof(r->shake->rx));
+	tls13_shake_drop(r->shake);
+	free(r->shake);
+	r->shake = NULL;
+	return len;
+}
+
+/* KeyUpdate, when one is due. Bytes, maybe none, or -errno */
+static ssize_t seal_update(struct reality *r, uint8_t *out, size_t room)
+{
+	static const uint8_t msg[] = { MSG_KEY_UPDATE, 0, 0, 1, 0 };
+	ssize_t n;
+	int rc;
+
+	if (!r->update && r->tx.seq < KEY_RECORDS)
+		return 0;
+	n = tls13_seal(&r->tx, TLS_HANDSHAKE, msg, sizeof(msg), out, room);
+	if (n < 0)
+		return n;
+	r->update = false;
+	rc = tls13_dir_next(&r->tx);
+	return rc < 0 ? rc : n;
+}
+
+static ssize_t seal(struct chunk *c, const uint8_t *p, size_t n, uint8_t *out,
+		    size_t room)
+{
+	struct reality *r = reality_of(c);
+	ssize_t put = tls13_seal(&r->tx, TLS_APPLICATION_DATA, p, n, out, room);
+	ssize_t more;
+
+	if (put < 0)
+		return put;
+	/* behind the data: those lie where this would have to */
+	more = seal_update(r, out + put, room - (size_t)put);
+	return more < 0 ? more : put + more;
+}
+
+static ssize_t end(struct chunk *c, uint8_t *out, size_t room)
+{
+	static const uint8_t close_notify[] = { 1, 0 };
+
+	return tls13_seal(&reality_of(c)->tx, TLS_ALERT, close_notify,
+			  sizeof(close_notify), out, room);
+}
+
+/* Messages behind the handshake; each lies in one record. 0 or -errno */
+static int after_shake(struct reality *r, const uint8_t *p, size_t n)
+{
+	while (n >= 4) {
+		size_t len = (size_t)p[1] << 16 | get_be16(p + 2);
+
+		if (len > n - 4)
+			return -EPROTO;
+		if (p[0] == MSG_KEY_UPDATE) {
+			if (len != 1 || n != 5) /* the key changes behind it */
+				return -EPROTO;
+			r->update |= p[4] == 1;
+			return tls13_dir_next(&r->rx);
+		}
+		if (p[0] != MSG_NEW_TICKET)
+			return -EPROTO;
+		p += 4 + len;
+		n -= 4 + len;
+	}
+	return n ? -EPROTO : 0;
+}
+
+/* A record that is no data. 0 or -errno; -EPIPE: close_notify */
+static int other_record(struct reality *r, enum tls_content type,
+			const uint8_t *p, size_t n)
+{
+	if (!n && type == TLS_CHANGE_CIPHER_SPEC)
+		return 0;
+	if (type == TLS_HANDSHAKE)
+		return after_shake(r, p, n);
+	if (type != TLS_ALERT || n != 2)
+		return -EPROTO;
+	if (p[1] == 0)
+		return -EPIPE;
+	log_info("s%x reality: the server sent alert %u", r->c.id, p[1]);
+	return -ECONNRESET;
+}
+
+static ssize_t open_record(struct chunk *c, uint8_t *p, size_t n,
+			   uint8_t **data, size_t *len)
+{
+	struct reality *r = reality_of(c);
+	enum tls_content type;
+	ssize_t used = tls13_open(&r->rx, p, n, &type, data, len);
+	int rc;
+
+	if (used < 0)
+		log_info("s%x reality: a record that does not decrypt", c->id);
+	if (used <= 0 || type == TLS_APPLICATION_DATA)
+		return used;
+	rc = other_record(r, type, *data, *len);
+	*len = 0;
+	return rc < 0 ? rc : used;
+}
+
+/* Without close_notify the end may be anybody's */
+static bool within(const struct chunk *c)
+{
+	(void)c;
+	return true;
+}
+
+static void drop(struct chunk *c)
+{
+	struct reality *r = reality_of(c);
+
+	if (r->shake)
+		tls13_shake_drop(r->shake);
+	free(r->shake);
+	tls13_dir_drop(&r->tx);
+	tls13_dir_drop(&r->rx);
+	wipe(r->auth_key, sizeof(r->auth_key));
+}
+
+static const struct chunk_ops reality_chunk = {
+	.name = "reality",
+	.start = start,
+	.seal = seal,
+	.open = open_record,
+	.within = within,
+	.end = end,
+	.drop = drop,
+};
+
+/* --- dialing ------------------------------------------------------------------ */
+
+/* The hello for @to, as a record at @out. Bytes or -errno */
+static ssize_t make_hello(struct reality *r, const struct reality_conf *conf,
+			  const struct addr *to, uint8_t *out, size_t room)
+{
+	static const uint8_t alpn[] = "\2h2\10http/1.1";
+	struct tls13_offer o = { .name = conf->server_name,
+				 .alpn = alpn,
+				 .alpn_len = sizeof(alpn) - 1 };
+	uint8_t hello[TLS13_HELLO_MAX];
+	struct addr ip;
+	ssize_t n;
+	int rc;
+
+	if (!o.name && to->kind == ADDR_NAME)
+		o.name = to->name;
+	if (o.name && addr_parse_ip(&ip, o.name) == 0)
+		o.name = NULL;
+	rand_bytes(r->shake->private_key, sizeof(r->shake->private_key));
+	rand_bytes(o.random, sizeof(o.random));
+	rand_bytes(o.dice, sizeof(o.dice));
+	rc = x25519_public(r->shake->private_key, o.share);
+	if (rc < 0)
+		return rc;
+	n = tls13_hello_encode(&o, hello, sizeof(hello));
+	if (n < 0)
+		return n;
+	rc = reality_seal(&conf->id, r->shake->private_key,
+			  (uint32_t)clock_wall(), hello, (size_t)n,
+			  r->auth_key);
+	if (!rc)
+		rc = tls13_shake_start(r->shake, hello, (size_t)n);
+	return rc < 0 ? rc : tls13_shake_hello(r->shake, out, room);
+}
+
+static struct reality *reality_new(uint32_t id)
+{
+	struct reality *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->c.id = id;
+	r->c.max = TLS13_PLAIN_MAX;
+	r->c.lead = TLS13_HEAD_BYTES;
+	/* a KeyUpdate may follow a record */
+	r->c.extra = TLS13_EXTRA + 5 + TLS13_EXTRA;
+	r->shake = calloc(1, sizeof(*r->shake));
+	if (r->shake) {
+		r->shake->judge = judge;
+		r->shake->arg = r;
+		return r;
+	}
+	free(r);
+	return NULL;
+}
+
+/* The layers over @below, which they own on success. 0 or -errno */
+static int stack(struct reality *r, const struct dial *d, const uint8_t *hello,
+		 size_t n, struct stream *below)
+{
+	struct flight *f = malloc(sizeof(*f));
+	struct stream *h;
+
+	if (!f)
+		return -ENOMEM;
+	f->r = r;
+	h = head_new(&flight_ops, below, hello, n, f, r->c.id);
+	if (!h)
+		return -ENOMEM;
+	chunk_init(&r->c, &reality_chunk, d->worker, h, r->c.id);
+	return 0;
+}
+
+static int reality_dial(const struct transport *t, const struct dial *d,
+			const struct addr *to, struct stream **out)
+{
+	uint8_t hello[TLS13_HEAD_BYTES + TLS13_HELLO_MAX];
+	struct reality *r = reality_new(d->s ? d->s->id : 0);
+	struct stream *below = NULL;
+	ssize_t n = -ENOMEM;
+	int rc;
+
+	if (r)
+		n = make_hello(r, t->settings, to, hello, sizeof(hello));
+	rc = n < 0 ? (int)n : transport_dial(t->below, d, to, &below);
+	if (!rc)
+		rc = stack(r, d, hello, (size_t)n, below);
+	if (rc < 0) {
+		stream_close(&below, rc);
+		if (r)
+			drop(&r->c);
+		free(r);
+		return rc;
+	}
+	*out = &r->c.s;
+	return 0;
+}
+
+/* --- settings ----------------------------------------------------------------- */
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Hexadecimal digits, an even number up to 16 */
+static bool short_id_parse(const char *text, uint8_t id[REALITY_SHORT_ID_BYTES])
+{
+	size_t n = strlen(text);
+
+	if (n % 2 || n > 2 * REALITY_SHORT_ID_BYTES)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		int d = hex_digit(text[i]);
+
+		if (d < 0)
+			return false;
+		id[i / 2] = (uint8_t)(id[i / 2] << 4 | d);
+	}
+	return true;
+}
+
+static void parse_keys(struct jobj *o, struct reality_conf *c)
+{
+	const char *key = j_get(o, "password") ? "password" : "publicKey";
+	const char *text = j_need_str(o, key);
+	uint8_t raw[REALITY_KEY_BYTES + 3];
+
+	j_get(o, "publicKey");
+	if (text[0] && base64_decode(text, strlen(text), raw, sizeof(raw)) !=
+			       REALITY_KEY_BYTES)
+		diag_error(o->d, j_get(o, key), NULL,
+			   "must be 32 bytes in base64url, the server's public "
+			   "key");
+	else if (text[0])
+		memcpy(c->id.server_key, raw, REALITY_KEY_BYTES);
+	text = j_str(o, "shortId", "");
+	if (!short_id_parse(text, c->id.short_id))
+		diag_error(o->d, j_get(o, "shortId"), NULL,
+			   "must be an even number of hexadecimal digits, at "
+			   "most 16");
+}
+
+static void parse_fingerprint(struct jobj *o)
+{
+	const char *word = j_str(o, "fingerprint", "chrome");
+
+	if (!strcasecmp(word, "unsafe") || !strcasecmp(word, "hellogolang"))
+		diag_error(o->d, j_get(o, "fingerprint"), NULL,
+			   "\"%s\" does not go with reality; chrome does", word);
+	else if (word[0] && strcasecmp(word, "chrome") != 0)
+		diag_warning(o->d, j_get(o, "fingerprint"), NULL,
+			     "what is sent looks like Chrome's");
+}
+
+static void parse_rest(struct jobj *o)
+{
+	const char *spider = j_str(o, "spiderX", "/");
+
+	if (spider[0] && spider[0] != '/')
+		diag_error(o->d, j_get(o, "spiderX"), NULL,
+			   "must begin with \"/\"");
+	j_not_yet(o, "mldsa65Verify", "ML-DSA-65");
+	j_bool(o, "show", false);
+	j_ignore(o, "masterKeyLog", "no key of reality is logged");
+	j_not_yet(o, "target", "REALITY servers");
+	j_not_yet(o, "dest", "REALITY servers");
+}
+
+static int reality_parse(struct transport *t, struct jobj *o,
+			 struct config *cfg)
+{
+	struct reality_conf *c = arena_alloc(&cfg->arena, sizeof(*c));
+	const char *name;
+
+	if (!c)
+		return -ENOMEM;
+	memset(c, 0, sizeof(*c));
+	t->settings = c;
+	if (t->server) {
+		j_not_yet(o, "privateKey", "REALITY servers");
+		diag_error(o->d, o->node, NULL,
+			   "REALITY servers are not supported yet");
+		return 0;
+	}
+	if (t->alpn && strcmp(t->alpn, "h2") != 0)
+		diag_error(o->d, o->node, NULL,
+			   "reality goes with the networks raw and grpc only");
+	name = j_str(o, "serverName", "");
+	if (strlen(name) > ADDR_NAME_MAX)
+		diag_error(o->d, j_get(o, "serverName"), NULL,
+			   "is longer than 255 bytes");
+	else if (name[0])
+		c->server_name = arena_strdup(&cfg->arena, name);
+	parse_keys(o, c);
+	parse_fingerprint(o);
+	parse_rest(o);
+	return 0;
+}
+
+static void reality_drop(struct transport *t)
+{
+	if (t->settings)
+		wipe(t->settings, sizeof(struct reality_conf));
+}
+
+const struct transport_ops transport_reality_ops = {
+	.name = "reality",
+	.key = "realitySettings",
+	.secure = true,
+	.parse = reality_parse,
+	.dial = reality_dial,
+	.drop = reality_drop,
+};
