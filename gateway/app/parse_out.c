@@ -85,6 +85,11 @@ static void parse_mux(struct jobj *o, struct outbound *ob, struct config *cfg)
 		j_close(&mux);
 	}
 	conf->solo = ob->ops->xudp;
+	if (conf->enabled && ob->xudp_only && conf->concurrency > 0) {
+		diag_warning(o->d, j_get(o, "mux"), NULL,
+			     "TCP is not muxed with a flow");
+		conf->concurrency = -1;
+	}
 	if (conf->enabled && !ob->ops->open) {
 		diag_error(o->d, j_get(o, "mux"), "enabled",
 			   "there is nothing to mux in \"%s\"", ob->ops->name);

@@ -67,6 +67,8 @@ struct outbound_wrap {
  * @target_strategy:	How the session's target is resolved before the protocol
  *		sees it (enum domain_strategy)
  * @wrap, @wrap_conf:	Mux and its settings; NULL: none
+ * @xudp_only:	All of its UDP is XUDP, and TCP is not muxed (VLESS with a flow)
+ * @no_udp443:	Such UDP is refused: browsers then use TCP
  */
 struct outbound {
 	const struct outbound_ops *ops;
@@ -81,6 +83,7 @@ struct outbound {
 	void *settings;
 	const struct outbound_wrap *wrap;
 	void *wrap_conf;
+	bool xudp_only, no_udp443;
 };
 
 /* How everybody opens one: through what is around it. As the ops */

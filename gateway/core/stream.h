@@ -52,6 +52,12 @@ struct stream_hello {
  * @watch:	Socket for splice(2) in direction @dir (ST_READ or ST_WRITE), with
  *		its readiness; NULL while this layer holds or transforms bytes
  *		that way. The op may be NULL: never
+ * @bare:	For a layer on top that ends this one's work (Vision): from now on
+ *		bytes pass @dir as they are, after what was written before, and
+ *		from the first byte read that is not of this layer. @dir 0 comes
+ *		first, and says that it may: read no more than one unit ahead.
+ *		0, -EAGAIN (a head is awaited; ask again), -errno (cannot). The op
+ *		may be NULL: cannot
  * @hello:	Of a TLS server whose handshake is over. NULL: it is none
  *
  * Only the owner calls; only from its job's run(). A stream may be used from
@@ -73,6 +79,7 @@ struct stream_ops {
 	struct stream *(*shed)(struct stream *s);
 	struct watch *(*watch)(struct stream *s, unsigned int dir);
 	void (*hello)(struct stream *s, struct stream_hello *out);
+	int (*bare)(struct stream *s, unsigned int dir);
 };
 
 /**

@@ -36,8 +36,9 @@ int srv_make_users(struct jobj *o, struct srv_conf *c, size_t size, void **keys,
 	c->users = (unsigned int)n;
 	c->email = arena_alloc(a, (size_t)(n + 1) * sizeof(*c->email));
 	c->level = arena_alloc(a, (size_t)(n + 1) * sizeof(*c->level));
+	c->flags = arena_alloc(a, (size_t)(n + 1) * sizeof(*c->flags));
 	*keys = arena_alloc(a, (size_t)(n + 1) * size);
-	return c->email && c->level && *keys ? 0 : -ENOMEM;
+	return c->email && c->level && c->flags && *keys ? 0 : -ENOMEM;
 }
 
 int srv_parse_users(struct jobj *o, struct srv_conf *c, srv_user user,

@@ -15,12 +15,14 @@ struct srv_fallback;
 /**
  * struct srv_conf - A protocol's settings, or their first member
  * @email, @level:	Of each user, in the order of the settings; emails may be ""
+ * @flags:	Of each user, the protocol's own
  * @users:	How many
  * @keys:	Of each user, @key_bytes long; wiped by srv_drop()
  */
 struct srv_conf {
 	const char **email;
 	uint32_t *level;
+	uint8_t *flags;
 	unsigned int users;
 	size_t key_bytes;
 	void *keys;

@@ -12,14 +12,19 @@
 #include <string.h>
 
 #include "gateway/core/config.h"
+#include "gateway/core/transport.h"
 #include "proxy/in/in.h"
 #include "proxy/in/proxy_in.h"
 #include "proxy/in/srv.h"
 #include "proxy/layer/head.h"
+#include "proxy/layer/vision.h"
 #include "proxy/wire/uuid.h"
 #include "proxy/wire/vless.h"
 
-#define ID_BYTES 16
+#define ID_BYTES    16
+#define FLOW_VISION "xtls-rprx-vision"
+
+enum { USER_VISION = 1, USER_DEFAULT = 2 };
 
 static const struct head_ops vless_answer = { .name = "vless", .lazy = true };
 
@@ -39,6 +44,19 @@ static int find_user(const struct srv_conf *c, const uint8_t *id)
 	return srv_find_key(c, masked);
 }
 
+/* The body is framed; @p: what was read of it. 0 or -ENOMEM */
+static int wrap_vision(struct session *s, const uint8_t *id, const uint8_t *p,
+		       size_t n)
+{
+	struct stream *top =
+		vision_new(s->job.worker, s->in, id, s->id, true);
+
+	if (!top)
+		return -ENOMEM;
+	s->in = top;
+	return vision_unread(top, p, n);
+}
+
 /* The head before the first bytes to the client. 0 or -ENOMEM */
 static int wrap(struct session *s)
 {
@@ -51,6 +69,15 @@ static int wrap(struct session *s)
 		return -ENOMEM;
 	s->in = top;
 	return 0;
+}
+
+/* Users with a flow must use it, but not for packets; others must not */
+static bool flow_fits(const struct vless_request *rq, uint8_t flags)
+{
+	if (!rq->flow[0])
+		return !(flags & USER_VISION) || rq->command == VLESS_UDP;
+	return !strcmp(rq->flow, FLOW_VISION) && flags & USER_VISION &&
+	       rq->command != VLESS_UDP;
 }
 
 static ssize_t vless_step(struct session *s, struct greet *g)
@@ -69,11 +96,16 @@ static ssize_t vless_step(struct session *s, struct greet *g)
 	user = n <= 0 ? -1 : find_user(c, rq.id);
 	if (user < 0)
 		return srv_fall_back(s, g, c);
-	if (rq.flow[0] || rq.command == VLESS_REVERSE)
+	if (!flow_fits(&rq, c->flags[user]) || rq.command == VLESS_REVERSE)
 		return srv_mute(g);
 	srv_set_user(s, c, (unsigned int)user);
 	if (wrap(s) < 0)
 		return -ENOMEM;
+	if (rq.flow[0]) {
+		if (wrap_vision(s, rq.id, g->in + n, g->len - (size_t)n) < 0)
+			return -ENOMEM;
+		n = (ssize_t)g->len;
+	}
 	if (rq.command == VLESS_UDP)
 		return srv_packets(s, g, &tube_vless, (size_t)n, &rq.to);
 	if (rq.command == VLESS_MUX)
@@ -87,6 +119,20 @@ static int vless_greet(struct session *s)
 	return greet_run(s, vless_step);
 }
 
+/* "flow", @def when it is not there */
+static uint8_t parse_flow(struct jobj *u, uint8_t def)
+{
+	const char *flow = j_str(u, "flow", NULL);
+
+	if (!flow)
+		return def;
+	if (*flow && strcmp(flow, FLOW_VISION) != 0)
+		diag_error(u->d, j_get(u, "flow"), NULL,
+			   "must be \"" FLOW_VISION "\" or \"\", got \"%s\"",
+			   flow);
+	return *flow ? USER_VISION : 0;
+}
+
 static int vless_user(struct jobj *u, struct srv_conf *c, unsigned int i,
 		      struct arena *a)
 {
@@ -98,11 +144,25 @@ static int vless_user(struct jobj *u, struct srv_conf *c, unsigned int i,
 		diag_error(u->d, j_get(u, "id"), NULL,
 			   "must be a UUID or a text of at most 30 bytes");
 	id_mask(key);
-	if (*j_str(u, "flow", ""))
-		diag_error(u->d, j_get(u, "flow"), NULL,
-			   "flows (Vision) are not supported yet");
+	c->flags[i] = parse_flow(u, USER_DEFAULT);
 	j_not_yet(u, "reverse", "reverse proxies");
 	return 0;
+}
+
+/* Users without a flow of their own have @def */
+static void flows_set(struct inbound *ib, struct jobj *o, uint8_t def)
+{
+	const struct srv_conf *c = ib->settings;
+	bool vision = false;
+
+	for (unsigned int i = 0; i < c->users; i++) {
+		if (c->flags[i] == USER_DEFAULT)
+			c->flags[i] = def;
+		vision |= c->flags[i] & USER_VISION;
+	}
+	if (vision && !(ib->transport && ib->transport->ops->secure))
+		diag_error(o->d, o->node, NULL,
+			   "the flow needs the network raw with security tls");
 }
 
 static int vless_parse(struct inbound *ib, struct jobj *o, struct config *cfg)
@@ -111,15 +171,18 @@ static int vless_parse(struct inbound *ib, struct jobj *o, struct config *cfg)
 					      .key_bytes = ID_BYTES,
 					      .fallbacks = true };
 	const char *decryption = j_need_str(o, "decryption");
+	uint8_t def;
+	int rc;
 
 	if (*decryption && strcmp(decryption, "none") != 0)
 		diag_error(o->d, j_get(o, "decryption"), NULL,
 			   "must be \"none\"; others are not supported yet");
-	if (*j_str(o, "flow", ""))
-		diag_error(o->d, j_get(o, "flow"), NULL,
-			   "flows (Vision) are not supported yet");
-	j_ignore(o, "testseed", "only for Vision");
-	return srv_parse(ib, o, cfg, &form);
+	def = parse_flow(o, 0);
+	j_ignore(o, "testseed", "padding has Xray's default lengths");
+	rc = srv_parse(ib, o, cfg, &form);
+	if (!rc)
+		flows_set(ib, o, def);
+	return rc;
 }
 
 const struct inbound_ops in_vless = {

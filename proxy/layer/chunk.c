@@ -21,6 +21,8 @@
 #include "gateway/base/log.h"
 #include "proxy/layer/room.h"
 
+static const struct stream_ops bare_stream_ops; /* once reading passes through */
+
 static struct chunk *chunk_of(struct stream *s)
 {
 	return container_of(s, struct chunk, s);
@@ -218,6 +220,8 @@ static ssize_t chunk_writev(struct stream *s, const struct iovec *iov, int cnt)
 		rc = below_up(c);
 	if (!rc)
 		rc = flush_out(c);
+	if (!rc && c->bare_out)
+		return s->below->ops->writev(s->below, iov, cnt);
 	if (!rc && !(out = lend_out(c)))
 		rc = -ENOMEM;
 	if (!rc && (cnt || !c->lazy))
@@ -289,7 +293,7 @@ static int chunk_finish(struct stream *s)
 	c->ended = true;
 	if (rc < 0)
 		return rc;
-	if (c->ops->end && c->started && !c->end_sealed) {
+	if (c->ops->end && c->started && !c->end_sealed && !c->bare_out) {
 		rc = seal_end(c);
 		if (!rc)
 			rc = flush_out(c);
@@ -351,6 +355,7 @@ int chunk_unread(struct chunk *c, const uint8_t *p, size_t n)
 static int open_some(struct chunk *c)
 {
 	struct chunk_in *in = c->in;
+	uint32_t most = c->single ? 1 : LAYER_SEGS;
 	uint8_t *data = NULL;
 	size_t len = 0;
 	ssize_t n;
@@ -358,7 +363,7 @@ static int open_some(struct chunk *c)
 	if (in->seg_at == in->seg_count)
 		in->seg_at = in->seg_count = 0;
 	c->more = false;
-	while (!c->eof && in->off < in->len && in->seg_count < LAYER_SEGS) {
+	while (!c->eof && in->off < in->len && in->seg_count < most) {
 		n = c->ops->open(c, in->data + in->off, in->len - in->off,
 				 &data, &len);
 		if (n == -EPIPE) {
@@ -506,6 +511,76 @@ static ssize_t chunk_readv(struct stream *s, const struct iovec *iov, int cnt)
 	return (ssize_t)did;
 }
 
+/* --- passing through ---------------------------------------------------------- */
+
+/* Behind the last chunk: what was read of it, then what below has */
+static ssize_t bare_readv(struct stream *s, const struct iovec *iov, int cnt)
+{
+	struct chunk *c = chunk_of(s);
+	size_t n;
+
+	if (c->err)
+		return c->err;
+	if (!c->part)
+		return s->below->ops->readv(s->below, iov, cnt);
+	n = c->part->len < iov->iov_len ? c->part->len : iov->iov_len;
+	memcpy(iov->iov_base, buf_head(c->part), n);
+	buf_drop(c->part, n);
+	if (!c->part->len) {
+		buf_free(c->part);
+		c->part = NULL;
+	}
+	return (ssize_t)n;
+}
+
+static struct watch *chunk_watch(struct stream *s, unsigned int dir)
+{
+	struct chunk *c = chunk_of(s);
+	struct stream *b = s->below;
+
+	if (c->err || !b->ops->watch)
+		return NULL;
+	if (dir == ST_READ ? !c->bare_in || c->part : !c->bare_out || c->out)
+		return NULL;
+	return b->ops->watch(b, dir);
+}
+
+static struct stream *chunk_shed(struct stream *s)
+{
+	struct chunk *c = chunk_of(s);
+	struct stream *below = s->below;
+
+	if (c->err || !c->bare_in || !c->bare_out || c->part || c->out)
+		return NULL;
+	c->ops->drop(c);
+	free(c);
+	return below;
+}
+
+static int chunk_bare(struct stream *s, unsigned int dir)
+{
+	struct chunk *c = chunk_of(s);
+
+	if (!c->can_bare)
+		return -EPROTONOSUPPORT;
+	c->single = true;
+	if (dir & ST_WRITE && !c->started)
+		return -EAGAIN;
+	if (dir & ST_WRITE)
+		c->bare_out = true;
+	if (!(dir & ST_READ) || c->bare_in)
+		return 0;
+	if (has_segs(c))
+		return -EPROTO; /* it was to end with a chunk */
+	if (c->in)
+		park(c);
+	if (c->in)
+		return chunk_fail(c, -ENOMEM);
+	c->bare_in = true;
+	s->ops = &bare_stream_ops;
+	return 0;
+}
+
 /* --- the rest ---------------------------------------------------------------- */
 
 static void chunk_want(struct stream *s, unsigned int events)
@@ -517,6 +592,8 @@ static void chunk_want(struct stream *s, unsigned int events)
 		job_ready(s->job);
 	/* below knows nothing of what waits here: no event would tell of it */
 	if (events & ST_READ && (has_segs(c) || c->more))
+		job_ready(s->job);
+	if (events & ST_READ && c->bare_in && c->part)
 		job_ready(s->job);
 	if (c->eof && !c->below_eof) /* whatever comes: nobody reads it */
 		events &= ~(unsigned int)ST_READ;
@@ -558,6 +635,21 @@ static const struct stream_ops chunk_stream_ops = {
 	.up = chunk_up,
 	.finish = chunk_finish,
 	.close = chunk_close,
+	.watch = chunk_watch,
+	.bare = chunk_bare,
+};
+
+static const struct stream_ops bare_stream_ops = {
+	.name = "chunk",
+	.readv = bare_readv,
+	.writev = chunk_writev,
+	.want = chunk_want,
+	.up = chunk_up,
+	.finish = chunk_finish,
+	.close = chunk_close,
+	.shed = chunk_shed,
+	.watch = chunk_watch,
+	.bare = chunk_bare,
 };
 
 void chunk_init(struct chunk *c, const struct chunk_ops *ops, struct worker *w,

@@ -48,6 +48,9 @@ struct chunk_ops {
  * @extra:	What a chunk is longer than its payload, at most
  * @first:	Payload bytes @start takes
  * @lazy:	A server: the head goes with the first bytes, never by itself
+ * @can_bare:	A security level, which a layer on top may end (op bare)
+ * @single:	One chunk is opened at a time: what follows may be no chunk
+ * @bare_in, @bare_out:	Such a direction passes through
  * @started:	The head went out
  * @ended:	finish was asked for: no payload any more
  * @end_told:	By the body; the connection is not half-closed then
@@ -67,6 +70,7 @@ struct chunk {
 	uint32_t id;
 	uint32_t max, lead, extra, first;
 	bool lazy, started, ended, end_sealed, end_told, finished;
+	bool can_bare, single, bare_in, bare_out;
 	bool more, opened, eof, below_eof;
 	int err;
 	struct chunk_in *in;

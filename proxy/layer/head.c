@@ -341,6 +341,16 @@ static struct watch *head_watch(struct stream *s, unsigned int dir)
 	return b->ops->watch(b, dir);
 }
 
+/* Only what is below a spent head can be left */
+static int head_bare(struct stream *s, unsigned int dir)
+{
+	struct stream *b = s->below;
+
+	if (!b->ops->bare)
+		return -EPROTONOSUPPORT;
+	return dir ? -EAGAIN : b->ops->bare(b, dir);
+}
+
 static const struct stream_ops head_stream_ops = {
 	.name = "head",
 	.readv = head_readv,
@@ -351,6 +361,7 @@ static const struct stream_ops head_stream_ops = {
 	.close = head_close,
 	.shed = head_shed,
 	.watch = head_watch,
+	.bare = head_bare,
 };
 
 struct stream *head_new(const struct head_ops *ops, struct stream *below,

@@ -70,6 +70,8 @@ static int shared_kind(const struct outbound *ob, const struct session *s)
 	uint16_t port = s->target.port;
 	bool native = false;
 
+	if (port == 443 && ob->no_udp443)
+		return -EACCES;
 	if (conf->enabled) {
 		if (port == 443 && conf->udp443 == MUX443_REJECT)
 			return -EACCES;
@@ -78,7 +80,7 @@ static int shared_kind(const struct outbound *ob, const struct session *s)
 				(conf->xudp == 0 && conf->concurrency >= 0)))
 			return LEG_MUX;
 	}
-	if (conf->solo && port != 53 && port != 443)
+	if (conf->solo && (ob->xudp_only || (port != 53 && port != 443)))
 		return LEG_SOLO;
 	return native_kind(ob);
 }

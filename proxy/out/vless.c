@@ -8,7 +8,10 @@
  *   UDP  command 2 (ports 53 and 443; others come as XUDP in such a one):
  *	  a stream for each destination, a length before each packet
  *
- * Source: docs/wire/vless.md; xray.md sections K and 2.6
+ * With the flow Vision the body is framed (proxy/layer/vision.c), and all UDP
+ * comes as XUDP.
+ *
+ * Source: docs/wire/vless.md, vision.md; xray.md sections K, 2.6 and 2.7
  */
 #include <string.h>
 
@@ -17,6 +20,7 @@
 #include "gateway/core/config.h"
 #include "gateway/core/session.h"
 #include "proxy/layer/head.h"
+#include "proxy/layer/vision.h"
 #include "proxy/out/fan.h"
 #include "proxy/out/out.h"
 #include "proxy/out/server.h"
@@ -26,7 +30,10 @@
 struct vless_conf {
 	struct server_conf server; /* must be first */
 	uint8_t id[16];
+	bool vision, udp443;
 };
+
+#define FLOW_VISION "xtls-rprx-vision"
 
 static size_t answer_size(const uint8_t *p, size_t n)
 {
@@ -53,12 +60,24 @@ static int vless_dial(const struct dial *d, enum vless_command command,
 	const struct vless_conf *conf = d->ob->settings;
 	struct vless_request rq = { .command = command, .to = *target };
 	uint8_t head[VLESS_HEAD_MAX];
+	struct stream *top;
 	ssize_t n;
+	int rc;
 
 	memcpy(rq.id, conf->id, sizeof(rq.id));
+	if (conf->vision)
+		strcpy(rq.flow, FLOW_VISION);
 	n = vless_request_encode(&rq, head, sizeof(head));
 	wipe(rq.id, sizeof(rq.id));
-	return server_open(d, &vless_head, head, n, out);
+	rc = server_open(d, &vless_head, head, n, out);
+	if (rc < 0 || !conf->vision)
+		return rc;
+	top = vision_new(d->worker, *out, conf->id, d->s ? d->s->id : 0, false);
+	if (!top)
+		stream_close(out, -ENOMEM);
+	else
+		*out = top;
+	return top ? 0 : -ENOMEM;
 }
 
 static int vless_open(const struct outbound *ob, struct session *s,
@@ -86,17 +105,17 @@ static int vless_open_dgram(const struct outbound *ob, struct udp_map *m,
 	return fan_open(&vless_fan, ob, m, s, out);
 }
 
-static void parse_flow(struct jobj *u)
+static void parse_flow(struct jobj *u, struct vless_conf *conf)
 {
 	const char *flow = j_str(u, "flow", "");
 
-	if (!*flow)
-		return;
-	if (!strncmp(flow, "xtls-rprx-vision", 16))
+	conf->vision = !strcmp(flow, FLOW_VISION) ||
+		       !strcmp(flow, FLOW_VISION "-udp443");
+	conf->udp443 = !strcmp(flow, FLOW_VISION "-udp443");
+	if (*flow && !conf->vision)
 		diag_error(u->d, j_get(u, "flow"), NULL,
-			   "flow \"%s\" (Vision) is not supported yet", flow);
-	else
-		diag_error(u->d, j_get(u, "flow"), NULL, "unknown flow \"%s\"",
+			   "must be \"" FLOW_VISION "\", \"" FLOW_VISION
+			   "-udp443\" or \"\", got \"%s\"",
 			   flow);
 }
 
@@ -115,10 +134,10 @@ static int vless_user(struct jobj *u, struct server_conf *server,
 	if (*encryption && strcmp(encryption, "none") != 0)
 		diag_error(u->d, j_get(u, "encryption"), NULL,
 			   "must be \"none\"; others are not supported yet");
-	parse_flow(u);
+	parse_flow(u, conf);
 	j_not_yet(u, "reverse", "reverse proxies");
 	j_ignore(u, "testpre", "no connections are made ahead");
-	j_ignore(u, "testseed", "only for Vision");
+	j_ignore(u, "testseed", "padding has Xray's default lengths");
 	return 0;
 }
 
@@ -133,7 +152,20 @@ static int vless_parse(struct outbound *ob, struct jobj *settings,
 		.conf_bytes = sizeof(struct vless_conf),
 	};
 
-	return server_parse(ob, settings, cfg, &form);
+	const struct transport *t = ob->transport;
+	const struct vless_conf *conf;
+	int rc = server_parse(ob, settings, cfg, &form);
+
+	conf = ob->settings;
+	if (rc < 0 || !conf->vision)
+		return rc;
+	ob->xudp_only = true;
+	ob->no_udp443 = !conf->udp443;
+	if (!t || !t->ops->secure)
+		diag_error(settings->d, settings->node, NULL,
+			   "the flow needs the network raw with security tls or "
+			   "reality");
+	return 0;
 }
 
 static void vless_drop(struct outbound *ob)

@@ -286,6 +286,7 @@ static struct reality *reality_new(uint32_t id)
 	if (!r)
 		return NULL;
 	r->c.id = id;
+	r->c.can_bare = true;
 	r->c.max = TLS13_PLAIN_MAX;
 	r->c.lead = TLS13_HEAD_BYTES;
 	/* a KeyUpdate may follow a record */
