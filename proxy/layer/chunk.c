@@ -280,7 +280,7 @@ static int end_below(struct chunk *c)
 {
 	struct stream *b = c->s.below;
 
-	if (!c->end_told || !b->below)
+	if (!c->end_told || c->can_bare || !b->below)
 		return b->ops->finish(b);
 	return (int)b->ops->writev(b, NULL, 0);
 }

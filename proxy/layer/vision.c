@@ -11,7 +11,7 @@
  * their frames the layer sheds, and so may the TLS below: then the relay is
  * between bare sockets.
  *
- * Source: docs/wire/vision.md; docs/decisions/015-bare.md
+ * Source: docs/wire/vision.md; docs/decisions/020-bare.md
  */
 #include "proxy/layer/vision.h"
 

@@ -105,7 +105,8 @@ static int bio_read(BIO *b, char *p, int n)
 		return 0;
 	got = t->below_err ? t->below_err :
 	      t->below_eof ? 0 :
-			     stream_read(t->s.below, p, (size_t)n);
+			     stream_read(t->s.below, p,
+					 tls_bare_most(t, (size_t)n));
 	if (got == -EAGAIN) {
 		BIO_set_retry_read(b);
 		return -1;
@@ -115,6 +116,7 @@ static int bio_read(BIO *b, char *p, int n)
 		return -1;
 	}
 	t->below_eof = got == 0;
+	tls_bare_follow(t, (const uint8_t *)p, (size_t)got);
 	return (int)got;
 }
 
@@ -393,6 +395,8 @@ static int read_piece(struct tls *t, const struct iovec *v, size_t *got)
 		if (SSL_read_ex(t->ssl, p + *got, v->iov_len - *got, &n) != 1)
 			return result(t, 0);
 		*got += n;
+		if (t->single)
+			return 1;
 	}
 	return 1;
 }
@@ -405,10 +409,12 @@ static ssize_t tls_readv(struct stream *s, const struct iovec *iov, int cnt)
 
 	if (rc < 0)
 		return rc;
+	if (t->bare_in)
+		return s->below->ops->readv(s->below, iov, cnt);
 	if (t->eof)
 		return read_past_end(t);
 	rc = 1;
-	for (int i = 0; i < cnt && rc == 1; i++) {
+	for (int i = 0; i < (t->single ? 1 : cnt) && rc == 1; i++) {
 		size_t got;
 
 		rc = read_piece(t, &iov[i], &got);
@@ -513,6 +519,8 @@ static ssize_t tls_writev(struct stream *s, const struct iovec *iov, int cnt)
 		return rc;
 	if (t->out)
 		return -EAGAIN;
+	if (t->bare_out)
+		return s->below->ops->writev(s->below, iov, cnt);
 	if (t->shut)
 		return -EPIPE;
 	n = seal(t, iov, cnt);
@@ -534,7 +542,7 @@ static void tls_want(struct stream *s, unsigned int events)
 	if (!t->err && !t->below_err && !SSL_is_init_finished(t->ssl))
 		down = ST_READ | (t->out ? ST_WRITE : 0u);
 	else if (t->err || t->below_err ||
-		 (events & ST_READ && t->more && !t->eof))
+		 (events & ST_READ && t->more && !t->eof && !t->bare_in))
 		job_ready(s->job);
 	s->below->ops->want(s->below, down);
 }
@@ -554,7 +562,7 @@ static bool tls_up(const struct stream *s)
 static void say_end(struct tls *t)
 {
 	ERR_clear_error();
-	if (!t->shut && SSL_shutdown(t->ssl) < 0)
+	if (!t->shut && !t->bare_out && SSL_shutdown(t->ssl) < 0)
 		ERR_clear_error();
 	t->shut = true;
 }
@@ -573,6 +581,16 @@ static int tls_finish(struct stream *s)
 	return s->below->ops->finish(s->below);
 }
 
+void tls_free(struct tls *t)
+{
+	SSL_free(t->ssl);
+	ERR_clear_error();
+	buf_free(t->out);
+	free(t->name);
+	free(t->verify_why);
+	free(t);
+}
+
 static void tls_close(struct stream *s, int why)
 {
 	struct tls *t = tls_of(s);
@@ -584,12 +602,7 @@ static void tls_close(struct stream *s, int why)
 			why = -ECANCELED; /* something is lost: no clean end */
 	}
 	stream_close(&s->below, why);
-	SSL_free(t->ssl);
-	ERR_clear_error();
-	buf_free(t->out);
-	free(t->name);
-	free(t->verify_why);
-	free(t);
+	tls_free(t);
 }
 
 static void tls_hello(struct stream *s, struct stream_hello *out)
@@ -616,7 +629,10 @@ static const struct stream_ops tls_ops = {
 	.up = tls_up,
 	.finish = tls_finish,
 	.close = tls_close,
+	.shed = tls_shed,
+	.watch = tls_watch,
 	.hello = tls_hello,
+	.bare = tls_bare,
 };
 
 /* --- birth --- */

@@ -151,6 +151,9 @@ struct tls_conf {
  * @eof:	The other side said close_notify
  * @shut:	So did we
  * @more:	The last read ended because the caller had no more space
+ * @head, @head_len, @record_left:	Where in a record OpenSSL's reading is
+ * @single, @bare_in, @bare_out:	tls_bare.c: one record is read at a time; such
+ *		a direction passes through
  * @verify_err:	X509_V_ERR_... of the certificate; 0
  * @verify_why:	The same for people; NULL (owned)
  */
@@ -165,8 +168,20 @@ struct tls {
 	struct addr ip;
 	uint32_t id, burst, put_ms;
 	int err, below_err, verify_err;
-	bool below_eof, eof, shut, more;
+	uint32_t record_left;
+	uint8_t head[5], head_len;
+	bool below_eof, eof, shut, more, single, bare_in, bare_out;
 };
+
+/* tls.c: all but what is below */
+void tls_free(struct tls *t);
+
+/* tls_bare.c: ops, and how many bytes OpenSSL may be handed; those it was */
+int tls_bare(struct stream *s, unsigned int dir);
+struct stream *tls_shed(struct stream *s);
+struct watch *tls_watch(struct stream *s, unsigned int dir);
+size_t tls_bare_most(const struct tls *t, size_t n);
+void tls_bare_follow(struct tls *t, const uint8_t *p, size_t n);
 
 /* tls_conf.c: settings to @t->settings. 0 or -errno after diag */
 int tls_parse(struct transport *t, struct jobj *settings, struct config *cfg);
