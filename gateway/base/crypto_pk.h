@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define X25519_BYTES	  32
-#define ED25519_BYTES	  32
+#define X25519_BYTES      32
+#define ED25519_BYTES     32
 #define ED25519_SIG_BYTES 64
 
 /* The public key of @private_key (any 32 bytes). 0, -ENOMEM */

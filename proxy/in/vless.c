@@ -48,8 +48,7 @@ static int find_user(const struct srv_conf *c, const uint8_t *id)
 static int wrap_vision(struct session *s, const uint8_t *id, const uint8_t *p,
 		       size_t n)
 {
-	struct stream *top =
-		vision_new(s->job.worker, s->in, id, s->id, true);
+	struct stream *top = vision_new(s->job.worker, s->in, id, s->id, true);
 
 	if (!top)
 		return -ENOMEM;

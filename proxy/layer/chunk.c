@@ -21,7 +21,8 @@
 #include "gateway/base/log.h"
 #include "proxy/layer/room.h"
 
-static const struct stream_ops bare_stream_ops; /* once reading passes through */
+static const struct stream_ops
+	bare_stream_ops; /* once reading passes through */
 
 static struct chunk *chunk_of(struct stream *s)
 {

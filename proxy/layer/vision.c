@@ -240,8 +240,7 @@ static int first_frame(struct vision *v)
 		return flush_out(v);
 	n = vision_frame(&v->tx, VISION_CONTINUE, true, NULL, 0, rand_u32(),
 			 out, sizeof(out));
-	return n < 0 ? vision_fail(v, (int)n) :
-		       put_frames(v, out, (size_t)n);
+	return n < 0 ? vision_fail(v, (int)n) : put_frames(v, out, (size_t)n);
 }
 
 static int vision_finish(struct stream *s)
@@ -303,8 +302,9 @@ static ssize_t read_frames(struct vision *v, uint8_t *p, size_t room)
 			return n;
 		content = vision_unframe(&v->rx, p, (size_t)n, &used);
 		if (content < 0)
-			log_info("s%x vision: the other side's frames are wrong",
-				 v->id);
+			log_info(
+				"s%x vision: the other side's frames are wrong",
+				v->id);
 		if (content < 0)
 			return content;
 		if (keep_rest(v, p + used, (size_t)n - used) < 0)

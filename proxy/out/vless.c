@@ -162,9 +162,10 @@ static int vless_parse(struct outbound *ob, struct jobj *settings,
 	ob->xudp_only = true;
 	ob->no_udp443 = !conf->udp443;
 	if (!t || !t->ops->secure)
-		diag_error(settings->d, settings->node, NULL,
-			   "the flow needs the network raw with security tls or "
-			   "reality");
+		diag_error(
+			settings->d, settings->node, NULL,
+			"the flow needs the network raw with security tls or "
+			"reality");
 	return 0;
 }
 

@@ -74,11 +74,12 @@ static int judge(void *arg, const struct tls13_proof *proof)
 	int rc = reality_server_is(proof, r->auth_key);
 
 	if (rc == -EACCES)
-		log_warning("s%x reality: the server does not know us: it "
-			    "showed another certificate (publicKey, shortId or "
-			    "serverName do not fit, its clock or ours is wrong, "
-			    "or it is not the server)",
-			    r->c.id);
+		log_warning(
+			"s%x reality: the server does not know us: it "
+			"showed another certificate (publicKey, shortId or "
+			"serverName do not fit, its clock or ours is wrong, "
+			"or it is not the server)",
+			r->c.id);
 	return rc;
 }
 
@@ -397,7 +398,8 @@ static void parse_fingerprint(struct jobj *o)
 
 	if (!strcasecmp(word, "unsafe") || !strcasecmp(word, "hellogolang"))
 		diag_error(o->d, j_get(o, "fingerprint"), NULL,
-			   "\"%s\" does not go with reality; chrome does", word);
+			   "\"%s\" does not go with reality; chrome does",
+			   word);
 	else if (word[0] && strcasecmp(word, "chrome") != 0)
 		diag_warning(o->d, j_get(o, "fingerprint"), NULL,
 			     "what is sent looks like Chrome's");

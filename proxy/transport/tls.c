@@ -103,10 +103,11 @@ static int bio_read(BIO *b, char *p, int n)
 	BIO_clear_retry_flags(b);
 	if (n <= 0)
 		return 0;
-	got = t->below_err ? t->below_err :
-	      t->below_eof ? 0 :
-			     stream_read(t->s.below, p,
-					 tls_bare_most(t, (size_t)n));
+	got = t->below_err ?
+		      t->below_err :
+	      t->below_eof ?
+		      0 :
+		      stream_read(t->s.below, p, tls_bare_most(t, (size_t)n));
 	if (got == -EAGAIN) {
 		BIO_set_retry_read(b);
 		return -1;

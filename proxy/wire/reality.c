@@ -9,7 +9,7 @@
 #include "gateway/base/crypto_pk.h"
 #include "gateway/base/rd.h"
 
-#define RANDOM_AT 6 /* in a ClientHello message */
+#define RANDOM_AT      6 /* in a ClientHello message */
 #define SCHEME_ED25519 0x0807
 
 /*

@@ -12,7 +12,7 @@
 
 #include "proxy/wire/tls13_shake.h"
 
-#define REALITY_KEY_BYTES     32
+#define REALITY_KEY_BYTES      32
 #define REALITY_SHORT_ID_BYTES 8
 
 /**

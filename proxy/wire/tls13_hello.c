@@ -154,18 +154,20 @@ static void ext_ech(const struct hello *h)
 	wr_bytes(h->w, dice + DICE_ECH + 32, payload);
 }
 
-static const uint8_t signatures[] = { 0,    16,	  0x04, 0x03, 0x08, 0x04,
+static const uint8_t signatures[] = { 0,    16,   0x04, 0x03, 0x08, 0x04,
 				      0x04, 0x01, 0x05, 0x03, 0x08, 0x05,
 				      0x05, 0x01, 0x08, 0x06, 0x06, 0x01 };
 
 /* Those Chrome sends in any order */
 static const uint16_t shuffled[] = {
-	EXT_SERVER_NAME,    EXT_STATUS_REQUEST, EXT_GROUPS,
-	EXT_POINT_FORMATS,  EXT_SIGNATURES,	EXT_ALPN,
-	EXT_SCT,	    EXT_MASTER_SECRET,	EXT_COMPRESS_CERT,
-	EXT_SESSION_TICKET, EXT_VERSIONS,	EXT_PSK_MODES,
-	EXT_KEY_SHARE,	    EXT_ECH,		EXT_RENEGOTIATION,
-	EXT_APPLICATION_SETTINGS,
+	EXT_SERVER_NAME,   EXT_STATUS_REQUEST,
+	EXT_GROUPS,        EXT_POINT_FORMATS,
+	EXT_SIGNATURES,    EXT_ALPN,
+	EXT_SCT,           EXT_MASTER_SECRET,
+	EXT_COMPRESS_CERT, EXT_SESSION_TICKET,
+	EXT_VERSIONS,      EXT_PSK_MODES,
+	EXT_KEY_SHARE,     EXT_ECH,
+	EXT_RENEGOTIATION, EXT_APPLICATION_SETTINGS,
 };
 
 static void ext_put(const struct hello *h, uint16_t type)

@@ -12,8 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define TLS13_HELLO_MAX	      1536 /* handshake message, header included */
-#define TLS13_SESSION_ID_AT   39 /* offset of its 32 bytes */
+#define TLS13_HELLO_MAX        1536 /* handshake message, header included */
+#define TLS13_SESSION_ID_AT    39 /* offset of its 32 bytes */
 #define TLS13_SESSION_ID_BYTES 32
 
 /**

@@ -128,7 +128,8 @@ ssize_t tls13_open(struct tls13_dir *d, uint8_t *p, size_t n,
 		*len = 0;
 		return (ssize_t)(TLS13_HEAD_BYTES + size);
 	}
-	if (p[0] != TLS_APPLICATION_DATA || size < 1 + AEAD_TAG_BYTES || d->aead == AEAD_NONE)
+	if (p[0] != TLS_APPLICATION_DATA || size < 1 + AEAD_TAG_BYTES ||
+	    d->aead == AEAD_NONE)
 		return -EPROTO;
 	nonce(d, iv);
 	if (aead_open(&d->key, iv, &aad, *data, size, *data) < 0)

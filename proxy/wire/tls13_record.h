@@ -13,9 +13,9 @@
 #include "gateway/base/crypto.h"
 
 #define TLS13_HEAD_BYTES   5
-#define TLS13_PLAIN_MAX	   16384
+#define TLS13_PLAIN_MAX    16384
 #define TLS13_RECORD_MAX   (TLS13_HEAD_BYTES + TLS13_PLAIN_MAX + 256)
-#define TLS13_EXTRA	   (TLS13_HEAD_BYTES + 1 + AEAD_TAG_BYTES)
+#define TLS13_EXTRA        (TLS13_HEAD_BYTES + 1 + AEAD_TAG_BYTES)
 #define TLS13_SECRET_BYTES 48 /* of SHA-384; SHA-256 uses 32 */
 
 enum tls_content {

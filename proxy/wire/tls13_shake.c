@@ -224,8 +224,7 @@ static int on_verify(struct tls13_shake *k, const uint8_t *p, size_t n,
 	rc = log_hash(k, before, covered + PROOF_PAD + sizeof(proof_label));
 	if (rc < 0)
 		return rc;
-	proof.covered_len =
-		PROOF_PAD + sizeof(proof_label) + hash_len(k->hash);
+	proof.covered_len = PROOF_PAD + sizeof(proof_label) + hash_len(k->hash);
 	proof.sig = sig.p;
 	proof.sig_len = rd_left(&sig);
 	proof.cert = k->compressed ? NULL : k->log + k->cert_at;
@@ -337,8 +336,8 @@ static ssize_t record(struct tls13_shake *k, const uint8_t *p, size_t n)
 	size_t size;
 	int rc;
 
-	if (n >= 1 && (p[0] < TLS_CHANGE_CIPHER_SPEC ||
-		       p[0] > TLS_APPLICATION_DATA))
+	if (n >= 1 &&
+	    (p[0] < TLS_CHANGE_CIPHER_SPEC || p[0] > TLS_APPLICATION_DATA))
 		return fail(k, "it does not speak TLS");
 	if (n < TLS13_HEAD_BYTES)
 		return 0;

@@ -17,10 +17,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define VISION_ID_BYTES	   16
-#define VISION_HEAD_BYTES  5
-#define VISION_FRAME_MAX   8192 /* id and head included */
-#define VISION_CONTENT_MAX (VISION_FRAME_MAX - VISION_ID_BYTES - VISION_HEAD_BYTES)
+#define VISION_ID_BYTES   16
+#define VISION_HEAD_BYTES 5
+#define VISION_FRAME_MAX  8192 /* id and head included */
+#define VISION_CONTENT_MAX \
+	(VISION_FRAME_MAX - VISION_ID_BYTES - VISION_HEAD_BYTES)
 
 enum vision_command { VISION_CONTINUE, VISION_END, VISION_DIRECT };
 

@@ -86,9 +86,8 @@ static void open_session(struct peer *p, uint8_t plain[16])
 	assert_int_equal(EVP_DecryptInit_ex(c, EVP_aes_256_gcm(), NULL,
 					    p->want_auth, hello + 26),
 			 1);
-	assert_int_equal(EVP_DecryptUpdate(c, NULL, &n, hello,
-					   (int)p->hello_len),
-			 1);
+	assert_int_equal(
+		EVP_DecryptUpdate(c, NULL, &n, hello, (int)p->hello_len), 1);
 	assert_int_equal(EVP_DecryptUpdate(c, plain, &n, sid, 16), 1);
 	assert_int_equal(
 		EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_SET_TAG, 16, sid + 16), 1);
@@ -186,8 +185,7 @@ static void client(struct peer *p, const char *name)
 }
 
 /* @suite: of OpenSSL, NULL any. @setup: what else the server is told */
-static void meet(struct peer *p, const char *suite,
-		 void (*setup)(SSL_CTX *ctx))
+static void meet(struct peer *p, const char *suite, void (*setup)(SSL_CTX *ctx))
 {
 	uint8_t record[TLS13_HELLO_MAX + 5], plain[16];
 	ssize_t n;
@@ -195,8 +193,7 @@ static void meet(struct peer *p, const char *suite,
 	memset(p, 0, sizeof(*p));
 	p->genuine = true;
 	rand_bytes(p->server_private, 32);
-	assert_int_equal(x25519_public(p->server_private, p->id.server_key),
-			 0);
+	assert_int_equal(x25519_public(p->server_private, p->id.server_key), 0);
 	memcpy(p->id.short_id, "\x12\x34\0\0\0\0\0\0", 8);
 	p->ctx = SSL_CTX_new(TLS_server_method());
 	p->cert_key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
@@ -255,8 +252,9 @@ static void complete(struct peer *p)
 	assert_true(n > 0);
 	BIO_write(p->in, out, (int)n);
 	assert_int_equal(SSL_do_handshake(p->ssl), 1);
-	assert_string_equal(SSL_get_servername(p->ssl, TLSEXT_NAMETYPE_host_name),
-			    "site.test");
+	assert_string_equal(
+		SSL_get_servername(p->ssl, TLSEXT_NAMETYPE_host_name),
+		"site.test");
 }
 
 /* Open records of @p until data comes; handshake records are counted */
@@ -505,9 +503,8 @@ static void certificates_are_parsed_within_their_bytes(void **state)
 	meet(&p, NULL, NULL);
 	x = certificate(&p);
 	n = i2d_X509(x, &der);
-	assert_int_equal(reality_cert_parse(der, (size_t)n, &key, &sig,
-					    &sig_len),
-			 0);
+	assert_int_equal(
+		reality_cert_parse(der, (size_t)n, &key, &sig, &sig_len), 0);
 	assert_int_equal(sig_len, 64);
 	assert_ptr_equal(sig, der + n - 64);
 	for (int i = 0; i < n; i++) {

@@ -112,8 +112,9 @@ static void frames_are_laid_out(void **state)
 
 	(void)state;
 	vision_tx_init(&tx, id);
-	assert_int_equal(frame(&tx, VISION_CONTINUE, false, "abc", 256 + 7, out),
-			 16 + 5 + 3 + 7);
+	assert_int_equal(
+		frame(&tx, VISION_CONTINUE, false, "abc", 256 + 7, out),
+		16 + 5 + 3 + 7);
 	assert_memory_equal(out, id, 16);
 	assert_memory_equal(out + 16, "\0\0\3\0\7abc\0\0\0\0\0\0\0", 15);
 	assert_int_equal(frame(&tx, VISION_DIRECT, true, "abc", 499, out),
@@ -198,7 +199,8 @@ static void what_is_behind_the_last_frame_stays(void **state)
 
 static void others_are_refused(void **state)
 {
-	uint8_t other[] = "0123456789abcdX", odd[] = "0123456789abcde\0\3\0\0\0\0";
+	uint8_t other[] = "0123456789abcdX",
+		odd[] = "0123456789abcde\0\3\0\0\0\0";
 	struct vision_rx rx;
 	size_t used;
 
