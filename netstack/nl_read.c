@@ -19,7 +19,6 @@ static uint8_t kind_of(uint8_t family)
 static bool attributes(struct nlmsghdr *h, size_t head, struct nlattr **tb,
 		       int max)
 {
-
 	return h->nlmsg_len >= NLMSG_LENGTH(head) &&
 	       nlmsg_parse(h, (int)head, tb, max, NULL) >= 0;
 }
@@ -27,6 +26,11 @@ static bool attributes(struct nlmsghdr *h, size_t head, struct nlattr **tb,
 static uint32_t number(struct nlattr *a, uint32_t otherwise)
 {
 	return a && nla_len(a) >= 4 ? nla_get_u32(a) : otherwise;
+}
+
+static uint8_t byte(struct nlattr *a, uint8_t otherwise)
+{
+	return a && nla_len(a) >= 1 ? nla_get_u8(a) : otherwise;
 }
 
 static struct cidr read_cidr(struct nlattr *a, uint8_t family, uint8_t bits)
@@ -69,8 +73,7 @@ static void read_match(struct nlattr **tb, struct nlk_rule *r)
 	r->mask = number(tb[FRA_FWMASK], 0);
 	if (tb[FRA_IIFNAME])
 		nla_strlcpy(r->iif, tb[FRA_IIFNAME], sizeof(r->iif));
-	if (tb[FRA_IP_PROTO])
-		r->ipproto = nla_get_u8(tb[FRA_IP_PROTO]);
+	r->ipproto = byte(tb[FRA_IP_PROTO], 0);
 	if (tb[FRA_DPORT_RANGE] &&
 	    nla_len(tb[FRA_DPORT_RANGE]) >= (int)sizeof(port)) {
 		memcpy(&port, nla_data(tb[FRA_DPORT_RANGE]), sizeof(port));
@@ -94,8 +97,8 @@ bool nlk_rule_read(struct nlmsghdr *h, struct nlk_rule *r)
 	const struct fib_rule_hdr *m = NLMSG_DATA(h);
 
 	if (h->nlmsg_type != RTM_NEWRULE ||
-	    !attributes(h, sizeof(*m), tb, FRA_MAX) || !tb[FRA_PROTOCOL] ||
-	    nla_get_u8(tb[FRA_PROTOCOL]) != NLK_PROTOCOL)
+	    !attributes(h, sizeof(*m), tb, FRA_MAX) ||
+	    byte(tb[FRA_PROTOCOL], 0) != NLK_PROTOCOL)
 		return false;
 	*r = (struct nlk_rule){
 		.kind = kind_of(m->family),

@@ -1,0 +1,31 @@
+/* fuzz_nl_read.c - Routes and rules of a netlink dump: what is read fits */
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/rtnetlink.h>
+
+#include "netstack/nl.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+	struct nlmsghdr *h;
+	struct nlk_route route;
+	struct nlk_rule rule;
+
+	if (n < sizeof(*h))
+		return 0;
+	h = malloc(n); /* so that over-reads are seen */
+	if (!h)
+		return 0;
+	memcpy(h, p, n);
+	h->nlmsg_len = (uint32_t)n;
+	h->nlmsg_type = p[0] & 1 ? RTM_NEWROUTE : RTM_NEWRULE;
+	if (nlk_route_read(h, &route) && p[0] % 2 == 0)
+		abort();
+	if (nlk_rule_read(h, &rule) && memchr(rule.iif, 0, IFNAMSIZ) == NULL)
+		abort();
+	free(h);
+	return 0;
+}
