@@ -41,6 +41,7 @@ void cli_usage(FILE *f);
 
 struct merged {
 	const cJSON *log, *routing, *dns, *policy, *stats, *fakedns, *culvert;
+	const cJSON *observatory, *burst_observatory;
 	const cJSON **inbounds, **outbounds;
 	unsigned int inbound_count, outbound_count;
 };
@@ -79,6 +80,8 @@ int parse_capture_word(const char *text);
 void parse_inbounds(struct diag *d, const struct merged *m, struct config *cfg);
 void parse_outbounds(struct diag *d, const struct merged *m,
 		     struct config *cfg);
+/* After the outbounds, before routing */
+void parse_observe(struct diag *d, const struct merged *m, struct config *cfg);
 /* streamSettings of an inbound (@server) or outbound. NULL: none */
 const struct transport *parse_stream(struct jobj *o, struct sockopt *so,
 				     bool server, struct config *cfg);

@@ -51,6 +51,7 @@ static void build_sections(struct diag *d, const struct merged *m,
 				     cfg->dns ? dns_wants_fake(cfg->dns) : 0,
 				     old ? old->fakedns : NULL);
 	parse_outbounds(d, m, cfg);
+	parse_observe(d, m, cfg);
 	cfg->router = router_parse(d, m->routing, cfg);
 	parse_inbounds(d, m, cfg);
 	if (up && d->errors == 0)

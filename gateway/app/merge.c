@@ -78,8 +78,6 @@ static void merge_refused(struct jobj *o)
 {
 	j_not_yet(o, "api", "culvert has no API yet");
 	j_not_yet(o, "metrics", "culvert has no metrics endpoint yet");
-	j_not_yet(o, "observatory", "not yet");
-	j_not_yet(o, "burstObservatory", "not yet");
 	j_not_yet(o, "geodata", "not yet: reload with SIGHUP instead");
 	j_not_yet(o, "env", "not yet: set the environment outside");
 	j_not_yet(o, "reverse", "removed from Xray");
@@ -111,6 +109,8 @@ static void merge_one(struct diag *d, const struct jdoc *doc, struct merged *m)
 	if (m->stats && !cJSON_IsObject(m->stats))
 		diag_error(d, m->stats, NULL, "must be an object: {}");
 	merge_take(&o, "fakedns", &m->fakedns);
+	merge_take(&o, "observatory", &m->observatory);
+	merge_take(&o, "burstObservatory", &m->burst_observatory);
 	merge_take(&o, "culvert", &m->culvert);
 	merge_list(d, j_array(&o, "inbounds"), m->inbounds, &m->inbound_count,
 		   m->inbound_count, false);
@@ -165,6 +165,8 @@ char *merge_print(const struct merged *m)
 	print_add(root, "log", m->log);
 	print_add(root, "dns", m->dns);
 	print_add(root, "fakedns", m->fakedns);
+	print_add(root, "observatory", m->observatory);
+	print_add(root, "burstObservatory", m->burst_observatory);
 	print_list(root, "inbounds", m->inbounds, m->inbound_count);
 	print_list(root, "outbounds", m->outbounds, m->outbound_count);
 	print_add(root, "routing", m->routing);

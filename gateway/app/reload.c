@@ -9,6 +9,7 @@
 #include "gateway/app/app.h"
 #include "gateway/base/log.h"
 #include "gateway/core/worker.h"
+#include "gateway/observe/observe.h"
 
 static const struct inbound *find_same(const struct config *cfg,
 				       const struct inbound *old)
@@ -80,6 +81,8 @@ int reload_listeners(struct worker *w, struct config *cfg, bool first)
 	}
 	w->cfg = cfg;
 	err = start_missing(w, cfg, first);
+	if (w->index == 0 && !err)
+		observe_start(w, cfg);
 	if (old != cfg)
 		config_unref(old);
 	return err;
@@ -89,6 +92,8 @@ void reload_stop_listeners(struct worker *w)
 {
 	struct list *p, *n;
 
+	if (w->index == 0)
+		observe_stop(w);
 	list_for_each_safe (p, n, &w->listeners)
 		listener_stop(container_of(p, struct listener, node));
 }

@@ -587,3 +587,38 @@ bool j_addr(struct jobj *o, const char *key, struct addr *out)
 	*out = addr_name(s, (size_t)len, 0);
 	return true;
 }
+
+int64_t j_duration_ms(const char *text)
+{
+	static const struct {
+		const char *unit;
+		double ms;
+	} units[] = {
+		{ "ms", 1 },   { "us", 0.001 }, { "ns", 0.000001 },
+		{ "s", 1000 }, { "m", 60000 },  { "h", 3600000 },
+	};
+	double sum = 0;
+
+	if (!*text)
+		return -EINVAL;
+	while (*text) {
+		size_t i = 0, n;
+		char *end;
+		double v = strtod(text, &end);
+
+		if (end == text || v < 0)
+			return -EINVAL;
+		for (; i < ARRAY_SIZE(units); i++) {
+			n = strlen(units[i].unit);
+			if (!strncmp(end, units[i].unit, n))
+				break;
+		}
+		if (i == ARRAY_SIZE(units))
+			return -EINVAL;
+		sum += v * units[i].ms;
+		text = end + strlen(units[i].unit);
+		if (sum > J_DURATION_MAX_MS)
+			return -EINVAL;
+	}
+	return (int64_t)sum;
+}

@@ -20,6 +20,7 @@
 
 struct dns;
 struct fakedns;
+struct observe;
 struct router;
 
 /**
@@ -75,6 +76,7 @@ struct config {
 	const struct outbound *mux_server;
 	struct router *router;
 	struct dns *dns;
+	const struct observe *observe; /* probes of outbounds; NULL none */
 	struct fakedns *fakedns; /* one reference; NULL: none */
 	struct transport **transports; /* to drop; app's */
 	unsigned int transport_count;

@@ -13,6 +13,7 @@ struct config;
 struct outbound;
 struct session;
 struct counter;
+struct health;
 struct transport;
 struct udp_map;
 struct outbound_wrap;
@@ -66,6 +67,7 @@ struct outbound_wrap {
  * @send_through, @send_bits, @send_how:	See send_through.h
  * @target_strategy:	How the session's target is resolved before the protocol
  *		sees it (enum domain_strategy)
+ * @health:	What probes know; NULL: it is not probed
  * @wrap, @wrap_conf:	Mux and its settings; NULL: none
  * @xudp_only:	All of its UDP is XUDP, and TCP is not muxed (VLESS with a flow)
  * @no_udp443:	Such UDP is refused: browsers then use TCP
@@ -81,6 +83,7 @@ struct outbound {
 	struct sockopt sockopt;
 	struct counter *stat_up, *stat_down;
 	void *settings;
+	struct health *health;
 	const struct outbound_wrap *wrap;
 	void *wrap_conf;
 	bool xudp_only, no_udp443;

@@ -73,6 +73,7 @@ enum room_slot {
 	ROOM_NETUDP,
 	ROOM_NETTCP,
 	ROOM_LAYER,
+	ROOM_OBSERVE,
 	ROOM_SLOTS
 };
 

@@ -1,4 +1,4 @@
-/* balancer.c - Choices among outbounds that need no probes */
+/* balancer.c - Choices among outbounds; least.c has those by probes */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -74,32 +74,31 @@ static void take_outbounds(struct balancer *b, struct jobj *o,
 		      tag_order);
 }
 
-static enum balance read_strategy(struct diag *d, struct jobj *o)
+static void read_strategy(struct balancer *b, struct diag *d, struct jobj *o)
 {
 	const cJSON *node = j_get(o, "strategy");
-	enum balance how = BALANCE_RANDOM;
 	const char *type;
 	struct jobj s;
 
 	if (!j_open(&s, d, node))
-		return how;
+		return;
 	type = j_str(&s, "type", "random");
-	j_ignore(&s, "settings", NULL);
 	if (!strcasecmp(type, "roundRobin"))
-		how = BALANCE_ROUND_ROBIN;
-	else if (!strcasecmp(type, "leastPing") ||
-		 !strcasecmp(type, "leastLoad"))
-		diag_error(d, node, "type",
-			   "%s is not implemented yet; "
-			   "random and roundRobin are",
-			   type);
+		b->strategy = BALANCE_ROUND_ROBIN;
+	else if (!strcasecmp(type, "leastPing"))
+		b->strategy = BALANCE_LEAST_PING;
+	else if (!strcasecmp(type, "leastLoad"))
+		b->strategy = BALANCE_LEAST_LOAD;
 	else if (strcasecmp(type, "random"))
 		diag_error(d, node, "type",
-			   "expected random or roundRobin, "
-			   "got \"%s\"",
+			   "must be random, roundRobin, leastPing or "
+			   "leastLoad, got \"%s\"",
 			   type);
+	if (b->strategy == BALANCE_LEAST_LOAD)
+		least_parse(&b->load, &s);
+	else
+		j_ignore(&s, "settings", NULL);
 	j_close(&s);
-	return how;
 }
 
 static void read_fallback(struct balancer *b, struct diag *d, struct jobj *o,
@@ -114,11 +113,34 @@ static void read_fallback(struct balancer *b, struct diag *d, struct jobj *o,
 		diag_error(d, o->node, "fallbackTag",
 			   "no outbound has the tag \"%s\"", tag);
 		help_outbounds(d, cfg);
-	} else {
+	}
+}
+
+static bool looks_at_probes(const struct balancer *b)
+{
+	return b->strategy == BALANCE_LEAST_PING ||
+	       b->strategy == BALANCE_LEAST_LOAD;
+}
+
+/* Some of them must be probed where the choice depends on it */
+static void check_probes(const struct balancer *b, struct diag *d,
+			 struct jobj *o)
+{
+	unsigned int probed = 0;
+
+	for (uint32_t i = 0; i < b->count; i++)
+		probed += b->outbounds[i]->health != NULL;
+	if (looks_at_probes(b) && b->count && !probed)
+		diag_error(d, o->node, "strategy",
+			   "needs observatory or burstObservatory with these "
+			   "outbounds in its subjectSelector");
+	else if (!looks_at_probes(b) && !probed && *j_str(o, "fallbackTag", ""))
 		diag_warning(d, o->node, "fallbackTag",
 			     "outbounds are not probed: used only when the "
 			     "selector finds none");
-	}
+	if (b->count > BALANCE_MAX)
+		diag_error(d, o->node, "selector", "more than %d outbounds",
+			   BALANCE_MAX);
 }
 
 static void balancer_parse(struct balancer *b, struct diag *d,
@@ -131,8 +153,9 @@ static void balancer_parse(struct balancer *b, struct diag *d,
 	b->tag = arena_strdup(&cfg->arena, j_need_str(&o, "tag"));
 	if (!b->tag)
 		diag_error(d, node, "tag", "out of memory");
-	b->strategy = read_strategy(d, &o);
+	read_strategy(b, d, &o);
 	take_outbounds(b, &o, cfg);
+	check_probes(b, d, &o);
 	read_fallback(b, d, &o, cfg);
 	if (!b->count && !b->fallback) {
 		diag_error(d, node, "selector",
@@ -164,15 +187,16 @@ void balancers_parse(struct router *r, struct diag *d, const cJSON *array,
 
 const struct outbound *balancer_pick(struct balancer *b)
 {
-	uint32_t i;
+	const struct outbound *out[BALANCE_MAX];
+	uint32_t n = least_select(b, out), i;
 
-	if (!b->count)
+	if (!n)
 		return b->fallback;
 	if (b->strategy == BALANCE_ROUND_ROBIN)
 		i = atomic_fetch_add_explicit(&b->next, 1,
 					      memory_order_relaxed) %
-		    b->count;
+		    n;
 	else
-		i = rand_below(b->count);
-	return b->outbounds[i];
+		i = rand_below(n);
+	return out[i];
 }

@@ -55,7 +55,28 @@ struct match_list {
 };
 
 /* STRATEGY_* of balancers that need no probes */
-enum balance { BALANCE_RANDOM, BALANCE_ROUND_ROBIN };
+enum balance {
+	BALANCE_RANDOM,
+	BALANCE_ROUND_ROBIN,
+	BALANCE_LEAST_PING,
+	BALANCE_LEAST_LOAD,
+};
+
+#define BALANCE_MAX       256 /* outbounds of one that looks at probes */
+#define BALANCE_BASELINES 16
+
+/**
+ * struct least_load - Settings of that strategy; zero: Xray's defaults
+ * @expected:	How many share the load
+ * @max_rtt_ms:	Slower ones are out; 0: none
+ * @tolerance:	Part of probes that may fail, in percent; 0: all may
+ * @baselines:	Limits for the deviation, ms
+ */
+struct least_load {
+	uint32_t expected, max_rtt_ms, tolerance;
+	uint32_t baselines[BALANCE_BASELINES];
+	unsigned int baseline_count;
+};
 
 /**
  * struct balancer - A choice among outbounds
@@ -69,6 +90,7 @@ struct balancer {
 	uint32_t count;
 	enum balance strategy;
 	const struct outbound *fallback;
+	struct least_load load; /* BALANCE_LEAST_LOAD */
 	atomic_uint next;
 };
 
@@ -149,6 +171,13 @@ void rule_free(struct rule *rule);
 void balancers_parse(struct router *r, struct diag *d, const cJSON *array,
 		     struct config *cfg);
 const struct outbound *balancer_pick(struct balancer *b);
+/* least.c: strategies that look at probes. "settings" of leastLoad */
+void least_parse(struct least_load *l, struct jobj *strategy);
+/*
+ * Those of @b that may be picked, to @out (BALANCE_MAX), best first; any of them.
+ * How many
+ */
+uint32_t least_select(const struct balancer *b, const struct outbound **out);
 const struct outbound *outbound_by_tag(const struct config *cfg,
 				       const char *tag);
 /* "help: outbounds are: a, b, c" for the complaint added last */

@@ -235,7 +235,12 @@ static void keys_of_later_work_are_refused_by_name(void **state)
 	static const struct refusal v[] = {
 		{ "{\"api\":{}," OUT "}", "api" },
 		{ "{\"metrics\":{}," OUT "}", "metrics" },
-		{ "{\"observatory\":{}," OUT "}", "observatory" },
+		{ "{\"observatory\":{\"probeURL\":\"ftp://a\"}," OUT "}",
+		  "observatory.probeURL" },
+		{ "{\"burstObservatory\":{}," OUT "}",
+		  "burstObservatory.pingConfig" },
+		{ "{\"observatory\":{\"probeInterval\":\"10\"}," OUT "}",
+		  "observatory.probeInterval" },
 		{ "{\"burstObservatory\":{}," OUT "}", "burstObservatory" },
 		{ "{\"reverse\":{}," OUT "}", "removed from Xray" },
 		{ "{\"transport\":{}," OUT "}", "streamSettings" },

@@ -552,7 +552,7 @@ static void wrong_rules_are_named(void **state)
 			 1, "prefixes");
 	assert_complaint("{\"balancers\":[{\"tag\":\"b\",\"selector\":"
 			 "[\"proxy\"],\"strategy\":{\"type\":\"leastPing\"}}]}",
-			 1, "leastPing is not implemented yet");
+			 1, "needs observatory or burstObservatory");
 }
 
 static void doubtful_rules_give_warnings(void **state)

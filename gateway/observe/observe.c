@@ -1,0 +1,247 @@
+/*
+ * observe.c - Probing outbounds
+ *
+ *	start -> all at once -> request by HTTP/1.1 through the outbound -> the
+ *	head of a response, of any status: alive, so many ms -> again later
+ *
+ * The clock runs from the dial to the head. Nothing within the timeout, an end,
+ * an error: dead. What an outbound is called changes in the log when it does.
+ * Source: Xray app/observatory/observer.go, app/observatory/burst (facts)
+ */
+#include "gateway/observe/observe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/compat.h"
+#include "gateway/base/log.h"
+#include "gateway/base/rand.h"
+#include "gateway/core/config.h"
+#include "gateway/core/health.h"
+#include "gateway/core/transport.h"
+#include "gateway/core/worker.h"
+#include "gateway/observe/samples.h"
+#include "proxy/wire/http1.h"
+
+#define HEAD_BYTES 4096u /* of a response, at most */
+
+/**
+ * struct probe - Of one outbound
+ * @timer:	Running: the end of the time allowed; else: the next one
+ * @s:		NULL: none under way
+ * @sent, @len:	Bytes of the request that went, of the response in @in
+ */
+struct probe {
+	struct job job; /* must be first */
+	struct timer timer;
+	const struct observe *conf;
+	const struct observed *of;
+	struct config *cfg;
+	struct stream *s;
+	struct samples samples;
+	uint32_t since_ms, sent, len;
+	unsigned int number; /* of the outbound */
+	bool first, over;
+	int err;
+	uint8_t in[HEAD_BYTES];
+};
+
+/* Of the worker that does it; worker->rooms[ROOM_OBSERVE] */
+struct observer {
+	struct config *cfg; /* one reference */
+	unsigned int count;
+	struct probe v[];
+};
+
+/* --- what came of it --- */
+
+static void tell(const struct probe *p, enum health_state was,
+		 enum health_state is, uint32_t ms)
+{
+	if (is == was)
+		return;
+	if (is == HEALTH_ALIVE)
+		log_info("observatory: [%s] is alive: %u ms", p->of->tag, ms);
+	else
+		log_warning("observatory: [%s] is dead: %s", p->of->tag,
+			    strerror(-p->err));
+}
+
+static uint32_t next_ms(struct probe *p)
+{
+	const struct observe *c = p->conf;
+	uint32_t ms = c->interval_ms;
+
+	if (c->spread)
+		ms = ms / 2 + rand_below(ms + 1);
+	if (p->first)
+		ms += p->number * c->stagger_ms;
+	p->first = false;
+	return ms;
+}
+
+/* The probe has its result: p->err, 0 alive */
+static void done(struct probe *p)
+{
+	struct worker *w = p->job.worker;
+	struct health *h = p->of->health;
+	enum health_state was = (enum health_state)atomic_load(&h->state);
+	enum health_state is = p->err ? HEALTH_DEAD : HEALTH_ALIVE;
+	uint32_t ms = w->now_ms - p->since_ms;
+
+	stream_close(&p->s, -ECANCELED);
+	samples_put(&p->samples, p->err ? SAMPLE_FAIL : ms, w->now_ms);
+	samples_tell(&p->samples, w->now_ms, p->conf->age_ms, h);
+	if (!p->err)
+		atomic_store(&h->delay_ms, ms);
+	atomic_store(&h->state, is);
+	tell(p, was, is, ms);
+	timer_set(&w->wheel, &p->timer, next_ms(p));
+}
+
+/* --- one exchange --- */
+
+/* 0 sent, -EAGAIN, -errno */
+static int put(struct probe *p)
+{
+	while (p->sent < p->conf->request_len) {
+		ssize_t n = stream_write(p->s, p->conf->request + p->sent,
+					 p->conf->request_len - p->sent);
+
+		if (n < 0)
+			return (int)n;
+		p->sent += (uint32_t)n;
+	}
+	return 0;
+}
+
+/* 0 the head is there, -EAGAIN, -errno */
+static int get(struct probe *p)
+{
+	struct http1_head head;
+	ssize_t n;
+
+	for (;;) {
+		if (p->len == sizeof(p->in))
+			return -EMSGSIZE;
+		n = stream_read(p->s, p->in + p->len, sizeof(p->in) - p->len);
+		if (n == 0)
+			return -ECONNRESET;
+		if (n < 0)
+			return (int)n;
+		p->len += (uint32_t)n;
+		n = http1_response_decode(p->in, p->len, &head);
+		if (n)
+			return n < 0 ? (int)n : 0;
+	}
+}
+
+static void probe_run(struct job *j)
+{
+	struct probe *p = container_of(j, struct probe, job);
+	int rc;
+
+	if (!p->s)
+		return;
+	stream_shed(&p->s);
+	rc = put(p);
+	if (!rc)
+		rc = get(p);
+	if (rc == -EAGAIN) {
+		p->s->ops->want(p->s, p->sent < p->conf->request_len ?
+					      ST_READ | ST_WRITE :
+					      ST_READ);
+		return;
+	}
+	p->err = rc;
+	done(p);
+}
+
+static void begin(struct probe *p)
+{
+	struct worker *w = p->job.worker;
+	struct dial d = {
+		.worker = w, .job = &p->job, .cfg = p->cfg, .ob = &p->of->probe
+	};
+	int rc;
+
+	p->since_ms = w->now_ms;
+	p->sent = p->len = 0;
+	rc = transport_dial(p->of->probe.transport, &d, &p->conf->to, &p->s);
+	if (rc < 0) {
+		p->err = rc;
+		done(p);
+		return;
+	}
+	timer_set(&w->wheel, &p->timer, p->conf->timeout_ms);
+	job_ready(&p->job);
+}
+
+static void probe_timer(struct timer *t)
+{
+	struct probe *p = container_of(t, struct probe, timer);
+
+	if (!p->s) {
+		begin(p);
+		return;
+	}
+	p->err = -ETIMEDOUT;
+	done(p);
+}
+
+/* --- life --- */
+
+static void observer_free(void *room)
+{
+	struct observer *o = room;
+
+	if (!o)
+		return;
+	for (unsigned int i = 0; i < o->count; i++) {
+		struct probe *p = &o->v[i];
+
+		stream_close(&p->s, -ECANCELED);
+		timer_cancel(&p->timer);
+		job_forget(&p->job);
+	}
+	config_unref(o->cfg);
+	free(o);
+}
+
+void observe_stop(struct worker *w)
+{
+	observer_free(w->rooms[ROOM_OBSERVE]);
+	w->rooms[ROOM_OBSERVE] = NULL;
+}
+
+void observe_start(struct worker *w, struct config *cfg)
+{
+	const struct observe *c = cfg->observe;
+	struct observer *o;
+
+	observe_stop(w);
+	if (!c || !c->count)
+		return;
+	o = calloc(1, sizeof(*o) + c->count * sizeof(o->v[0]));
+	if (!o) {
+		log_error("observatory: out of memory");
+		return;
+	}
+	o->cfg = config_ref(cfg);
+	o->count = c->count;
+	for (unsigned int i = 0; i < c->count; i++) {
+		struct probe *p = &o->v[i];
+
+		p->job = (struct job){ .run = probe_run, .worker = w };
+		p->conf = c;
+		p->of = &c->v[i];
+		p->cfg = cfg;
+		p->number = i;
+		p->first = true;
+		p->samples.max = c->samples;
+		timer_init(&p->timer, probe_timer);
+		timer_set(&w->wheel, &p->timer, 0);
+	}
+	w->rooms[ROOM_OBSERVE] = o;
+	w->room_free[ROOM_OBSERVE] = observer_free;
+}

@@ -1,0 +1,54 @@
+/* samples.c - The last results of probing one outbound */
+#include "gateway/observe/samples.h"
+
+#include "gateway/core/health.h"
+
+void samples_put(struct samples *s, uint32_t ms, uint32_t now_ms)
+{
+	s->ms[s->next] = ms;
+	s->at_ms[s->next] = now_ms;
+	s->next = (s->next + 1) % s->max;
+	if (s->count < s->max)
+		s->count++;
+}
+
+/* Root of @v, rounded down */
+static uint32_t root(uint64_t v)
+{
+	uint64_t r = 0;
+
+	for (uint64_t bit = 1ULL << 31; bit; bit >>= 1)
+		if ((r + bit) * (r + bit) <= v)
+			r += bit;
+	return (uint32_t)r;
+}
+
+void samples_tell(const struct samples *s, uint32_t now_ms, uint32_t age_ms,
+		  struct health *out)
+{
+	uint64_t sum = 0, squares = 0;
+	uint32_t good = 0, fails = 0, average = 0, deviation = 0;
+
+	for (uint32_t i = 0; i < s->count; i++) {
+		if (age_ms && now_ms - s->at_ms[i] > age_ms)
+			continue;
+		if (s->ms[i] == SAMPLE_FAIL) {
+			fails++;
+			continue;
+		}
+		sum += s->ms[i];
+		squares += (uint64_t)s->ms[i] * s->ms[i];
+		good++;
+	}
+	if (good)
+		average = (uint32_t)(sum / good);
+	if (good == 1)
+		deviation = average / 2;
+	else if (good)
+		deviation = root((squares * good - sum * sum) /
+				 ((uint64_t)good * good));
+	atomic_store(&out->average_ms, average);
+	atomic_store(&out->deviation_ms, deviation);
+	atomic_store(&out->fails, fails);
+	atomic_store(&out->count, good + fails);
+}
