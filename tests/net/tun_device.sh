@@ -11,6 +11,8 @@ serve source tcp-serve 5002 source -n 1000000
 serve echo tcp-serve 5003 echo
 bg "$S" uecho "$NT" udp-serve -l 10.3.0.1 7777 echo
 wait_port "$S" udp 7777
+QUEUES=2
+[ "$SLOW" = 1 ] || QUEUES=1 # one stack copy in a sanitizer build
 for f in -4 -6; do
 	ip -n "$G" "$f" rule add iif g0 lookup 77 pref 77
 done
@@ -60,8 +62,8 @@ echo "-- the ladder"
 config '"name": "culvert0"' 2
 while read -r rung tso uso; do
 	start "CULVERT_TUN_OFFLOAD=$rung"
-	wait_log culvert "2 queues, offload $rung"
-	contains "$rung: several queues" "$(flags)" multi_queue
+	wait_log culvert "$QUEUES queues, offload $rung"
+	[ "$QUEUES" = 1 ] || contains "$rung: several queues" "$(flags)" multi_queue
 	if [ "$rung" = none ]; then
 		lacks "none: no header" "$(flags)" vnet_hdr
 	else

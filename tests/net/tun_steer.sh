@@ -1,6 +1,7 @@
 #!/bin/bash
 # TCP flows whose packets come to another worker's queue: all of them, each to a
 # random queue, from the first SYN on or in the middle. No flow is reset.
+# asan: no (one stack copy there, so one queue; test_tcp_steer, test_owners)
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
 PY=$(dirname "$0")/steer.py
