@@ -75,17 +75,18 @@ static struct h2_room *room_get(struct worker *w)
 
 /* --- life --- */
 
+/* When the carrier is looked at: as soon as it was silent for too long */
 static void set_timer(struct h2 *h)
 {
-	uint32_t ms = IDLE_MS;
+	uint32_t silent = worker_of(h)->now_ms - h->heard_ms;
+	uint32_t keep = h->conf->keepalive_ms, ms = IDLE_MS;
 
 	if (h->dead)
 		ms = 0;
 	else if (h->pinging)
 		ms = h->conf->answer_ms;
-	else if (h->conf->keepalive_ms && (h->count || h->conf->ping_idle) &&
-		 h->conf->keepalive_ms < ms)
-		ms = h->conf->keepalive_ms;
+	else if (keep && (h->count || h->conf->ping_idle))
+		ms = keep > silent ? keep - silent : 1;
 	timer_set(&worker_of(h)->wheel, &h->timer, ms);
 }
 
@@ -679,6 +680,8 @@ int h2_open(const struct transport *t, const struct h2_conf *conf,
 		free(u);
 		return -ENOMEM;
 	}
+	if (h->count == 1 && conf->keepalive_ms && !h->pinging)
+		set_timer(h); /* it was set for a carrier without streams */
 	h2_flush_soon(h);
 	*out = &u->s;
 	return 0;

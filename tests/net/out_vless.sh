@@ -18,6 +18,17 @@ transfers "v6" fd03::1 nohalf
 transfers "vnext" 10.3.0.2 nohalf
 named "vless"
 for a in 10.3.0.1 fd03::1 10.3.0.2; do datagrams "$a" "$a"; done
+# 53 and 443 go as VLESS's own UDP (command 2), what else there is as XUDP
+for a in 10.3.0.1 fd03::1; do
+	for p in 53 443; do
+		bg "$S" "udp$p$a" "$NT" udp-serve -l $a $p echo
+		wait_for 5 eval "on $S ss -Huln | grep -qF '$a:$p' || on $S ss -Huln | grep -qF '[$a]:$p'"
+		out=$(on "$C" "$NT" udp $a $p -n 1,1200,1400)
+		contains "command 2: $a port $p" "$out" "ok=3 bad=0"
+	done
+done
+contains "v2ray has it as UDP" "$(cat "$TMP/peer.log")" "received request for udp:10.3.0.1:443"
+contains "XUDP has a name of its own" "$(cat "$TMP/culvert.log")" "mux: [peer] opens a connection"
 ended "wrong id" 10.3.0.3 4500
 lacks "no secret is logged" "$(cat "$TMP/culvert.log")" "$ID"
 matches "the relay ends in the cheap ways" "$(cat "$TMP/culvert.log")" "lend|splice"

@@ -15,6 +15,7 @@ serve echo tcp-serve 5001 echo
 serve source tcp-serve 5002 source -n 1000
 make_ca
 make_cert other DNS:other.test
+cat "$TMP/names.pem" "$TMP/ca.pem" >"$TMP/chain.pem" # says its CA, too
 make_cert gone DNS:tls.test -days -1
 NEWKEY=rsa:2048 make_cert rsa IP:10.2.0.3
 NEWKEY=ed25519 make_cert ed IP:10.2.0.3
@@ -33,6 +34,7 @@ frontend t13
 	bind 10.2.0.3:8442 ssl crt $TMP/names.pem ssl-max-ver TLSv1.2
 	bind 10.2.0.3:8444 ssl crt $TMP/other.pem
 	bind 10.2.0.3:8447 ssl crt $TMP/gone.pem
+	bind 10.2.0.3:8448 ssl crt $TMP/chain.pem
 	bind 10.2.0.3:8445 ssl crt $TMP/names.pem verify required ca-file $TMP/ca.pem
 frontend rsa
 	bind 10.2.0.3:8448 ssl crt $TMP/rsa.pem
@@ -54,12 +56,12 @@ start_in <<END
   "log": { "loglevel": "debug" },
   "inbounds": [ $(join "$(door 7001 t13)" "$(door 7002 t12)" "$(door 7003 v6)" \
 	"$(door 7004 wrong)" "$(door 7005 pinned)" "$(door 7006 byname)" \
-	"$(door 7007 unknown)" "$(door 7008 badpin)" "$(door 7009 capin)" \
+	"$(door 7007 unknown)" "$(door 7008 badpin)" "$(door 7009 capin)" "$(door 7027 capin2)" "$(door 7028 capin3)" \
 	"$(door 7010 socat)" "$(door 7011 plain)" "$(door 7012 mutual)" \
 	"$(door 7013 nocert)" "$(door 7014 suites)" "$(door 7015 resume)" "$(door 7016 gone)" \
 	"$(door 7017 rsa)" "$(door 7018 ed)") ],
   "routing": { "rules": [ $(to t13 t12 v6 wrong pinned byname unknown badpin \
-	capin socat plain mutual nocert suites resume gone rsa ed) ] },
+	capin socat plain mutual nocert suites resume gone rsa ed capin2 capin3) ] },
   "outbounds": [ $(join \
 	"$(wrap_out t13 10.2.0.3:8443 "$(tls)")" \
 	"$(wrap_out t12 10.2.0.3:8442 "$(tls ', "serverName": "a.wild.test", "maxVersion": "1.2"')")" \
@@ -70,6 +72,8 @@ start_in <<END
 	"$(wrap_out unknown 10.2.0.3:8443 '{ "security": "tls" }')" \
 	"$(wrap_out badpin 10.2.0.3:8443 "{ \"security\": \"tls\", \"tlsSettings\": { \"pinnedPeerCertSha256\": \"$(pin other)\" } }")" \
 	"$(wrap_out capin 10.2.0.3:8443 "{ \"security\": \"tls\", \"tlsSettings\": { \"pinnedPeerCertSha256\": \"$(openssl x509 -in "$TMP/ca.pem" -outform DER | sha256sum | cut -d' ' -f1)\" } }")" \
+	"$(wrap_out capin2 10.2.0.3:8448 "{ \"security\": \"tls\", \"tlsSettings\": { \"serverName\": \"tls.test\", \"pinnedPeerCertSha256\": \"$(openssl x509 -in "$TMP/ca.pem" -outform DER | sha256sum | cut -d' ' -f1)\" } }")" \
+	"$(wrap_out capin3 10.2.0.3:8448 "{ \"security\": \"tls\", \"tlsSettings\": { \"serverName\": \"wrong.test\", \"pinnedPeerCertSha256\": \"$(openssl x509 -in "$TMP/ca.pem" -outform DER | sha256sum | cut -d' ' -f1)\" } }")" \
 	"$(wrap_out socat 10.2.0.3:8446 "$(tls)")" \
 	"$(wrap_out plain 10.2.0.3:5002 "$(tls)")" \
 	"$(wrap_out mutual 10.2.0.3:8445 "$(tls '' ", { \"certificateFile\": \"$TMP/other.crt\", \"keyFile\": \"$TMP/other.key\" }")")" \
@@ -88,6 +92,7 @@ transfers "TLS 1.2, wildcard" $G4 7002
 wait_log culvert "tls: TLSv1.2 ECDHE-ECDSA-AES"
 transfers "IPv6, certificate of an address" fd01::1 7003
 transfers "pinned, whatever the name" $G4 7005
+transfers "CA pinned, and in the chain sent" $G4 7027
 transfers "another name is meant" $G4 7006
 transfers "socat" $G4 7010
 transfers "client certificate" $G4 7012
@@ -110,6 +115,7 @@ refused "a server without TLS" $G4 7011
 wait_log culvert "it does not speak TLS"
 refused "no client certificate" $G4 7013
 refused "CA not in the chain sent" $G4 7009
+refused "CA pinned, wrong name" $G4 7028
 stop culvert
 eq "ends well" "$RC" 0
 pass
