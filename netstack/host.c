@@ -377,8 +377,10 @@ int host_start(const struct config *cfg, bool full, struct host **out)
 	h->cfg = cfg;
 	h->full = full;
 	h->instance = -1;
-	h->nft.in = h->nft.cleaner_in = -1;
-	h->watch = (struct watch_host){ -1, -1, -1, -1, false, false };
+	h->nft.in = h->nft.cleaner_in = h->nft.spare_in = -1;
+	h->watch = (struct watch_host){
+		.epoll = -1, .timer = -1, .route = -1, .nft = -1
+	};
 	err = nlk_open(&h->nl, NETLINK_ROUTE);
 	if (err == 0)
 		err = watch_open(&h->watch);
@@ -430,12 +432,12 @@ void host_event(struct host *h)
 	}
 	if (!watch_read(&h->watch))
 		return;
+	if (h->capture && nft_watch(&h->nft, &h->intake))
+		watch_nft(h);
 	for (unsigned int i = 0; i < h->device_count; i++)
 		device_addresses(h, &h->devices[i]);
 	execute_routes(h);
 	execute_rules(h);
-	if (h->capture && nft_watch(&h->nft, &h->intake))
-		watch_nft(h);
 	follow_near(h);
 	follow_uplinks(h);
 }

@@ -24,7 +24,7 @@
 #include "netstack/nft_judge.h"
 #include "netstack/plan.h"
 
-enum { WAIT_STEP_MS = 5, WAIT_MS = 3000 };
+enum { WAIT_STEP_MS = 5, WAIT_MS = 3000, SPARE_MS = 500 };
 
 static void sleep_ms(long ms)
 {
@@ -200,16 +200,41 @@ static int await_owner(const struct nft *n)
 	return -ETIMEDOUT;
 }
 
-static int load_owner(struct nft *n, const struct intake *in)
+static void start_spare(struct nft *n)
 {
 	static const char *const argv[] = { "nft", "-i", NULL };
+
+	if (n->spare > 0 && waitpid(n->spare, NULL, WNOHANG) == 0)
+		return;
+	if (n->spare_in >= 0)
+		close(n->spare_in);
+	n->spare_in = -1;
+	n->spare = child_start(argv, true, &n->spare_in);
+	if (n->spare < 0)
+		n->spare = 0;
+}
+
+/* The spare becomes the owner; a new spare waits */
+static int take_spare(struct nft *n)
+{
+	start_spare(n);
+	if (n->spare <= 0)
+		return -EAGAIN;
+	n->pid = n->spare;
+	n->in = n->spare_in;
+	n->spare = 0;
+	n->spare_in = -1;
+	return 0;
+}
+
+static int load_owner(struct nft *n, const struct intake *in)
+{
 	char *text = make_text(n, in, true, "");
 	int err;
 
 	if (!text)
 		return -ENOMEM;
-	n->pid = child_start(argv, true, &n->in);
-	err = n->pid < 0 ? n->pid : 0;
+	err = take_spare(n);
 	if (err == 0) {
 		one_line(text);
 		err = write_all(n->in, text, strlen(text));
@@ -222,6 +247,7 @@ static int load_owner(struct nft *n, const struct intake *in)
 		return err;
 	}
 	n->kind = NFT_OWNER;
+	start_spare(n);
 	return 0;
 }
 
@@ -251,6 +277,30 @@ static void start_cleaner(struct nft *n, const struct intake *in)
 	}
 }
 
+/*
+ * Somebody has removed a PLAIN table: what it held passes by until it is back.
+ * Starting nft(8) takes 10 ms and more. 0, or -errno: it is not known to be back
+ */
+static int load_by_spare(struct nft *n, const struct intake *in)
+{
+	char *text = n->spare > 0 ? make_text(n, in, false, "") : NULL;
+	int err;
+
+	if (!text)
+		return -ECHILD;
+	one_line(text);
+	err = write_all(n->spare_in, text, strlen(text));
+	free(text);
+	for (int ms = 0; err == 0 && ms < SPARE_MS; ms++) {
+		if (nft_table_flags() >= 0)
+			return 0;
+		sleep_ms(1);
+	}
+	kill(n->spare, SIGKILL);
+	end_one(&n->spare, &n->spare_in);
+	return err < 0 ? err : -ETIMEDOUT;
+}
+
 static int load_plain(struct nft *n, const struct intake *in)
 {
 	/* Added, so that deleting cannot fail */
@@ -265,6 +315,7 @@ static int load_plain(struct nft *n, const struct intake *in)
 	n->kind = NFT_PLAIN;
 	if (!in->host->fail_closed)
 		start_cleaner(n, in);
+	start_spare(n);
 	return 0;
 }
 
@@ -377,22 +428,26 @@ bool nft_lost(const struct nft *n)
 
 bool nft_watch(struct nft *n, const struct intake *in)
 {
-	if (n->kind != NFT_NONE && direct_lost(in)) {
+	bool lost =
+		n->kind != NFT_NONE && (nft_table_flags() < 0 || nft_lost(n));
+
+	if (lost)
+		log_warning(
+			"host: the nftables table was removed; loaded again");
+	if (lost && n->kind == NFT_PLAIN) {
+		if (load_by_spare(n, in) < 0)
+			load_plain(n, in);
+	} else if (lost) {
+		kill(n->pid, SIGKILL);
+		end_child(n);
+		nft_load(n, in);
+	}
+	if (n->kind != NFT_NONE && direct_lost(in)) { /* large: comes last */
 		log_warning(
 			"host: directCidr's table was removed; loaded again");
 		load_direct(n, in);
 	}
-	if (n->kind == NFT_NONE || (nft_table_flags() >= 0 && !nft_lost(n)))
-		return false;
-	log_warning("host: the nftables table was removed; loaded again");
-	if (n->kind == NFT_PLAIN) {
-		load_plain(n, in);
-		return true;
-	}
-	kill(n->pid, SIGKILL);
-	end_child(n);
-	nft_load(n, in);
-	return true;
+	return lost;
 }
 
 int nft_set_uplinks(struct nft *n, const char (*ups)[IFNAMSIZ],
@@ -465,6 +520,7 @@ void nft_unload(struct nft *n)
 		return;
 	end_child(n); /* the owner takes its table along, the cleaner too */
 	end_one(&n->cleaner, &n->cleaner_in);
+	end_one(&n->spare, &n->spare_in);
 	nft_table_delete();
 	n->kind = NFT_NONE;
 }

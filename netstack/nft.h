@@ -32,14 +32,16 @@ enum nft_kind { NFT_NONE, NFT_OWNER, NFT_PLAIN };
  * struct nft - The loaded table
  * @pid, @in:	`nft -i` and its standard input; 0, -1: none
  * @cleaner, @cleaner_in:	The waiting shell, the same
+ * @spare, @spare_in:	`nft -i` that waits to load a table again at once; it owns
+ *		nothing
  * @near:	Contents of near4 and near6
  * @near_used:	The table has these sets
  * @uplinks:	Contents of the set, in the order found
  */
 struct nft {
 	enum nft_kind kind;
-	pid_t pid, cleaner;
-	int in, cleaner_in;
+	pid_t pid, cleaner, spare;
+	int in, cleaner_in, spare_in;
 	struct cidrs near;
 	bool near_used;
 	char uplinks[NFT_UPLINKS][IFNAMSIZ];

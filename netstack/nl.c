@@ -294,6 +294,7 @@ int nlk_rule(struct nlk *nl, enum nlk_op op, const struct nlk_rule *r)
 		[NLK_LOOKUP] = FR_ACT_TO_TBL,
 		[NLK_GOTO] = FR_ACT_GOTO,
 		[NLK_NOP] = FR_ACT_NOP,
+		[NLK_UNREACHABLE] = FR_ACT_UNREACHABLE,
 	};
 	struct fib_rule_hdr h = {
 		.family = af_of(r->kind),

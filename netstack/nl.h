@@ -50,7 +50,7 @@ struct nlk_route {
 	int ifindex;
 };
 
-enum nlk_action { NLK_LOOKUP, NLK_GOTO, NLK_NOP };
+enum nlk_action { NLK_LOOKUP, NLK_GOTO, NLK_NOP, NLK_UNREACHABLE };
 
 /**
  * struct nlk_rule - A policy rule of ours

@@ -113,6 +113,8 @@ bool nlk_rule_read(struct nlmsghdr *h, struct nlk_rule *r)
 	} else if (m->action == FR_ACT_GOTO) {
 		r->action = NLK_GOTO;
 		r->target = number(tb[FRA_GOTO], 0);
+	} else if (m->action == FR_ACT_UNREACHABLE) {
+		r->action = NLK_UNREACHABLE;
 	}
 	if (m->src_len)
 		r->src = read_cidr(tb[FRA_SRC], m->family, m->src_len);

@@ -11,7 +11,7 @@
  *   base+40  main, but its default routes    main       what is near
  *   base+50  own traffic without a source    TUN        (v6: by base+60)
  *            own traffic from TUN's address  TUN
- *   base+51  other own traffic               goto END   replies, old flows
+ *   base+52  other own traffic               goto END   replies, old flows
  *            (fail closed: from a service's port only)
  *   base+60  the rest                        TUN
  *   base+90  END: as if culvert were not there
@@ -19,7 +19,8 @@
  *
  * "TUN" is a lookup in our own table. When the device is gone the table is
  * empty, so each of them falls through (fail open), or it still holds an
- * unreachable default (fail closed).
+ * unreachable default (fail closed). Then each of them is also followed by the
+ * same at its priority + 1 as "unreachable", for when somebody flushes the table.
  * Rules are added END first, what catches last: at no moment does anything
  * loop. They are taken back the other way round.
  */
@@ -43,7 +44,7 @@ enum {
 	AT_PRIVATE = 30,
 	AT_NEAR = 40,
 	AT_OWN = 50,
-	AT_OWN_REST = 51,
+	AT_OWN_REST = 52,
 	AT_REST = 60,
 	AT_END = 90,
 	DNS_PORT = 53
@@ -188,6 +189,20 @@ static struct cidr prefix_cidr(const struct tun_prefix *g)
 	return c;
 }
 
+/* What is caught: into our table, and nowhere else when nothing may leak */
+static void add_catch(struct plan *p, const struct intake *c,
+		      const struct nlk_rule *r)
+{
+	struct nlk_rule shut = *r;
+
+	shut.action = NLK_UNREACHABLE;
+	shut.target = 0;
+	shut.pref++;
+	if (c->host->fail_closed)
+		add_rule(p, &shut);
+	add_rule(p, r);
+}
+
 /* What goes on: marked, out of the TUN, the local resolver's questions */
 static void add_exempt(struct plan *p, const struct intake *c, uint8_t kind)
 {
@@ -273,11 +288,11 @@ static void add_own(struct plan *p, const struct intake *c, uint8_t kind)
 	for (unsigned int i = 0; i < c->gateway_count; i++) {
 		r.src = host_cidr(&c->gateway[i].addr);
 		if (r.src.kind == kind)
-			add_rule(p, &r);
+			add_catch(p, c, &r);
 	}
 	cidr_parse(&r.src, "0.0.0.0/32");
 	if (kind == ADDR_V4)
-		add_rule(p, &r);
+		add_catch(p, c, &r);
 }
 
 /* What is caught wherever it goes: DNS, FakeDNS, the TUN's own prefix */
@@ -288,21 +303,21 @@ static void add_caught(struct plan *p, const struct intake *c, uint8_t kind)
 	for (unsigned int i = 0; i < c->gateway_count; i++) {
 		r.dst = prefix_cidr(&c->gateway[i]);
 		if (r.dst.kind == kind)
-			add_rule(p, &r);
+			add_catch(p, c, &r);
 	}
 	for (unsigned int i = 0; i < c->pool_count; i++) {
 		r.dst = c->pools[i];
 		if (r.dst.kind == kind)
-			add_rule(p, &r);
+			add_catch(p, c, &r);
 	}
 	r = rule(c, kind, AT_DNS, NLK_LOOKUP);
 	r.dport = DNS_PORT;
 	r.ipproto = IPPROTO_UDP;
 	if (c->host->hijack_dns)
-		add_rule(p, &r);
+		add_catch(p, c, &r);
 	r.ipproto = IPPROTO_TCP;
 	if (c->host->hijack_dns && !c->proto)
-		add_rule(p, &r);
+		add_catch(p, c, &r);
 }
 
 static void add_table(struct plan *p, const struct intake *c, uint8_t kind)
@@ -383,7 +398,7 @@ void plan_capture(struct plan *p, const struct intake *c)
 		add_own(p, c, kinds[i]);
 		add_caught(p, c, kinds[i]);
 		r = rule(c, kinds[i], AT_REST, NLK_LOOKUP);
-		add_rule(p, &r);
+		add_catch(p, c, &r);
 	}
 }
 
@@ -481,6 +496,8 @@ static void print_rule(const struct nlk_rule *r, FILE *out)
 		fprintf(out, " goto %u", r->target);
 	else if (r->action == NLK_NOP)
 		fputs(" nop", out);
+	else if (r->action == NLK_UNREACHABLE)
+		fputs(" unreachable", out);
 	else
 		print_table(r->target, out);
 	if (r->suppress)

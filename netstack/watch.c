@@ -2,6 +2,7 @@
 #include "netstack/watch.h"
 
 #include <errno.h>
+#include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -77,35 +78,62 @@ void watch_close(struct watch_host *w)
 	}
 }
 
-void watch_arm(struct watch_host *w)
+static void arm(struct watch_host *w, bool soon)
 {
 	struct itimerspec t = { .it_value.tv_nsec = WATCH_QUIET_MS * 1000000 };
 
-	if (!w->armed && timerfd_settime(w->timer, 0, &t, NULL) == 0)
-		w->armed = true;
+	/* somebody who removes our things for ever must not keep us busy */
+	if (soon && w->soon_count >= WATCH_SOON_MAX)
+		soon = false;
+	if (w->armed && (w->soon || !soon))
+		return;
+	if (soon)
+		t.it_value.tv_nsec = WATCH_SOON_MS * 1000000;
+	if (timerfd_settime(w->timer, 0, &t, NULL) < 0)
+		return;
+	w->armed = true;
+	w->soon = soon;
 }
 
-bool watch_matters(const struct nlmsghdr *h, bool all_routes)
+void watch_arm(struct watch_host *w)
+{
+	arm(w, false);
+}
+
+enum news watch_route_news(const struct nlmsghdr *h, bool all_routes)
 {
 	const struct rtmsg *r = NLMSG_DATA(h);
+	bool ours;
 
+	if (h->nlmsg_type == RTM_DELRULE)
+		return NEWS_SOON;
 	if (h->nlmsg_type != RTM_NEWROUTE && h->nlmsg_type != RTM_DELROUTE)
-		return true;
-	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(*r)))
-		return false;
-	return !(r->rtm_flags & RTM_F_CLONED) &&
-	       (all_routes || r->rtm_dst_len == 0 ||
-		r->rtm_protocol == NLK_PROTOCOL);
+		return NEWS_LOOK;
+	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(*r)) ||
+	    r->rtm_flags & RTM_F_CLONED)
+		return NEWS_NONE;
+	ours = r->rtm_protocol == NLK_PROTOCOL;
+	if (ours && h->nlmsg_type == RTM_DELROUTE)
+		return NEWS_SOON;
+	return all_routes || r->rtm_dst_len == 0 || ours ? NEWS_LOOK :
+							   NEWS_NONE;
 }
 
-/* Take all there is off @fd. true: something of it matters */
-static bool drain(int fd, bool parse, bool all_routes)
+enum news watch_nft_news(const struct nlmsghdr *h)
+{
+	return h->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE) ?
+		       NEWS_SOON :
+		       NEWS_LOOK;
+}
+
+/* Take all there is off @fd. The most urgent of it */
+static enum news drain(const struct watch_host *w, int fd)
 {
 	union {
 		struct nlmsghdr h;
 		char bytes[16384];
 	} buf;
-	bool matters = false;
+	enum news all = NEWS_NONE, one;
 	ssize_t n;
 
 	while ((n = recv(fd, &buf, sizeof(buf), MSG_DONTWAIT)) != 0) {
@@ -114,25 +142,31 @@ static bool drain(int fd, bool parse, bool all_routes)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0) /* ENOBUFS: some news were lost, so look */
-			return matters || errno == ENOBUFS;
-		for (; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left))
-			if (!parse || watch_matters(h, all_routes))
-				matters = true;
+		if (n < 0 && errno == ENOBUFS) /* some were lost, so look */
+			return NEWS_SOON;
+		if (n < 0)
+			return all;
+		for (; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+			one = fd == w->nft ? watch_nft_news(h) :
+					     watch_route_news(h, w->all_routes);
+			if (one > all)
+				all = one;
+		}
 	}
-	return matters;
+	return all;
 }
 
 bool watch_read(struct watch_host *w)
 {
+	enum news route = drain(w, w->route);
+	enum news nft = w->nft >= 0 ? drain(w, w->nft) : NEWS_NONE;
 	uint64_t ticks;
 
-	if (drain(w->route, true, w->all_routes))
-		watch_arm(w);
-	if (w->nft >= 0 && drain(w->nft, false, false))
-		watch_arm(w);
+	if (route != NEWS_NONE || nft != NEWS_NONE)
+		arm(w, route == NEWS_SOON || nft == NEWS_SOON);
 	if (read(w->timer, &ticks, sizeof(ticks)) != (ssize_t)sizeof(ticks))
 		return false;
+	w->soon_count = w->soon ? w->soon_count + 1 : 0;
 	w->armed = false;
 	return true;
 }

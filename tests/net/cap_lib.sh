@@ -176,7 +176,7 @@ cap_flush() {
 		ip -n "$G" $f route flush table 7663 2>/dev/null
 		wait_for 3 cap_same || fail "route flush"
 	done
-	kill -KILL "$(pgrep -P "${PID[culvert]}" -x nft)"
+	kill -KILL "$(pgrep -o -P "${PID[culvert]}" -x nft)"
 	sleep 0.1
 	wait_for 3 cap_same || fail "the table's owner killed"
 	for n in "${!PID[@]}"; do

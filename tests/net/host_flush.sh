@@ -73,7 +73,7 @@ back "ip addr flush dev culvert0"
 ip -n "$G" link set culvert0 down
 ip -n "$G" link set culvert0 up
 back "culvert0 down and up"
-child=$(pgrep -P "${PID[culvert]}" -x nft)
+child=$(pgrep -o -P "${PID[culvert]}" -x nft)
 kill -KILL "$child"
 back "the table's owner killed"
 ip -n "$G" route replace default via 10.2.0.3

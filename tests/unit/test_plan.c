@@ -157,9 +157,14 @@ static void fail_closed_leaves_no_way_but_answers(void **state)
 		t,
 		"route add unreachable 0.0.0.0/0 table 7663 metric 4294967294");
 	assert_has(t, "-6 route add unreachable ::/0 table 7663");
-	assert_has(t, "pref 7651 iif lo ipproto tcp sport 1-32767 goto 7690");
-	assert_has(t, "pref 7651 from ::/1 iif lo ipproto udp sport 1-32767");
-	assert_lacks(t, "pref 7651 iif lo goto");
+	assert_has(t, "pref 7652 iif lo ipproto tcp sport 1-32767 goto 7690");
+	assert_has(t, "pref 7652 from ::/1 iif lo ipproto udp sport 1-32767");
+	assert_lacks(t, "pref 7652 iif lo goto");
+	/* nor when the table is flushed */
+	assert_has(t, "rule add pref 7661 unreachable protocol 199\n");
+	assert_has(t, "-6 rule add pref 7661 unreachable protocol 199\n");
+	assert_has(t, "pref 7651 from 0.0.0.0/32 iif lo unreachable");
+	assert_has(t, "pref 7621 ipproto udp dport 53 unreachable");
 	assert_lacks(t, "uidrange"); /* would leak questions */
 	free(t);
 }
