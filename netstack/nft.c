@@ -200,7 +200,28 @@ static int await_owner(const struct nft *n)
 	return -ETIMEDOUT;
 }
 
-static void start_spare(struct nft *n)
+/*
+ * While no table has a nat chain the kernel translates nothing, connections that
+ * are under way included: their packets would reach the real server, which
+ * resets them. So the spare holds one.
+ */
+static void keep_nat(struct nft *n, const struct intake *in)
+{
+	static unsigned int count; /* main thread only */
+	char line[160];
+
+	if (in->host->how.tcp != BY_REDIRECT && !in->host->how.dns_port &&
+	    !in->dns_local)
+		return;
+	snprintf(line, sizeof(line),
+		 "table inet " NFT_KEEP
+		 "%u { flags owner; chain nat { type nat hook postrouting "
+		 "priority 101; }; }\n",
+		 count++ % 2);
+	(void)write_all(n->spare_in, line, strlen(line));
+}
+
+static void start_spare(struct nft *n, const struct intake *in)
 {
 	static const char *const argv[] = { "nft", "-i", NULL };
 
@@ -210,14 +231,16 @@ static void start_spare(struct nft *n)
 		close(n->spare_in);
 	n->spare_in = -1;
 	n->spare = child_start(argv, true, &n->spare_in);
-	if (n->spare < 0)
+	if (n->spare > 0)
+		keep_nat(n, in);
+	else
 		n->spare = 0;
 }
 
 /* The spare becomes the owner; a new spare waits */
-static int take_spare(struct nft *n)
+static int take_spare(struct nft *n, const struct intake *in)
 {
-	start_spare(n);
+	start_spare(n, in);
 	if (n->spare <= 0)
 		return -EAGAIN;
 	n->pid = n->spare;
@@ -234,7 +257,7 @@ static int load_owner(struct nft *n, const struct intake *in)
 
 	if (!text)
 		return -ENOMEM;
-	err = take_spare(n);
+	err = take_spare(n, in);
 	if (err == 0) {
 		one_line(text);
 		err = write_all(n->in, text, strlen(text));
@@ -247,7 +270,7 @@ static int load_owner(struct nft *n, const struct intake *in)
 		return err;
 	}
 	n->kind = NFT_OWNER;
-	start_spare(n);
+	start_spare(n, in);
 	return 0;
 }
 
@@ -315,7 +338,7 @@ static int load_plain(struct nft *n, const struct intake *in)
 	n->kind = NFT_PLAIN;
 	if (!in->host->fail_closed)
 		start_cleaner(n, in);
-	start_spare(n);
+	start_spare(n, in);
 	return 0;
 }
 

@@ -24,6 +24,7 @@ struct intake;
 
 #define NFT_TABLE   "culvert"
 #define NFT_DIRECT  "culvert_direct" /* large sets, fed without nft(8) */
+#define NFT_KEEP    "culvert_keep" /* and a number: keeps NAT going */
 #define NFT_UPLINKS 8
 
 enum nft_kind { NFT_NONE, NFT_OWNER, NFT_PLAIN };
@@ -32,8 +33,8 @@ enum nft_kind { NFT_NONE, NFT_OWNER, NFT_PLAIN };
  * struct nft - The loaded table
  * @pid, @in:	`nft -i` and its standard input; 0, -1: none
  * @cleaner, @cleaner_in:	The waiting shell, the same
- * @spare, @spare_in:	`nft -i` that waits to load a table again at once; it owns
- *		nothing
+ * @spare, @spare_in:	`nft -i` that waits to load a table again at once, and
+ *		keeps NAT going meanwhile
  * @near:	Contents of near4 and near6
  * @near_used:	The table has these sets
  * @uplinks:	Contents of the set, in the order found
