@@ -36,9 +36,12 @@ bool alloc_fail_hit(void)
 	return was;
 }
 
+/* A static C library's calloc and strdup call the wrapped malloc: counted once */
+static _Thread_local bool inside;
+
 static bool fails(void)
 {
-	if (!left || --left)
+	if (inside || !left || --left)
 		return false;
 	hit = true;
 	return true;
@@ -51,15 +54,38 @@ void *__wrap_malloc(size_t n)
 
 void *__wrap_calloc(size_t n, size_t size)
 {
-	return fails() ? NULL : __real_calloc(n, size);
+	bool outer = !inside;
+	void *p;
+
+	if (fails())
+		return NULL;
+	inside = true;
+	p = __real_calloc(n, size);
+	inside = !outer;
+	return p;
 }
 
 void *__wrap_realloc(void *p, size_t n)
 {
-	return fails() ? NULL : __real_realloc(p, n);
+	bool outer = !inside;
+
+	if (fails())
+		return NULL;
+	inside = true;
+	p = __real_realloc(p, n);
+	inside = !outer;
+	return p;
 }
 
 char *__wrap_strdup(const char *s)
 {
-	return fails() ? NULL : __real_strdup(s);
+	bool outer = !inside;
+	char *p;
+
+	if (fails())
+		return NULL;
+	inside = true;
+	p = __real_strdup(s);
+	inside = !outer;
+	return p;
 }
