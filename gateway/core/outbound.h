@@ -113,4 +113,18 @@ static inline int outbound_open_dgram(const struct outbound *ob,
 			  ob->ops->open_dgram(ob, m, s, out);
 }
 
+/*
+ * The datagrams of @ob itself go through its dialer: a leg of that one, to be
+ * fed with addresses. Whoever packs into the worker's scratch above it needs
+ * memory of its own
+ */
+static inline int outbound_dial_dgram(const struct outbound *ob,
+				      struct udp_map *m, struct session *s,
+				      struct dgram **out)
+{
+	int kind = outbound_leg_kind(ob->dialer, s);
+
+	return kind < 0 ? kind : outbound_open_dgram(ob->dialer, m, s, out);
+}
+
 #endif

@@ -193,30 +193,34 @@ static int wrap_dgram(const struct freedom_conf *conf, const struct session *s,
 	return rc;
 }
 
-static int freedom_open_dgram(const struct outbound *ob, struct udp_map *m,
-			      struct session *s, struct dgram **out)
+/* A socket, or a leg of the dialer. 0 with *@out, or -errno */
+static int open_below(const struct outbound *ob, struct udp_map *m,
+		      struct session *s, struct dgram **out)
 {
-	const struct freedom_conf *conf = ob->settings;
-	struct worker *w = udp_map_worker(m);
-	struct dgram *d;
 	int family, fd;
 
-	if (ob->dialer) {
-		/* Its datagrams would not go the way its streams go */
-		log_info("s%x freedom: no UDP through dialerProxy", s->id);
-		return -EACCES;
-	}
+	if (ob->dialer)
+		return outbound_dial_dgram(ob, m, s, out);
 	fd = open_udp(ob, s, &family);
 	if (fd < 0) {
 		log_info("s%x freedom: udp socket: %s", s->id, strerror(-fd));
 		return fd;
 	}
-	d = fd_dgram_new(w, fd, family, udp_map_job(m));
-	if (!d) {
-		close(fd);
-		return -ENOMEM;
-	}
-	return wrap_dgram(conf, s, w, d, out);
+	*out = fd_dgram_new(udp_map_worker(m), fd, family, udp_map_job(m));
+	if (*out)
+		return 0;
+	close(fd);
+	return -ENOMEM;
+}
+
+static int freedom_open_dgram(const struct outbound *ob, struct udp_map *m,
+			      struct session *s, struct dgram **out)
+{
+	struct dgram *d;
+	int rc = open_below(ob, m, s, &d);
+
+	return rc < 0 ? rc :
+			wrap_dgram(ob->settings, s, udp_map_worker(m), d, out);
 }
 
 /* A range of 0 or more; @max the largest number. False: absent or reported */

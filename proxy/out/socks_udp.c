@@ -28,6 +28,8 @@
 /**
  * struct socks_udp - One association; d.below is the socket once it is up
  * @control:	Kept open; NULL after its end
+ * @via:	A leg of the dialer, until it is below; @buf: memory to pack in,
+ *		for it uses the worker's. NULL: no dialer
  * @relay:	Where datagrams go, and the only address they may come from
  * @timer:	The handshake's deadline, absolute
  * @err:	Final -errno; 0 while it goes on
@@ -38,6 +40,8 @@ struct socks_udp {
 	struct worker *worker;
 	const struct outbound *ob;
 	struct stream *control;
+	struct dgram *via;
+	uint8_t *buf;
 	struct addr relay;
 	struct timer timer;
 	int err;
@@ -62,6 +66,8 @@ static int server_addr(const struct socks_udp *u, struct addr *out)
 		*out = conf->server.server;
 		return 0;
 	}
+	if (u->ob->dialer) /* only the dialer knows */
+		return -EHOSTUNREACH;
 	while (c->below)
 		c = c->below;
 	w = c->ops->watch ? c->ops->watch(c, ST_READ) : NULL;
@@ -78,10 +84,29 @@ static bool is_any(const struct addr *a)
 	return !addr_is_ip(a) || !memcmp(a->ip, any, addr_ip_len(a));
 }
 
+static int open_socket(struct socks_udp *u)
+{
+	int family = u->relay.kind == ADDR_V6 ? AF_INET6 : AF_INET, fd;
+
+	if (u->via) {
+		u->d.below = u->via;
+		u->via = NULL;
+		return 0;
+	}
+	fd = sock_open(&u->ob->sockopt, family, SOCK_DGRAM);
+	if (fd < 0)
+		return fd;
+	u->d.below = fd_dgram_new(u->worker, fd, family, u->d.job);
+	if (u->d.below)
+		return 0;
+	close(fd);
+	return -ENOMEM;
+}
+
 /* The server said yes: a socket to its relay. 0 or -errno */
 static int open_relay(struct socks_udp *u, const struct addr *bound)
 {
-	int family, fd, rc;
+	int rc;
 
 	u->relay = *bound;
 	if (is_any(bound)) {
@@ -92,15 +117,9 @@ static int open_relay(struct socks_udp *u, const struct addr *bound)
 	}
 	if (!u->relay.port)
 		return -EPROTO;
-	family = u->relay.kind == ADDR_V6 ? AF_INET6 : AF_INET;
-	fd = sock_open(&u->ob->sockopt, family, SOCK_DGRAM);
-	if (fd < 0)
-		return fd;
-	u->d.below = fd_dgram_new(u->worker, fd, family, u->d.job);
-	if (!u->d.below) {
-		close(fd);
-		return -ENOMEM;
-	}
+	rc = open_socket(u);
+	if (rc < 0)
+		return rc;
 	timer_cancel(&u->timer);
 	return 0;
 }
@@ -151,7 +170,8 @@ static void udp_due(struct timer *t)
 /* Send packets laid out in scratch. How many were taken, or -errno */
 static int send_packed(struct socks_udp *u, const struct pkt *v, int n)
 {
-	uint8_t *p = u->worker->scratch, *end = p + WORKER_SCRATCH_BYTES;
+	uint8_t *p = u->buf ? u->buf : u->worker->scratch;
+	uint8_t *end = p + WORKER_SCRATCH_BYTES;
 	struct pkt out[DGRAM_BATCH];
 	int used = 0, count = 0;
 
@@ -270,6 +290,9 @@ static void udp_close(struct dgram *d)
 	stream_close(&u->control, 0);
 	if (u->d.below)
 		u->d.below->ops->close(u->d.below);
+	if (u->via)
+		u->via->ops->close(u->via);
+	free(u->buf);
 	free(u->names);
 	free(u);
 }
@@ -282,6 +305,13 @@ static const struct dgram_ops socks_udp_ops = {
 	.close = udp_close,
 };
 
+/* A leg of the dialer and memory to pack for it. 0 or -errno */
+static int open_via(struct socks_udp *u, struct udp_map *m, struct session *s)
+{
+	u->buf = malloc(WORKER_SCRATCH_BYTES);
+	return u->buf ? outbound_dial_dgram(u->ob, m, s, &u->via) : -ENOMEM;
+}
+
 int socks_open_dgram(const struct outbound *ob, struct udp_map *m,
 		     struct session *s, struct dgram **out)
 {
@@ -293,11 +323,6 @@ int socks_open_dgram(const struct outbound *ob, struct udp_map *m,
 	struct socks_udp *u;
 	int rc;
 
-	if (ob->dialer) {
-		/* Its datagrams would not go the way its streams go */
-		log_info("s%x socks: no UDP through dialerProxy", s->id);
-		return -EACCES;
-	}
 	u = calloc(1, sizeof(*u));
 	if (!u)
 		return -ENOMEM;
@@ -305,9 +330,11 @@ int socks_open_dgram(const struct outbound *ob, struct udp_map *m,
 	u->worker = d.worker;
 	u->ob = ob;
 	timer_init(&u->timer, udp_due);
-	rc = socks_dial(conf, &d, SOCKS5_UDP, NULL, &u->control);
+	rc = ob->dialer ? open_via(u, m, s) : 0;
+	if (!rc)
+		rc = socks_dial(conf, &d, SOCKS5_UDP, NULL, &u->control);
 	if (rc < 0) {
-		free(u);
+		udp_close(&u->d);
 		return rc;
 	}
 	timer_set(&d.worker->wheel, &u->timer,

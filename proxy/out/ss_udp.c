@@ -30,6 +30,8 @@
 
 /**
  * struct ss_udp - One leg; d.below is the socket once there is one
+ * @via:	A leg of the dialer, until it is below; @buf: memory to pack in,
+ *		for it uses the worker's. NULL: no dialer
  * @server:	Resolved; kind NONE until then
  * @src:	sendThrough's; kind NONE: the kernel's
  * @dns:	The question under way; NULL none
@@ -41,6 +43,8 @@ struct ss_udp {
 	struct worker *worker;
 	const struct outbound *ob;
 	const struct ss_secret_key *key;
+	struct dgram *via;
+	uint8_t *buf;
 	struct addr server, src;
 	struct dns_req *dns;
 	struct ss22_udp_key tx, rx[2];
@@ -55,8 +59,14 @@ static struct ss_udp *udp_of(struct dgram *d)
 static int open_socket(struct ss_udp *u)
 {
 	int family = u->server.kind == ADDR_V6 ? AF_INET6 : AF_INET;
-	int rc = 0, fd = sock_open(&u->ob->sockopt, family, SOCK_DGRAM);
+	int rc = 0, fd;
 
+	if (u->via) {
+		u->d.below = u->via;
+		u->via = NULL;
+		return 0;
+	}
+	fd = sock_open(&u->ob->sockopt, family, SOCK_DGRAM);
 	if (fd < 0)
 		return fd;
 	if (u->src.kind == u->server.kind)
@@ -123,7 +133,8 @@ static ssize_t seal_packet(struct ss_udp *u, const struct pkt *p, uint8_t *out,
 /* Seal packets into scratch and send them. How many are done with, or -errno */
 static int send_some(struct ss_udp *u, const struct pkt *v, int n)
 {
-	uint8_t *p = u->worker->scratch, *end = p + WORKER_SCRATCH_BYTES;
+	uint8_t *p = u->buf ? u->buf : u->worker->scratch;
+	uint8_t *end = p + WORKER_SCRATCH_BYTES;
 	struct pkt out[DGRAM_BATCH];
 	int used = 0, count = 0, rc = 0;
 
@@ -234,6 +245,9 @@ static void ss_close(struct dgram *d)
 	dns_done(u);
 	if (d->below)
 		d->below->ops->close(d->below);
+	if (u->via)
+		u->via->ops->close(u->via);
+	free(u->buf);
 	ss22_udp_drop(&u->tx);
 	ss22_udp_drop(&u->rx[0]);
 	ss22_udp_drop(&u->rx[1]);
@@ -267,6 +281,13 @@ static int find_server(struct ss_udp *u, struct config *cfg)
 	return rc == -EAGAIN ? 0 : rc;
 }
 
+/* A leg of the dialer and memory to pack for it. 0 or -errno */
+static int open_via(struct ss_udp *u, struct udp_map *m, struct session *s)
+{
+	u->buf = malloc(WORKER_SCRATCH_BYTES);
+	return u->buf ? outbound_dial_dgram(u->ob, m, s, &u->via) : -ENOMEM;
+}
+
 int ss_open_dgram(const struct outbound *ob, struct udp_map *m,
 		  struct session *s, struct dgram **out)
 {
@@ -275,11 +296,6 @@ int ss_open_dgram(const struct outbound *ob, struct udp_map *m,
 	uint8_t session[8];
 	int rc;
 
-	if (ob->dialer) {
-		/* Its datagrams would not go the way its streams go */
-		log_info("s%x shadowsocks: no UDP through dialerProxy", s->id);
-		return -EACCES;
-	}
 	u = calloc(1, sizeof(*u));
 	if (!u)
 		return -ENOMEM;
@@ -292,6 +308,8 @@ int ss_open_dgram(const struct outbound *ob, struct udp_map *m,
 	rc = u->key->method->v2022 ?
 		     ss22_udp_set(&u->tx, &u->key->psk, session) :
 		     0;
+	if (!rc && ob->dialer)
+		rc = open_via(u, m, s);
 	if (!rc)
 		rc = find_server(u, s->cfg);
 	if (!rc)

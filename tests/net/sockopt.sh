@@ -24,7 +24,9 @@ on "$G" nft -f - <<-'END' || fail "nft"
 	}
 END
 serve echo tcp-serve 5003 echo -t 60
-bg "$S" uecho "$NT" udp-serve -l 10.3.0.1 5006 echo
+for a in 10.2.0.5 10.2.0.6 198.51.100.1 2001:db8:51::1; do # dante compares addresses
+	bg "$S" "uecho$a" "$NT" udp-serve -l $a 5006 echo
+done
 dante() { # NAME ADDRESS PORT
 	cat >"$TMP/$1.conf" <<-END
 		logoutput: stderr
@@ -43,6 +45,7 @@ dante() { # NAME ADDRESS PORT
 dante first 10.2.0.3 1080
 dante second 10.2.0.4 1081
 
+SS='"method": "2022-blake3-aes-128-gcm", "password": "AAAAAAAAAAAAAAAAAAAAAA=="'
 # out TAG SOCKOPT: a freedom outbound
 out() {
 	echo "{ \"tag\": \"$1\", \"protocol\": \"freedom\",
@@ -59,14 +62,19 @@ start_culvert <<-END
 	{
 	  "log": { "loglevel": "info" },
 	  "inbounds": [ { "tag": "lan", "protocol": "tun",
-	    "settings": { "name": "culvert0", "mtu": 1500 } } ],
+	    "settings": { "name": "culvert0", "mtu": 1500 } },
+	    { "tag": "ss-in", "protocol": "shadowsocks", "listen": "10.2.0.1",
+	      "port": 8388, "settings": { $SS, "network": "tcp,udp" } } ],
 	  "dns": { "hosts": { "proxy.test": "10.2.0.3" } },
 	  "routing": { "rules": [
+	    { "inboundTag": [ "ss-in" ], "outboundTag": "plain" },
+	    $(rule over-ss 10.2.0.6)
 	    $(rule fast 10.3.0.1) $(rule alive 10.3.0.2) $(rule reno 10.3.0.4)
 	    $(rule multi 10.3.0.5) $(rule second-way 10.3.0.6) $(rule marked 10.3.0.7)
 	    $(rule quiet 10.3.0.8) $(rule no-such 10.3.0.9)
 	    $(rule over 198.51.100.1) $(rule over-settings 198.51.100.2)
 	    $(rule over-block 198.51.100.3) $(rule over-three 2001:db8:51::1)
+	    $(rule via 10.2.0.5)
 	    { "port": "1-65535", "outboundTag": "plain" } ] },
 	  "outbounds": [ { "tag": "plain", "protocol": "freedom" },
 	    $(out fast '"tcpFastOpen": true')
@@ -84,6 +92,10 @@ start_culvert <<-END
 	      "transportLayer": true }')
 	    $(socks over-block 10.2.0.3 1080 ', "streamSettings": { "sockopt":
 	      { "dialerProxy": "block" } }')
+	    { "tag": "over-ss", "protocol": "shadowsocks", "settings":
+	      { "address": "10.2.0.1", "port": 8388, $SS },
+	      "streamSettings": { "sockopt": { "dialerProxy": "second" } } },
+	    $(out via '"dialerProxy": "second"')
 	    $(out over-three '"dialerProxy": "over"')
 	    { "tag": "block", "protocol": "blackhole" } ]
 	}
@@ -157,6 +169,17 @@ lacks "never directly" "$(cat "$TMP/first.log")" " 10.2.0.1."
 matches "into a blackhole" "$(on "$C" "$NT" tcp 198.51.100.3 5003 -n 10 -t 5)" \
 	"end=ECONN(RESET|REFUSED)"
 lacks "and nowhere else" "$(cat "$TMP/first.log")" 198.51.100.3
-contains "UDP is not led past it" "$(on "$C" "$NT" udp 198.51.100.1 5006 -c -t 3)" \
+# socks over socks: each datagram has both heads; freedom: the dialer's alone
+for a in 10.2.0.5 198.51.100.1 2001:db8:51::1; do
+	contains "datagrams to $a" "$(on "$C" "$NT" udp $a 5006 -n 0,1,1200,9000)" \
+		"ok=4 bad=0"
+done
+lacks "never directly" "$(cat "$TMP"/uecho*.log)" "from=10.2.0.1,"
+# shadowsocks over socks, to a server of our own: it sees the proxy ask
+contains "datagrams to 10.2.0.6" "$(on "$C" "$NT" udp 10.2.0.6 5006 -n 0,1,1200,9000)" \
+	"ok=4 bad=0"
+matches "by the proxy" "$(cat "$TMP/culvert.log")" \
+	'from 10\.2\.0\.[2-9]:[0-9]+ accepted udp:10\.2\.0\.6:5006 \[ss-in'
+matches "into a blackhole" "$(on "$C" "$NT" udp 198.51.100.3 5006 -c -t 3)" \
 	"end=ECONNREFUSED"
 pass
