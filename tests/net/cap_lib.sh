@@ -5,6 +5,7 @@
 #	cap_tcp NS ADDR, cap_udp NS ADDR	through culvert, every kind of end
 #	cap_flush			others flush everything during transfers
 #	cap_kill CAPTURE UDP		kill -9, open and closed; UDP: 1 if caught
+#	cap_rest CAPTURE UDP		all that is the same for redirect and tproxy
 #
 # $C is the LAN, $G the host itself; 198.51.100.1 and 2001:db8:51::1 are far.
 
@@ -179,19 +180,8 @@ cap_flush() {
 	kill -KILL "$(pgrep -o -P "${PID[culvert]}" -x nft)"
 	sleep 0.1
 	wait_for 3 cap_same || fail "the table's owner killed"
-	for n in "${!PID[@]}"; do
-		[[ $n == long-* ]] || continue
-		wait "${PID[$n]}"
-		unset "PID[$n]"
-		contains "$n goes on" "$(cat "$TMP/$n.log")" "$(sha 12000000)"
-		contains "$n goes on" "$(cat "$TMP/$n.log")" "end=FIN"
-	done
-	for n in "${!PID[@]}"; do
-		[[ $n == hold-* ]] || continue
-		wait "${PID[$n]}"
-		unset "PID[$n]"
-		contains "$n lives" "$(cat "$TMP/$n.log")" "alive=20"
-	done
+	all_said long- "$(sha 12000000)" "end=FIN"
+	all_said hold- "alive=20"
 	stop slow
 }
 
@@ -270,4 +260,24 @@ cap_kill() {
 	ok "down" on "$G" "$CULVERT" down
 	cap_works "closed, after down"
 	eq "closed: down leaves nothing" "$(host_state)" "$before"
+}
+
+cap_rest() {
+	local out before
+	syn_count >/dev/null
+	on "$C" "$NT" tcp 198.51.100.2 5003 -n 10 >/dev/null
+	on "$G" "$NT" tcp 198.51.100.2 5003 -n 10 >/dev/null
+	eq "SYNs for two connections" "$(syn_count)" 2
+	cap_guard
+	cap_dns
+	cap_outside
+	out=$(on "$C" "$NT" tcp 10.3.0.1 5003 -n 1000)
+	contains "private destinations" "$out" "end=FIN"
+	contains "with the client's address" "$(cat "$TMP/echo.log")" "from=10.1.0.2,"
+	cap_flush
+	ok "down" on "$G" "$CULVERT" down
+	wait_for 5 not_alive culvert || fail "culvert still runs after down"
+	cap_main_rules
+	before=$(host_state)
+	cap_kill "$1" "$2" "$before"
 }

@@ -84,25 +84,9 @@ back "another default route"
 # traffic must go on without them
 out=$(on "$C" "$NT" tcp 198.51.100.2 5003 -n 1000)
 contains "without the rule for main" "$out" "rx=$(sha 1000) end=FIN"
-for n in "${!PID[@]}"; do
-	[[ $n == long-* ]] || continue
-	wait "${PID[$n]}"
-	unset "PID[$n]"
-	contains "$n goes on" "$(cat "$TMP/$n.log")" "$(sha 20000000)"
-	contains "$n goes on" "$(cat "$TMP/$n.log")" "end=FIN"
-done
-for n in "${!PID[@]}"; do
-	[[ $n == down-* ]] || continue
-	wait "${PID[$n]}"
-	unset "PID[$n]"
-	contains "$n is whole" "$(cat "$TMP/$n.log")" "rx=$(sha 4000000) end=FIN"
-done
-for n in "${!PID[@]}"; do
-	[[ $n == hold-* ]] || continue
-	wait "${PID[$n]}"
-	unset "PID[$n]"
-	contains "$n lives" "$(cat "$TMP/$n.log")" "alive=50"
-done
+all_said long- "$(sha 20000000)" "end=FIN"
+all_said down- "rx=$(sha 4000000) end=FIN"
+all_said hold- "alive=50"
 # Quiet when there is nothing to do
 events=$(grep -c 'loaded again' "$TMP/culvert.log")
 eq "the table was loaded again once" "$events" 1

@@ -234,6 +234,18 @@ stop() {
 	RC=$?
 }
 
+# all_said PREFIX TEXT...: the programs whose names begin so have ended by
+# themselves, and each has said all of it
+all_said() {
+	local n t
+	for n in "${!PID[@]}"; do
+		[[ $n == "$1"* ]] || continue
+		wait "${PID[$n]}"
+		unset "PID[$n]"
+		for t in "${@:2}"; do contains "$n" "$(<"$TMP/$n.log")" "$t"; done
+	done
+}
+
 alive() { kill -0 "${PID[$1]:-0}" 2>/dev/null; }
 
 # wait_for SECONDS COMMAND...: until it succeeds

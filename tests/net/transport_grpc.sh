@@ -14,25 +14,11 @@ net_up
 serve echo tcp-serve 5001 echo
 serve hold tcp-serve 5005 hold
 make_ca
-cat >"$TMP/nginx.conf" <<END
-daemon off; worker_processes 1; pid $TMP/nginx.pid; user root;
-error_log $TMP/nginx-error.log;
-events { worker_connections 512; }
-http {
-	access_log $TMP/access.txt;
-	client_body_temp_path $TMP/t1; proxy_temp_path $TMP/t2;
-	fastcgi_temp_path $TMP/t3; uwsgi_temp_path $TMP/t4; scgi_temp_path $TMP/t5;
-	server {
-		listen 10.2.0.3:9443 ssl http2;
-		ssl_certificate $TMP/names.crt; ssl_certificate_key $TMP/names.key;
+nginx_up <<END
 		client_max_body_size 0; client_body_timeout 60s;
 		location /svc/Tun { grpc_pass grpc://10.2.0.1:8001; grpc_read_timeout 60s; }
 		location / { return 404; }
-	}
-}
 END
-bg "$S" nginx nginx -c "$TMP/nginx.conf" -p "$TMP"
-wait_port "$S" tcp 9443
 cat >"$TMP/haproxy.cfg" <<END
 defaults
 	mode http

@@ -76,3 +76,26 @@ to() {
 }
 
 join() { local IFS=,; echo "$*"; }
+
+# nginx_up: in $S at 10.2.0.3:9443, TLS and HTTP/2; standard input goes into its
+# server block. After make_ca
+nginx_up() {
+	{
+		cat <<-END
+		daemon off; worker_processes 1; pid $TMP/nginx.pid; user root;
+		error_log $TMP/nginx-error.log;
+		events { worker_connections 512; }
+		http {
+			access_log $TMP/access.txt;
+			client_body_temp_path $TMP/t1; proxy_temp_path $TMP/t2;
+			fastcgi_temp_path $TMP/t3; uwsgi_temp_path $TMP/t4; scgi_temp_path $TMP/t5;
+			server {
+				listen 10.2.0.3:9443 ssl http2;
+				ssl_certificate $TMP/names.crt; ssl_certificate_key $TMP/names.key;
+		END
+		cat
+		echo "	} }"
+	} >"$TMP/nginx.conf"
+	bg "$S" nginx nginx -c "$TMP/nginx.conf" -p "$TMP"
+	wait_port "$S" tcp 9443
+}

@@ -44,17 +44,7 @@ END
 bg "$S" v2ray v2ray -config "$TMP/v2.json"
 wait_port "$S" tcp 9102
 
-cat >"$TMP/nginx.conf" <<END
-daemon off; worker_processes 1; pid $TMP/nginx.pid; user root;
-error_log $TMP/nginx-error.log;
-events { worker_connections 512; }
-http {
-	access_log $TMP/access.txt;
-	client_body_temp_path $TMP/t1; proxy_temp_path $TMP/t2;
-	fastcgi_temp_path $TMP/t3; uwsgi_temp_path $TMP/t4; scgi_temp_path $TMP/t5;
-	server {
-		listen 10.2.0.3:9443 ssl http2;
-		ssl_certificate $TMP/names.crt; ssl_certificate_key $TMP/names.key;
+nginx_up <<END
 		server_name tls.test;
 		location / {
 			proxy_pass http://10.2.0.1:8001;
@@ -68,11 +58,7 @@ http {
 			proxy_set_header Upgrade \$http_upgrade;
 			proxy_set_header Connection "upgrade"; }
 		location /nothing { return 403; }
-	}
-}
 END
-bg "$S" nginx nginx -c "$TMP/nginx.conf" -p "$TMP"
-wait_port "$S" tcp 9443
 
 # --- culvert in G: ways in 70xx to its own servers 80xx and to the peers ---
 ca="\"security\": \"tls\", \"tlsSettings\": { \"serverName\": \"tls.test\", \"disableSystemRoot\": true, \"certificates\": [ { \"usage\": \"verify\", \"certificateFile\": \"$TMP/ca.pem\" } ] }"
