@@ -1,7 +1,7 @@
 #!/bin/bash
-# Every kind of device: each rung of the offload ladder, one queue, a device that
-# was there before, a descriptor handed in by environment or settings; and what is
-# no TUN
+# Every kind of device: each rung of the offload ladder, one queue, all settings, a
+# device that was there before, a descriptor handed in by environment or settings;
+# and what is no TUN
 # timeout: 120
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -85,6 +85,28 @@ start
 wait_log culvert "1 queues, offload"
 lacks "one queue" "$(flags)" multi_queue
 works "one worker" culvert0
+
+echo "-- name, MTU, addresses of both families, routes; echo dropped"
+config '"name": "other7", "mtu": 1600, "echo": "drop",
+	"gateway": [ "172.31.9.1/30", "fd31::1/126" ],
+	"autoSystemRoutingTable": [ "203.0.113.0/24", "2001:db8:77::/48" ]' 2
+bg "$G" culvert "$CULVERT" run -c "$TMP/config.json"
+wait_dev "$G" other7
+has_route() { ip -n "$G" -6 route show dev other7 | grep -q "2001:db8:77::/48"; }
+wait_for 10 has_route || fail "no route by the device"
+contains "addresses" "$(ip -n "$G" addr show dev other7)" "172.31.9.1/30"
+contains "addresses" "$(ip -n "$G" addr show dev other7)" "fd31::1/126"
+contains "MTU" "$(ip -n "$G" link show dev other7)" "mtu 1600"
+contains "routes" "$(ip -n "$G" route show dev other7)" "203.0.113.0/24"
+for f in -4 -6; do
+	ip -n "$G" "$f" route replace default dev other7 table 77
+done
+bad "a ping" on "$C" ping -c 1 -W 1 10.3.0.1
+bad "a ping" on "$C" ping -c 1 -W 1 fd03::1
+kill -USR1 "${PID[culvert]}"
+wait_log culvert "dropped: icmp: kind not answered"
+works "other settings" other7
+bad "the device is gone" ip -n "$G" link show dev other7
 
 echo "-- a device that was there before, with one queue, for two workers"
 ip -n "$G" tuntap add dev culvert0 mode tun
