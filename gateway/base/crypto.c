@@ -250,30 +250,37 @@ int hkdf(enum hash_kind kind, const struct iovec *ikm, const struct iovec *salt,
 }
 
 int hkdf_expand_context(enum hash_kind kind, const uint8_t *secret,
-			const char *label, const void *context,
-			size_t context_len, uint8_t *out, size_t n)
+			const char *label, const struct iovec *context,
+			uint8_t *out, size_t n)
 {
 	static const char prefix[] = "tls13 ";
 	uint8_t info[3 + LABEL_MAX + 1 + HASH_MAX_BYTES];
-	size_t len = strlen(prefix) + strlen(label);
+	size_t head = sizeof(prefix) - 1, len = strlen(label);
+	uint8_t *p = info;
 
-	if (len > LABEL_MAX || n > UINT16_MAX || context_len > HASH_MAX_BYTES)
+	if (head + len > LABEL_MAX || n > UINT16_MAX ||
+	    context->iov_len > HASH_MAX_BYTES)
 		return -EINVAL;
-	put_be16(info, (uint16_t)n);
-	info[2] = (uint8_t)len;
-	memcpy(info + 3, prefix, strlen(prefix));
-	memcpy(info + 3 + strlen(prefix), label, strlen(label));
-	info[3 + len] = (uint8_t)context_len;
-	if (context_len)
-		memcpy(info + 3 + len + 1, context, context_len);
-	return hkdf_expand(kind, secret, info, 3 + len + 1 + context_len, out,
-			   n);
+	put_be16(p, (uint16_t)n);
+	p[2] = (uint8_t)(head + len);
+	p += 3;
+	memcpy(p, prefix, head);
+	p += head;
+	memcpy(p, label, len);
+	p += len;
+	*p++ = (uint8_t)context->iov_len;
+	if (context->iov_len)
+		memcpy(p, context->iov_base, context->iov_len);
+	p += context->iov_len;
+	return hkdf_expand(kind, secret, info, (size_t)(p - info), out, n);
 }
 
 int hkdf_expand_label(enum hash_kind kind, const uint8_t *secret,
 		      const char *label, uint8_t *out, size_t n)
 {
-	return hkdf_expand_context(kind, secret, label, NULL, 0, out, n);
+	static const struct iovec empty;
+
+	return hkdf_expand_context(kind, secret, label, &empty, out, n);
 }
 
 int block_key_set(struct block_key *k, const uint8_t *key, size_t len,

@@ -49,8 +49,8 @@ int hkdf_expand_label(enum hash_kind kind, const uint8_t *secret,
 		      const char *label, uint8_t *out, size_t n);
 /* The same with a context of at most HASH_MAX_BYTES (a transcript's hash) */
 int hkdf_expand_context(enum hash_kind kind, const uint8_t *secret,
-			const char *label, const void *context,
-			size_t context_len, uint8_t *out, size_t n);
+			const char *label, const struct iovec *context,
+			uint8_t *out, size_t n);
 
 /**
  * struct block_key - An AES key for single blocks (ECB, no padding)

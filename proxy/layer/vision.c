@@ -135,22 +135,19 @@ static int put_frames(struct vision *v, const uint8_t *p, size_t n)
 static ssize_t one_frame(struct vision *v, const uint8_t *p, size_t n,
 			 uint8_t *out, size_t room, size_t *used)
 {
-	enum vision_command command = VISION_CONTINUE;
-	bool tls = v->look.tls;
+	struct vision_piece f = { .p = p, .dice = rand_u32() };
 	ssize_t put;
 
 	if (n > VISION_CONTENT_MAX)
 		n = VISION_CONTENT_MAX;
 	vision_look_at(&v->look, p, n);
-	tls |= v->look.tls;
-	n = vision_plan(&v->tx, &v->look, p, n, &command);
-	put = vision_frame(&v->tx, command,
-			   tls && command == VISION_CONTINUE && !v->tx.data, p,
-			   n, rand_u32(), out, room);
+	f.n = vision_plan(&v->tx, &v->look, p, n, &f.command);
+	f.longer = v->look.tls && f.command == VISION_CONTINUE && !v->tx.data;
+	put = vision_frame(&v->tx, &f, out, room);
 	if (put < 0)
 		return put;
 	*used += (size_t)put;
-	return (ssize_t)n;
+	return (ssize_t)f.n;
 }
 
 /* Frames for as much as fits at @out. Bytes of content, or -errno */
@@ -233,13 +230,14 @@ static ssize_t vision_writev(struct stream *s, const struct iovec *iov, int cnt)
 /* A client that has nothing to say yet hides its head in padding. 0, -EAGAIN, ... */
 static int first_frame(struct vision *v)
 {
+	const struct vision_piece empty = { .longer = true,
+					    .dice = rand_u32() };
 	uint8_t out[VISION_ID_BYTES + VISION_HEAD_BYTES + 2048];
 	ssize_t n;
 
 	if (v->server || !v->tx.first)
 		return flush_out(v);
-	n = vision_frame(&v->tx, VISION_CONTINUE, true, NULL, 0, rand_u32(),
-			 out, sizeof(out));
+	n = vision_frame(&v->tx, &empty, out, sizeof(out));
 	return n < 0 ? vision_fail(v, (int)n) : put_frames(v, out, (size_t)n);
 }
 

@@ -75,13 +75,14 @@ static int log_hash(const struct tls13_shake *k, size_t n, uint8_t *out)
 static int secret_of(const struct tls13_shake *k, const char *label, size_t n,
 		     uint8_t *out)
 {
+	size_t len = hash_len(k->hash);
 	uint8_t sum[HASH_MAX_BYTES];
+	struct iovec context = { sum, len };
 	int rc = log_hash(k, n, sum);
 
 	return rc ? rc :
-		    hkdf_expand_context(k->hash, k->secret, label, sum,
-					hash_len(k->hash), out,
-					hash_len(k->hash));
+		    hkdf_expand_context(k->hash, k->secret, label, &context,
+					out, len);
 }
 
 /* k->secret = HKDF-Extract(Derive-Secret(k->secret, "derived", ""), @input) */

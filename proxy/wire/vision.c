@@ -212,25 +212,24 @@ static uint16_t padding(bool long_padding, size_t n, uint32_t dice)
 	return (uint16_t)(pad < room ? pad : room);
 }
 
-ssize_t vision_frame(struct vision_tx *tx, enum vision_command command,
-		     bool long_padding, const uint8_t *p, size_t n,
-		     uint32_t dice, uint8_t *out, size_t room)
+ssize_t vision_frame(struct vision_tx *tx, const struct vision_piece *f,
+		     uint8_t *out, size_t room)
 {
 	struct wr w = wr_init(out, room);
-	uint16_t pad = padding(long_padding, n, dice);
+	uint16_t pad = padding(f->longer, f->n, f->dice);
 	uint8_t *fill;
 
 	if (tx->first)
 		wr_bytes(&w, tx->id, VISION_ID_BYTES);
-	wr_u8(&w, (uint8_t)command);
-	wr_be16(&w, (uint16_t)n);
+	wr_u8(&w, (uint8_t)f->command);
+	wr_be16(&w, (uint16_t)f->n);
 	wr_be16(&w, pad);
-	wr_bytes(&w, p, n);
+	wr_bytes(&w, f->p, f->n);
 	fill = wr_room(&w, pad);
 	if (!wr_ok(&w))
 		return -ENOBUFS;
 	memset(fill, 0, pad);
 	tx->first = false;
-	tx->done = (uint8_t)command;
+	tx->done = (uint8_t)f->command;
 	return (ssize_t)wr_len(&w);
 }

@@ -90,12 +90,21 @@ void vision_tx_init(struct vision_tx *tx, const uint8_t id[VISION_ID_BYTES]);
  */
 size_t vision_plan(struct vision_tx *tx, const struct vision_look *l,
 		   const uint8_t *p, size_t n, enum vision_command *command);
-/*
- * One frame to @out; @dice chooses the padding. Bytes, or -ENOBUFS. Sets
- * tx->done by @command
+/**
+ * struct vision_piece - What one frame carries
+ * @longer:	Padded as a handshake is
+ * @dice:	Any number: chooses the padding
  */
-ssize_t vision_frame(struct vision_tx *tx, enum vision_command command,
-		     bool long_padding, const uint8_t *p, size_t n,
-		     uint32_t dice, uint8_t *out, size_t room);
+struct vision_piece {
+	enum vision_command command;
+	bool longer;
+	uint32_t dice;
+	const uint8_t *p;
+	size_t n;
+};
+
+/* One frame to @out. Bytes, or -ENOBUFS. Sets tx->done by the command */
+ssize_t vision_frame(struct vision_tx *tx, const struct vision_piece *f,
+		     uint8_t *out, size_t room);
 
 #endif

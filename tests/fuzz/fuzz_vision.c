@@ -49,7 +49,9 @@ static void there_and_back(const uint8_t *p, size_t n)
 		k = vision_plan(&tx, &look, p, n, &command);
 		if (!k || k > n)
 			abort();
-		len = vision_frame(&tx, command, look.tls, p, k, (uint32_t)n,
+		len = vision_frame(&tx,
+				   &(struct vision_piece){ command, look.tls,
+							   (uint32_t)n, p, k },
 				   out, sizeof(out));
 		if (len <= 0)
 			abort();

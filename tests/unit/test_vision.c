@@ -101,8 +101,10 @@ static void eight_pieces_are_looked_at(void **state)
 static ssize_t frame(struct vision_tx *tx, enum vision_command c, bool longer,
 		     const char *text, uint32_t dice, uint8_t *out)
 {
-	return vision_frame(tx, c, longer, (const uint8_t *)text, strlen(text),
-			    dice, out, VISION_FRAME_MAX);
+	struct vision_piece f = { c, longer, dice, (const uint8_t *)text,
+				  strlen(text) };
+
+	return vision_frame(tx, &f, out, VISION_FRAME_MAX);
 }
 
 static void frames_are_laid_out(void **state)
@@ -124,11 +126,12 @@ static void frames_are_laid_out(void **state)
 	vision_tx_init(&tx, id);
 	assert_int_equal(frame(&tx, VISION_END, true, "", 500, out),
 			 16 + 5 + 900);
+	struct vision_piece f = { .command = VISION_END,
+				  .longer = true,
+				  .dice = 500 };
 	for (size_t room = 0; room < 921; room += 13) {
 		vision_tx_init(&tx, id);
-		assert_int_equal(vision_frame(&tx, VISION_END, true, NULL, 0,
-					      500, out, room),
-				 -ENOBUFS);
+		assert_int_equal(vision_frame(&tx, &f, out, room), -ENOBUFS);
 		assert_true(tx.first);
 	}
 }
@@ -141,9 +144,10 @@ static void the_largest_frame_fits(void **state)
 	(void)state;
 	for (uint32_t dice = 0; dice < 512; dice++) {
 		vision_tx_init(&tx, id);
-		assert_int_equal(vision_frame(&tx, VISION_CONTINUE, true, p,
-					      sizeof(p), dice, out,
-					      sizeof(out)),
+		struct vision_piece f = { VISION_CONTINUE, true, dice, p,
+					  sizeof(p) };
+
+		assert_int_equal(vision_frame(&tx, &f, out, sizeof(out)),
 				 VISION_FRAME_MAX);
 	}
 }
