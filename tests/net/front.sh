@@ -2,7 +2,6 @@
 # front.sh: web servers between: culvert -> nginx, haproxy or nghttpx (TLS; ws and
 # httpupgrade by HTTP/1.1, gRPC by HTTP/2) -> culvert, and v2ray's ws -> origin: the
 # cells of matrix.sh with VLESS. With XRAY=/path its gRPC behind nginx, too.
-# asan: no (time: its paths run under ASan in other tests)
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR

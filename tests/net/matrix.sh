@@ -4,7 +4,6 @@
 # and datagrams. Servers: v2ray, and culvert (which has gRPC and early data, and
 # passes a half-close on). ONLY=regexp: which of the cells.
 # timeout: 240
-# asan: no (time: its paths run under ASan in other tests)
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR
@@ -22,7 +21,7 @@ INS+=("${V2INS[@]}")
 serve_all v2ray 1 v2ray -config
 plan own vless,vmess,trojan,ss raw,tls,ws,wss,wsed,hu,grpc,multi
 OWNINS=("${INS[@]}")
-plan own ss22a,ss22b,ss22c,socks,http raw
+plan own ss22a,ss22b,ss22c,ss22m,socks,http raw
 INS+=("${OWNINS[@]}")
 serve_all own 10 "$CULVERT" run -c
 plan_from v2ray vless,vmess,trojan,ss raw,tls,ws,wss

@@ -14,6 +14,7 @@
 
 ID=6f1c2ab0-7d3e-4c55-9d0e-2f6a1b7c8d9e
 K16=MTIzNDU2Nzg5MDEyMzQ1Ng== K32=MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=
+USER16=MTIzNDU2Nzg5MDEyMzQ1Nw== OTHER16=MTIzNDU2Nzg5MDEyMzQ1OA==
 CELLS=250
 LINGER=4 N=$SOURCE_BYTES PARALLEL=${PARALLEL:-16} LIMIT_S=${LIMIT_S:-20}
 
@@ -51,22 +52,34 @@ stream() { # TRANSPORT TLSSETTINGS
 	esac
 }
 
-secret() { case $1 in ss22a) echo "$K16" ;; ss22*) echo "$K32" ;; *) echo topsecret ;; esac; }
-protocol() { case $1 in ss*) echo shadowsocks ;; *) echo "$1" ;; esac; }
+secret() { case $1 in ss22[am]) echo "$K16" ;; ss22*) echo "$K32" ;; *) echo topsecret ;; esac; }
+protocol() { case $1 in ss*) echo shadowsocks ;; vmess*) echo vmess ;; *) echo "$1" ;; esac; }
 method() {
 	case $1 in
 	ss) echo aes-128-gcm ;;
-	ss22a) echo 2022-blake3-aes-128-gcm ;;
+	ssb) echo aes-256-gcm ;;
+	ssc) echo chacha20-ietf-poly1305 ;;
+	ssx) echo xchacha20-ietf-poly1305 ;;
+	ss22[am]) echo 2022-blake3-aes-128-gcm ;; # m: several users
 	ss22b) echo 2022-blake3-aes-256-gcm ;;
 	ss22c) echo 2022-blake3-chacha20-poly1305 ;;
+	esac
+}
+
+security() {
+	case $1 in
+	vmess) echo aes-128-gcm ;;
+	vmessc) echo chacha20-poly1305 ;;
 	esac
 }
 
 clients() { # PROTOCOL: settings of a server
 	case $1 in
 	vless) echo "{ \"decryption\": \"none\", \"clients\": [ { \"id\": \"$ID\" } ] }" ;;
-	vmess) echo "{ \"clients\": [ { \"id\": \"$ID\" } ] }" ;;
+	vmess*) echo "{ \"clients\": [ { \"id\": \"$ID\" } ] }" ;;
 	trojan) echo '{ "clients": [ { "password": "topsecret" } ] }' ;;
+	ss22m) echo "{ \"method\": \"$(method "$1")\", \"password\": \"$K16\", \"network\": \"tcp,udp\",
+		\"clients\": [ { \"password\": \"$OTHER16\", \"email\": \"o@s\" }, { \"password\": \"$USER16\", \"email\": \"u@s\" } ] }" ;;
 	ss*) echo "{ \"method\": \"$(method "$1")\", \"password\": \"$(secret "$1")\", \"network\": \"tcp,udp\" }" ;;
 	socks) echo '{ "auth": "password", "accounts": [ { "user": "me", "pass": "topsecret" } ], "udp": true, "ip": "10.2.0.3" }' ;;
 	http) echo '{ "accounts": [ { "user": "me", "pass": "topsecret" } ] }' ;;
@@ -77,8 +90,9 @@ server() { # PROTOCOL PORT: settings of an outbound, in the form that all know
 	local at="\"address\": \"10.2.0.3\", \"port\": $2"
 	case $1 in
 	vless) echo "{ \"vnext\": [ { $at, \"users\": [ { \"id\": \"$ID\", \"encryption\": \"none\" } ] } ] }" ;;
-	vmess) echo "{ \"vnext\": [ { $at, \"users\": [ { \"id\": \"$ID\", \"security\": \"aes-128-gcm\" } ] } ] }" ;;
+	vmess*) echo "{ \"vnext\": [ { $at, \"users\": [ { \"id\": \"$ID\", \"security\": \"$(security "$1")\" } ] } ] }" ;;
 	trojan) echo "{ \"servers\": [ { $at, \"password\": \"topsecret\" } ] }" ;;
+	ss22m) echo "{ \"servers\": [ { $at, \"method\": \"$(method "$1")\", \"password\": \"$K16:$USER16\" } ] }" ;;
 	ss*) echo "{ \"servers\": [ { $at, \"method\": \"$(method "$1")\", \"password\": \"$(secret "$1")\" } ] }" ;;
 	socks | http) echo "{ \"servers\": [ { $at, \"users\": [ { \"user\": \"me\", \"pass\": \"topsecret\" } ] } ] }" ;;
 	esac

@@ -18,17 +18,20 @@ ALL=raw,tls,ws,wss,wsed,hu,grpc,multi
 plan xray vless,vmess,trojan,ss $ALL
 XINS=("${INS[@]}")
 plan xray ss22a,ss22b,ss22c,socks,http raw,tls
+XINS+=("${INS[@]}")
+# (since 26.7 it has no VMess without encryption: none, zero)
+plan xray vmessc,ssb,ssc,ssx,ss22m raw bare
 INS+=("${XINS[@]}")
 # it passes nothing on to private addresses unless told
 FREEDOM='{ "finalRules": [ { "action": "allow" } ] }' serve_all xray 1 "$XRAY" run -c
 plan own vless,vmess,trojan,ss $ALL bare
 OWNINS=("${INS[@]}")
-plan own ss22a,ss22b,ss22c,socks,http raw bare
+plan own ss22a,ss22b,ss22c,socks,http,vmessc,ssb,ssc,ssx,ss22m raw bare
 INS+=("${OWNINS[@]}")
 serve_all own 10 "$CULVERT" run -c
 plan_from xray vless,vmess,trojan,ss $ALL
 FINS=("${INS[@]}") FOUTS=("${OUTS[@]}") FWAYS=("${WAYS[@]}")
-plan_from xray ss22a,ss22b,ss22c,socks,http raw bare
+plan_from xray ss22a,ss22b,ss22c,socks,http,vmessc,ssb,ssc,ssx,ss22m raw bare
 INS+=("${FINS[@]}") OUTS+=("${FOUTS[@]}") WAYS+=("${FWAYS[@]}")
 call_all from-xray 1 "$XRAY" run -c
 served xray; served own; served from-xray
