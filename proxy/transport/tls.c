@@ -1,13 +1,16 @@
 /*
  * tls.c - A TLS connection as a layer on a stream, through OpenSSL
  *
- *   readv   SSL_read <- records <- OpenSSL's buffer <- one read of below
+ *   readv   SSL_read <- records <- a buffer of the pool <- one read of below
  *   writev  payload -> SSL_write -> records in the worker's batch -> one write
  *
  * OpenSSL stands on a BIO of ours. What it writes is gathered in a batch that
  * belongs to the worker and is empty again when a call returns; what below did
- * not take is kept in @out and is back-pressure. An idle connection so has no
- * buffer at all (SSL_MODE_RELEASE_BUFFERS frees OpenSSL's).
+ * not take is kept in @out and is back-pressure. What it reads, it reads record by
+ * record: its own read-ahead moves all that waits to the front at each record.
+ * The rest of a read waits in a buffer that goes back to the pool when it is
+ * empty. An idle connection so has no buffer at all (SSL_MODE_RELEASE_BUFFERS
+ * frees OpenSSL's).
  *
  * Records: the first 16 KiB of a burst go in records of one segment each, so
  * that the other side can use the first bytes at once; then 16 KiB each. A
@@ -37,15 +40,24 @@
 #define BURST_END_MS 1000u
 #define BATCH_BYTES  (4 * (RECORD_MAX + RECORD_EXTRA))
 #define READ_BYTES   (8 * 16416u) /* one read of below: eight whole records */
+#define IN_KEEP      2 /* buffers kept for the next connection */
 #define OUT_MAX      (2 * BATCH_BYTES) /* with handshake messages on top */
+
+/** struct tls_in - Records that were read and OpenSSL did not ask for yet */
+struct tls_in {
+	size_t off, len;
+	uint8_t data[READ_BYTES];
+};
 
 /**
  * struct tls_room - Of one worker; worker->rooms[ROOM_TLS]
+ * @in:		struct tls_in
  * @used:	Bytes in @batch, during one call only
  * @plain:	Where small pieces of payload are put together
  * @fetches:	OCSP answers on their way
  */
 struct tls_room {
+	struct pool in;
 	struct tls_fetch *fetches;
 	size_t used;
 	uint8_t batch[BATCH_BYTES];
@@ -67,6 +79,7 @@ static void room_free(void *room)
 	struct tls_room *r = room;
 
 	tls_ocsp_stop(r->fetches);
+	pool_trim(&r->in);
 	free(r);
 }
 
@@ -77,6 +90,7 @@ static struct tls_room *room_get(struct worker *w)
 	if (!r) {
 		r = malloc(sizeof(*r));
 		if (r) {
+			pool_init(&r->in, sizeof(struct tls_in), IN_KEEP);
 			r->used = 0;
 			r->fetches = NULL;
 		}
@@ -95,19 +109,69 @@ struct tls_fetch **tls_fetches(struct worker *w)
 
 /* --- OpenSSL's way down --- */
 
+/* Up to @n of the bytes that wait. 0: none do */
+static size_t in_take(struct tls *t, void *p, size_t n)
+{
+	struct tls_in *in = t->in;
+
+	if (!in || !in->len)
+		return 0;
+	if (n > in->len)
+		n = in->len;
+	memcpy(p, in->data + in->off, n);
+	in->off += n;
+	in->len -= n;
+	return n;
+}
+
+/* One read of below: @n bytes to @p, what is more waits. As readv */
+static ssize_t in_read(struct tls *t, char *p, size_t n)
+{
+	struct stream *b = t->s.below;
+	ssize_t got;
+
+	if (!t->in) {
+		t->in = pool_get(&t->room->in);
+		if (!t->in)
+			return -ENOMEM;
+	}
+	t->in->off = t->in->len = 0;
+	got = b->ops->readv(
+		b,
+		(struct iovec[]){ { p, n },
+				  { t->in->data, sizeof(t->in->data) } },
+		2);
+	if (got <= (ssize_t)n)
+		return got;
+	t->in->len = (size_t)got - n;
+	return (ssize_t)n;
+}
+
+/* An empty buffer goes back, and one that nobody will read */
+static void in_release(struct tls *t)
+{
+	if (!t->in || (t->in->len && !t->eof && !t->err))
+		return;
+	pool_put(&t->room->in, t->in);
+	t->in = NULL;
+}
+
 static int bio_read(BIO *b, char *p, int n)
 {
 	struct tls *t = BIO_get_data(b);
 	ssize_t got;
+	size_t most;
 
 	BIO_clear_retry_flags(b);
 	if (n <= 0)
 		return 0;
-	got = t->below_err ?
-		      t->below_err :
-	      t->below_eof ?
-		      0 :
-		      stream_read(t->s.below, p, tls_bare_most(t, (size_t)n));
+	most = tls_bare_most(t, (size_t)n);
+	got = (ssize_t)in_take(t, p, most);
+	if (!got)
+		got = t->below_err ? t->below_err :
+		      t->below_eof ? 0 :
+		      t->single    ? stream_read(t->s.below, p, most) :
+				     in_read(t, p, most);
 	if (got == -EAGAIN) {
 		BIO_set_retry_read(b);
 		return -1;
@@ -335,16 +399,15 @@ static int handshake(struct tls *t)
 		ERR_clear_error();
 		ret = SSL_do_handshake(t->ssl);
 		rc = ret == 1 ? 0 : result(t, ret);
+		in_release(t);
 		put = flush(t);
 		if (put < 0 && put != -EAGAIN && rc == -EAGAIN)
 			return t->err = put;
 	} while (rc == -EAGAIN && put == 0 && SSL_want_write(t->ssl));
 	if (rc == 0 && t->eof)
 		return t->err = -ECONNRESET;
-	if (rc == 0) {
-		SSL_set_default_read_buffer_len(t->ssl, READ_BYTES);
+	if (rc == 0)
 		worker_tidy_later(t->worker); /* what handshakes took */
-	}
 	if (rc == 0)
 		log_debug("s%x tls: %s %s, alpn %s%s%s", t->id,
 			  SSL_get_version(t->ssl), SSL_get_cipher_name(t->ssl),
@@ -383,6 +446,13 @@ static ssize_t read_past_end(struct tls *t)
 	return n == -EAGAIN ? 0 : n;
 }
 
+/* What OpenSSL says of a call must be of that call */
+static void no_errors(void)
+{
+	if (ERR_peek_error()) /* to clear an empty queue costs more */
+		ERR_clear_error();
+}
+
 /* Fill one piece. Bytes in *@got; 1 it is full, else as result() */
 static int read_piece(struct tls *t, const struct iovec *v, size_t *got)
 {
@@ -392,7 +462,7 @@ static int read_piece(struct tls *t, const struct iovec *v, size_t *got)
 	while (*got < v->iov_len) {
 		size_t n = 0;
 
-		ERR_clear_error();
+		no_errors();
 		if (SSL_read_ex(t->ssl, p + *got, v->iov_len - *got, &n) != 1)
 			return result(t, 0);
 		*got += n;
@@ -400,6 +470,17 @@ static int read_piece(struct tls *t, const struct iovec *v, size_t *got)
 			return 1;
 	}
 	return 1;
+}
+
+/* What was read behind the last record, when no more of them come. Bytes */
+static ssize_t in_bare(struct tls *t, const struct iovec *iov, int cnt)
+{
+	size_t total = 0;
+
+	for (int i = 0; i < cnt; i++)
+		total += in_take(t, iov[i].iov_base, iov[i].iov_len);
+	in_release(t);
+	return (ssize_t)total;
 }
 
 static ssize_t tls_readv(struct stream *s, const struct iovec *iov, int cnt)
@@ -410,6 +491,8 @@ static ssize_t tls_readv(struct stream *s, const struct iovec *iov, int cnt)
 
 	if (rc < 0)
 		return rc;
+	if (t->bare_in && t->in)
+		return in_bare(t, iov, cnt);
 	if (t->bare_in)
 		return s->below->ops->readv(s->below, iov, cnt);
 	if (t->eof)
@@ -422,6 +505,7 @@ static ssize_t tls_readv(struct stream *s, const struct iovec *iov, int cnt)
 		total += got;
 	}
 	t->more = rc == 1;
+	in_release(t);
 	if (t->room->used) /* an alert, a key update */
 		(void)flush(t);
 	return total ? (ssize_t)total : rc == 1 ? 0 : rc;
@@ -498,7 +582,7 @@ static ssize_t seal(struct tls *t, const struct iovec *iov, int cnt)
 
 		if (!n)
 			break;
-		ERR_clear_error();
+		no_errors();
 		if (SSL_write_ex(t->ssl, p, n, &put) != 1) {
 			int rc = result(t, 0);
 
@@ -543,7 +627,8 @@ static void tls_want(struct stream *s, unsigned int events)
 	if (!t->err && !t->below_err && !SSL_is_init_finished(t->ssl))
 		down = ST_READ | (t->out ? ST_WRITE : 0u);
 	else if (t->err || t->below_err ||
-		 (events & ST_READ && t->more && !t->eof && !t->bare_in))
+		 (events & ST_READ && (t->in || (t->more && !t->bare_in)) &&
+		  !t->eof))
 		job_ready(s->job);
 	s->below->ops->want(s->below, down);
 }
@@ -584,6 +669,7 @@ static int tls_finish(struct stream *s)
 
 void tls_free(struct tls *t)
 {
+	pool_put(&t->room->in, t->in);
 	SSL_free(t->ssl);
 	ERR_clear_error();
 	buf_free(t->out);

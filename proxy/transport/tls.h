@@ -141,6 +141,7 @@ struct tls_conf {
 /**
  * struct tls - One TLS connection; s.below carries its records
  * @room:	The worker's batch of records
+ * @in:		Of the pool, while records wait in it; NULL none
  * @out:	Records below did not take yet; NULL none
  * @name, @ip:	Whom the certificate must name: @name, or @ip when NULL
  * @burst:	Bytes put since the last pause: decides the record size
@@ -163,6 +164,7 @@ struct tls {
 	struct worker *worker;
 	struct tls_room *room;
 	struct ssl_st *ssl;
+	struct tls_in *in;
 	struct buf *out;
 	char *name, *verify_why;
 	struct addr ip;

@@ -1,9 +1,9 @@
 /*
  * tls_bare.c - When a layer on top (Vision) ends the TLS: what passes afterwards
  *
- * OpenSSL reads ahead and gives nothing back. So the records it is handed are
- * followed, and from the moment the end is announced it is handed one at a time:
- * when it has used the last one, everything behind is still below.
+ * OpenSSL gives nothing back. So the records it is handed are followed, and from
+ * the moment the end is announced nothing is read ahead: when it has used the last
+ * one, everything behind is still below, or in @in, if that was read before.
  *
  * Source: docs/decisions/020-bare.md
  */
@@ -87,7 +87,8 @@ struct stream *tls_shed(struct stream *s)
 	struct tls *t = container_of(s, struct tls, s);
 	struct stream *below = s->below;
 
-	if (t->err || t->below_err || !t->bare_in || !t->bare_out || t->out)
+	if (t->err || t->below_err || !t->bare_in || !t->bare_out || t->out ||
+	    t->in)
 		return NULL;
 	tls_free(t);
 	return below;
@@ -100,7 +101,7 @@ struct watch *tls_watch(struct stream *s, unsigned int dir)
 
 	if (t->err || !b->ops->watch)
 		return NULL;
-	if (dir == ST_READ ? !t->bare_in : !t->bare_out || t->out)
+	if (dir == ST_READ ? !t->bare_in || t->in : !t->bare_out || t->out)
 		return NULL;
 	return b->ops->watch(b, dir);
 }

@@ -64,7 +64,6 @@ struct ssl_ctx_st *tls_ctx_new(bool server)
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS |
 				      SSL_MODE_ENABLE_PARTIAL_WRITE |
 				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_CTX_set_read_ahead(ctx, 1);
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
 	if (SSL_CTX_set_ciphersuites(ctx, cpu_has_aes() ? aes_first :
 							  chacha_first) != 1 ||

@@ -37,8 +37,8 @@ frontend t13
 	bind 10.2.0.3:8448 ssl crt $TMP/chain.pem
 	bind 10.2.0.3:8445 ssl crt $TMP/names.pem verify required ca-file $TMP/ca.pem
 frontend rsa
-	bind 10.2.0.3:8448 ssl crt $TMP/rsa.pem
-	bind 10.2.0.3:8449 ssl crt $TMP/ed.pem
+	bind 10.2.0.3:8458 ssl crt $TMP/rsa.pem
+	bind 10.2.0.3:8459 ssl crt $TMP/ed.pem
 backend echo
 	server s 127.0.0.1:5001
 END
@@ -80,8 +80,8 @@ start_in <<END
 	"$(wrap_out nocert 10.2.0.3:8445 "$(tls)")" \
 	"$(wrap_out suites 10.2.0.3:8443 "$(tls ', "maxVersion": "1.2", "cipherSuites": "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305", "curvePreferences": ["curvep384", "curvep256"]')")" \
 	"$(wrap_out gone 10.2.0.3:8447 "$(tls ', "serverName": "tls.test"')")" \
-	"$(wrap_out rsa 10.2.0.3:8448 "$(tls)")" \
-	"$(wrap_out ed 10.2.0.3:8449 "$(tls)")" \
+	"$(wrap_out rsa 10.2.0.3:8458 "$(tls)")" \
+	"$(wrap_out ed 10.2.0.3:8459 "$(tls)")" \
 	"$(wrap_out resume 10.2.0.3:8443 "$(tls ', "serverName": "tls.test", "enableSessionResumption": true')")" ) ]
 }
 END
