@@ -290,18 +290,82 @@ static void what_no_datagram_can_carry_is_counted_as_lost(void **state)
 	}
 }
 
-static void it_does_not_go_where_its_streams_would_not(void **state)
+/* --- through another outbound ------------------------------------------------- */
+
+static struct addr via_peer; /* where the dialer was asked to send */
+static int via_sent;
+static struct dgram via;
+static bool via_closed;
+
+static int via_send(struct dgram *d, const struct pkt *v, int n)
 {
-	static const struct outbound other = { .tag = "other" };
+	(void)d;
+	via_peer = v->peer;
+	via_sent += n;
+	return n;
+}
+
+static void via_close(struct dgram *d)
+{
+	(void)d;
+	via_closed = true;
+}
+
+static const struct dgram_ops via_ops = { .name = "via",
+					  .recv = din_recv,
+					  .send = via_send,
+					  .want = din_want,
+					  .close = via_close };
+
+static int via_open(const struct outbound *ob, struct udp_map *m,
+		    struct session *s, struct dgram **out)
+{
+	(void)ob;
+	(void)s;
+	via = (struct dgram){ .ops = &via_ops, .job = udp_map_job(m) };
+	via_sent = 0;
+	via_closed = false;
+	*out = &via;
+	return 0;
+}
+
+static void datagrams_go_where_its_streams_go(void **state)
+{
+	static const struct outbound_ops carries = { .name = "carries",
+						     .open_dgram = via_open };
+	static const struct outbound_ops deaf = { .name = "deaf" };
+	struct outbound other = { .ops = &carries };
+	struct wire_packet pk;
 	struct dgram *d = NULL;
 	struct leg g;
+	char x[] = "x";
+	struct pkt v = { addr_of("192.0.2.1", 53), (uint8_t *)x, 1 };
 
 	(void)state;
 	begin(&g, "aes-128-gcm");
 	g.ob.dialer = &other;
+	assert_int_equal(ss_open_dgram(&g.ob, g.map, &g.s, &d), 0);
+	assert_int_equal(d->ops->send(d, &v, 1), 1);
+	assert_int_equal(via_sent, 1);
+	assert_true(addr_eq(&via_peer, &g.conf.server.server));
+	assert_false(hear(&g, &pk)); /* not by a socket of our own */
+	d->ops->close(d);
+	assert_true(via_closed);
+	d = NULL;
+	other.ops = &deaf;
 	assert_int_equal(ss_open_dgram(&g.ob, g.map, &g.s, &d), -EACCES);
-	g.ob.dialer = NULL;
+	assert_null(d);
+	end(&g);
+}
+
+static void without_memory_no_leg_is_opened(void **state)
+{
+	struct leg g;
+
+	(void)state;
+	begin(&g, "aes-128-gcm");
 	for (unsigned int n = 1;; n++) {
+		struct dgram *d = NULL;
 		int rc;
 
 		alloc_fail_at(n);
@@ -326,7 +390,8 @@ int main(void)
 		cmocka_unit_test(
 			an_answer_to_another_client_and_a_replay_are_dropped),
 		cmocka_unit_test(what_no_datagram_can_carry_is_counted_as_lost),
-		cmocka_unit_test(it_does_not_go_where_its_streams_would_not),
+		cmocka_unit_test(datagrams_go_where_its_streams_go),
+		cmocka_unit_test(without_memory_no_leg_is_opened),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
