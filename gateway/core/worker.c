@@ -155,14 +155,11 @@ void worker_post(struct worker *w, struct message *m)
 		return;
 }
 
-static void worker_read_messages(struct job *j)
+/* All that wait */
+static void run_messages(struct worker *w)
 {
-	struct worker *w = j->worker;
 	struct message *m, *next;
-	uint64_t count;
 
-	if (read(w->wakefd, &count, sizeof(count)) < 0)
-		watch_used_up(&w->wake_watch, ST_READ);
 	pthread_mutex_lock(&w->message_lock);
 	m = w->messages;
 	w->messages = NULL;
@@ -172,6 +169,16 @@ static void worker_read_messages(struct job *j)
 		next = m->next;
 		m->fn(w, m);
 	}
+}
+
+static void worker_read_messages(struct job *j)
+{
+	struct worker *w = j->worker;
+	uint64_t count;
+
+	if (read(w->wakefd, &count, sizeof(count)) < 0)
+		watch_used_up(&w->wake_watch, ST_READ);
+	run_messages(w);
 	watch_want(&w->wake_watch, ST_READ);
 }
 
@@ -304,6 +311,7 @@ int worker_init(struct worker *w, unsigned int index, struct config *cfg)
 void worker_fini(struct worker *w)
 {
 	timer_cancel(&w->tidy_timer);
+	run_messages(w); /* posted after the last turn: nothing is left to meet */
 	udp_worker_stop(w);
 	fd_dgram_worker_stop(w);
 	for (int i = 0; i < ROOM_SLOTS; i++)
