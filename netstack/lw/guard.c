@@ -5,7 +5,9 @@
  * sent, an empty segment outside the window: each is answered by an
  * acknowledgement, so that a client that is really lost can prove it, and goes no
  * further. A flow gives two of these answers a second: a limit shared by flows
- * would tell a third party of other flows' traffic (CVE-2016-5696).
+ * would tell a third party of other flows' traffic (CVE-2016-5696). SYNs have a
+ * limit of their own: a client that uses the ports of a forgotten flow again gets
+ * through by the answer, in 16 ms instead of one or two seconds.
  * Source: RFC 9293 3.10.7.4; RFC 5961 3.2, 4.2, 5.2, 7
  */
 #include "gateway/base/compat.h"
@@ -56,6 +58,7 @@ static enum verdict judge(const struct tcp_pcb *pcb, const uint8_t *tcp,
 bool guard_stops(struct flow *f, const uint8_t *tcp, uint32_t payload)
 {
 	struct tcp_pcb *pcb = f->pcb;
+	unsigned int kind;
 
 	switch (judge(pcb, tcp, payload)) {
 	case PASS:
@@ -65,12 +68,14 @@ bool guard_stops(struct flow *f, const uint8_t *tcp, uint32_t payload)
 	case CHALLENGE:
 		break;
 	}
-	if (f->challenged && lw_now() - f->challenge_ms < CHALLENGE_MS) {
+	kind = tcp[13] & TCP_SYN ? 1 : 0;
+	if (f->challenged & 1 << kind &&
+	    lw_now() - f->challenge_ms[kind] < CHALLENGE_MS) {
 		worker_drop(lw_self->conf.worker, DROP_TCP_CHALLENGE);
 		return true;
 	}
-	f->challenged = true;
-	f->challenge_ms = lw_now();
+	f->challenged |= (uint8_t)(1 << kind);
+	f->challenge_ms[kind] = lw_now();
 	tcp_ack_now(pcb);
 	tcp_output(pcb);
 	return true;

@@ -49,7 +49,8 @@ struct sack;
  * @err:	-errno of every further call
  * @closed_ms:	When the owner let go
  * @ack_ms:	When the acknowledgement in lw->acks is due
- * @challenge_ms:	The last answer to a doubtful segment, if @challenged
+ * @challenge_ms:	The last answer to a doubtful segment, to a SYN; valid if its
+ *		bit is in @challenged
  * @rmss:	The client's segment size; @source: slot in lw->by_source
  * @want:	ST_*; @owned: a session holds the stream
  * @half:	Counted as half-open; @rx_fin, @tx_fin: ends of the directions
@@ -66,11 +67,12 @@ struct flow {
 	uint32_t hash;
 	uint32_t rx_bytes;
 	uint32_t tx_written, tx_freed;
-	uint32_t closed_ms, ack_ms, challenge_ms;
+	uint32_t closed_ms, ack_ms, challenge_ms[2];
 	int err;
 	uint16_t rmss, source, rx_space;
 	uint8_t want;
-	bool owned, half, rx_fin, tx_fin, fin_read, ack_due, challenged;
+	uint8_t challenged;
+	bool owned, half, rx_fin, tx_fin, fin_read, ack_due;
 };
 
 /* A bucket's share of lwIP's lists */

@@ -33,7 +33,10 @@ wide() {
 		net.ipv4.tcp_max_syn_backlog=16384
 }
 
+# RT=1: all programs at real-time priority, so that latencies on a busy machine are
+# those of the path and not of the run queue (for TESTS=lat; bulk would starve others)
 bench_up() {
+	[ "${RT:-0}" = 0 ] || chrt -f -p 10 $$ || skip "no real-time priority"
 	ulimit -n "$(ulimit -Hn)"
 	net_up
 	wide "$C"; wide "$G"; wide "$S"
@@ -157,6 +160,7 @@ idle() {
 	put "$row" "busy_cpu_us_$n" "$(calc "($(cpu_ns "$prog") - $cpu) / 1000 \
 		/ $(value "$(cat "$log")" busy)" 1)"
 	stop idle-load TERM quiet
+	sleep 1 # their ends go the same way, or the gateway keeps the flows
 }
 
 # udp ROW PROGRAM SECS

@@ -292,6 +292,7 @@ def run_slow(a4, count):
     raw, acks, due, done, reset = Raw(a4), {}, {}, set(), set()
     ports = range(56000, 56000 + count)
     for p in ports:
+        due[p] = time.monotonic() + 0.5
         raw.send(p, SYN, seq=999, opts=b"\2\4\5\xb4\4\2\1\3\3\7\0\0")
 
     def take(sport, flags, seq, ack, payload):
@@ -305,8 +306,13 @@ def run_slow(a4, count):
         elif payload == b"slow":
             done.add(sport)
         for p in [p for p in due if time.monotonic() > due[p]]:
-            raw.send(p, ACK | PSH, b"slow", seq=1000, ack=acks[p])
-            del due[p]
+            if p in acks:
+                raw.send(p, ACK | PSH, b"slow", seq=1000, ack=acks[p])
+            else:
+                raw.send(p, SYN, seq=999, opts=b"\2\4\5\xb4\4\2\1\3\3\7\0\0")
+            due[p] = time.monotonic() + 0.5  # again: queues are full
+            if p in done or p in reset:
+                del due[p]
         return len(done) + len(reset) == count
     for _ in range(100):
         raw.receive(0.1, take)
