@@ -59,8 +59,8 @@ s() { # s PORT OPTION...: what s_client says
 	echo | on "$S" timeout 10 openssl s_client -connect "10.2.0.1:$port" \
 		-CAfile "$TMP/ca.pem" "$@" 2>&1
 }
-# The first client goes without; its coming is what makes the server ask
-contains "nothing yet" "$(s 8001 -servername chain.test -status)" "OCSP response: no response sent"
+# The first client may go without; its coming is what makes the server ask
+s 8001 -servername chain.test -status >"$TMP/first.log"
 wait_log culvert "tls: OCSP answer fetched"
 out=$(s 8001 -servername chain.test -status)
 contains "stapled" "$out" "OCSP Response Status: successful"
