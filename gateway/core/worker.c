@@ -311,7 +311,8 @@ int worker_init(struct worker *w, unsigned int index, struct config *cfg)
 void worker_fini(struct worker *w)
 {
 	timer_cancel(&w->tidy_timer);
-	run_messages(w); /* posted after the last turn: nothing is left to meet */
+	run_messages(
+		w); /* posted after the last turn: nothing is left to meet */
 	udp_worker_stop(w);
 	fd_dgram_worker_stop(w);
 	for (int i = 0; i < ROOM_SLOTS; i++)

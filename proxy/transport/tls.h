@@ -175,6 +175,9 @@ struct tls {
 	bool below_eof, eof, shut, more, single, bare_in, bare_out;
 };
 
+/* tls_why.c: log what went wrong, once; OpenSSL's queue is looked at */
+void tls_tell(const struct tls *t);
+
 /* tls.c: all but what is below */
 void tls_free(struct tls *t);
 

@@ -230,6 +230,7 @@ static ssize_t request_decode(const struct ss22_psk_key *k, size_t skip,
 	return (ssize_t)front + used;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): opened in place */
 ssize_t ss22_request_decode(const struct ss22_psk_key *k, uint8_t *p, size_t n,
 			    uint64_t now_s, struct ss22_request *out,
 			    struct ss_flow_key *up)
@@ -259,6 +260,7 @@ int ss22_request_identity(const struct ss22_psk_key *k, const uint8_t *p,
 	return err ? err : 1;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): opened in place */
 ssize_t ss22_user_request_decode(const struct ss22_psk_key *k, uint8_t *p,
 				 size_t n, uint64_t now_s,
 				 struct ss22_request *out,
