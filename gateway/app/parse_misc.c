@@ -42,9 +42,21 @@ void parse_log(struct diag *d, const cJSON *node, struct config *cfg)
 	j_close(&o);
 }
 
+#define BUFFER_LEAST 4096 /* one page: less costs a call for each packet */
+
 static uint32_t parse_seconds(struct jobj *o, const char *key, uint32_t def_ms)
 {
 	return (uint32_t)j_int(o, key, def_ms / 1000, 0, 86400) * 1000;
+}
+
+/* Xray's KiB of a connection; below 0 without limit, 0 as little as can be */
+static uint32_t parse_buffer(struct jobj *o)
+{
+	int64_t kib = j_int(o, "bufferSize", -1, INT32_MIN, 1 << 20);
+
+	if (kib < 0)
+		return 0;
+	return kib ? (uint32_t)kib << 10 : BUFFER_LEAST;
 }
 
 static void parse_level(struct diag *d, const cJSON *node, struct config *cfg)
@@ -69,8 +81,7 @@ static void parse_level(struct diag *d, const cJSON *node, struct config *cfg)
 	p.uplink_only_ms = parse_seconds(&o, "uplinkOnly", p.uplink_only_ms);
 	p.downlink_only_ms =
 		parse_seconds(&o, "downlinkOnly", p.downlink_only_ms);
-	j_ignore(&o, "bufferSize",
-		 "a direction holds at most 64 KiB, and nothing when idle");
+	p.buffer_bytes = parse_buffer(&o);
 	j_ignore(&o, "statsUserUplink", "users are not counted yet");
 	j_ignore(&o, "statsUserDownlink", "users are not counted yet");
 	j_ignore(&o, "statsUserOnline", "online users are not counted");

@@ -473,10 +473,12 @@ static int ses_relay(struct session *s)
 
 static int ses_open_step(struct session *s)
 {
+	uint32_t most = ses_policy(s)->buffer_bytes;
 	int err = ses_open_outbound(s);
 
 	if (err < 0)
 		return err;
+	s->half[UP].most = s->half[DOWN].most = most;
 	if (s->net == NET_TCP)
 		return ses_relay(s);
 	ses_enter(s, SES_RELAY);

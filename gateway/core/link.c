@@ -84,7 +84,8 @@ static int half_keep(struct half *h, const uint8_t *p, size_t n)
 static struct moved half_copy(struct worker *w, struct half *h)
 {
 	struct stream *dst = *h->dst;
-	ssize_t n = stream_read(*h->src, w->scratch, COPY_BYTES);
+	size_t most = h->most && h->most < COPY_BYTES ? h->most : COPY_BYTES;
+	ssize_t n = stream_read(*h->src, w->scratch, most);
 	ssize_t put = 0, more = 0;
 
 	if (n == -EAGAIN)

@@ -22,6 +22,8 @@ struct pipe; /* a kernel pipe of the worker's pool */
  * @early:	Bytes read and not yet put: sniffed head or short write; NULL when empty
  * @pipe:	Kernel pipe borrowed from the worker while @piped > 0
  * @piped:	Bytes in @pipe
+ * @most:	Bytes one move reads at most, and so holds when @dst stalls; 0: as
+ *		many as there is room for
  * @total:	Bytes delivered to @dst, always current
  * @way:	How the last bytes went
  * @eof:	@src has ended
@@ -33,6 +35,7 @@ struct half {
 	struct buf *early;
 	struct pipe *pipe;
 	size_t piped;
+	uint32_t most;
 	uint64_t total;
 	enum way way;
 	bool eof, finished, src_blocked, dst_blocked;

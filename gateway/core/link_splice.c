@@ -130,12 +130,14 @@ static struct moved splice_out(struct worker *w, struct half *h,
 struct moved half_splice(struct worker *w, struct half *h, struct watch *from,
 			 struct watch *to)
 {
+	size_t most = h->pipe->bytes;
 	ssize_t n;
 
 	if (h->piped)
 		return splice_out(w, h, to);
-	n = splice_once(from, ST_READ, from->fd, h->pipe->fd[1],
-			h->pipe->bytes);
+	if (h->most && h->most < most)
+		most = h->most;
+	n = splice_once(from, ST_READ, from->fd, h->pipe->fd[1], most);
 	if (n <= 0) {
 		pipe_return(w, h);
 		/* The stream must see the end itself: it reads 0 ever after */

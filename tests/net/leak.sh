@@ -8,6 +8,7 @@ DNS=10.2.0.5
 net_up
 serve echo tcp-serve 5003 echo
 bg "$S" uecho "$NT" udp-serve -l 10.3.0.1 7777 echo
+bg "$S" uecho7 "$NT" udp-serve -l 10.3.0.7 7777 echo
 bg "$S" dnsmasq dnsmasq -k -u root -C /dev/null --no-resolv --no-hosts \
 	--pid-file="$TMP/dnsmasq.pid" --listen-address=$DNS --bind-interfaces \
 	--host-record=www.test,10.3.0.1,fd03::1 --host-record=bad.test,10.3.0.6
@@ -84,8 +85,8 @@ out=$(on "$C" "$NT" tcp bad.test 5003 -n 10 -t 5)
 contains "a blocked name" "$out" "end=ECONN"
 out=$(on "$C" "$NT" tcp 10.3.0.7 5003 -n 100)
 contains "through the proxy" "$out" "rx=$(sha 100) end=FIN"
-out=$(on "$C" "$NT" udp 10.3.0.7 7777 -n 10 -c -t 3)
-contains "no UDP past dialerProxy" "$out" "end=ECONNREFUSED"
+out=$(on "$C" "$NT" udp 10.3.0.7 7777 -n 10 -c -t 5)
+contains "UDP through dialerProxy" "$out" "ok=1 bad=0"
 out=$(on "$C" "$NT" tcp 10.3.0.1 5999 -n 10 -t 5)
 contains "a refused port" "$out" "end=ECONN"
 sleep 1
@@ -97,9 +98,9 @@ syns() { grep -E "> $1: Flags \[S[EW]*\]," "$TMP/dump.log" | wc -l; }
 eq "one SYN a flow, no more" "$(($(syns '10\.3\.0\.1\.5003') + $(syns 'fd03::1\.5003')))" 10
 eq "a refused port is tried once" "$(syns '10\.3\.0\.1\.5999')" 1
 eq "the proxied flow is not seen direct" "$(syns '10\.3\.0\.7\.5003')" 0
-eq "but at the proxy" "$(syns '10\.2\.0\.3\.1080')" 1
+eq "but at the proxy, one for UDP too" "$(syns '10\.2\.0\.3\.1080')" 2
 eq "blocked: nothing" "$(syns '10\.3\.0\.6\.5003')" 0
-lacks "no UDP to the chained destination" "$seen" "10.3.0.7.7777"
+lacks "no UDP past dialerProxy" "$seen" "10.3.0.7.7777"
 lacks "fake addresses never" "$seen" "198.18."
 lacks "fake addresses never, v6" "$seen" "fc0"
 contains "own DNS goes to the server of the configuration" "$seen" "> $DNS.53"

@@ -312,8 +312,9 @@ static void values_arrive(void **state)
 		"{\"log\":{\"loglevel\":\"debug\",\"access\":\"/a\",\"error\":"
 		"\"none\"},\"stats\":{},\"policy\":"
 		"{\"levels\":{\"0\":{\"handshake\":3,\"connIdle\":4,"
-		"\"uplinkOnly\":5,\"downlinkOnly\":6},\"7\":"
-		"{\"connIdle\":9}},\"system\":{\"statsInboundUplink\":true,"
+		"\"uplinkOnly\":5,\"downlinkOnly\":6,\"bufferSize\":64},"
+		"\"7\":{\"connIdle\":9,\"bufferSize\":0}},\"system\":{"
+		"\"statsInboundUplink\":true,"
 		"\"statsOutboundDownlink\":true}},\"culvert\":{\"workers\":3,"
 		"\"mark\":256,\"table\":99,\"capture\":\"none\",\"fail\":"
 		"\"closed\",\"bypass\":[\"1.2.3.0/24\"],\"maxSessions\":77},"
@@ -339,7 +340,10 @@ static void values_arrive(void **state)
 	assert_int_equal(p->idle_ms, 4000);
 	assert_int_equal(p->uplink_only_ms, 5000);
 	assert_int_equal(p->downlink_only_ms, 6000);
+	assert_int_equal(p->buffer_bytes, 65536);
 	assert_int_equal(config_policy(cfg, 7)->idle_ms, 9000);
+	assert_int_equal(config_policy(cfg, 7)->buffer_bytes, 4096);
+	assert_int_equal(config_policy(cfg, 8)->buffer_bytes, 0);
 	assert_int_equal(config_policy(cfg, 8)->idle_ms, 300000);
 	assert_ptr_equal(cfg->inbounds[0]->policy, config_policy(cfg, 7));
 	assert_int_equal(cfg->host.workers, 3);

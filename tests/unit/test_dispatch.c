@@ -72,7 +72,7 @@ static int begin(void **state)
 	memset(&r, 0, sizeof(r));
 	loop_init(&r.l);
 	diag_init(&r.d);
-	r.policy = (struct policy){ 5000, 5000, 5000, 5000 };
+	r.policy = (struct policy){ 5000, 5000, 5000, 5000, 0 };
 	r.ib = (struct inbound){ .ops = &in_plain,
 				 .tag = "in",
 				 .policy = &r.policy };

@@ -367,6 +367,33 @@ static void a_short_write_is_kept_and_delivered(void **state)
 	rig_down(&r);
 }
 
+static void a_stalled_direction_holds_no_more_than_allowed(void **state)
+{
+	static uint8_t b[65536];
+	struct rig r;
+
+	(void)state;
+	for (int wrapped = 0; wrapped < 2; wrapped++) {
+		rig_up(&r);
+		r.half[0].most = 5000;
+		if (wrapped) { /* the copying way */
+			rig_wrap(&r, true);
+			assert_int_equal(write(r.client, "header!", HEAD),
+					 HEAD);
+		}
+		for (int i = 0; i < 300; i++) {
+			(void)!write(r.client, b, sizeof(b));
+			worker_tick(&r.w, 0);
+		}
+		assert_true(r.half[0].dst_blocked);
+		if (wrapped)
+			assert_in_range(r.half[0].early->len, 1, 5000);
+		else
+			assert_in_range(r.half[0].piped, 1, 5000);
+		rig_down(&r);
+	}
+}
+
 static void a_broken_server_is_reported_as_its_side(void **state)
 {
 	struct rig r;
@@ -417,6 +444,8 @@ int main(void)
 		cmocka_unit_test(without_descriptors_it_copies),
 		cmocka_unit_test(
 			a_blocked_half_keeps_its_pipe_and_gives_it_back),
+		cmocka_unit_test(
+			a_stalled_direction_holds_no_more_than_allowed),
 		cmocka_unit_test(an_empty_direction_still_ends),
 		cmocka_unit_test(a_spent_layer_is_shed_and_spliced),
 		cmocka_unit_test(a_transforming_layer_is_copied),

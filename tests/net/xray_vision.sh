@@ -1,0 +1,95 @@
+#!/bin/bash
+# xray_vision.sh: REALITY and Vision against Xray: culvert as client of both, and as
+# the server of an Xray client. XRAY=/path/to/xray says where it is.
+# needs: XRAY
+# asan: no (time: its paths run under ASan in in_vision, out_vision)
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/in_lib.sh"
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/transport_lib.sh"
+X=${XRAY:?}
+ID=6f1c2ab0-7d3e-4c55-9d0e-2f6a1b7c8d9e V=xtls-rprx-vision
+net_up
+make_ca
+serve uecho udp-serve 5006 echo
+mkdir "$TMP/www" && head -c 6000000 /dev/urandom >"$TMP/www/file"
+site() { # PORT OPTION...
+	bg "$S" "site$1" bash -c 'cd "$1" && exec openssl s_server -WWW -quiet -cert "$2.crt" -key "$2.key" -accept "${@:3}"' \
+		sh "$TMP/www" "$TMP/names" "$@"
+	wait_port "$S" tcp "$1"
+}
+site 8444
+site 8445 -tls1_2
+site 9443 # what the REALITY server pretends to be
+keys=$("$X" x25519)
+private=$(awk -F': *' '/[Pp]rivate/ { print $2 }' <<<"$keys")
+public=$(awk -F': *' '/Public|Password/ { print $2; exit }' <<<"$keys")
+
+own="\"security\": \"tls\", \"tlsSettings\": { \"certificates\": [ { \"certificateFile\": \"$TMP/names.crt\", \"keyFile\": \"$TMP/names.key\" } ] }"
+hidden="\"security\": \"reality\", \"realitySettings\": { \"target\": \"127.0.0.1:9443\", \"serverNames\": [ \"tls.test\" ],
+	\"privateKey\": \"$private\", \"shortIds\": [ \"1234abcd\" ] }"
+known="\"security\": \"reality\", \"realitySettings\": { \"serverName\": \"tls.test\", \"publicKey\": \"$public\", \"shortId\": \"1234abcd\" }"
+checked="\"security\": \"tls\", \"tlsSettings\": { \"serverName\": \"tls.test\", \"pinnedPeerCertSha256\": \"$(pin names)\" }"
+grpc='"network": "grpc", "grpcSettings": { "serviceName": "g" },'
+
+vless_in() { # PORT FLOW STREAM
+	echo "{ \"port\": $1, \"protocol\": \"vless\", \"settings\": { \"decryption\": \"none\",
+		\"clients\": [ { \"id\": \"$ID\", \"flow\": \"$2\" } ] }, \"streamSettings\": { $3 } }"
+}
+vless_out() { # TAG ADDRESS PORT FLOW STREAM
+	echo "{ \"tag\": \"$1\", \"protocol\": \"vless\", \"settings\": { \"vnext\": [ { \"address\": \"$2\", \"port\": $3,
+		\"users\": [ { \"id\": \"$ID\", \"encryption\": \"none\", \"flow\": \"$4\" } ] } ] }, \"streamSettings\": { $5 } }"
+}
+three() { # PORT TAG: ways in for TLS 1.3, TLS 1.2, UDP
+	local p=$1 to sep=
+	for to in 8444 8445 5006; do
+		echo "$sep{ \"tag\": \"$2$to\", \"port\": $p, \"protocol\": \"dokodemo-door\",
+			\"settings\": { \"address\": \"10.3.0.1\", \"port\": $to, \"network\": \"tcp,udp\" } }"
+		p=$((p + 1)) sep=,
+	done
+}
+cat >"$TMP/server.json" <<END
+{ "inbounds": [ $(join "$(vless_in 8443 $V "$hidden")" "$(vless_in 8442 $V "$own")" "$(vless_in 8441 "" "$grpc $hidden")") ],
+  "outbounds": [ { "protocol": "freedom", "settings": { "finalRules": [ { "action": "allow" } ] } } ] }
+END
+bg "$S" server "$X" run -c "$TMP/server.json"
+wait_port "$S" tcp 8443
+start_in <<END
+{ "log": { "loglevel": "info" },
+  "inbounds": [ $(join "$(three 7001 r)" "$(three 7011 t)" "$(three 7021 g)" "$(vless_in 8001 $V "$own")") ],
+  "routing": { "rules": [ $(join '{ "inboundTag": [ "r8444", "r8445", "r5006" ], "outboundTag": "r" }' \
+	'{ "inboundTag": [ "t8444", "t8445", "t5006" ], "outboundTag": "t" }' \
+	'{ "inboundTag": [ "g8444", "g8445", "g5006" ], "outboundTag": "g" }') ] },
+  "outbounds": [ { "tag": "direct", "protocol": "freedom" }, $(join "$(vless_out r 10.2.0.3 8443 $V "$known")" \
+	"$(vless_out t 10.2.0.3 8442 $V "$checked")" "$(vless_out g 10.2.0.3 8441 "" "$grpc $known")") ] }
+END
+cat >"$TMP/client.json" <<END
+{ "inbounds": [ $(three 6001 x) ], "outbounds": [ $(vless_out x 10.1.0.1 8001 $V "$checked") ] }
+END
+bg "$C" client "$X" run -c "$TMP/client.json"
+wait_port "$C" tcp 6001
+
+fetch() { # NAME ADDR PORT
+	on "$C" curl -sS --max-time 20 --cacert "$TMP/ca.pem" --resolve "tls.test:$3:$2" \
+		-o "$TMP/got" "https://tls.test:$3/file" || fail "$1: curl"
+	cmp -s "$TMP/got" "$TMP/www/file" || fail "$1: other bytes"
+	ASSERTS=$((ASSERTS + 1))
+}
+all() { # NAME ADDR PORT
+	local out
+	for _ in 1 2 3; do
+		fetch "$1, TLS 1.3" "$2" "$3"
+		fetch "$1, TLS 1.2" "$2" $(($3 + 1))
+	done
+	out=$(on "$C" "$NT" udp "$2" $(($3 + 2)) -n 1,100,1400 -t 8)
+	contains "$1, UDP" "$out" "ok=3 bad=0"
+}
+all "REALITY, Vision" 10.1.0.1 7001
+all "TLS, Vision" 10.1.0.1 7011
+all "REALITY, gRPC" 10.1.0.1 7021
+all "Xray as client, Vision" 127.0.0.1 6001
+spliced() { [ "$(grep -cE ':8444 .*down 6[0-9]+ .splice.' "$TMP/culvert.log")" = 9 ]; }
+wait_for 5 spliced || fail "not all of TLS 1.3 left the outer TLS"
+pass
