@@ -59,9 +59,12 @@ once() {
 	LEAKED=$(passed_by)
 	echo "$*: $LEAKED of $N"
 }
-# never CAPTURE COMMAND...: nothing passes by
+# never CAPTURE COMMAND...: nothing passes by. A straggler of the step before, which
+# may leak, was once counted here: a second time there is none
 never() {
+	sleep 0.2
 	once "$@"
+	[ "$LEAKED" = 0 ] || once "$@"
 	le "connections were begun" 10 "$N"
 	eq "$*: connections that passed by" "$LEAKED" 0
 }
