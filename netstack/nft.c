@@ -203,7 +203,8 @@ static int await_owner(const struct nft *n)
 /*
  * While no table has a nat chain the kernel translates nothing, connections that
  * are under way included: their packets would reach the real server, which
- * resets them. So the spare holds one.
+ * resets them. So the spare holds one; its rule looks at conntrack, because a chain
+ * alone does not keep that going: it ends with the last rule that asks for it.
  */
 static void keep_nat(struct nft *n, const struct intake *in)
 {
@@ -216,7 +217,7 @@ static void keep_nat(struct nft *n, const struct intake *in)
 	snprintf(line, sizeof(line),
 		 "table inet " NFT_KEEP
 		 "%u { flags owner; chain nat { type nat hook postrouting "
-		 "priority 101; }; }\n",
+		 "priority 101; ct state new return; }; }\n",
 		 count++ % 2);
 	(void)write_all(n->spare_in, line, strlen(line));
 }
