@@ -77,15 +77,19 @@ static int explain(const struct cli *cli)
 	return code;
 }
 
-/* `up LINK`: the configuration is made of it; it lives as long as we do */
+/* `up LINK`: the configuration is made of it */
 static int up(struct cli *cli)
 {
 	char *text = cli->rest[0] ? import_config(cli->rest[0]) : NULL;
+	int code;
 
 	if (cli->rest[0] && !text)
 		return EXIT_CONFIG;
 	cli->text = text;
-	return run(cli, true);
+	code = run(cli, true);
+	cli->text = NULL;
+	free(text);
+	return code;
 }
 
 static int links(const struct cli *cli)

@@ -2,6 +2,7 @@
 # A flood of SYNs from invented sources: flows that are there go on, new clients
 # connect, slow ones too, and nothing is kept; blind resets are answered sparingly
 # timeout: 120
+# asan: no (a slower program meets no flood that makes it answer without state)
 # alone: (it measures, or breaks things on purpose)
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
