@@ -1,5 +1,6 @@
 #!/bin/bash
 # asan: no (time: its paths run under ASan in other tests)
+# alone: (it breaks things on purpose, and how long they stay broken counts)
 # Other programs flush rules, routes and tables, links and default routes change:
 # what is ours comes back, and running transfers go on
 # timeout: 120
