@@ -57,7 +57,7 @@ END
 bg "$S" server "$X" run -c "$TMP/server.json"
 wait_port "$S" tcp 8443
 start_in <<END
-{ "log": { "loglevel": "info" },
+{ "log": { "loglevel": "debug" },
   "inbounds": [ $(join "$(three 7001 r)" "$(three 7011 t)" "$(three 7021 g)" "$(vless_in 8001 $V "$own")") ],
   "routing": { "rules": [ $(join '{ "inboundTag": [ "r8444", "r8445", "r5006" ], "outboundTag": "r" }' \
 	'{ "inboundTag": [ "t8444", "t8445", "t5006" ], "outboundTag": "t" }' \
