@@ -15,4 +15,13 @@ size_t text_char(const char *s, size_t n);
  */
 unsigned int text_distance(const char *a, const char *b, unsigned int limit);
 
+/* 0 to 15, letters of either case; -1: no hexadecimal digit */
+static inline int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 #endif

@@ -21,9 +21,7 @@
 #include "proxy/wire/uuid.h"
 #include "proxy/wire/vless.h"
 
-#define ID_BYTES    16
-#define FLOW_VISION "xtls-rprx-vision"
-
+#define ID_BYTES 16
 enum { USER_VISION = 1, USER_DEFAULT = 2 };
 
 static const struct head_ops vless_answer = { .name = "vless", .lazy = true };
@@ -75,7 +73,7 @@ static bool flow_fits(const struct vless_request *rq, uint8_t flags)
 {
 	if (!rq->flow[0])
 		return !(flags & USER_VISION) || rq->command == VLESS_UDP;
-	return !strcmp(rq->flow, FLOW_VISION) && flags & USER_VISION &&
+	return !strcmp(rq->flow, VLESS_VISION) && flags & USER_VISION &&
 	       rq->command != VLESS_UDP;
 }
 
@@ -125,9 +123,9 @@ static uint8_t parse_flow(struct jobj *u, uint8_t def)
 
 	if (!flow)
 		return def;
-	if (*flow && strcmp(flow, FLOW_VISION) != 0)
+	if (*flow && strcmp(flow, VLESS_VISION) != 0)
 		diag_error(u->d, j_get(u, "flow"), NULL,
-			   "must be \"" FLOW_VISION "\" or \"\", got \"%s\"",
+			   "must be \"" VLESS_VISION "\" or \"\", got \"%s\"",
 			   flow);
 	return *flow ? USER_VISION : 0;
 }

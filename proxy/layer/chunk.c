@@ -19,6 +19,7 @@
 
 #include "gateway/base/compat.h"
 #include "gateway/base/log.h"
+#include "proxy/layer/keep.h"
 #include "proxy/layer/room.h"
 
 static const struct stream_ops
@@ -99,42 +100,17 @@ static const uint8_t *next_bytes(struct cursor *k, uint8_t *to, size_t n)
 /* What was sealed before. 0, -EAGAIN, -errno */
 static int flush_out(struct chunk *c)
 {
-	ssize_t n;
+	int rc = keep_flush(&c->out, c->s.below);
 
-	while (c->out) {
-		n = stream_write(c->s.below, buf_head(c->out), c->out->len);
-		if (n < 0)
-			return chunk_fail(c, (int)n);
-		buf_drop(c->out, (size_t)n);
-		if (c->out->len)
-			continue;
-		buf_free(c->out);
-		c->out = NULL;
-	}
-	return 0;
+	return rc ? chunk_fail(c, rc) : 0;
 }
 
 /* @n sealed bytes go out, or wait. 0 or -errno */
 static int put_sealed(struct chunk *c, const uint8_t *p, size_t n)
 {
-	size_t done = 0;
+	int rc = keep_put(&c->out, c->s.below, p, n);
 
-	/* a layer below may take less at a time */
-	while (done < n) {
-		ssize_t put = stream_write(c->s.below, p + done, n - done);
-
-		if (put == -EAGAIN || put == 0)
-			break;
-		if (put < 0)
-			return chunk_fail(c, (int)put);
-		done += (size_t)put;
-	}
-	if (done == n)
-		return 0;
-	c->out = buf_new(n - done);
-	if (!c->out)
-		return chunk_fail(c, -ENOMEM);
-	return buf_put(c->out, p + done, n - done);
+	return rc ? chunk_fail(c, rc) : 0;
 }
 
 /*
@@ -312,14 +288,9 @@ static int chunk_finish(struct stream *s)
 static void park(struct chunk *c)
 {
 	struct chunk_in *in = c->in;
-	size_t left = in->len - in->off;
 
-	if (left) {
-		c->part = buf_new(left);
-		if (!c->part)
-			return; /* then it stays */
-		buf_put(c->part, in->data + in->off, left);
-	}
+	if (keep_copy(&c->part, in->data + in->off, in->len - in->off) < 0)
+		return; /* then it stays */
 	pool_put(&layer_room(c->worker)->in, in);
 	c->in = NULL;
 }
@@ -346,10 +317,7 @@ static int unpark(struct chunk *c)
 
 int chunk_unread(struct chunk *c, const uint8_t *p, size_t n)
 {
-	if (!n)
-		return 0;
-	c->part = buf_new(n);
-	return c->part ? buf_put(c->part, p, n) : -ENOMEM;
+	return keep_copy(&c->part, p, n);
 }
 
 /* Open what is whole. 0 or -errno */
@@ -518,20 +486,12 @@ static ssize_t chunk_readv(struct stream *s, const struct iovec *iov, int cnt)
 static ssize_t bare_readv(struct stream *s, const struct iovec *iov, int cnt)
 {
 	struct chunk *c = chunk_of(s);
-	size_t n;
 
 	if (c->err)
 		return c->err;
-	if (!c->part)
-		return s->below->ops->readv(s->below, iov, cnt);
-	n = c->part->len < iov->iov_len ? c->part->len : iov->iov_len;
-	memcpy(iov->iov_base, buf_head(c->part), n);
-	buf_drop(c->part, n);
-	if (!c->part->len) {
-		buf_free(c->part);
-		c->part = NULL;
-	}
-	return (ssize_t)n;
+	if (c->part)
+		return (ssize_t)keep_take(&c->part, iov, cnt);
+	return s->below->ops->readv(s->below, iov, cnt);
 }
 
 static struct watch *chunk_watch(struct stream *s, unsigned int dir)

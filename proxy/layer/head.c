@@ -17,6 +17,7 @@
 #include "gateway/base/compat.h"
 #include "gateway/base/crypto.h"
 #include "gateway/base/log.h"
+#include "proxy/layer/keep.h"
 
 #define ANSWER_FIRST 512
 #define ANSWER_MAX   (16u << 10)
@@ -198,24 +199,6 @@ static int head_step(struct head *h)
 	return rc;
 }
 
-/* Bytes that were read behind the answer */
-static size_t copy_out(struct head *h, const struct iovec *iov, int cnt)
-{
-	size_t n = 0, k;
-
-	for (int i = 0; i < cnt && h->in->len; i++) {
-		k = iov[i].iov_len < h->in->len ? iov[i].iov_len : h->in->len;
-		memcpy(iov[i].iov_base, buf_head(h->in), k);
-		buf_drop(h->in, k);
-		n += k;
-	}
-	if (!h->in->len) {
-		buf_free(h->in);
-		h->in = NULL;
-	}
-	return n;
-}
-
 static ssize_t head_readv(struct stream *s, const struct iovec *iov, int cnt)
 {
 	struct head *h = head_of(s);
@@ -226,7 +209,8 @@ static ssize_t head_readv(struct stream *s, const struct iovec *iov, int cnt)
 	if (rc)
 		return rc == 1 ? 0 : rc;
 	if (h->in)
-		return (ssize_t)copy_out(h, iov, cnt);
+		return (ssize_t)keep_take(&h->in, iov,
+					  cnt); /* behind the answer */
 	return s->below->ops->readv(s->below, iov, cnt);
 }
 

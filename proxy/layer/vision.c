@@ -11,7 +11,7 @@
  * their frames the layer sheds, and so may the TLS below: then the relay is
  * between bare sockets.
  *
- * Source: docs/wire/vision.md; docs/decisions/020-bare.md
+ * Source: docs/wire/vision.md; docs/decisions/017-bare.md
  */
 #include "proxy/layer/vision.h"
 
@@ -23,6 +23,7 @@
 #include "gateway/base/crypto.h"
 #include "gateway/base/log.h"
 #include "gateway/base/rand.h"
+#include "proxy/layer/keep.h"
 #include "proxy/layer/room.h"
 #include "proxy/wire/vision.h"
 
@@ -99,36 +100,17 @@ static int leave(struct vision *v, unsigned int dir, int how, bool *done)
 /* 0, -EAGAIN, -errno */
 static int flush_out(struct vision *v)
 {
-	ssize_t n;
+	int rc = keep_flush(&v->out, v->s.below);
 
-	while (v->out) {
-		n = stream_write(v->s.below, buf_head(v->out), v->out->len);
-		if (n < 0)
-			return vision_fail(v, (int)n);
-		buf_drop(v->out, (size_t)n);
-		if (v->out->len)
-			continue;
-		buf_free(v->out);
-		v->out = NULL;
-	}
-	return 0;
+	return rc ? vision_fail(v, rc) : 0;
 }
 
 /* @n bytes of frames go out, or wait. 0 or -errno */
 static int put_frames(struct vision *v, const uint8_t *p, size_t n)
 {
-	ssize_t put = n ? stream_write(v->s.below, p, n) : 0;
+	int rc = keep_put(&v->out, v->s.below, p, n);
 
-	if (put == -EAGAIN)
-		put = 0;
-	if (put < 0)
-		return vision_fail(v, (int)put);
-	if ((size_t)put == n)
-		return 0;
-	v->out = buf_new(n - (size_t)put);
-	if (!v->out)
-		return vision_fail(v, -ENOMEM);
-	return buf_put(v->out, p + put, n - (size_t)put);
+	return rc ? vision_fail(v, rc) : 0;
 }
 
 /* Content of the caller to one frame at @out. Bytes of content, or -errno */
@@ -218,7 +200,7 @@ static ssize_t vision_writev(struct stream *s, const struct iovec *iov, int cnt)
 	else if (!rc && !v->tx.done)
 		rc = below_up(v);
 	else if (!rc)
-		rc = v->out ? 0 : leave(v, ST_WRITE, v->tx.done, &v->tx_bare);
+		rc = leave(v, ST_WRITE, v->tx.done, &v->tx_bare);
 	if (rc < 0)
 		return rc;
 	if (!v->tx_bare)
@@ -257,34 +239,12 @@ static int vision_finish(struct stream *s)
 
 /* --- reading ------------------------------------------------------------------ */
 
-/* What was read behind the last frame. 0 or -ENOMEM */
-static int keep_rest(struct vision *v, const uint8_t *p, size_t n)
-{
-	if (!n)
-		return 0;
-	v->rest = buf_new(n);
-	return v->rest ? buf_put(v->rest, p, n) : -ENOMEM;
-}
-
-static size_t take_kept(struct buf **b, const struct iovec *iov)
-{
-	size_t n = (*b)->len < iov->iov_len ? (*b)->len : iov->iov_len;
-
-	memcpy(iov->iov_base, buf_head(*b), n);
-	buf_drop(*b, n);
-	if (!(*b)->len) {
-		buf_free(*b);
-		*b = NULL;
-	}
-	return n;
-}
-
 static ssize_t next_bytes(struct vision *v, uint8_t *p, size_t room)
 {
 	struct iovec iov = { p, room };
 
 	if (v->early)
-		return (ssize_t)take_kept(&v->early, &iov);
+		return (ssize_t)keep_take(&v->early, &iov, 1);
 	return stream_read(v->s.below, p, room);
 }
 
@@ -305,7 +265,7 @@ static ssize_t read_frames(struct vision *v, uint8_t *p, size_t room)
 				v->id);
 		if (content < 0)
 			return content;
-		if (keep_rest(v, p + used, (size_t)n - used) < 0)
+		if (keep_copy(&v->rest, p + used, (size_t)n - used) < 0)
 			return -ENOMEM;
 		vision_look_at(&v->look, p, (size_t)content);
 		if (content)
@@ -330,7 +290,7 @@ static ssize_t vision_readv(struct stream *s, const struct iovec *iov, int cnt)
 			return n < 0 ? vision_fail(v, (int)n) : n;
 	}
 	if (v->rest)
-		return (ssize_t)take_kept(&v->rest, iov);
+		return (ssize_t)keep_take(&v->rest, iov, cnt);
 	rc = leave(v, ST_READ, v->rx.done, &v->rx_bare);
 	if (rc < 0)
 		return rc;
@@ -435,10 +395,5 @@ struct stream *vision_new(struct worker *w, struct stream *below,
 
 int vision_unread(struct stream *s, const uint8_t *p, size_t n)
 {
-	struct vision *v = vision_of(s);
-
-	if (!n)
-		return 0;
-	v->early = buf_new(n);
-	return v->early ? buf_put(v->early, p, n) : -ENOMEM;
+	return keep_copy(&vision_of(s)->early, p, n);
 }

@@ -33,8 +33,6 @@ struct vless_conf {
 	bool vision, udp443;
 };
 
-#define FLOW_VISION "xtls-rprx-vision"
-
 static size_t answer_size(const uint8_t *p, size_t n)
 {
 	return n < 2 ? 2 : 2u + p[1];
@@ -66,7 +64,7 @@ static int vless_dial(const struct dial *d, enum vless_command command,
 
 	memcpy(rq.id, conf->id, sizeof(rq.id));
 	if (conf->vision)
-		strcpy(rq.flow, FLOW_VISION);
+		strcpy(rq.flow, VLESS_VISION);
 	n = vless_request_encode(&rq, head, sizeof(head));
 	wipe(rq.id, sizeof(rq.id));
 	rc = server_open(d, &vless_head, head, n, out);
@@ -109,12 +107,12 @@ static void parse_flow(struct jobj *u, struct vless_conf *conf)
 {
 	const char *flow = j_str(u, "flow", "");
 
-	conf->vision = !strcmp(flow, FLOW_VISION) ||
-		       !strcmp(flow, FLOW_VISION "-udp443");
-	conf->udp443 = !strcmp(flow, FLOW_VISION "-udp443");
+	conf->vision = !strcmp(flow, VLESS_VISION) ||
+		       !strcmp(flow, VLESS_VISION "-udp443");
+	conf->udp443 = !strcmp(flow, VLESS_VISION "-udp443");
 	if (*flow && !conf->vision)
 		diag_error(u->d, j_get(u, "flow"), NULL,
-			   "must be \"" FLOW_VISION "\", \"" FLOW_VISION
+			   "must be \"" VLESS_VISION "\", \"" VLESS_VISION
 			   "-udp443\" or \"\", got \"%s\"",
 			   flow);
 }

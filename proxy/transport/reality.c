@@ -21,6 +21,7 @@
 #include "gateway/base/crypto_pk.h"
 #include "gateway/base/log.h"
 #include "gateway/base/rand.h"
+#include "gateway/base/text.h"
 #include "gateway/core/config.h"
 #include "gateway/core/session.h"
 #include "proxy/layer/chunk.h"
@@ -345,14 +346,6 @@ static int reality_dial(const struct transport *t, const struct dial *d,
 }
 
 /* --- settings ----------------------------------------------------------------- */
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* Hexadecimal digits, an even number up to 16 */
 static bool short_id_parse(const char *text, uint8_t id[REALITY_SHORT_ID_BYTES])

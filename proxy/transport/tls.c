@@ -21,6 +21,7 @@
  * Source: RFC 8446; RFC 5246; SSL_read(3), SSL_get_error(3), BIO_meth_new(3)
  */
 #include "proxy/transport/tls.h"
+#include "proxy/layer/keep.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -31,6 +32,7 @@
 #include "gateway/base/log.h"
 #include "gateway/core/config.h"
 #include "gateway/core/session.h"
+#include "proxy/layer/keep.h"
 #include "proxy/transport/transports.h"
 
 #define RECORD_MAX   16384u /* payload of one record */
@@ -270,30 +272,13 @@ static ssize_t put_below(struct tls *t, const uint8_t *p, size_t n)
 	return (ssize_t)done;
 }
 
-static int flush_kept(struct tls *t)
-{
-	ssize_t n;
-
-	if (!t->out)
-		return 0;
-	n = put_below(t, buf_head(t->out), t->out->len);
-	if (n < 0)
-		return (int)n;
-	buf_drop(t->out, (size_t)n);
-	if (t->out->len)
-		return -EAGAIN;
-	buf_free(t->out);
-	t->out = NULL;
-	return 0;
-}
-
 /* Empty the batch: down, else kept. 0 all is down, -EAGAIN, -errno */
 static int flush(struct tls *t)
 {
 	struct tls_room *r = t->room;
 	size_t n = r->used;
 	ssize_t put = 0;
-	int rc = t->below_err ? t->below_err : flush_kept(t);
+	int rc = t->below_err ? t->below_err : keep_flush(&t->out, t->s.below);
 
 	r->used = 0;
 	if (rc == 0 && n) {

@@ -5,7 +5,7 @@
  * the moment the end is announced nothing is read ahead: when it has used the last
  * one, everything behind is still below, or in @in, if that was read before.
  *
- * Source: docs/decisions/020-bare.md
+ * Source: docs/decisions/017-bare.md
  */
 #include <errno.h>
 #include <openssl/ssl.h>

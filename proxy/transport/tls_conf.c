@@ -13,6 +13,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "gateway/base/text.h"
 #include "gateway/core/config.h"
 #include "proxy/transport/tls.h"
 
@@ -79,14 +80,6 @@ static void parse_alpn(struct parse *p)
 		alpn_add(p->c, only);
 	else if (!given && alpn_add(p->c, "h2"))
 		alpn_add(p->c, "http/1.1");
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* 64 hex digits, colons between them allowed */

@@ -16,6 +16,7 @@
 
 #include "gateway/base/compat.h"
 #include "gateway/base/rd.h"
+#include "gateway/base/text.h"
 
 #define NAME_TEXT_MAX 253
 
@@ -480,13 +481,6 @@ static int arpa4(const char *name, size_t len, struct addr *out)
 		return -EINVAL;
 	*out = addr_v4(ip, 0);
 	return 0;
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 static int arpa6(const char *name, size_t len, struct addr *out)

@@ -13,6 +13,7 @@
 
 #include "gateway/base/base64.h"
 #include "gateway/base/compat.h"
+#include "gateway/base/text.h"
 
 static const struct scheme {
 	const char *name;
@@ -48,14 +49,6 @@ static bool starts(const char *text, size_t n, const char *with)
 	size_t k = strlen(with);
 
 	return n >= k && !strncasecmp(text, with, k);
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 const char *link_text(struct arena *a, const char *p, size_t n)

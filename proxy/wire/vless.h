@@ -8,7 +8,8 @@
 
 #include "gateway/base/addr.h"
 
-#define VLESS_FLOW_MAX 32 /* "xtls-rprx-vision" has 16 */
+#define VLESS_VISION   "xtls-rprx-vision" /* the one flow there is */
+#define VLESS_FLOW_MAX 32
 #define VLESS_HEAD_MAX (1 + 16 + 1 + 255 + 1 + 259)
 
 enum vless_command {
