@@ -20,6 +20,7 @@
 #include "gateway/core/fd_dgram.h"
 #include "gateway/core/session.h"
 #include "gateway/core/udp.h"
+#include "proxy/out/server_udp.h"
 #include "proxy/out/socks.h"
 #include "proxy/wire/socks5.h"
 
@@ -28,8 +29,7 @@
 /**
  * struct socks_udp - One association; d.below is the socket once it is up
  * @control:	Kept open; NULL after its end
- * @via:	A leg of the dialer, until it is below; @buf: memory to pack in,
- *		for it uses the worker's. NULL: no dialer
+ * @way:	How datagrams leave
  * @relay:	Where datagrams go, and the only address they may come from
  * @timer:	The handshake's deadline, absolute
  * @err:	Final -errno; 0 while it goes on
@@ -40,8 +40,7 @@ struct socks_udp {
 	struct worker *worker;
 	const struct outbound *ob;
 	struct stream *control;
-	struct dgram *via;
-	uint8_t *buf;
+	struct server_udp way;
 	struct addr relay;
 	struct timer timer;
 	int err;
@@ -84,25 +83,6 @@ static bool is_any(const struct addr *a)
 	return !addr_is_ip(a) || !memcmp(a->ip, any, addr_ip_len(a));
 }
 
-static int open_socket(struct socks_udp *u)
-{
-	int family = u->relay.kind == ADDR_V6 ? AF_INET6 : AF_INET, fd;
-
-	if (u->via) {
-		u->d.below = u->via;
-		u->via = NULL;
-		return 0;
-	}
-	fd = sock_open(&u->ob->sockopt, family, SOCK_DGRAM);
-	if (fd < 0)
-		return fd;
-	u->d.below = fd_dgram_new(u->worker, fd, family, u->d.job);
-	if (u->d.below)
-		return 0;
-	close(fd);
-	return -ENOMEM;
-}
-
 /* The server said yes: a socket to its relay. 0 or -errno */
 static int open_relay(struct socks_udp *u, const struct addr *bound)
 {
@@ -117,7 +97,7 @@ static int open_relay(struct socks_udp *u, const struct addr *bound)
 	}
 	if (!u->relay.port)
 		return -EPROTO;
-	rc = open_socket(u);
+	rc = server_udp_open(&u->way, &u->relay, u->d.job, &u->d.below);
 	if (rc < 0)
 		return rc;
 	timer_cancel(&u->timer);
@@ -170,7 +150,7 @@ static void udp_due(struct timer *t)
 /* Send packets laid out in scratch. How many were taken, or -errno */
 static int send_packed(struct socks_udp *u, const struct pkt *v, int n)
 {
-	uint8_t *p = u->buf ? u->buf : u->worker->scratch;
+	uint8_t *p = server_udp_room(&u->way);
 	uint8_t *end = p + WORKER_SCRATCH_BYTES;
 	struct pkt out[DGRAM_BATCH];
 	int used = 0, count = 0;
@@ -290,9 +270,7 @@ static void udp_close(struct dgram *d)
 	stream_close(&u->control, 0);
 	if (u->d.below)
 		u->d.below->ops->close(u->d.below);
-	if (u->via)
-		u->via->ops->close(u->via);
-	free(u->buf);
+	server_udp_drop(&u->way);
 	free(u->names);
 	free(u);
 }
@@ -304,13 +282,6 @@ static const struct dgram_ops socks_udp_ops = {
 	.want = udp_want,
 	.close = udp_close,
 };
-
-/* A leg of the dialer and memory to pack for it. 0 or -errno */
-static int open_via(struct socks_udp *u, struct udp_map *m, struct session *s)
-{
-	u->buf = malloc(WORKER_SCRATCH_BYTES);
-	return u->buf ? outbound_dial_dgram(u->ob, m, s, &u->via) : -ENOMEM;
-}
 
 int socks_open_dgram(const struct outbound *ob, struct udp_map *m,
 		     struct session *s, struct dgram **out)
@@ -330,7 +301,7 @@ int socks_open_dgram(const struct outbound *ob, struct udp_map *m,
 	u->worker = d.worker;
 	u->ob = ob;
 	timer_init(&u->timer, udp_due);
-	rc = ob->dialer ? open_via(u, m, s) : 0;
+	rc = server_udp_init(&u->way, ob, m, s);
 	if (!rc)
 		rc = socks_dial(conf, &d, SOCKS5_UDP, NULL, &u->control);
 	if (rc < 0) {

@@ -19,10 +19,10 @@
 #include "gateway/core/config.h"
 #include "gateway/core/dns.h"
 #include "gateway/core/fd_dgram.h"
-#include "gateway/core/send_through.h"
 #include "gateway/core/session.h"
 #include "gateway/core/udp.h"
 #include "proxy/layer/room.h"
+#include "proxy/out/server_udp.h"
 #include "proxy/out/shadowsocks.h"
 
 #define RECV_TRIES 4 /* batches of garbage skipped a call */
@@ -30,10 +30,8 @@
 
 /**
  * struct ss_udp - One leg; d.below is the socket once there is one
- * @via:	A leg of the dialer, until it is below; @buf: memory to pack in,
- *		for it uses the worker's. NULL: no dialer
+ * @way:	How datagrams leave
  * @server:	Resolved; kind NONE until then
- * @src:	sendThrough's; kind NONE: the kernel's
  * @dns:	The question under way; NULL none
  * @tx, @rx:	Sessions of 2022 methods
  * @err:	Final -errno
@@ -43,9 +41,8 @@ struct ss_udp {
 	struct worker *worker;
 	const struct outbound *ob;
 	const struct ss_secret_key *key;
-	struct dgram *via;
-	uint8_t *buf;
-	struct addr server, src;
+	struct server_udp way;
+	struct addr server;
 	struct dns_req *dns;
 	struct ss22_udp_key tx, rx[2];
 	int err;
@@ -54,30 +51,6 @@ struct ss_udp {
 static struct ss_udp *udp_of(struct dgram *d)
 {
 	return container_of(d, struct ss_udp, d);
-}
-
-static int open_socket(struct ss_udp *u)
-{
-	int family = u->server.kind == ADDR_V6 ? AF_INET6 : AF_INET;
-	int rc = 0, fd;
-
-	if (u->via) {
-		u->d.below = u->via;
-		u->via = NULL;
-		return 0;
-	}
-	fd = sock_open(&u->ob->sockopt, family, SOCK_DGRAM);
-	if (fd < 0)
-		return fd;
-	if (u->src.kind == u->server.kind)
-		rc = send_through_bind(u->ob, fd, &u->src);
-	if (!rc) {
-		u->d.below = fd_dgram_new(u->worker, fd, family, u->d.job);
-		rc = u->d.below ? 0 : -ENOMEM;
-	}
-	if (rc < 0)
-		close(fd);
-	return rc;
 }
 
 static void dns_done(struct ss_udp *u)
@@ -106,7 +79,8 @@ static int udp_step(struct ss_udp *u)
 		dns_done(u);
 	}
 	if (!rc)
-		rc = open_socket(u);
+		rc = server_udp_open(&u->way, &u->server, u->d.job,
+				     &u->d.below);
 	u->err = rc;
 	return rc;
 }
@@ -133,7 +107,7 @@ static ssize_t seal_packet(struct ss_udp *u, const struct pkt *p, uint8_t *out,
 /* Seal packets into scratch and send them. How many are done with, or -errno */
 static int send_some(struct ss_udp *u, const struct pkt *v, int n)
 {
-	uint8_t *p = u->buf ? u->buf : u->worker->scratch;
+	uint8_t *p = server_udp_room(&u->way);
 	uint8_t *end = p + WORKER_SCRATCH_BYTES;
 	struct pkt out[DGRAM_BATCH];
 	int used = 0, count = 0, rc = 0;
@@ -245,9 +219,7 @@ static void ss_close(struct dgram *d)
 	dns_done(u);
 	if (d->below)
 		d->below->ops->close(d->below);
-	if (u->via)
-		u->via->ops->close(u->via);
-	free(u->buf);
+	server_udp_drop(&u->way);
 	ss22_udp_drop(&u->tx);
 	ss22_udp_drop(&u->rx[0]);
 	ss22_udp_drop(&u->rx[1]);
@@ -281,13 +253,6 @@ static int find_server(struct ss_udp *u, struct config *cfg)
 	return rc == -EAGAIN ? 0 : rc;
 }
 
-/* A leg of the dialer and memory to pack for it. 0 or -errno */
-static int open_via(struct ss_udp *u, struct udp_map *m, struct session *s)
-{
-	u->buf = malloc(WORKER_SCRATCH_BYTES);
-	return u->buf ? outbound_dial_dgram(u->ob, m, s, &u->via) : -ENOMEM;
-}
-
 int ss_open_dgram(const struct outbound *ob, struct udp_map *m,
 		  struct session *s, struct dgram **out)
 {
@@ -302,14 +267,13 @@ int ss_open_dgram(const struct outbound *ob, struct udp_map *m,
 	u->d = (struct dgram){ .ops = &ss_dgram_ops, .job = udp_map_job(m) };
 	u->worker = udp_map_worker(m);
 	u->ob = ob;
-	u->src = send_through_pick(ob, s);
 	u->key = &conf->key;
 	rand_bytes(session, sizeof(session));
 	rc = u->key->method->v2022 ?
 		     ss22_udp_set(&u->tx, &u->key->psk, session) :
 		     0;
-	if (!rc && ob->dialer)
-		rc = open_via(u, m, s);
+	if (!rc)
+		rc = server_udp_init(&u->way, ob, m, s);
 	if (!rc)
 		rc = find_server(u, s->cfg);
 	if (!rc)

@@ -25,6 +25,7 @@ struct leg {
 };
 
 static uint8_t associated[10];
+static struct addr leave_by; /* sendThrough; kind NONE: not set */
 
 static void leg_begin(struct leg *g, void (*serve)(struct rogue *, int, int))
 {
@@ -44,6 +45,7 @@ static void leg_begin(struct leg *g, void (*serve)(struct rogue *, int, int))
 	memcpy(associated + 8, &sin.sin_port, 2);
 	g->c.r.say = associated;
 	g->c.r.len = sizeof(associated);
+	g->c.ob.send_through = leave_by;
 	g->map = map_new(&g->c.l, &g->din);
 	assert_int_equal(
 		g->c.ob.ops->open_dgram(&g->c.ob, g->map, &g->c.s, &g->d), 0);
@@ -147,6 +149,27 @@ static void datagrams_carry_their_address_both_ways(void **state)
 	leg_end(&g);
 }
 
+static void datagrams_leave_by_the_address_asked_for(void **state)
+{
+	struct leg g;
+	uint8_t p[256];
+	struct addr want = addr_of("127.0.0.9", 0);
+
+	(void)state;
+	leave_by = want;
+	leg_begin(&g, serve_exact);
+	assert_true(loop_until(&g.c.l, leg_up, &g, 2000));
+	assert_int_equal(relay_recv(&g, p, sizeof(p)), 13);
+	assert_true(addr_eq_host(&g.relay_from, &want));
+	leg_end(&g);
+	leave_by = addr_of("::1", 0); /* the relay has IPv4 */
+	leg_begin(&g, serve_exact);
+	assert_true(loop_until(&g.c.l, leg_up, &g, 2000));
+	assert_int_equal(g.n, -EAFNOSUPPORT);
+	leg_end(&g);
+	leave_by.kind = ADDR_NONE;
+}
+
 static void garbage_and_strangers_are_ignored(void **state)
 {
 	static const uint8_t whole[] = "\0\0\0\1\xc0\0\2\1\0\x35ok";
@@ -240,6 +263,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(datagrams_carry_their_address_both_ways),
+		cmocka_unit_test(datagrams_leave_by_the_address_asked_for),
 		cmocka_unit_test(garbage_and_strangers_are_ignored),
 		cmocka_unit_test(the_control_streams_end_is_the_legs),
 		cmocka_unit_test(a_server_without_udp_is_told),
