@@ -6,6 +6,8 @@
 # asan: no (time: its paths run under ASan in other tests)
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/net/tun_lib.sh
+. "$(dirname "$0")/tun_lib.sh"
 
 net_up
 serve echo tcp-serve 5003 echo -t 300
@@ -36,32 +38,6 @@ end_limited() {
 	ip -n "$G" -6 rule del pref 77
 }
 
-# A flow that was there first: it must never fail
-talker() {
-	bg "$C" talker python3 -uc '
-import socket, sys, time
-s = socket.create_connection(("10.3.0.1", 5003), timeout=20)
-n = 0
-while True:
-    n += 1
-    s.sendall(b"%08d" % n)
-    b = b""
-    while len(b) < 8:
-        c = s.recv(8 - len(b))
-        if not c: sys.exit("end of stream")
-        b += c
-    print("turn", n)
-    time.sleep(0.1)'
-	wait_log talker "turn 3"
-}
-turns() { grep -c ^turn "$TMP/talker.log"; }
-more_turns() { [ "$(turns)" -gt "$1" ]; }
-still_talks() {
-	local n
-	n=$(turns)
-	wait_for 5 more_turns $((n + 3)) || fail "$1: $(tail -n 2 "$TMP/talker.log")"
-	ASSERTS=$((ASSERTS + 1))
-}
 works_again() {
 	on "$C" "$NT" tcp-short 10.3.0.2 5003 -n 20 -j 1 -t 2 | grep -q "ok=20 failed=0"
 }

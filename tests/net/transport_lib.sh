@@ -5,6 +5,8 @@
 #					fd02::3, tls.test, *.wild.test
 #	transfers NAME ADDR PORT	echo, half-close, download through it
 #	wrap_out TAG STREAMSETTINGS	an outbound that only wraps what it gets
+#	make_www; site PORT [OPTION...]	openssl's web server with a file of 6 MB
+#	fetch NAME ADDR PORT		curl gets it whole, by https
 
 make_ca() {
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 \
@@ -98,4 +100,19 @@ nginx_up() {
 	} >"$TMP/nginx.conf"
 	bg "$S" nginx nginx -c "$TMP/nginx.conf" -p "$TMP"
 	wait_port "$S" tcp 9443
+}
+
+make_www() { mkdir "$TMP/www" && head -c 6000000 /dev/urandom >"$TMP/www/file"; }
+
+site() {
+	bg "$S" "site$1" bash -c 'cd "$1" && exec openssl s_server -WWW -quiet -cert "$2.crt" -key "$2.key" -accept "${@:3}"' \
+		sh "$TMP/www" "$TMP/names" "$@"
+	wait_port "$S" tcp "$1"
+}
+
+fetch() {
+	on "$C" curl -sS --max-time 20 --cacert "$TMP/ca.pem" --resolve "tls.test:$3:$2" \
+		-o "$TMP/got" "https://tls.test:$3/file" || fail "$1: curl"
+	cmp -s "$TMP/got" "$TMP/www/file" || fail "$1: other bytes"
+	ASSERTS=$((ASSERTS + 1))
 }

@@ -6,20 +6,14 @@
 # asan: no (it compares times; test_lw_loss has the paths)
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/net/tun_lib.sh
+. "$(dirname "$0")/tun_lib.sh"
 
 net_up
 N=3000000 WANT=$(sha 3000000)
 serve source tcp-serve 5002 source -n "$N"
 serve sink tcp-serve 5001 sink
-start_culvert <<-'END'
-	{
-	  "log": { "loglevel": "info", "access": "none" },
-	  "inbounds": [ { "tag": "lan", "protocol": "tun",
-	    "settings": { "name": "culvert0", "mtu": 1500 } } ],
-	  "outbounds": [ { "tag": "direct", "protocol": "freedom" } ],
-	  "culvert": { "workers": 2 }
-	}
-END
+tun_plain
 # A super-segment is not lost as a whole: the device cuts it, and each part may be
 for d in "$G g0" "$C c0"; do
 	# shellcheck disable=SC2086

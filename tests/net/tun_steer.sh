@@ -4,20 +4,14 @@
 # asan: no (one stack copy there, so one queue; test_tcp_steer, test_owners)
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/net/tun_lib.sh
+. "$(dirname "$0")/tun_lib.sh"
 PY=$(dirname "$0")/steer.py
 
 net_up
 serve source tcp-serve 5002 source -n 5000000
 serve echo tcp-serve 5003 echo -t 60
-start_culvert <<-'END'
-	{
-	  "log": { "loglevel": "info", "access": "none" },
-	  "inbounds": [ { "tag": "lan", "protocol": "tun",
-	    "settings": { "name": "culvert0", "mtu": 1500 } } ],
-	  "outbounds": [ { "tag": "direct", "protocol": "freedom" } ],
-	  "culvert": { "workers": 2 }
-	}
-END
+tun_plain
 to_tun culvert0
 # What the client must never see
 on "$C" nft -f - <<-'END'

@@ -14,12 +14,7 @@ ID=6f1c2ab0-7d3e-4c55-9d0e-2f6a1b7c8d9e V=xtls-rprx-vision
 net_up
 make_ca
 serve uecho udp-serve 5006 echo
-mkdir "$TMP/www" && head -c 6000000 /dev/urandom >"$TMP/www/file"
-site() { # PORT OPTION...
-	bg "$S" "site$1" bash -c 'cd "$1" && exec openssl s_server -WWW -quiet -cert "$2.crt" -key "$2.key" -accept "${@:3}"' \
-		sh "$TMP/www" "$TMP/names" "$@"
-	wait_port "$S" tcp "$1"
-}
+make_www
 site 8444
 site 8445 -tls1_2
 site 9443 # what the REALITY server pretends to be
@@ -71,12 +66,6 @@ END
 bg "$C" client "$X" run -c "$TMP/client.json"
 wait_port "$C" tcp 6001
 
-fetch() { # NAME ADDR PORT
-	on "$C" curl -sS --max-time 20 --cacert "$TMP/ca.pem" --resolve "tls.test:$3:$2" \
-		-o "$TMP/got" "https://tls.test:$3/file" || fail "$1: curl"
-	cmp -s "$TMP/got" "$TMP/www/file" || fail "$1: other bytes"
-	ASSERTS=$((ASSERTS + 1))
-}
 all() { # NAME ADDR PORT
 	local out
 	for _ in 1 2 3; do
