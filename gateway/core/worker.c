@@ -311,8 +311,8 @@ int worker_init(struct worker *w, unsigned int index, struct config *cfg)
 void worker_fini(struct worker *w)
 {
 	timer_cancel(&w->tidy_timer);
-	run_messages(
-		w); /* posted after the last turn: nothing is left to meet */
+	/* posted after the last turn: there is nothing left for them to meet */
+	run_messages(w);
 	udp_worker_stop(w);
 	fd_dgram_worker_stop(w);
 	for (int i = 0; i < ROOM_SLOTS; i++)
