@@ -9,6 +9,8 @@ void rand_bytes(void *p, size_t n);
 uint32_t rand_u32(void);
 /* 0 to @n - 1, without bias; @n > 0 */
 uint32_t rand_below(uint32_t n);
+/* @lo to @hi, both included; @lo <= @hi */
+uint32_t rand_between(uint32_t lo, uint32_t hi);
 /* One key for the tables of this process, the same in every thread */
 uint64_t rand_key(void);
 

@@ -6,6 +6,7 @@
 #include "gateway/base/text.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <string.h>
 
 #define WORD_MAX 63 /* longer words have no neighbours */
@@ -74,4 +75,20 @@ unsigned int text_distance(const char *a, const char *b, unsigned int limit)
 		}
 	}
 	return least(row[na % 3][nb], limit + 1);
+}
+
+ssize_t hex_decode(const char *text, size_t n, uint8_t *out, size_t room)
+{
+	if (n % 2)
+		return -EINVAL;
+	if (n / 2 > room)
+		return -ENOBUFS;
+	for (size_t i = 0; i < n; i += 2) {
+		int hi = hex_digit(text[i]), lo = hex_digit(text[i + 1]);
+
+		if (hi < 0 || lo < 0)
+			return -EINVAL;
+		out[i / 2] = (uint8_t)(hi << 4 | lo);
+	}
+	return (ssize_t)(n / 2);
 }

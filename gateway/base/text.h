@@ -3,6 +3,8 @@
 #define GATEWAY_BASE_TEXT_H
 
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 /*
  * Bytes (1 to 4) of the UTF-8 character at @s that is fit to print; 0 when it
@@ -23,5 +25,8 @@ static inline int hex_digit(char c)
 	c = (char)(c | 0x20);
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
+
+/* Pairs of digits, @n in all. Bytes, -EINVAL, -ENOBUFS */
+ssize_t hex_decode(const char *text, size_t n, uint8_t *out, size_t room);
 
 #endif

@@ -53,11 +53,6 @@ static struct fragment *fragment_of(struct stream *s)
 	return container_of(s, struct fragment, s);
 }
 
-static uint32_t pick(const struct span *r)
-{
-	return r->lo + rand_below(r->hi - r->lo + 1);
-}
-
 static void on_timer(struct timer *t)
 {
 	job_ready(container_of(t, struct fragment, timer)->s.job);
@@ -68,7 +63,7 @@ static void on_timer(struct timer *t)
 /* The next length of @n bytes that are left */
 static size_t piece_len(struct fragment *f, size_t n)
 {
-	size_t want = pick(&f->conf->length);
+	size_t want = rand_between(f->conf->length.lo, f->conf->length.hi);
 
 	f->pieces++;
 	if (want > n || (f->most && f->pieces >= f->most))
@@ -131,7 +126,8 @@ static int push(struct fragment *f)
 			f->out = NULL;
 			if (f->in->len && f->conf->gap_ms.hi && !f->plain)
 				timer_set(&f->worker->wheel, &f->timer,
-					  pick(&f->conf->gap_ms));
+					  rand_between(f->conf->gap_ms.lo,
+						       f->conf->gap_ms.hi));
 		}
 		if (!f->in || !f->in->len) {
 			buf_free(f->in);
@@ -223,7 +219,7 @@ static ssize_t put(struct fragment *f, const struct iovec *iov, int cnt)
 	n = take(f, iov, cnt, c->hello ? RECORD_HEAD + RECORD_MAX : IN_MAX);
 	if (n < 0)
 		return n;
-	f->most = pick(&c->pieces);
+	f->most = rand_between(c->pieces.lo, c->pieces.hi);
 	f->pieces = 0;
 	if (c->hello) {
 		begin_hello(f);

@@ -18,6 +18,7 @@
 #include "gateway/base/base64.h"
 #include "gateway/base/compat.h"
 #include "gateway/base/rand.h"
+#include "gateway/base/text.h"
 #include "gateway/core/stream.h"
 #include "gateway/core/worker.h"
 
@@ -48,11 +49,6 @@ static void on_timer(struct timer *t)
 	job_ready(container_of(t, struct noisy, timer)->d.job);
 }
 
-static uint32_t between(uint32_t lo, uint32_t hi)
-{
-	return lo + rand_below(hi - lo + 1);
-}
-
 /* The noises that are left for @to. 0, -EAGAIN, -errno */
 static int make_noise(struct noisy *x)
 {
@@ -70,7 +66,7 @@ static int make_noise(struct noisy *x)
 		if (n->data) {
 			memcpy(junk, n->data, n->len);
 		} else {
-			p.len = between(n->len, n->len_max);
+			p.len = rand_between(n->len, n->len_max);
 			rand_bytes(junk, p.len);
 		}
 		rc = x->d.below->ops->send(x->d.below, &p, 1);
@@ -78,7 +74,7 @@ static int make_noise(struct noisy *x)
 			return rc;
 		if (n->delay_max)
 			timer_set(&x->worker->wheel, &x->timer,
-				  between(n->delay, n->delay_max));
+				  rand_between(n->delay, n->delay_max));
 	}
 	return timer_armed(&x->timer) ? -EAGAIN : 0;
 }
@@ -168,24 +164,6 @@ int noise_dgram(struct worker *w, const struct noises *n, struct dgram *below,
 
 /* --- settings --- */
 
-static ssize_t from_hex(const char *text, uint8_t *out)
-{
-	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
-	size_t n = strlen(text);
-
-	if (n % 2 || n / 2 > NOISE_BYTES_MAX)
-		return -EINVAL;
-	for (size_t i = 0; i < n; i++) {
-		const char *at = strchr(digits, text[i]);
-		unsigned int d = at ? (unsigned int)(at - digits) % 16 : 0;
-
-		if (!at)
-			return -EINVAL;
-		out[i / 2] = (uint8_t)(i % 2 ? out[i / 2] << 4 | d : d);
-	}
-	return (ssize_t)(n / 2);
-}
-
 enum type { RAND, STR, HEX, BASE64 };
 
 static ssize_t from_text(enum type type, const char *text, uint8_t *out)
@@ -193,7 +171,7 @@ static ssize_t from_text(enum type type, const char *text, uint8_t *out)
 	size_t n = strlen(text);
 
 	if (type == HEX)
-		return from_hex(text, out);
+		return hex_decode(text, n, out, NOISE_BYTES_MAX);
 	if (type == BASE64)
 		return base64_decode(text, n, out, NOISE_BYTES_MAX);
 	if (n > NOISE_BYTES_MAX)

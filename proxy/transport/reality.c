@@ -347,23 +347,6 @@ static int reality_dial(const struct transport *t, const struct dial *d,
 
 /* --- settings ----------------------------------------------------------------- */
 
-/* Hexadecimal digits, an even number up to 16 */
-static bool short_id_parse(const char *text, uint8_t id[REALITY_SHORT_ID_BYTES])
-{
-	size_t n = strlen(text);
-
-	if (n % 2 || n > 2 * REALITY_SHORT_ID_BYTES)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		int d = hex_digit(text[i]);
-
-		if (d < 0)
-			return false;
-		id[i / 2] = (uint8_t)(id[i / 2] << 4 | d);
-	}
-	return true;
-}
-
 static void parse_keys(struct jobj *o, struct reality_conf *c)
 {
 	const char *key = j_get(o, "password") ? "password" : "publicKey";
@@ -379,7 +362,8 @@ static void parse_keys(struct jobj *o, struct reality_conf *c)
 	else if (text[0])
 		memcpy(c->id.server_key, raw, REALITY_KEY_BYTES);
 	text = j_str(o, "shortId", "");
-	if (!short_id_parse(text, c->id.short_id))
+	if (hex_decode(text, strlen(text), c->id.short_id,
+		       REALITY_SHORT_ID_BYTES) < 0)
 		diag_error(o->d, j_get(o, "shortId"), NULL,
 			   "must be an even number of hexadecimal digits, at "
 			   "most 16");

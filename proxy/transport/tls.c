@@ -21,7 +21,6 @@
  * Source: RFC 8446; RFC 5246; SSL_read(3), SSL_get_error(3), BIO_meth_new(3)
  */
 #include "proxy/transport/tls.h"
-#include "proxy/layer/keep.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>

@@ -109,6 +109,9 @@ static void below_is_below_and_reaches_all(void **state)
 	for (int i = 0; i < 100; i++) {
 		assert_int_equal(rand_below(1), 0);
 		assert_true(rand_below(0x80000001u) <= 0x80000000u);
+		assert_in_range(rand_between(5, 7), 5, 7);
+		assert_int_equal(rand_between(9, 9), 9);
+		(void)rand_between(0, UINT32_MAX);
 	}
 }
 

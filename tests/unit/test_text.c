@@ -1,6 +1,8 @@
 /* test_text.c - What may be printed, and how near two words are */
 #include "tests/unit/cm.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <string.h>
 
 #include "gateway/base/text.h"
@@ -66,9 +68,26 @@ static void words_longer_than_63_have_no_neighbours(void **state)
 	assert_int_equal(text_distance(a, a, 2), 3);
 }
 
+static void hex_is_decoded_in_pairs(void **state)
+{
+	uint8_t out[4] = { 9, 9, 9, 9 };
+
+	(void)state;
+	assert_int_equal(hex_decode("00fFA5", 6, out, 3), 3);
+	assert_memory_equal(out, "\x00\xff\xa5\x09", 4);
+	assert_int_equal(hex_decode("", 0, out, 0), 0);
+	assert_int_equal(hex_decode("abc", 3, out, 4), -EINVAL);
+	assert_int_equal(hex_decode("0g", 2, out, 4), -EINVAL);
+	assert_int_equal(hex_decode("0011223344", 10, out, 4), -ENOBUFS);
+	for (int c = 0; c < 256; c++)
+		assert_int_equal(hex_digit((char)c) >= 0,
+				 c < 128 && isxdigit(c) != 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(hex_is_decoded_in_pairs),
 		cmocka_unit_test(only_printable_utf8_is_a_character),
 		cmocka_unit_test(distance_counts_edits_and_swaps_without_case),
 		cmocka_unit_test(words_longer_than_63_have_no_neighbours),
