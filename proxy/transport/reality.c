@@ -33,6 +33,7 @@
 #define KEY_RECORDS (1u << 24)
 
 enum { MSG_NEW_TICKET = 4, MSG_KEY_UPDATE = 24 };
+enum { UPDATE_BYTES = 5, UPDATE_RECORD = UPDATE_BYTES + TLS13_EXTRA };
 
 /**
  * struct reality_conf - realitySettings
@@ -122,35 +123,42 @@ static ssize_t start(struct chunk *c, const uint8_t *p, size_t n, uint8_t *out,
 	return len;
 }
 
-/* KeyUpdate, when one is due. Bytes, maybe none, or -errno */
-static ssize_t seal_update(struct reality *r, uint8_t *out, size_t room)
+/* KeyUpdate at @out, and our next key. 0 or -errno */
+static int put_update(struct reality *r, uint8_t *out)
 {
-	static const uint8_t msg[] = { MSG_KEY_UPDATE, 0, 0, 1, 0 };
-	ssize_t n;
-	int rc;
+	static const uint8_t msg[UPDATE_BYTES] = { MSG_KEY_UPDATE, 0, 0, 1, 0 };
+	ssize_t n = tls13_seal(&r->tx, TLS_HANDSHAKE, msg, sizeof(msg), out,
+			       UPDATE_RECORD);
 
-	if (!r->update && r->tx.seq < KEY_RECORDS)
-		return 0;
-	n = tls13_seal(&r->tx, TLS_HANDSHAKE, msg, sizeof(msg), out, room);
-	if (n < 0)
-		return n;
 	r->update = false;
-	rc = tls13_dir_next(&r->tx);
-	return rc < 0 ? rc : n;
+	return n < 0 ? (int)n : tls13_dir_next(&r->tx);
 }
 
+/*
+ * A KeyUpdate goes before the payload, never behind it: that may be the last
+ * record there is (op bare)
+ */
 static ssize_t seal(struct chunk *c, const uint8_t *p, size_t n, uint8_t *out,
 		    size_t room)
 {
 	struct reality *r = reality_of(c);
-	ssize_t put = tls13_seal(&r->tx, TLS_APPLICATION_DATA, p, n, out, room);
-	ssize_t more;
+	size_t before = 0;
+	ssize_t put;
+	int rc;
 
-	if (put < 0)
-		return put;
-	/* behind the data: those lie where this would have to */
-	more = seal_update(r, out + put, room - (size_t)put);
-	return more < 0 ? more : put + more;
+	if (r->update || r->tx.seq >= KEY_RECORDS) {
+		before = UPDATE_RECORD;
+		if (room < before + n + TLS13_EXTRA)
+			return -ENOBUFS;
+		memmove(out + before + TLS13_HEAD_BYTES, p, n);
+		p = out + before + TLS13_HEAD_BYTES;
+		rc = put_update(r, out);
+		if (rc < 0)
+			return rc;
+	}
+	put = tls13_seal(&r->tx, TLS_APPLICATION_DATA, p, n, out + before,
+			 room - before);
+	return put < 0 ? put : put + (ssize_t)before;
 }
 
 static ssize_t end(struct chunk *c, uint8_t *out, size_t room)
@@ -291,8 +299,8 @@ static struct reality *reality_new(uint32_t id)
 	r->c.can_bare = true;
 	r->c.max = TLS13_PLAIN_MAX;
 	r->c.lead = TLS13_HEAD_BYTES;
-	/* a KeyUpdate may follow a record */
-	r->c.extra = TLS13_EXTRA + 5 + TLS13_EXTRA;
+	/* a KeyUpdate may go before a record */
+	r->c.extra = TLS13_EXTRA + UPDATE_RECORD;
 	r->shake = calloc(1, sizeof(*r->shake));
 	if (r->shake) {
 		r->shake->judge = judge;

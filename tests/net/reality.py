@@ -264,10 +264,12 @@ class Tls:
 
     def send(self, data):
         for at in range(0, len(data), 16384):
-            self.sock.sendall(self.tx.seal(23, data[at:at + 16384]))
-            if random.randrange(40) == 0:
-                self.sock.sendall(self.tx.seal(22, message(24, b'\0')))
+            # before the data: those may be the last within TLS
+            if random.randrange(20) == 0:
+                wish = bytes([random.randrange(2)])  # 1: the client's, too
+                self.sock.sendall(self.tx.seal(22, message(24, wish)))
                 self.tx.update()
+            self.sock.sendall(self.tx.seal(23, data[at:at + 16384]))
 
     def end(self):
         self.sock.sendall(self.tx.seal(21, b'\1\0'))
