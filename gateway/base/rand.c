@@ -79,12 +79,6 @@ uint32_t rand_below(uint32_t n)
 	return v % n;
 }
 
-uint32_t rand_between(uint32_t lo, uint32_t hi)
-{
-	return lo +
-	       (hi - lo == UINT32_MAX ? rand_u32() : rand_below(hi - lo + 1));
-}
-
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static uint64_t key_value;
 

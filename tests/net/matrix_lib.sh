@@ -234,7 +234,11 @@ run_cells() {
 	while read -r i tag; do
 		run=$((run + 1))
 		f=$KEEP/cell.$i
-		[ "$(cat "$f")" = done ] || { bad=$((bad + 1)); sed "s/^/$tag: /" "$f"; }
+		[ "$(cat "$f")" != done ] || continue
+		bad=$((bad + 1))
+		sed "s/^/$tag: /" "$f"
+		# how its flows ended, at the gateway and at a server of ours
+		grep -ah "end: .*\($tag\]\|\[fd04::$(printf %x "$i")\]\|10\.4\.0\.$i:\|n$i\.test\)" "$TMP"/*.log
 	done <"$TMP/todo"
 	echo "$run cells"
 	eq "cells that fail" "$bad" 0

@@ -40,6 +40,7 @@ g() { echo "\"network\": \"grpc\", \"grpcSettings\": { \"serviceName\": \"$1\" $
 start_in <<END
 {
   "log": { "loglevel": "debug" },
+  "policy": { "levels": { "0": { "uplinkOnly": 20, "downlinkOnly": 20 } } },
   "inbounds": [ $(join "$(door 7001 gun)" "$(door 7002 multi)" "$(door 7003 guns)" \
 	"$(door 7004 custom)" "$(door 7005 customm)" "$(door 7006 wrong)" "$(door 7007 plain)" \
 	"$(door 7011 ngx)" "$(door 7012 hap)" "$(door 7013 ngxno)" \
