@@ -398,19 +398,41 @@ static bool aead_feed(struct aead_key *k, const struct iovec *aad,
 	return !n || EVP_CipherUpdate(k->ctx, out, &m, in, (int)n);
 }
 
+/* The tag to @out. 0 or -EINVAL */
+static int aead_tag(struct aead_key *k, uint8_t *out)
+{
+	int m;
+
+	return EVP_CipherFinal_ex(k->ctx, out, &m) &&
+			       EVP_CIPHER_CTX_ctrl(k->ctx,
+						   EVP_CTRL_AEAD_GET_TAG,
+						   AEAD_TAG_BYTES, out) ?
+		       0 :
+		       -EINVAL;
+}
+
 int aead_seal(struct aead_key *k, const uint8_t *nonce, const struct iovec *aad,
 	      const uint8_t *in, size_t n, uint8_t *out)
+{
+	int err = aead_start(k, nonce, 1);
+
+	if (err)
+		return err;
+	return aead_feed(k, aad, in, n, out) ? aead_tag(k, out + n) : -EINVAL;
+}
+
+int aead_seal_tail(struct aead_key *k, const uint8_t *nonce,
+		   const struct iovec *aad, const uint8_t *in, size_t n,
+		   uint8_t tail, uint8_t *out)
 {
 	int m, err = aead_start(k, nonce, 1);
 
 	if (err)
 		return err;
 	if (!aead_feed(k, aad, in, n, out) ||
-	    !EVP_CipherFinal_ex(k->ctx, out + n, &m) ||
-	    !EVP_CIPHER_CTX_ctrl(k->ctx, EVP_CTRL_AEAD_GET_TAG, AEAD_TAG_BYTES,
-				 out + n))
+	    !EVP_CipherUpdate(k->ctx, out + n, &m, &tail, 1))
 		return -EINVAL;
-	return 0;
+	return aead_tag(k, out + n + 1);
 }
 
 int aead_open(struct aead_key *k, const uint8_t *nonce, const struct iovec *aad,

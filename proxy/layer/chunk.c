@@ -19,6 +19,7 @@
 
 #include "gateway/base/compat.h"
 #include "gateway/base/log.h"
+#include "proxy/layer/cursor.h"
 #include "proxy/layer/keep.h"
 #include "proxy/layer/room.h"
 
@@ -38,64 +39,6 @@ static int chunk_fail(struct chunk *c, int err)
 }
 
 /* --- writing ----------------------------------------------------------------- */
-
-/* A place in the caller's iovecs */
-struct cursor {
-	const struct iovec *iov;
-	int cnt;
-	size_t off;
-};
-
-/* Copy up to @n bytes to @to; how many there were */
-static size_t gather(struct cursor *k, uint8_t *to, size_t n)
-{
-	size_t did = 0, take;
-
-	while (k->cnt > 0 && did < n) {
-		take = k->iov->iov_len - k->off;
-		if (take > n - did)
-			take = n - did;
-		if (take)
-			memcpy(to + did, (uint8_t *)k->iov->iov_base + k->off,
-			       take);
-		did += take;
-		k->off += take;
-		if (k->off == k->iov->iov_len) {
-			k->iov++;
-			k->cnt--;
-			k->off = 0;
-		}
-	}
-	return did;
-}
-
-static size_t cursor_left(const struct cursor *k)
-{
-	size_t n = 0;
-
-	for (int i = 0; i < k->cnt; i++)
-		n += k->iov[i].iov_len;
-	return n - k->off;
-}
-
-/* The next @n bytes: where they lie if in one piece, else put together at @to */
-static const uint8_t *next_bytes(struct cursor *k, uint8_t *to, size_t n)
-{
-	const uint8_t *p;
-
-	while (k->cnt > 0 && k->off == k->iov->iov_len) {
-		k->iov++;
-		k->cnt--;
-		k->off = 0;
-	}
-	if (k->cnt > 0 && k->iov->iov_len - k->off >= n) {
-		p = (const uint8_t *)k->iov->iov_base + k->off;
-		k->off += n;
-		return p;
-	}
-	gather(k, to, n);
-	return to;
-}
 
 /* What was sealed before. 0, -EAGAIN, -errno */
 static int flush_out(struct chunk *c)
@@ -152,12 +95,12 @@ static int seal_some(struct chunk *c, uint8_t *out, struct cursor *k,
 {
 	struct layer_room *r = layer_room(c->worker);
 	ssize_t put;
-	size_t n;
+	size_t n, most;
 
 	if (!c->started) {
-		n = gather(k, r->plain,
-			   c->first < sizeof(r->plain) ? c->first :
-							 sizeof(r->plain));
+		n = cursor_copy(k, r->plain,
+				c->first < sizeof(r->plain) ? c->first :
+							      sizeof(r->plain));
 		put = c->ops->start(c, r->plain, n, out, LAYER_CALL_BYTES);
 		if (put < 0)
 			return chunk_fail(c, (int)put);
@@ -169,11 +112,12 @@ static int seal_some(struct chunk *c, uint8_t *out, struct cursor *k,
 		uint8_t *at = out + *used;
 		size_t room = LAYER_CALL_BYTES - *used;
 
-		if (n > c->max)
-			n = c->max;
+		most = c->ops->size ? c->ops->size(c) : c->max;
+		if (n > most)
+			n = most;
 		if (n + c->extra > room)
 			break;
-		put = c->ops->seal(c, next_bytes(k, at + c->lead, n), n, at,
+		put = c->ops->seal(c, cursor_next(k, at + c->lead, n), n, at,
 				   room);
 		if (put < 0)
 			return chunk_fail(c, (int)put);
@@ -231,21 +175,30 @@ static int chunk_start(struct chunk *c)
 	return rc ? rc : flush_out(c);
 }
 
-/* The last chunk. 0 or -errno */
-static int seal_end(struct chunk *c)
+/* What @say makes goes out, or waits. Bytes or -errno */
+static ssize_t put_word(struct chunk *c,
+			ssize_t (*say)(struct chunk *c, uint8_t *out,
+				       size_t room))
 {
 	uint8_t *out = lend_out(c);
-	ssize_t n;
-	int rc;
+	ssize_t n = out ? say(c, out, LAYER_CALL_BYTES) : -ENOMEM;
+	int rc = n < 0 ? chunk_fail(c, (int)n) : put_sealed(c, out, (size_t)n);
 
-	if (!out)
-		return chunk_fail(c, -ENOMEM);
-	c->end_sealed = true;
-	n = c->ops->end(c, out, LAYER_CALL_BYTES);
-	rc = n < 0 ? chunk_fail(c, (int)n) : put_sealed(c, out, (size_t)n);
-	c->end_told = n > 0;
 	give_back(c, out);
-	return rc;
+	return rc < 0 ? rc : n;
+}
+
+/* The last chunk, once. 0 or -errno */
+static int seal_end(struct chunk *c)
+{
+	ssize_t n;
+
+	if (!c->ops->end || !c->started || c->end_sealed || c->bare_out)
+		return 0;
+	c->end_sealed = true;
+	n = put_word(c, c->ops->end);
+	c->end_told = n > 0;
+	return n < 0 ? (int)n : 0;
 }
 
 /*
@@ -257,7 +210,7 @@ static int end_below(struct chunk *c)
 {
 	struct stream *b = c->s.below;
 
-	if (!c->end_told || c->can_bare || !b->below)
+	if (!c->end_told || c->security || !b->below)
 		return b->ops->finish(b);
 	return (int)b->ops->writev(b, NULL, 0);
 }
@@ -270,14 +223,11 @@ static int chunk_finish(struct stream *s)
 	c->ended = true;
 	if (rc < 0)
 		return rc;
-	if (c->ops->end && c->started && !c->end_sealed && !c->bare_out) {
-		rc = seal_end(c);
-		if (!rc)
-			rc = flush_out(c);
-		if (rc < 0)
-			return rc;
-	}
-	rc = end_below(c);
+	rc = seal_end(c);
+	if (!rc)
+		rc = flush_out(c);
+	if (!rc)
+		rc = end_below(c);
 	c->finished = !rc;
 	return rc;
 }
@@ -317,6 +267,7 @@ static int unpark(struct chunk *c)
 
 int chunk_unread(struct chunk *c, const uint8_t *p, size_t n)
 {
+	c->more = n > 0;
 	return keep_copy(&c->part, p, n);
 }
 
@@ -383,7 +334,9 @@ static int below_ended(struct chunk *c)
 		return 0;
 	}
 	log_info("s%x %s: the connection ended %s", c->id, c->ops->name,
-		 c->opened ? "within a chunk" : "before an answer");
+		 c->security ? "without close_notify" :
+		 c->opened   ? "within a chunk" :
+			       "before an answer");
 	return -ECONNRESET;
 }
 
@@ -392,25 +345,38 @@ static bool has_segs(const struct chunk *c)
 	return c->in && c->in->seg_at < c->in->seg_count;
 }
 
-/* Until some payload is opened: 1, 0 end, -EAGAIN, -errno */
-static int fill(struct chunk *c)
+/* Behind a security level's end only the connection's break is of interest */
+static int past_end(struct chunk *c)
 {
+	uint8_t junk[256];
 	ssize_t n;
-	int rc = c->err;
 
-	if (rc < 0 || has_segs(c))
-		return rc < 0 ? rc : 1;
-	if (c->eof && !c->below_eof)
-		return 0;
-	rc = c->lazy ? 0 : chunk_start(c);
-	if (rc < 0 && (rc != -EAGAIN || !c->started))
-		return rc;
-	rc = unpark(c);
+	do {
+		n = stream_read(c->s.below, junk, sizeof(junk));
+	} while (n > 0);
+	c->below_eof = n == 0;
+	return n < 0 && n != -EAGAIN ? chunk_fail(c, (int)n) : 0;
+}
+
+/* What does not open was the other side's fault: say so, as far as it goes */
+static int open_failed(struct chunk *c, int err)
+{
+	if (err == -EPROTO && c->ops->fault && c->started && !c->bare_out &&
+	    !c->end_sealed && !c->out)
+		(void)put_word(c, c->ops->fault);
+	return chunk_fail(c, err);
+}
+
+/* Open, read, open, until there is payload or an end. 0, -EAGAIN, -errno */
+static int open_more(struct chunk *c)
+{
+	int rc = unpark(c);
+
 	while (!rc) {
+		ssize_t n;
+
 		rc = open_some(c);
-		if (rc || has_segs(c))
-			break;
-		if (c->eof && !c->below_eof)
+		if (rc || has_segs(c) || (c->eof && !c->below_eof))
 			break;
 		n = read_some(c);
 		if (n < 0)
@@ -420,11 +386,27 @@ static int fill(struct chunk *c)
 		else if (n == 0)
 			rc = below_ended(c);
 	}
+	return rc;
+}
+
+/* Until some payload is opened: 1, 0 end, -EAGAIN, -errno */
+static int fill(struct chunk *c)
+{
+	int rc = c->err;
+
+	if (rc < 0 || has_segs(c))
+		return rc < 0 ? rc : 1;
+	if (c->eof && !c->below_eof)
+		return c->security ? past_end(c) : 0;
+	rc = c->lazy ? 0 : chunk_start(c);
+	if (rc < 0 && (rc != -EAGAIN || !c->started))
+		return rc;
+	rc = open_more(c);
 	if (!rc && has_segs(c))
 		return 1;
 	if (c->in)
 		park(c);
-	return chunk_fail(c, rc);
+	return open_failed(c, rc);
 }
 
 static ssize_t chunk_lend(struct stream *s, struct iovec *iov, int *cnt)
@@ -475,7 +457,7 @@ static ssize_t chunk_readv(struct stream *s, const struct iovec *iov, int cnt)
 	if (n <= 0)
 		return n;
 	for (int i = 0; i < cnt && k.cnt > 0; i++)
-		did += gather(&k, iov[i].iov_base, iov[i].iov_len);
+		did += cursor_copy(&k, iov[i].iov_base, iov[i].iov_len);
 	chunk_took(s, did);
 	return (ssize_t)did;
 }
@@ -522,7 +504,7 @@ static int chunk_bare(struct stream *s, unsigned int dir)
 {
 	struct chunk *c = chunk_of(s);
 
-	if (!c->can_bare)
+	if (!c->security)
 		return -EPROTONOSUPPORT;
 	c->single = true;
 	if (dir & ST_WRITE && !c->started)
@@ -556,7 +538,7 @@ static void chunk_want(struct stream *s, unsigned int events)
 		job_ready(s->job);
 	if (events & ST_READ && c->bare_in && c->part)
 		job_ready(s->job);
-	if (c->eof && !c->below_eof) /* whatever comes: nobody reads it */
+	if (c->eof && !c->below_eof && !c->security) /* nobody reads it */
 		events &= ~(unsigned int)ST_READ;
 	if (c->out || (!c->started && !c->lazy))
 		events |= ST_WRITE;
@@ -573,10 +555,24 @@ static bool chunk_up(const struct stream *s)
 	       s->below->ops->up(s->below);
 }
 
+static void chunk_hello(struct stream *s, struct stream_hello *out)
+{
+	struct chunk *c = chunk_of(s);
+
+	if (c->ops->hello)
+		c->ops->hello(c, out);
+	else
+		stream_hello(s->below, out);
+}
+
 static void chunk_close(struct stream *s, int why)
 {
 	struct chunk *c = chunk_of(s);
 
+	/* who closes in order need not have half-closed before */
+	if (why == 0 && c->security && !c->err && !c->bare_out &&
+	    (seal_end(c) < 0 || flush_out(c) < 0))
+		why = -ECANCELED; /* something is lost: no clean end */
 	stream_close(&s->below, why);
 	if (c->in)
 		pool_put(&layer_room(c->worker)->in, c->in);
@@ -597,6 +593,7 @@ static const struct stream_ops chunk_stream_ops = {
 	.finish = chunk_finish,
 	.close = chunk_close,
 	.watch = chunk_watch,
+	.hello = chunk_hello,
 	.bare = chunk_bare,
 };
 
@@ -610,6 +607,7 @@ static const struct stream_ops bare_stream_ops = {
 	.close = chunk_close,
 	.shed = chunk_shed,
 	.watch = chunk_watch,
+	.hello = chunk_hello,
 	.bare = chunk_bare,
 };
 

@@ -20,24 +20,30 @@ struct chunk_in;
 /**
  * struct chunk_ops - A codec with its state behind struct chunk
  * @start:	What goes first, with @n <= c->first bytes of payload
- * @seal:	One chunk of @n <= c->max bytes at @p: @out + c->lead, or elsewhere
+ * @size:	Payload of the next chunk, at most c->max; NULL: c->max
+ * @seal:	One chunk of @n bytes at @p: @out + c->lead, or elsewhere
  * @open:	As ss_open(); also takes the other side's head. -EPIPE: the end
  * @within:	A chunk has begun and is not whole
  * @end:	What marks the end, 0 bytes or NULL: the end of the connection does
+ * @fault:	What tells the other side that it went wrong, 0 bytes or NULL: nothing
+ * @hello:	As the stream's op; NULL: what lies below knows
  * @drop:	Wipe keys; the memory is freed afterwards
  *
- * start, seal and end return bytes written or -errno (which is final).
+ * start, seal, end and fault return bytes written or -errno (which is final).
  */
 struct chunk_ops {
 	const char *name;
 	ssize_t (*start)(struct chunk *c, const uint8_t *p, size_t n,
 			 uint8_t *out, size_t room);
+	uint32_t (*size)(struct chunk *c);
 	ssize_t (*seal)(struct chunk *c, const uint8_t *p, size_t n,
 			uint8_t *out, size_t room);
 	ssize_t (*open)(struct chunk *c, uint8_t *p, size_t n, uint8_t **data,
 			size_t *len);
 	bool (*within)(const struct chunk *c);
 	ssize_t (*end)(struct chunk *c, uint8_t *out, size_t room);
+	ssize_t (*fault)(struct chunk *c, uint8_t *out, size_t room);
+	void (*hello)(struct chunk *c, struct stream_hello *out);
 	void (*drop)(struct chunk *c);
 };
 
@@ -48,7 +54,8 @@ struct chunk_ops {
  * @extra:	What a chunk is longer than its payload, at most
  * @first:	Payload bytes @start takes
  * @lazy:	A server: the head goes with the first bytes, never by itself
- * @can_bare:	A security level, which a layer on top may end (op bare)
+ * @security:	A security level: a layer on top may end it (op bare); it ends in
+ *		order by its own word only
  * @single:	One chunk is opened at a time: what follows may be no chunk
  * @bare_in, @bare_out:	Such a direction passes through
  * @started:	The head went out
@@ -70,7 +77,7 @@ struct chunk {
 	uint32_t id;
 	uint32_t max, lead, extra, first;
 	bool lazy, started, ended, end_sealed, end_told, finished;
-	bool can_bare, single, bare_in, bare_out;
+	bool security, single, bare_in, bare_out;
 	bool more, opened, eof, below_eof;
 	int err;
 	struct chunk_in *in;

@@ -2,8 +2,8 @@
  * reality.c - REALITY as client: realitySettings, and the stream of records
  *
  * While the handshake runs, head.c carries it: ClientHello out, the server's
- * flight in. It is spent then, and chunk.c has one record as one chunk; the first
- * thing it writes is our Finished.
+ * flight in. It is spent then, and records.c has the rest; the first thing it
+ * writes is our Finished.
  *
  * A server that is not the one meant gets nothing of what we carry: the
  * connection ends at its certificate.
@@ -24,16 +24,10 @@
 #include "gateway/base/text.h"
 #include "gateway/core/config.h"
 #include "gateway/core/session.h"
-#include "proxy/layer/chunk.h"
 #include "proxy/layer/head.h"
+#include "proxy/layer/records.h"
 #include "proxy/transport/transports.h"
 #include "proxy/wire/reality.h"
-
-/* Records under one key before another is taken (RFC 8446, 5.5: 2^24.5) */
-#define KEY_RECORDS (1u << 24)
-
-enum { MSG_NEW_TICKET = 4, MSG_KEY_UPDATE = 24 };
-enum { UPDATE_BYTES = 5, UPDATE_RECORD = UPDATE_BYTES + TLS13_EXTRA };
 
 /**
  * struct reality_conf - realitySettings
@@ -46,21 +40,18 @@ struct reality_conf {
 
 /**
  * struct reality - One connection
+ * @rec:	Its records once there are keys
  * @shake:	Until the handshake is over; NULL
- * @tx, @rx:	The application's keys afterwards
- * @update:	The server wants our next key
  */
 struct reality {
-	struct chunk c; /* must be first */
+	struct records rec; /* must be first */
 	struct tls13_shake *shake;
 	uint8_t auth_key[REALITY_KEY_BYTES];
-	struct tls13_dir tx, rx;
-	bool update;
 };
 
 static struct reality *reality_of(struct chunk *c)
 {
-	return container_of(c, struct reality, c);
+	return container_of(c, struct reality, rec.c);
 }
 
 /* --- the handshake ------------------------------------------------------------ */
@@ -81,7 +72,7 @@ static int judge(void *arg, const struct tls13_proof *proof)
 			"showed another certificate (publicKey, shortId or "
 			"serverName do not fit, its clock or ours is wrong, "
 			"or it is not the server)",
-			r->c.id);
+			r->rec.c.id);
 	return rc;
 }
 
@@ -113,122 +104,14 @@ static ssize_t start(struct chunk *c, const uint8_t *p, size_t n, uint8_t *out,
 		return len;
 	log_debug("s%x reality: TLSv1.3, alpn %s", c->id,
 		  r->shake->alpn[0] ? r->shake->alpn : "none");
-	r->tx = r->shake->tx;
-	r->rx = r->shake->rx;
+	r->rec.tx = r->shake->tx;
+	r->rec.rx = r->shake->rx;
 	memset(&r->shake->tx, 0, sizeof(r->shake->tx));
 	memset(&r->shake->rx, 0, sizeof(r->shake->rx));
 	tls13_shake_drop(r->shake);
 	free(r->shake);
 	r->shake = NULL;
 	return len;
-}
-
-/* KeyUpdate at @out, and our next key. 0 or -errno */
-static int put_update(struct reality *r, uint8_t *out)
-{
-	static const uint8_t msg[UPDATE_BYTES] = { MSG_KEY_UPDATE, 0, 0, 1, 0 };
-	ssize_t n = tls13_seal(&r->tx, TLS_HANDSHAKE, msg, sizeof(msg), out,
-			       UPDATE_RECORD);
-
-	r->update = false;
-	return n < 0 ? (int)n : tls13_dir_next(&r->tx);
-}
-
-/*
- * A KeyUpdate goes before the payload, never behind it: that may be the last
- * record there is (op bare)
- */
-static ssize_t seal(struct chunk *c, const uint8_t *p, size_t n, uint8_t *out,
-		    size_t room)
-{
-	struct reality *r = reality_of(c);
-	size_t before = 0;
-	ssize_t put;
-	int rc;
-
-	if (r->update || r->tx.seq >= KEY_RECORDS) {
-		before = UPDATE_RECORD;
-		if (room < before + n + TLS13_EXTRA)
-			return -ENOBUFS;
-		memmove(out + before + TLS13_HEAD_BYTES, p, n);
-		p = out + before + TLS13_HEAD_BYTES;
-		rc = put_update(r, out);
-		if (rc < 0)
-			return rc;
-	}
-	put = tls13_seal(&r->tx, TLS_APPLICATION_DATA, p, n, out + before,
-			 room - before);
-	return put < 0 ? put : put + (ssize_t)before;
-}
-
-static ssize_t end(struct chunk *c, uint8_t *out, size_t room)
-{
-	static const uint8_t close_notify[] = { 1, 0 };
-
-	return tls13_seal(&reality_of(c)->tx, TLS_ALERT, close_notify,
-			  sizeof(close_notify), out, room);
-}
-
-/* Messages behind the handshake; each lies in one record. 0 or -errno */
-static int after_shake(struct reality *r, const uint8_t *p, size_t n)
-{
-	while (n >= 4) {
-		size_t len = (size_t)p[1] << 16 | get_be16(p + 2);
-
-		if (len > n - 4)
-			return -EPROTO;
-		if (p[0] == MSG_KEY_UPDATE) {
-			if (len != 1 || n != 5) /* the key changes behind it */
-				return -EPROTO;
-			r->update |= p[4] == 1;
-			return tls13_dir_next(&r->rx);
-		}
-		if (p[0] != MSG_NEW_TICKET)
-			return -EPROTO;
-		p += 4 + len;
-		n -= 4 + len;
-	}
-	return n ? -EPROTO : 0;
-}
-
-/* A record that is no data. 0 or -errno; -EPIPE: close_notify */
-static int other_record(struct reality *r, enum tls_content type,
-			const uint8_t *p, size_t n)
-{
-	if (!n && type == TLS_CHANGE_CIPHER_SPEC)
-		return 0;
-	if (type == TLS_HANDSHAKE)
-		return after_shake(r, p, n);
-	if (type != TLS_ALERT || n != 2)
-		return -EPROTO;
-	if (p[1] == 0)
-		return -EPIPE;
-	log_info("s%x reality: the server sent alert %u", r->c.id, p[1]);
-	return -ECONNRESET;
-}
-
-static ssize_t open_record(struct chunk *c, uint8_t *p, size_t n,
-			   uint8_t **data, size_t *len)
-{
-	struct reality *r = reality_of(c);
-	enum tls_content type;
-	ssize_t used = tls13_open(&r->rx, p, n, &type, data, len);
-	int rc;
-
-	if (used < 0)
-		log_info("s%x reality: a record that does not decrypt", c->id);
-	if (used <= 0 || type == TLS_APPLICATION_DATA)
-		return used;
-	rc = other_record(r, type, *data, *len);
-	*len = 0;
-	return rc < 0 ? rc : used;
-}
-
-/* Without close_notify the end may be anybody's */
-static bool within(const struct chunk *c)
-{
-	(void)c;
-	return true;
 }
 
 static void drop(struct chunk *c)
@@ -238,18 +121,19 @@ static void drop(struct chunk *c)
 	if (r->shake)
 		tls13_shake_drop(r->shake);
 	free(r->shake);
-	tls13_dir_drop(&r->tx);
-	tls13_dir_drop(&r->rx);
 	wipe(r->auth_key, sizeof(r->auth_key));
+	records_drop(c);
 }
 
 static const struct chunk_ops reality_chunk = {
 	.name = "reality",
 	.start = start,
-	.seal = seal,
-	.open = open_record,
-	.within = within,
-	.end = end,
+	.size = records_size,
+	.seal = records_seal,
+	.open = records_open,
+	.within = records_within,
+	.end = records_end,
+	.fault = records_fault,
 	.drop = drop,
 };
 
@@ -295,12 +179,8 @@ static struct reality *reality_new(uint32_t id)
 
 	if (!r)
 		return NULL;
-	r->c.id = id;
-	r->c.can_bare = true;
-	r->c.max = TLS13_PLAIN_MAX;
-	r->c.lead = TLS13_HEAD_BYTES;
-	/* a KeyUpdate may go before a record */
-	r->c.extra = TLS13_EXTRA + UPDATE_RECORD;
+	r->rec.c.id = id;
+	records_setup(&r->rec);
 	r->shake = calloc(1, sizeof(*r->shake));
 	if (r->shake) {
 		r->shake->judge = judge;
@@ -321,10 +201,10 @@ static int stack(struct reality *r, const struct dial *d, const uint8_t *hello,
 	if (!f)
 		return -ENOMEM;
 	f->r = r;
-	h = head_new(&flight_ops, below, hello, n, f, r->c.id);
+	h = head_new(&flight_ops, below, hello, n, f, r->rec.c.id);
 	if (!h)
 		return -ENOMEM;
-	chunk_init(&r->c, &reality_chunk, d->worker, h, r->c.id);
+	chunk_init(&r->rec.c, &reality_chunk, d->worker, h, r->rec.c.id);
 	return 0;
 }
 
@@ -345,11 +225,11 @@ static int reality_dial(const struct transport *t, const struct dial *d,
 	if (rc < 0) {
 		stream_close(&below, rc);
 		if (r)
-			drop(&r->c);
+			drop(&r->rec.c);
 		free(r);
 		return rc;
 	}
-	*out = &r->c.s;
+	*out = &r->rec.c.s;
 	return 0;
 }
 

@@ -1,6 +1,9 @@
 /*
  * tls.c - A TLS connection as a layer on a stream, through OpenSSL
  *
+ * The handshake always; the records of TLS 1.3 only as long as tls_over.c says. So
+ * what follows is the life of older versions.
+ *
  *   readv   SSL_read <- records <- a buffer of the pool <- one read of below
  *   writev  payload -> SSL_write -> records in the worker's batch -> one write
  *
@@ -28,10 +31,13 @@
 #include <string.h>
 
 #include "gateway/base/compat.h"
+#include "gateway/base/crypto.h"
 #include "gateway/base/log.h"
 #include "gateway/core/config.h"
 #include "gateway/core/session.h"
+#include "proxy/layer/cursor.h"
 #include "proxy/layer/keep.h"
+#include "proxy/layer/records.h"
 #include "proxy/transport/transports.h"
 
 #define RECORD_MAX   16384u /* payload of one record */
@@ -161,18 +167,15 @@ static int bio_read(BIO *b, char *p, int n)
 {
 	struct tls *t = BIO_get_data(b);
 	ssize_t got;
-	size_t most;
 
 	BIO_clear_retry_flags(b);
 	if (n <= 0)
 		return 0;
-	most = tls_bare_most(t, (size_t)n);
-	got = (ssize_t)in_take(t, p, most);
+	got = (ssize_t)in_take(t, p, (size_t)n);
 	if (!got)
 		got = t->below_err ? t->below_err :
 		      t->below_eof ? 0 :
-		      t->single    ? stream_read(t->s.below, p, most) :
-				     in_read(t, p, most);
+				     in_read(t, p, (size_t)n);
 	if (got == -EAGAIN) {
 		BIO_set_retry_read(b);
 		return -1;
@@ -182,7 +185,7 @@ static int bio_read(BIO *b, char *p, int n)
 		return -1;
 	}
 	t->below_eof = got == 0;
-	tls_bare_follow(t, (const uint8_t *)p, (size_t)got);
+	tls_over_follow(t, (const uint8_t *)p, (size_t)got);
 	return (int)got;
 }
 
@@ -324,6 +327,28 @@ static int result(struct tls *t, int ret)
 
 /* --- the handshake --- */
 
+/* From here on the records are not OpenSSL's, if that can be */
+static void hand_over(struct tls *t)
+{
+	struct records *r = tls_over(t);
+	struct tls_in *in = t->in;
+
+	if (!r)
+		return;
+	if (in && chunk_unread(&r->c, in->data + in->off, in->len) < 0) {
+		records_drop(&r->c);
+		free(r);
+		return;
+	}
+	pool_put(&t->room->in, in);
+	t->in = NULL;
+	r->c.out = t->out;
+	t->out = NULL;
+	chunk_init(&r->c, &records_ops, t->worker, t->s.below, t->id);
+	t->s.below = &r->c.s;
+	t->over = true;
+}
+
 static int handshake(struct tls *t)
 {
 	int ret, rc = 0, put;
@@ -347,6 +372,8 @@ static int handshake(struct tls *t)
 			  t->conf->alpn_len ? "offered" : "none",
 			  SSL_session_reused(t->ssl) ? ", resumed" : "",
 			  tls_ech_word(t->ssl));
+	if (rc == 0)
+		hand_over(t);
 	return rc;
 }
 
@@ -356,7 +383,7 @@ static int step(struct tls *t)
 	int rc;
 
 	stream_shed(&t->s.below);
-	if (t->err)
+	if (t->err || t->over)
 		return t->err;
 	t->room->used = 0;
 	rc = flush(t);
@@ -399,21 +426,8 @@ static int read_piece(struct tls *t, const struct iovec *v, size_t *got)
 		if (SSL_read_ex(t->ssl, p + *got, v->iov_len - *got, &n) != 1)
 			return result(t, 0);
 		*got += n;
-		if (t->single)
-			return 1;
 	}
 	return 1;
-}
-
-/* What was read behind the last record, when no more of them come. Bytes */
-static ssize_t in_bare(struct tls *t, const struct iovec *iov, int cnt)
-{
-	size_t total = 0;
-
-	for (int i = 0; i < cnt; i++)
-		total += in_take(t, iov[i].iov_base, iov[i].iov_len);
-	in_release(t);
-	return (ssize_t)total;
 }
 
 static ssize_t tls_readv(struct stream *s, const struct iovec *iov, int cnt)
@@ -424,14 +438,12 @@ static ssize_t tls_readv(struct stream *s, const struct iovec *iov, int cnt)
 
 	if (rc < 0)
 		return rc;
-	if (t->bare_in && t->in)
-		return in_bare(t, iov, cnt);
-	if (t->bare_in)
+	if (t->over)
 		return s->below->ops->readv(s->below, iov, cnt);
 	if (t->eof)
 		return read_past_end(t);
 	rc = 1;
-	for (int i = 0; i < (t->single ? 1 : cnt) && rc == 1; i++) {
+	for (int i = 0; i < cnt && rc == 1; i++) {
 		size_t got;
 
 		rc = read_piece(t, &iov[i], &got);
@@ -441,6 +453,8 @@ static ssize_t tls_readv(struct stream *s, const struct iovec *iov, int cnt)
 	in_release(t);
 	if (t->room->used) /* an alert, a key update */
 		(void)flush(t);
+	if (t->ticket)
+		hand_over(t);
 	return total ? (ssize_t)total : rc == 1 ? 0 : rc;
 }
 
@@ -454,67 +468,22 @@ static size_t record_size(struct tls *t)
 	return t->burst < BURST_SMALL ? RECORD_FIRST : RECORD_MAX;
 }
 
-/**
- * struct source - A walk over the caller's payload
- * @v, @left:	The piece looked at and how many there are, it included
- * @off:	Bytes of it used
- */
-struct source {
-	const struct iovec *v;
-	int left;
-	size_t off;
-};
-
-/* Up to @n bytes in one piece: in place if there, else put together */
-static const uint8_t *next_bytes(struct source *f, uint8_t *plain, size_t *n)
-{
-	size_t want = *n, have = 0;
-
-	while (f->left && f->off == f->v->iov_len) {
-		f->v++;
-		f->left--;
-		f->off = 0;
-	}
-	if (f->left && (f->left == 1 || f->v->iov_len - f->off >= want)) {
-		const uint8_t *p = (const uint8_t *)f->v->iov_base + f->off;
-
-		*n = f->v->iov_len - f->off < want ? f->v->iov_len - f->off :
-						     want;
-		f->off += *n;
-		return p;
-	}
-	while (f->left && have < want) {
-		size_t some = f->v->iov_len - f->off;
-
-		if (some > want - have)
-			some = want - have;
-		memcpy(plain + have, (const uint8_t *)f->v->iov_base + f->off,
-		       some);
-		have += some;
-		f->off += some;
-		if (f->off == f->v->iov_len) {
-			f->v++;
-			f->left--;
-			f->off = 0;
-		}
-	}
-	*n = have;
-	return plain;
-}
-
 /* Payload into the batch until it is full. Bytes, or -errno */
 static ssize_t seal(struct tls *t, const struct iovec *iov, int cnt)
 {
 	struct tls_room *r = t->room;
-	struct source from = { iov, cnt, 0 };
+	struct cursor from = { .iov = iov, .cnt = cnt };
 	size_t total = 0;
 
 	while (sizeof(r->batch) - r->used >= RECORD_MAX + RECORD_EXTRA) {
-		size_t n = record_size(t), put = 0;
-		const uint8_t *p = next_bytes(&from, r->plain, &n);
+		size_t n = record_size(t), left = cursor_left(&from), put = 0;
+		const uint8_t *p;
 
-		if (!n)
+		if (!left)
 			break;
+		if (n > left)
+			n = left;
+		p = cursor_next(&from, r->plain, n);
 		no_errors();
 		if (SSL_write_ex(t->ssl, p, n, &put) != 1) {
 			int rc = result(t, 0);
@@ -535,10 +504,10 @@ static ssize_t tls_writev(struct stream *s, const struct iovec *iov, int cnt)
 
 	if (rc < 0)
 		return rc;
+	if (t->over)
+		return s->below->ops->writev(s->below, iov, cnt);
 	if (t->out)
 		return -EAGAIN;
-	if (t->bare_out)
-		return s->below->ops->writev(s->below, iov, cnt);
 	if (t->shut)
 		return -EPIPE;
 	n = seal(t, iov, cnt);
@@ -554,14 +523,17 @@ static void tls_want(struct stream *s, unsigned int events)
 	unsigned int down = events;
 
 	stream_shed(&t->s.below);
+	if (t->over) {
+		s->below->ops->want(s->below, events);
+		return;
+	}
 	t->room->used = 0;
 	if (t->out && flush(t) < 0)
 		down |= ST_WRITE; /* or the error comes with the next call */
 	if (!t->err && !t->below_err && !SSL_is_init_finished(t->ssl))
 		down = ST_READ | (t->out ? ST_WRITE : 0u);
 	else if (t->err || t->below_err ||
-		 (events & ST_READ && (t->in || (t->more && !t->bare_in)) &&
-		  !t->eof))
+		 (events & ST_READ && (t->in || t->more) && !t->eof))
 		job_ready(s->job);
 	s->below->ops->want(s->below, down);
 }
@@ -574,6 +546,8 @@ static bool tls_up(const struct stream *s)
 	} u = { .c = s };
 	struct tls *t = tls_of(u.s);
 
+	if (t->over)
+		return s->below->ops->up(s->below);
 	return !t->err && SSL_is_init_finished(t->ssl);
 }
 
@@ -581,7 +555,7 @@ static bool tls_up(const struct stream *s)
 static void say_end(struct tls *t)
 {
 	ERR_clear_error();
-	if (!t->shut && !t->bare_out && SSL_shutdown(t->ssl) < 0)
+	if (!t->shut && SSL_shutdown(t->ssl) < 0)
 		ERR_clear_error();
 	t->shut = true;
 }
@@ -593,6 +567,8 @@ static int tls_finish(struct stream *s)
 
 	if (rc < 0)
 		return rc;
+	if (t->over)
+		return s->below->ops->finish(s->below);
 	say_end(t);
 	rc = flush(t);
 	if (rc < 0)
@@ -600,14 +576,18 @@ static int tls_finish(struct stream *s)
 	return s->below->ops->finish(s->below);
 }
 
-void tls_free(struct tls *t)
+static void tls_free(struct tls *t)
 {
 	pool_put(&t->room->in, t->in);
+	if (t->over) /* else SSL_free() spoils the session's ticket */
+		SSL_set_shutdown(t->ssl,
+				 SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(t->ssl);
 	ERR_clear_error();
 	buf_free(t->out);
 	free(t->name);
 	free(t->verify_why);
+	wipe(t, sizeof(*t));
 	free(t);
 }
 
@@ -615,7 +595,7 @@ static void tls_close(struct stream *s, int why)
 {
 	struct tls *t = tls_of(s);
 
-	if (why == 0 && tls_up(s)) {
+	if (why == 0 && !t->over && tls_up(s)) {
 		t->room->used = 0;
 		say_end(t);
 		if (flush(t) < 0)
@@ -625,14 +605,29 @@ static void tls_close(struct stream *s, int why)
 	tls_free(t);
 }
 
+static struct stream *tls_shed(struct stream *s)
+{
+	struct tls *t = tls_of(s);
+	struct stream *below = s->below;
+
+	if (!t->over)
+		return NULL;
+	tls_free(t);
+	return below;
+}
+
 static void tls_hello(struct stream *s, struct stream_hello *out)
 {
 	const struct tls *t = tls_of(s);
-	const char *name =
-		SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name);
 	const unsigned char *alpn;
 	unsigned int n;
+	const char *name;
 
+	if (t->over) {
+		stream_hello(s->below, out);
+		return;
+	}
+	name = SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name);
 	if (name && addr_clean_name(name, strlen(name), out->name) < 0)
 		out->name[0] = '\0';
 	SSL_get0_alpn_selected(t->ssl, &alpn, &n);
@@ -650,7 +645,6 @@ static const struct stream_ops tls_ops = {
 	.finish = tls_finish,
 	.close = tls_close,
 	.shed = tls_shed,
-	.watch = tls_watch,
 	.hello = tls_hello,
 	.bare = tls_bare,
 };

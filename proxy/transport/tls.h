@@ -8,6 +8,7 @@
 #include "gateway/core/transport.h"
 #include "gateway/core/worker.h"
 
+struct records;
 struct ssl_st;
 struct ssl_ctx_st;
 struct ssl_session_st;
@@ -139,6 +140,17 @@ struct tls_conf {
 };
 
 /**
+ * struct tls_secret - What OpenSSL uses in one direction
+ * @len:	Of the traffic secret; 0: not there yet
+ * @seq:	Records under it so far
+ */
+struct tls_secret {
+	uint8_t secret[48];
+	uint8_t len;
+	uint64_t seq;
+};
+
+/**
  * struct tls - One TLS connection; s.below carries its records
  * @room:	The worker's batch of records
  * @in:		Of the pool, while records wait in it; NULL none
@@ -153,8 +165,10 @@ struct tls_conf {
  * @shut:	So did we
  * @more:	The last read ended because the caller had no more space
  * @head, @head_len, @record_left:	Where in a record OpenSSL's reading is
- * @single, @bare_in, @bare_out:	tls_bare.c: one record is read at a time; such
- *		a direction passes through
+ * @tx, @rx:	For records of our own; @rekeyed: these are no longer all
+ * @ticket:	One was kept
+ * @bare:	A layer on top will end the TLS
+ * @over:	Spent: s.below has the records now
  * @verify_err:	X509_V_ERR_... of the certificate; 0
  * @verify_why:	The same for people; NULL (owned)
  */
@@ -172,21 +186,21 @@ struct tls {
 	int err, below_err, verify_err;
 	uint32_t record_left;
 	uint8_t head[5], head_len;
-	bool below_eof, eof, shut, more, single, bare_in, bare_out;
+	struct tls_secret tx, rx;
+	bool below_eof, eof, shut, more, rekeyed, ticket, bare, over;
 };
 
 /* tls_why.c: log what went wrong, once; OpenSSL's queue is looked at */
 void tls_tell(const struct tls *t);
 
-/* tls.c: all but what is below */
-void tls_free(struct tls *t);
-
-/* tls_bare.c: ops, and how many bytes OpenSSL may be handed; those it was */
-int tls_bare(struct stream *s, unsigned int dir);
-struct stream *tls_shed(struct stream *s);
-struct watch *tls_watch(struct stream *s, unsigned int dir);
-size_t tls_bare_most(const struct tls *t, size_t n);
-void tls_bare_follow(struct tls *t, const uint8_t *p, size_t n);
+/* tls_over.c: what OpenSSL tells of keys, and in which records */
+void tls_over_setup(struct ssl_ctx_st *ctx);
+void tls_over_key(struct tls *t, const char *line);
+/* It was handed these bytes to read */
+void tls_over_follow(struct tls *t, const uint8_t *p, size_t n);
+/* The layer that goes on from here, not initialised; NULL: OpenSSL goes on */
+struct records *tls_over(struct tls *t);
+int tls_bare(struct stream *s, unsigned int dir); /* stream op */
 
 /* tls_conf.c: settings to @t->settings. 0 or -errno after diag */
 int tls_parse(struct transport *t, struct jobj *settings, struct config *cfg);

@@ -191,13 +191,17 @@ int tls_ctx_groups(struct ssl_ctx_st *ctx, const char *list)
 	return SSL_CTX_set1_groups_list(ctx, list) == 1 ? 0 : -EINVAL;
 }
 
-/* Lines for a program that reads captures; SSLKEYLOGFILE's form */
+/* For our own records, and lines for a program that reads captures */
 static void on_key(const SSL *ssl, const char *line)
 {
-	const struct tls *t = tls_of_ssl(ssl);
+	struct tls *t = tls_of_ssl(ssl);
 	char text[512];
-	int n = snprintf(text, sizeof(text), "%s\n", line);
+	int n;
 
+	tls_over_key(t, line);
+	if (t->conf->log_fd < 0)
+		return;
+	n = snprintf(text, sizeof(text), "%s\n", line);
 	if (n > 0 && (size_t)n < sizeof(text) &&
 	    write(t->conf->log_fd, text, (size_t)n) < 0)
 		return; /* a log for debugging: nothing depends on it */
@@ -221,8 +225,8 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 
 void tls_ctx_finish(struct tls_conf *c)
 {
-	if (c->log_fd >= 0)
-		SSL_CTX_set_keylog_callback(c->ctx, on_key);
+	SSL_CTX_set_keylog_callback(c->ctx, on_key);
+	tls_over_setup(c->ctx);
 	if (c->alpn_len && c->server)
 		SSL_CTX_set_alpn_select_cb(c->ctx, on_alpn, c);
 	else if (c->alpn_len)

@@ -27,6 +27,7 @@ static int on_new(SSL *ssl, SSL_SESSION *s)
 	struct tls *t = tls_of_ssl(ssl);
 	SSL_SESSION **row = t->conf->tickets[t->worker->index];
 
+	t->ticket = true;
 	if (!SSL_SESSION_is_resumable(s) || !for_name(s, t))
 		return 0;
 	SSL_SESSION_free(row[TLS_TICKETS - 1]);

@@ -83,15 +83,12 @@ ssize_t tls13_seal(struct tls13_dir *d, enum tls_content type, const uint8_t *p,
 		return -EINVAL;
 	if (room < n + TLS13_EXTRA)
 		return -ENOBUFS;
-	if (n)
-		memmove(out + TLS13_HEAD_BYTES, p, n);
-	out[TLS13_HEAD_BYTES + n] = (uint8_t)type;
 	out[0] = TLS_APPLICATION_DATA;
 	put_be16(out + 1, 0x0303);
 	put_be16(out + 3, (uint16_t)sealed);
 	nonce(d, iv);
-	rc = aead_seal(&d->key, iv, &aad, out + TLS13_HEAD_BYTES, n + 1,
-		       out + TLS13_HEAD_BYTES);
+	rc = aead_seal_tail(&d->key, iv, &aad, p, n, (uint8_t)type,
+			    out + TLS13_HEAD_BYTES);
 	d->seq++;
 	return rc < 0 ? rc : (ssize_t)(TLS13_HEAD_BYTES + sealed);
 }

@@ -49,8 +49,8 @@ int tls13_dir_next(struct tls13_dir *d);
 /* Wipes; an unset one is allowed */
 void tls13_dir_drop(struct tls13_dir *d);
 /*
- * One record of @n <= TLS13_PLAIN_MAX bytes, which may lie at
- * @out + TLS13_HEAD_BYTES. Bytes written, -ENOBUFS, -EINVAL
+ * One record of @n <= TLS13_PLAIN_MAX bytes, which lie at @out +
+ * TLS13_HEAD_BYTES or outside of @room. Bytes written, -ENOBUFS, -EINVAL
  */
 ssize_t tls13_seal(struct tls13_dir *d, enum tls_content type, const uint8_t *p,
 		   size_t n, uint8_t *out, size_t room);

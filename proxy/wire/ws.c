@@ -73,14 +73,17 @@ ssize_t ws_head_encode(const struct ws_head *h, uint8_t *out, size_t room)
 	return wr_ok(&w) ? (ssize_t)wr_len(&w) : -ENOBUFS;
 }
 
-/* 32 bytes at once in what registers the machine has; aliases like char */
-typedef uint64_t wide __attribute__((vector_size(32), aligned(1), may_alias));
+/*
+ * What fits one register of most machines (wider ones are spilled by GCC 12);
+ * aliases like char
+ */
+typedef uint64_t wide __attribute__((vector_size(16), aligned(1), may_alias));
 
 void ws_mask_copy(uint8_t *to, const uint8_t *p, size_t n,
 		  const uint8_t mask[4], uint64_t at)
 {
 	union {
-		uint8_t b[32];
+		uint8_t b[16];
 		wide w;
 	} turned;
 	size_t i = 0;

@@ -1,0 +1,27 @@
+/* cursor.h - A walk over the pieces a caller of writev or readv brings */
+#ifndef PROXY_LAYER_CURSOR_H
+#define PROXY_LAYER_CURSOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+/**
+ * struct cursor - A place in the caller's pieces
+ * @iov, @cnt:	Those left, the one looked at included
+ * @off:	Bytes of it used
+ */
+struct cursor {
+	const struct iovec *iov;
+	int cnt;
+	size_t off;
+};
+
+/* Bytes from here on */
+size_t cursor_left(const struct cursor *k);
+/* Copy up to @n bytes to @to; how many there were */
+size_t cursor_copy(struct cursor *k, uint8_t *to, size_t n);
+/* The next @n <= cursor_left() bytes: where they lie if in one piece, else at @to */
+const uint8_t *cursor_next(struct cursor *k, uint8_t *to, size_t n);
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * records.h - A stream in records of TLS 1.3, once their keys are known
+ *
+ * Who made the keys does not matter: OpenSSL's handshake (transport/tls.c) or our
+ * own (transport/reality.c). A maker with something to say first embeds struct
+ * records as its first member and brings chunk_ops of its own, with these functions
+ * in them.
+ *
+ * Source: RFC 8446, 4.6 (messages after the handshake), 5 (records), 6 (alerts)
+ */
+#ifndef PROXY_LAYER_RECORDS_H
+#define PROXY_LAYER_RECORDS_H
+
+#include "proxy/layer/chunk.h"
+#include "proxy/wire/tls13_record.h"
+
+/**
+ * struct records - The layer
+ * @tx, @rx:	Keys; unset until the handshake is over
+ * @name:	Server name the client asked for, ALPN agreed on (both owned, NULL
+ *		none): of a server, for op hello
+ * @alpn:	See @name
+ * @burst:	Bytes put since the last pause: decides the size of a record
+ * @put_ms:	When
+ * @skip:	Bytes of a message that are still to come, and to be passed over
+ * @idle:	Records without data since the last with some
+ * @alert:	What the other side is told when it went wrong
+ * @update:	The other side wants our next key
+ */
+struct records {
+	struct chunk c; /* must be first */
+	struct tls13_dir tx, rx;
+	char *name, *alpn;
+	uint32_t burst, put_ms, skip;
+	uint8_t idle, alert;
+	bool update;
+};
+
+/* The numbers of @r->c; @r is zeroed by its maker */
+void records_setup(struct records *r);
+/* Before chunk_init(): @hello of a server is copied. 0 or -ENOMEM */
+int records_hello_set(struct records *r, const struct stream_hello *hello);
+
+/* For a struct chunk_ops; see there */
+extern const struct chunk_ops records_ops;
+uint32_t records_size(struct chunk *c);
+ssize_t records_seal(struct chunk *c, const uint8_t *p, size_t n, uint8_t *out,
+		     size_t room);
+ssize_t records_open(struct chunk *c, uint8_t *p, size_t n, uint8_t **data,
+		     size_t *len);
+ssize_t records_end(struct chunk *c, uint8_t *out, size_t room);
+ssize_t records_fault(struct chunk *c, uint8_t *out, size_t room);
+bool records_within(const struct chunk *c);
+void records_hello(struct chunk *c, struct stream_hello *out);
+void records_drop(struct chunk *c);
+
+#endif
