@@ -308,11 +308,13 @@ static int load_table(struct host *h)
 	return err;
 }
 
-/* The pipe to the table's child breaks when it ends */
+/* The pipe to a table's child breaks when it ends */
 static void watch_nft(struct host *h)
 {
 	if (h->nft.in >= 0)
 		watch_also(&h->watch, h->nft.in);
+	if (h->nft.kept)
+		watch_also(&h->watch, h->nft.spare_in);
 }
 
 /* Bring the kernel to where the configuration wants it, from wherever it is */
@@ -414,6 +416,8 @@ int host_reload(struct host *h, const struct config *cfg)
 		nft_replace(&h->nft, &h->intake);
 	else
 		nft_unload(&h->nft);
+	if (err == 0)
+		watch_nft(h);
 	return err;
 }
 

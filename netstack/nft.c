@@ -24,7 +24,7 @@
 #include "netstack/nft_judge.h"
 #include "netstack/plan.h"
 
-enum { WAIT_STEP_MS = 5, WAIT_MS = 3000, SPARE_MS = 500 };
+enum { WAIT_STEP_MS = 5, WAIT_MS = 3000, SPARE_MS = 1000 };
 
 static void sleep_ms(long ms)
 {
@@ -156,14 +156,12 @@ static char *make_text(const struct nft *n, const struct intake *in, bool owner,
 
 static void one_line(char *text)
 {
-	char *end = text + strlen(text) - 1;
+	char *end = text + strlen(text);
 
-	for (char *p = text; p < end; p++)
+	for (char *p = text; p + 1 < end; p++)
 		if (*p == '\n')
 			*p = ';';
 }
-
-/* --- the three ways ----------------------------------------------------------------- */
 
 static void end_one(pid_t *pid, int *in)
 {
@@ -180,19 +178,17 @@ static void end_child(struct nft *n)
 	end_one(&n->pid, &n->in);
 }
 
-/* The table is there, with an owner, or the child has given up */
-static int await_owner(const struct nft *n)
+/* Table @name is there (its flags), or the child @pid has given up (-errno) */
+static int await_table(pid_t pid, const char *name, int limit_ms)
 {
-	for (int ms = 0; ms < WAIT_MS; ms += WAIT_STEP_MS) {
-		int flags = nft_table_flags();
+	for (int ms = 0; ms < limit_ms; ms += WAIT_STEP_MS) {
+		int flags = nft_flags_of(name);
 		siginfo_t si = { .si_pid = 0 };
 
-		if (flags >= 0 && (flags & NFT_TABLE_F_OWNER))
-			return 0;
 		if (flags >= 0)
-			return -EOPNOTSUPP; /* the flag was not understood */
-		if (waitid(P_PID, (id_t)n->pid, &si,
-			   WEXITED | WNOHANG | WNOWAIT) < 0 ||
+			return flags;
+		if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) <
+			    0 ||
 		    si.si_pid)
 			return -ECHILD;
 		sleep_ms(WAIT_STEP_MS);
@@ -200,68 +196,128 @@ static int await_owner(const struct nft *n)
 	return -ETIMEDOUT;
 }
 
-/*
- * While no table has a nat chain the kernel translates nothing, connections that
- * are under way included: their packets would reach the real server, which
- * resets them. So the spare holds one; its rule looks at conntrack, because a chain
- * alone does not keep that going: it ends with the last rule that asks for it.
- */
-static void keep_nat(struct nft *n, const struct intake *in)
+static int await_owner(const struct nft *n)
 {
-	static unsigned int count; /* main thread only */
-	char line[160];
+	int flags = await_table(n->pid, NFT_TABLE, WAIT_MS);
 
-	if (in->host->how.tcp != BY_REDIRECT && !in->host->how.dns_port &&
-	    !in->dns_local)
-		return;
-	snprintf(line, sizeof(line),
-		 "table inet " NFT_KEEP
-		 "%u { flags owner; chain nat { type nat hook postrouting "
-		 "priority 101; ct state new return; }; }\n",
-		 count++ % 2);
-	(void)write_all(n->spare_in, line, strlen(line));
+	if (flags < 0)
+		return flags;
+	/* else the flag was not understood */
+	return flags & NFT_TABLE_F_OWNER ? 0 : -EOPNOTSUPP;
 }
 
+/* --- the spare, and the table it keeps ---------------------------------------------- */
+
+/* Each of two numbers in turn: the old one may still be there */
+static const char *keep_name(const struct nft *n)
+{
+	return n->keep % 2 ? NFT_KEEP "1" : NFT_KEEP "0";
+}
+
+/*
+ * Tell the spare what to keep, in place of what it keeps. 1, 0: nothing at all;
+ * -errno
+ */
+static int renew_keep(struct nft *n, const struct intake *in)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+	bool any;
+	int err = -ENOMEM;
+
+	if (!f)
+		return err;
+	if (n->kept)
+		fprintf(f, "delete table inet %s\n", keep_name(n));
+	any = nft_print_keep(n, in, keep_name(n), f);
+	if (fclose(f) == 0) {
+		one_line(text);
+		err = write_all(n->spare_in, text, strlen(text));
+	}
+	free(text);
+	return err < 0 ? err : any;
+}
+
+/*
+ * The spare waits to load a table again at once: to start nft(8) takes 10 ms and
+ * more. Meanwhile its own table holds (nft_keep.c)
+ */
 static void start_spare(struct nft *n, const struct intake *in)
 {
 	static const char *const argv[] = { "nft", "-i", NULL };
+	int err;
 
 	if (n->spare > 0 && waitpid(n->spare, NULL, WNOHANG) == 0)
 		return;
 	if (n->spare_in >= 0)
 		close(n->spare_in);
 	n->spare_in = -1;
+	n->kept = n->shut = false;
+	n->keep++;
 	n->spare = child_start(argv, true, &n->spare_in);
-	if (n->spare > 0)
-		keep_nat(n, in);
-	else
+	if (n->spare < 0) {
 		n->spare = 0;
+		return;
+	}
+	err = renew_keep(n, in);
+	if (err > 0)
+		err = await_table(n->spare, keep_name(n), SPARE_MS);
+	else if (err == 0)
+		return;
+	n->kept = err >= 0;
+	n->shut = n->kept && nft_keeps_shut(in);
+	if (n->kept)
+		return;
+	log_warning(
+		"host: nft keeps no second table: what others remove passes "
+		"by until it is loaded again");
+	kill(n->spare, SIGKILL);
+	end_one(&n->spare, &n->spare_in);
 }
 
-/* The spare becomes the owner; a new spare waits */
-static int take_spare(struct nft *n, const struct intake *in)
+/*
+ * The spare becomes the owner. Its own table goes as the other one comes: writes
+ * the words for that
+ */
+static int take_spare(struct nft *n, char words[64])
 {
-	start_spare(n, in);
-	if (n->spare <= 0)
-		return -EAGAIN;
-	n->pid = n->spare;
-	n->in = n->spare_in;
-	n->spare = 0;
-	n->spare_in = -1;
-	return 0;
+	static const char *const argv[] = { "nft", "-i", NULL };
+
+	words[0] = '\0';
+	if (n->spare > 0 && waitpid(n->spare, NULL, WNOHANG) == 0) {
+		if (n->kept)
+			snprintf(words, 64, "delete table inet %s\n",
+				 keep_name(n));
+		n->pid = n->spare;
+		n->in = n->spare_in;
+		n->spare = 0;
+		n->spare_in = -1;
+		n->kept = n->shut = false;
+		return 0;
+	}
+	n->pid = child_start(argv, true, &n->in);
+	if (n->pid > 0)
+		return 0;
+	n->pid = 0;
+	return -EAGAIN;
 }
+
+/* --- the three ways ----------------------------------------------------------------- */
 
 static int load_owner(struct nft *n, const struct intake *in)
 {
-	char *text = make_text(n, in, true, "");
-	int err;
+	char words[64], *text;
+	int err = take_spare(n, words);
 
-	if (!text)
-		return -ENOMEM;
-	err = take_spare(n, in);
-	if (err == 0) {
+	if (err < 0)
+		return err;
+	text = make_text(n, in, true, words);
+	if (text) {
 		one_line(text);
 		err = write_all(n->in, text, strlen(text));
+	} else {
+		err = -ENOMEM;
 	}
 	free(text);
 	if (err == 0)
@@ -392,6 +448,7 @@ int nft_load(struct nft *n, const struct intake *in)
 	n->in = -1;
 	n->pid = 0;
 	n->near_used = nft_uses_near(in);
+	n->closed = in->host->fail_closed;
 	if (in->tun[0] && !nft_name_ok(in->tun)) {
 		log_warning("host: no nftables rules for a TUN named %s",
 			    in->tun);
@@ -419,12 +476,32 @@ int nft_load(struct nft *n, const struct intake *in)
 	return err;
 }
 
+/*
+ * "fail" has changed, and with it whose the table is. Meanwhile the spare's holds,
+ * or there is none
+ */
+static int change_owner(struct nft *n, const struct intake *in)
+{
+	int err = -EOPNOTSUPP;
+
+	n->closed = in->host->fail_closed;
+	end_child(n);
+	end_one(&n->cleaner, &n->cleaner_in); /* may take the table along */
+	if (!n->closed) {
+		nft_table_delete();
+		err = load_owner(n, in);
+	}
+	return err < 0 ? load_plain(n, in) : 0;
+}
+
 static int replace_table(struct nft *n, const struct intake *in)
 {
 	char *text;
 	int err;
 
 	n->near_used = nft_uses_near(in);
+	if (n->closed != in->host->fail_closed)
+		return change_owner(n, in);
 	if (n->kind != NFT_OWNER)
 		return load_plain(n, in);
 	text = make_text(n, in, true, "delete table inet " NFT_TABLE "\n");
@@ -440,20 +517,32 @@ int nft_replace(struct nft *n, const struct intake *in)
 {
 	int err = n->kind == NFT_NONE ? 0 : replace_table(n, in);
 
-	return err < 0 || n->kind == NFT_NONE ? err : load_direct(n, in);
+	if (err < 0 || n->kind == NFT_NONE)
+		return err;
+	start_spare(n, in);
+	if (n->spare > 0)
+		n->kept = renew_keep(n, in) > 0;
+	n->shut = n->kept && nft_keeps_shut(in);
+	return load_direct(n, in);
+}
+
+/* The child that reads the other end of @in has ended */
+static bool child_gone(int in)
+{
+	struct pollfd p = { .fd = in };
+
+	return in >= 0 && poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
 }
 
 bool nft_lost(const struct nft *n)
 {
-	struct pollfd p = { .fd = n->in };
-
-	return n->in >= 0 && poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
+	return child_gone(n->in) || (n->kept && child_gone(n->spare_in));
 }
 
 bool nft_watch(struct nft *n, const struct intake *in)
 {
-	bool lost =
-		n->kind != NFT_NONE && (nft_table_flags() < 0 || nft_lost(n));
+	bool lost = n->kind != NFT_NONE &&
+		    (nft_table_flags() < 0 || child_gone(n->in));
 
 	if (lost)
 		log_warning(
@@ -466,6 +555,12 @@ bool nft_watch(struct nft *n, const struct intake *in)
 		end_child(n);
 		nft_load(n, in);
 	}
+	if (n->kept && child_gone(n->spare_in)) {
+		log_warning(
+			"host: the nft in waiting has ended; another waits");
+		start_spare(n, in);
+		lost = true;
+	}
 	if (n->kind != NFT_NONE && direct_lost(in)) { /* large: comes last */
 		log_warning(
 			"host: directCidr's table was removed; loaded again");
@@ -474,14 +569,41 @@ bool nft_watch(struct nft *n, const struct intake *in)
 	return lost;
 }
 
+/* Writes the lines that bring the sets of a table up to date */
+typedef void print_change(const struct nft *n, const char *table, FILE *out);
+
+/* Send what @print says of @table to @in; -1: to an nft of its own */
+static int change_table(const struct nft *n, print_change *print,
+			const char *table, int in)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+	int err = -ENOMEM;
+
+	if (!f)
+		return err;
+	print(n, table, f);
+	if (fclose(f) == 0)
+		err = in >= 0 ? write_all(in, text, size) : run_once(text);
+	free(text);
+	return err;
+}
+
+static int change_sets(const struct nft *n, print_change *print)
+{
+	int err = change_table(n, print, NFT_TABLE,
+			       n->kind == NFT_OWNER ? n->in : -1);
+	int err2 = 0;
+
+	if (n->shut)
+		err2 = change_table(n, print, keep_name(n), n->spare_in);
+	return err < 0 ? err : err2;
+}
+
 int nft_set_uplinks(struct nft *n, const char (*ups)[IFNAMSIZ],
 		    unsigned int count)
 {
-	char text[128 + NFT_UPLINKS * (IFNAMSIZ + 4)] =
-		"flush set inet " NFT_TABLE " uplinks";
-	size_t len = strlen(text);
-	const char *sep = "; add element inet " NFT_TABLE " uplinks { ";
-
 	if (count > NFT_UPLINKS)
 		count = NFT_UPLINKS;
 	if (count == n->uplink_count &&
@@ -489,27 +611,13 @@ int nft_set_uplinks(struct nft *n, const char (*ups)[IFNAMSIZ],
 		return 0;
 	memcpy(n->uplinks, ups, count * sizeof(*ups));
 	n->uplink_count = count;
-	for (unsigned int i = 0; i < count; i++) {
-		if (!nft_name_ok(ups[i]))
-			continue;
-		len += (size_t)snprintf(text + len, sizeof(text) - len,
-					"%s\"%s\"", sep, ups[i]);
-		sep = ", ";
-	}
-	snprintf(text + len, sizeof(text) - len, "%s\n",
-		 *sep == ',' ? " }" : "");
-	if (n->kind == NFT_OWNER)
-		return write_all(n->in, text, strlen(text));
-	return n->kind == NFT_PLAIN ? run_once(text) : 0;
+	if (n->kind == NFT_NONE)
+		return 0;
+	return change_sets(n, nft_print_uplinks_change);
 }
 
 int nft_set_near(struct nft *n, struct cidrs *near)
 {
-	char *text = NULL;
-	size_t size = 0;
-	FILE *f;
-	int err = 0;
-
 	if (near->count4 == n->near.count4 && near->count6 == n->near.count6 &&
 	    (!near->count4 ||
 	     !memcmp(near->v4, n->near.v4, near->count4 * sizeof(*near->v4))) &&
@@ -523,18 +631,7 @@ int nft_set_near(struct nft *n, struct cidrs *near)
 	*near = (struct cidrs){ .v4 = NULL };
 	if (n->kind == NFT_NONE || !n->near_used)
 		return 0;
-	f = open_memstream(&text, &size);
-	if (!f)
-		return -ENOMEM;
-	nft_print_near_change(&n->near, f);
-	if (fclose(f) < 0)
-		err = -ENOMEM;
-	else if (n->kind == NFT_OWNER)
-		err = write_all(n->in, text, size);
-	else
-		err = run_once(text);
-	free(text);
-	return err;
+	return change_sets(n, nft_print_near_change);
 }
 
 void nft_unload(struct nft *n)
@@ -542,9 +639,10 @@ void nft_unload(struct nft *n)
 	cidrs_free(&n->near);
 	if (n->kind == NFT_NONE)
 		return;
+	end_one(&n->spare, &n->spare_in); /* first, as it shuts */
 	end_child(n); /* the owner takes its table along, the cleaner too */
 	end_one(&n->cleaner, &n->cleaner_in);
-	end_one(&n->spare, &n->spare_in);
 	nft_table_delete();
+	n->kept = n->shut = false;
 	n->kind = NFT_NONE;
 }

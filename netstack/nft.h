@@ -9,6 +9,10 @@
  *   PLAIN  `nft -f -`: no owner flag (old kernel, nft without -i), or it shall
  *          outlive us (fail closed). Otherwise a waiting shell removes it
  *   NONE   there is no nft
+ *
+ * While it is gone, as somebody removed it or ended the child, a second table
+ * holds: what should be caught is dropped, what is translated goes on. It belongs
+ * to the spare, the next child in waiting, so only both at once let anything by.
  */
 #ifndef NETSTACK_NFT_H
 #define NETSTACK_NFT_H
@@ -24,7 +28,7 @@ struct intake;
 
 #define NFT_TABLE   "culvert"
 #define NFT_DIRECT  "culvert_direct" /* large sets, fed without nft(8) */
-#define NFT_KEEP    "culvert_keep" /* and a number: keeps NAT going */
+#define NFT_KEEP    "culvert_keep" /* and a number: holds meanwhile */
 #define NFT_UPLINKS 8
 
 enum nft_kind { NFT_NONE, NFT_OWNER, NFT_PLAIN };
@@ -33,18 +37,22 @@ enum nft_kind { NFT_NONE, NFT_OWNER, NFT_PLAIN };
  * struct nft - The loaded table
  * @pid, @in:	`nft -i` and its standard input; 0, -1: none
  * @cleaner, @cleaner_in:	The waiting shell, the same
- * @spare, @spare_in:	`nft -i` that waits to load a table again at once, and
- *		keeps NAT going meanwhile
+ * @spare, @spare_in:	`nft -i` that waits to load a table again at once
+ * @keep:	Number of the spare's own table
+ * @kept, @shut:	That is loaded; it drops what should be caught
  * @near:	Contents of near4 and near6
  * @near_used:	The table has these sets
+ * @closed:	It was loaded with fail: closed
  * @uplinks:	Contents of the set, in the order found
  */
 struct nft {
 	enum nft_kind kind;
 	pid_t pid, cleaner, spare;
 	int in, cleaner_in, spare_in;
+	unsigned int keep;
+	bool kept, shut;
 	struct cidrs near;
-	bool near_used;
+	bool near_used, closed;
 	char uplinks[NFT_UPLINKS][IFNAMSIZ];
 	unsigned int uplink_count;
 };
@@ -57,8 +65,17 @@ struct nft {
  */
 void nft_print(const struct nft *n, const struct intake *in, bool owner,
 	       FILE *out);
-/* One line that changes near4 and near6 */
-void nft_print_near_change(const struct cidrs *s, FILE *out);
+/* Its sets alone, for a table of ours */
+void nft_print_sets(const struct nft *n, const struct intake *in, FILE *out);
+/* One line that brings the sets of @table up to date */
+void nft_print_near_change(const struct nft *n, const char *table, FILE *out);
+void nft_print_uplinks_change(const struct nft *n, const char *table,
+			      FILE *out);
+/* Would the second table drop anything for this configuration? */
+bool nft_keeps_shut(const struct intake *in);
+/* The second table, with the owner flag. false: it would be empty */
+bool nft_print_keep(const struct nft *n, const struct intake *in,
+		    const char *name, FILE *out);
 /* The table NFT_DIRECT with all its elements, for people */
 void nft_print_direct_all(const struct intake *in, FILE *out);
 /* @tun may stand in a rule: the name holds nothing that has a meaning there */
@@ -68,9 +85,9 @@ bool nft_name_ok(const char *name);
 int nft_load(struct nft *n, const struct intake *in);
 /* Another text in place of the loaded one, in one transaction. 0 or -errno */
 int nft_replace(struct nft *n, const struct intake *in);
-/* Its child has ended: the kernel does not tell that the table is gone */
+/* A child of it has ended: the kernel does not tell that its table is gone */
 bool nft_lost(const struct nft *n);
-/* The table is gone or its owner is: load it again. Returns true when it was */
+/* A table is gone or its owner is: load it again. Returns true when one was */
 bool nft_watch(struct nft *n, const struct intake *in);
 /* The interfaces that lead out changed. 0 or -errno */
 int nft_set_uplinks(struct nft *n, const char (*ups)[IFNAMSIZ],
@@ -79,8 +96,9 @@ int nft_set_uplinks(struct nft *n, const char (*ups)[IFNAMSIZ],
 int nft_set_near(struct nft *n, struct cidrs *near);
 void nft_unload(struct nft *n);
 
-/* Flags of the table in the kernel, or -ENOENT, other -errno */
-int nft_table_flags(void);
+/* Flags of a table in the kernel, or -ENOENT, other -errno */
+int nft_flags_of(const char *name);
+int nft_table_flags(void); /* of NFT_TABLE */
 /* By netlink alone, NFT_TABLE and NFT_DIRECT. 0, also when there is none */
 int nft_table_delete(void);
 /* The same for NFT_DIRECT: there? Its elements, by netlink. 0 or -errno */

@@ -44,7 +44,7 @@ static int read_flags(struct nl_msg *m, void *arg)
 	return NL_OK;
 }
 
-static int table_flags(const char *name)
+int nft_flags_of(const char *name)
 {
 	struct nlk nl;
 	int err = nlk_open(&nl, NETLINK_NETFILTER), flags = 0;
@@ -60,12 +60,12 @@ static int table_flags(const char *name)
 
 int nft_table_flags(void)
 {
-	return table_flags(NFT_TABLE);
+	return nft_flags_of(NFT_TABLE);
 }
 
 bool nft_direct_there(void)
 {
-	return table_flags(NFT_DIRECT) >= 0;
+	return nft_flags_of(NFT_DIRECT) >= 0;
 }
 
 static struct nl_msg *batch_msg(int type)

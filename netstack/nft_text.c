@@ -211,14 +211,16 @@ static void print_near(const struct cidrs *s, bool v6, FILE *out)
 	fputs("\t}\n", out);
 }
 
-void nft_print_near_change(const struct cidrs *s, FILE *out)
+void nft_print_near_change(const struct nft *n, const char *table, FILE *out)
 {
+	const struct cidrs *s = &n->near;
+
 	for (int v6 = 0; v6 < 2; v6++) {
-		fprintf(out, "%sflush set inet " NFT_TABLE " near%c",
-			v6 ? "; " : "", v6 ? '6' : '4');
+		fprintf(out, "%sflush set inet %s near%c", v6 ? "; " : "",
+			table, v6 ? '6' : '4');
 		if (!(v6 ? s->count6 : s->count4))
 			continue;
-		fprintf(out, "; add element inet " NFT_TABLE " near%c ",
+		fprintf(out, "; add element inet %s near%c ", table,
 			v6 ? '6' : '4');
 		print_ranges(s, v6, out);
 	}
@@ -240,16 +242,39 @@ void nft_print_direct_all(const struct intake *in, FILE *out)
 	}
 }
 
+void nft_print_uplinks_change(const struct nft *n, const char *table, FILE *out)
+{
+	const char *sep = "; add element inet ";
+
+	fprintf(out, "flush set inet %s uplinks", table);
+	for (unsigned int i = 0; i < n->uplink_count; i++) {
+		if (!nft_name_ok(n->uplinks[i]))
+			continue;
+		if (*sep == ';')
+			fprintf(out, "%s%s uplinks { ", sep, table);
+		else
+			fputs(sep, out);
+		fprintf(out, "\"%s\"", n->uplinks[i]);
+		sep = ", ";
+	}
+	fputs(*sep == ',' ? " }\n" : "\n", out);
+}
+
+void nft_print_sets(const struct nft *n, const struct intake *in, FILE *out)
+{
+	print_uplinks(n, out);
+	if (!nft_uses_near(in))
+		return;
+	print_near(&n->near, false, out);
+	print_near(&n->near, true, out);
+}
+
 void nft_print(const struct nft *n, const struct intake *in, bool owner,
 	       FILE *out)
 {
 	fprintf(out, "table inet " NFT_TABLE " {\n%s",
 		owner ? "\tflags owner\n" : "");
-	print_uplinks(n, out);
-	if (nft_uses_near(in)) {
-		print_near(&n->near, false, out);
-		print_near(&n->near, true, out);
-	}
+	nft_print_sets(n, in, out);
 	if (in->tun[0]) {
 		print_passed(in, out);
 		print_kept(in, out);

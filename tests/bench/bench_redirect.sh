@@ -21,6 +21,8 @@ start_all() {
 	fi
 	wait_port "$S" tcp 1080
 	bg "$G" splice "$RELAY" splice 4001
+	# as many threads as culvert has workers
+	bg "$G" splice-mt "$RELAY" splice 4003 "$(nproc)"
 	bg "$G" copy "$RELAY" copy 4002
 	cat >"$TMP/config.json" <<-'END'
 	{
@@ -92,9 +94,10 @@ machine
 path_redirect 4101
 idle culvert-redirect culvert 2000
 for ((r = 0; r < ROUNDS; r++)); do
-	WHAT=${TESTS:-bulk cps lat}
+	WHAT=${TESTS:-bulk cps lat held}
 	row direct "" path_none
 	row splice splice path_redirect 4001
+	row splice-mt splice-mt path_redirect 4003
 	row culvert-redirect culvert path_redirect 4101
 	row culvert-tproxy culvert path_tproxy 4102
 	row copy copy path_redirect 4002
@@ -109,7 +112,11 @@ for ((r = 0; r < ROUNDS; r++)); do
 done
 
 table "Bulk TCP, Gbit/s" direct up1 down1 up8 down8 up1/ down1/ up8/ down8/
-table "The same, by the splice relay" splice up1/ down1/ up8/ down8/
+table "The same, by the splice relay" splice up1/ down1/
+table "The same, by the splice relay with as many threads as culvert has workers" \
+	splice-mt up8/ down8/
+table "Bulk TCP, the gateway held to $HELD % of one core, Gbit/s" splice up1_held \
+	down1_held up8_held down8_held up1_held/ down1_held/
 table "Gateway CPU, seconds per GB" direct up1_cpu:3 down1_cpu:3 up8_cpu:3 down8_cpu:3
 table "Connections, 64 at a time" direct cps:0 cps/ cps_failed:0 cps_cpu_us:0 \
 	conn64_p50:0 conn64_p99:0
@@ -118,12 +125,21 @@ table "Latency, one at a time, us" direct pingpong_p50:0 pingpong_p99:0 \
 table "UDP: loss in % at 20,000/s, us of CPU each, datagrams/s of a flood" direct \
 	udp64_loss udp64_cpu_us:1 udp64_flood:0 udp1200_loss udp1200_cpu_us:1 udp1200_flood:0
 table "Memory, KiB" direct rss_start_kib:0 idle_kib_2000
+table "The same, by the bare relay: with one flow, with eight" splice up1_cpu/ down1_cpu/
+table "" splice-mt up8_cpu/ down8_cpu/
 echo
+# 0.12 CPU s/GB was stated for a machine where the bare relay takes 0.095: 1.26 of it
 for m in up1 down1 up8 down8; do
-	limit culvert-redirect "$m/splice" ">=" 0.95
-	limit culvert-redirect "${m}_cpu/splice" "<=" 1.25
-	! alive v2ray || limit culvert-redirect "$m/v2ray-redirect" ">=" 2
-	! alive redsocks || limit culvert-socks "$m/redsocks-socks" ">=" 1
+	bare=splice
+	[[ $m != *8 ]] || bare=splice-mt
+	limit culvert-redirect "$m/$bare" ">=" 0.95
+	limit culvert-redirect "${m}_cpu/$bare" "<=" 1.26
+	for how in "" _held; do
+		! alive v2ray ||
+			limit culvert-redirect "$m$how/v2ray-redirect" ">=" 2
+		! alive redsocks ||
+			limit culvert-socks "$m$how/redsocks-socks" ">=" 1
+	done
 done
 limit culvert-redirect idle_kib_2000 "<=" 1
 keep redirect

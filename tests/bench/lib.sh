@@ -6,6 +6,7 @@
 #					where the gateway sends the client's flows
 #	bulk ROW PROGRAM SECS		ROW: its name in the table; PROGRAM: a name
 #	cps, lat, idle, udp		of bg, or "" for the kernel's own path
+#	held ROW PROGRAM SECS		bulk while PROGRAM gets HELD % of one core
 #	table NAME COLUMNS...		medians and ratios of what was measured
 #
 # Every result goes into build/bench/NAME.tsv: row, metric, value, one a line.
@@ -111,17 +112,60 @@ load() {
 	SPENT=$(($(cpu_ns "$1") - before))
 }
 
+# bulk ROW PROGRAM SECS [SUFFIX of the metrics]
 bulk() {
 	local row=$1 prog=$2 secs=$3 dir flows
 	for flows in 1 8; do
 		for dir in up down; do
 			load "$prog" bulk "$T" "$PORT" "$dir" "$flows" "$secs"
 			[ -n "$OUT" ] || continue
-			put "$row" "$dir$flows" "$(value "$OUT" gbps)"
-			put "$row" "$dir${flows}_cpu" \
+			put "$row" "$dir$flows${4:-}" "$(value "$OUT" gbps)"
+			put "$row" "$dir${flows}_cpu${4:-}" \
 				"$(calc "$SPENT / $(value "$OUT" bytes)" 3)"
 		done
 	done
+}
+
+# The tree of cgroups that limit CPU, version 2 or 1
+cpu_tree() {
+	if grep -qw cpu /sys/fs/cgroup/cgroup.controllers 2>/dev/null; then
+		echo /sys/fs/cgroup
+	elif [ -e /sys/fs/cgroup/cpu/cpu.shares ]; then
+		echo /sys/fs/cgroup/cpu
+	fi
+}
+
+# hold PROGRAM PERCENT: so much of one core, in pieces of 10 ms. false: no means
+hold() {
+	local tree dir
+	tree=$(cpu_tree)
+	[ -n "$tree" ] || return 1
+	dir=$tree/$PREFIX-$1
+	mkdir "$dir" || return 1
+	if [ "$tree" = /sys/fs/cgroup ]; then
+		echo +cpu >"$tree/cgroup.subtree_control"
+		echo "$(($2 * 100)) 10000" >"$dir/cpu.max"
+	else
+		echo 10000 >"$dir/cpu.cfs_period_us" &&
+			echo $(($2 * 100)) >"$dir/cpu.cfs_quota_us"
+	fi && echo "${PID[$1]}" >"$dir/cgroup.procs"
+}
+
+release() {
+	local tree
+	tree=$(cpu_tree)
+	echo "${PID[$1]}" >"$tree/cgroup.procs"
+	rmdir "$tree/$PREFIX-$1"
+}
+
+# Client and server have the rest of the machine: the gateway alone is what limits,
+# as on a router. The same share for all, one after another
+HELD=${HELD:-30}
+held() {
+	[ -n "$2" ] || return 0
+	hold "$2" "$HELD" || { echo "  no cgroup to hold $2 in" >&2; return; }
+	bulk "$1" "$2" "$3" _held
+	release "$2"
 }
 
 cps() {

@@ -1,11 +1,11 @@
 /*
  * relay.c - The least a redirect gateway must do: the limit of the benchmarks
  *
- *	relay copy|splice PORT
+ *	relay copy|splice PORT [THREADS]
  *
  * Accepts what nftables redirects to PORT, connects to the original target and
- * moves bytes both ways: no protocol, no rules, no timeouts, no log. One thread,
- * epoll. copy: read and write through one 256 KiB buffer; splice: through a
+ * moves bytes both ways: no protocol, no rules, no timeouts, no log. One thread
+ * or more that share nothing: each has its listener and its epoll. copy: read and write through one 256 KiB buffer; splice: through a
  * 1 MiB pipe that a direction borrows while it holds bytes.
  */
 #include "tests/bench/bench.h"
@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <linux/netfilter_ipv4.h> /* behind what defines in_addr */
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <signal.h>
 
 enum { PIPE_BYTES = 1 << 20, TURNS = 4 };
@@ -38,10 +39,12 @@ struct end {
 	int full, eof, dead;
 };
 
-static int splicing, ep;
-static struct pipe_pair *spare;
-static struct end *corpses;
-static uint8_t buffer[BULK_BYTES];
+static int splicing;
+static struct sockaddr_in here;
+static _Thread_local int ep;
+static _Thread_local struct pipe_pair *spare;
+static _Thread_local struct end *corpses;
+static _Thread_local uint8_t buffer[BULK_BYTES];
 
 static struct pipe_pair *pipe_get(void)
 {
@@ -239,25 +242,24 @@ static void on_accept(int fd)
 	watch_fd(ep, out, EPOLLIN | EPOLLOUT | EPOLLET, b, EPOLL_CTL_ADD);
 }
 
-int main(int argc, char **argv)
+static int listen_here(void)
 {
-	struct sockaddr_in here;
-	int fd, one = 1, listener;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1;
 
-	if (argc != 3) {
-		fprintf(stderr, "usage: relay copy|splice PORT\n");
-		return 2;
-	}
-	fd_limit();
-	signal(SIGPIPE, SIG_IGN); /* splice has no MSG_NOSIGNAL */
-	splicing = !strcmp(argv[1], "splice");
-	here = sock_name("0.0.0.0", argv[2]);
-	listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	ep = epoll_create1(0);
-	if (bind(listener, (struct sockaddr *)&here, sizeof(here)) < 0 ||
-	    listen(listener, 16384) < 0)
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	if (bind(fd, (struct sockaddr *)&here, sizeof(here)) < 0 ||
+	    listen(fd, 16384) < 0)
 		die("bind");
+	return fd;
+}
+
+/* One thread, for ever */
+static void *serve(void *arg)
+{
+	int listener = listen_here(), fd;
+
+	ep = epoll_create1(0);
 	watch_fd(ep, listener, EPOLLIN, NULL, EPOLL_CTL_ADD);
 	for (;;) {
 		struct epoll_event ev[128];
@@ -273,4 +275,24 @@ int main(int argc, char **argv)
 		}
 		bury();
 	}
+	return arg;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long threads = argc == 4 ? strtoul(argv[3], NULL, 10) : 1;
+	pthread_t t;
+
+	if (argc < 3 || argc > 4 || threads < 1 || threads > 64) {
+		fprintf(stderr, "usage: relay copy|splice PORT [THREADS]\n");
+		return 2;
+	}
+	fd_limit();
+	signal(SIGPIPE, SIG_IGN); /* splice has no MSG_NOSIGNAL */
+	splicing = !strcmp(argv[1], "splice");
+	here = sock_name("0.0.0.0", argv[2]);
+	while (--threads)
+		if (pthread_create(&t, NULL, serve, NULL))
+			die("pthread_create");
+	serve(NULL);
 }

@@ -96,7 +96,7 @@ for cap in tun redirect tproxy; do
 	else
 		[ $cap != redirect ] || bg "$C" long "$NT" tcp 198.51.100.1 5015 \
 			-n 6000000 -P
-		seldom $cap nft flush ruleset
+		never $cap nft flush ruleset
 		never $cap ip -4 rule flush
 		cap_main_rules
 		if [ $cap = redirect ]; then # NAT went on meanwhile

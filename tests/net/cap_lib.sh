@@ -218,18 +218,23 @@ kill9() {
 }
 no_tables() { [ -z "$(on "$G" nft list tables | grep culvert)" ]; }
 
-# Everything that this capture catches
+# Everything that this capture catches, at once
 cap_try() {
-	local ns a
+	local ns a pids=()
 	for ns in "$C" "$G"; do
 		for a in $FAR; do
-			on "$ns" "$NT" tcp "$a" 5003 -n 10 -t 1
-			[ "$1" = 0 ] || on "$ns" "$NT" udp "$a" 5006 -n 10 -t 1
+			on "$ns" "$NT" tcp "$a" 5003 -n 10 -t 1 &
+			pids+=($!)
+			[ "$1" != 0 ] || continue
+			on "$ns" "$NT" udp "$a" 5006 -n 10 -t 1 &
+			pids+=($!)
 		done
 		for a in 198.51.100.3 10.3.0.9 2001:db8:51::3 10.1.0.1 127.0.0.53; do
-			on "$ns" dig +time=1 +tries=1 "@$a" www.example.com
+			on "$ns" dig +time=1 +tries=1 "@$a" www.example.com &
+			pids+=($!)
 		done
 	done >/dev/null 2>&1
+	wait "${pids[@]}"
 }
 
 cap_kill() {

@@ -64,6 +64,7 @@ cleanup() {
 		ip netns del "$ns"
 	done
 	rm -rf "$TMP" /etc/netns/"$PREFIX"-*
+	rmdir /sys/fs/cgroup/{,cpu/}"$PREFIX"-* 2>/dev/null # a benchmark's
 	exit "$rc"
 }
 # The only trap of this kind: one of a test's own would hide the exit code

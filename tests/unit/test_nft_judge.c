@@ -238,6 +238,99 @@ static void quic_is_refused_before_it_is_taken(void **state)
 	free(t);
 }
 
+/* The second table of @h; NULL: there is none */
+static char *keep_of(const struct host_conf *h)
+{
+	struct intake in = intake(h);
+	struct nft n = { .kind = NFT_NONE };
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+	bool any;
+
+	assert_non_null(f);
+	in.uids[0] = 101;
+	in.uid_count = 1;
+	any = nft_print_keep(&n, &in, "culvert_keep1", f);
+	fclose(f);
+	if (any)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static void what_redirect_misses_is_dropped(void **state)
+{
+	struct host_conf h = conf(BY_REDIRECT, BY_NONE);
+	char *t;
+
+	(void)state;
+	h.fail_closed = true;
+	t = keep_of(&h);
+	assert_has(t, "table inet culvert_keep1 {\n\tflags owner\n");
+	assert_has(t, "type nat hook postrouting priority 101\n"
+		      "\t\tct state new return\n");
+	assert_has(t, "\t\tmeta l4proto tcp drop\n"
+		      "\t\tudp dport 53 drop\n\t}\n");
+	assert_order(t, "type filter hook forward priority 0\n",
+		     "\t\tgoto shut\n");
+	assert_order(t, "type filter hook output priority 0\n",
+		     "\t\tgoto shut\n");
+	assert_order(t, "type filter hook input priority 0\n",
+		     "iifname @uplinks return\n");
+	/* what another's rule has translated, and connections under way */
+	assert_order(t, "ct status dnat return\n",
+		     "ip daddr { 198.18.0.0/15 } drop\n");
+	assert_has(t, "meta l4proto tcp ct state != new return\n");
+	assert_has(t, "tcp flags & (fin | syn | rst | ack) != syn return\n");
+	assert_order(t, "ip daddr { 198.18.0.0/15 } drop\n",
+		     "ip daddr @near4 return\n");
+	/* a resolver's questions go by when they are not caught */
+	assert_has(t, "meta skuid 101 meta l4proto udp th dport 53 return\n");
+	assert_lacks(t, "meta l4proto udp drop");
+	assert_lacks(t, "reject");
+	assert_lacks(t, "chain stray");
+	free(t);
+}
+
+static void what_tproxy_misses_is_dropped(void **state)
+{
+	struct host_conf h = conf(BY_TPROXY, BY_TPROXY);
+	char *t;
+
+	(void)state;
+	h.fail_closed = true;
+	t = keep_of(&h);
+	assert_has(t, "\t\tmeta l4proto tcp drop\n"
+		      "\t\tmeta l4proto udp drop\n\t}\n");
+	/* every packet is looked at: those of connections that are ours, too */
+	assert_has(t, "tcp flags & (fin | syn | rst | ack) != syn "
+		      "ct mark & 0x10000000 != 0x10000000 return\n");
+	assert_lacks(t, "meta l4proto udp ct state");
+	assert_lacks(t, "skuid 101 meta l4proto udp");
+	/* ours is what it marked on the way out */
+	assert_order(t, "type filter hook output priority 0\n",
+		     "meta mark & 0x10000000 == 0x10000000 return\n");
+	assert_has(t, "chain stray {\n");
+	free(t);
+	h.reject_quic = true;
+	h.how.udp = BY_NONE;
+	h.fail_closed = false;
+	t = keep_of(&h);
+	assert_has(t, "udp dport 443 drop\n");
+	assert_has(t, "meta skuid 101 meta l4proto { tcp, udp } th dport 53 "
+		      "return\n");
+	free(t);
+}
+
+static void the_tun_needs_no_second_table_to_be_shut(void **state)
+{
+	struct host_conf h = conf(BY_TUN, BY_TUN);
+
+	(void)state;
+	assert_null(keep_of(&h));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -247,6 +340,9 @@ int main(void)
 		cmocka_unit_test(each_key_is_a_rule),
 		cmocka_unit_test(large_sets_are_a_table_of_their_own),
 		cmocka_unit_test(quic_is_refused_before_it_is_taken),
+		cmocka_unit_test(what_redirect_misses_is_dropped),
+		cmocka_unit_test(what_tproxy_misses_is_dropped),
+		cmocka_unit_test(the_tun_needs_no_second_table_to_be_shut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
