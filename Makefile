@@ -61,7 +61,7 @@ PKG_CONFIG ?= pkg-config
 
 PKGS	:= libcjson libnl-3.0 libcrypto libpcre2-8 \
 	   $(if $(wildcard proxy/transport/tls*.c),libssl) \
-	   $(if $(wildcard proxy/transport/h2*.c),libnghttp2)
+	   $(if $(wildcard proxy/*/h2*.c),libnghttp2)
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 

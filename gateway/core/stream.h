@@ -18,7 +18,7 @@ struct stream;
 struct watch;
 
 /**
- * struct stream_hello - What a TLS client asked for
+ * struct stream_hello - What a TLS client asked for, and was given
  * @name:	Server name in lower case; "" none
  * @alpn:	What was agreed on; "" none
  */
@@ -58,7 +58,7 @@ struct stream_hello {
  *		first, and says that it may: read no more than one unit ahead.
  *		0, -EAGAIN (a head is awaited; ask again), -errno (cannot). The op
  *		may be NULL: cannot
- * @hello:	Of a TLS server whose handshake is over. NULL: it is none
+ * @hello:	Of TLS whose handshake is over, either side. NULL: it is none
  *
  * Only the owner calls; only from its job's run(). A stream may be used from
  * birth: while connecting, calls return -EAGAIN; a failed connect is the

@@ -97,6 +97,8 @@ int transport_dial(const struct transport *t, const struct dial *d,
 		   const struct addr *to, struct stream **out);
 /* The bottom: kernel TCP, names resolved by @strategy, addresses raced */
 extern const struct transport transport_raw;
+/* TLS, for rooms that bring a bottom of their own (encrypted DNS) */
+extern const struct transport_ops transport_tls_ops;
 /*
  * Dial @to with explicit options and name strategy (freedom has its own).
  */

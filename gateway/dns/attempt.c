@@ -32,6 +32,7 @@ static bool found_put(struct upstream *u, const uint8_t *msg, size_t n)
 	if (dns_found_decode(msg, n, a->q->name, type_of(a->q->family),
 			     &a->found) < 0)
 		return false;
+	a->found.ttl -= a->found.ttl < u->age_s ? a->found.ttl : u->age_s;
 	a->got = true;
 	job_ready(&a->job);
 	return true;
@@ -43,7 +44,7 @@ static int server_addr(struct attempt *a, struct addr *to)
 	struct addr list[SYSCONF_SERVERS];
 
 	if (a->server->kind != SERVER_SYSTEM) {
-		*to = a->server->addr;
+		*to = a->server->at;
 		return 0;
 	}
 	a->nameserver_count =
@@ -67,37 +68,53 @@ static uint32_t timeout_of(const struct attempt *a)
 	return ms;
 }
 
+/* The message to @u->query. 0 or -errno */
+static int query_make(struct attempt *a, struct upstream *u)
+{
+	const struct dns_server *s = a->server;
+	uint8_t *msg = u->query + 2;
+	ssize_t n;
+
+	rand_bytes(&a->id, sizeof(a->id));
+	n = dns_query_encode(msg, DNS_QUERY_MAX, a->id, a->q->name,
+			     type_of(a->q->family), a->edns ? DNS_UDP_EDNS : 0,
+			     s->subnet.kind && a->edns ? &s->subnet : NULL);
+	if (n > 0 && server_has_tls(s))
+		n = dns_query_pad(msg, (size_t)n, DNS_PADDED_MAX,
+				  DNS_PAD_BLOCK);
+	if (n < 0)
+		return (int)n;
+	u->query_len = (size_t)n + 2;
+	return 0;
+}
+
 /* Ask, by TCP when @tcp. 0 or -errno */
 static int attempt_ask(struct attempt *a, bool tcp)
 {
 	const struct dns_server *s = a->server;
-	bool straight = s->kind == SERVER_SYSTEM || s->kind == SERVER_TCP_LOCAL;
 	struct upstream *u = &a->up;
 	uint32_t ms;
-	ssize_t n;
 	int err;
 
 	upstream_close(u);
 	err = server_addr(a, &u->to);
+	if (!err)
+		err = query_make(a, u);
 	if (err)
 		return err;
-	rand_bytes(&a->id, sizeof(a->id));
-	n = dns_query_encode(u->query + 2, DNS_QUERY_MAX, a->id, a->q->name,
-			     type_of(a->q->family), a->edns ? DNS_UDP_EDNS : 0,
-			     s->subnet.kind && a->edns ? &s->subnet : NULL);
-	if (n < 0)
-		return (int)n;
-	u->query_len = (size_t)n + 2;
 	u->worker = a->q->worker;
 	u->job = &a->job;
 	u->answer = found_put;
-	u->tcp = tcp || s->kind == SERVER_TCP || s->kind == SERVER_TCP_LOCAL;
+	u->via = s->top ? s : NULL;
+	u->cfg = a->q->cfg;
+	u->conns = a->q->conns;
+	u->tcp = tcp || s->kind == SERVER_TCP || s->top;
 	a->got = false;
 	ms = timeout_of(a);
 	a->resend_ms = u->tcp ? 0 : ms - ms / RESEND_PART;
 	timer_set(&u->worker->wheel, &a->timer,
 		  a->resend_ms ? ms / RESEND_PART : ms);
-	return upstream_open(u, straight ? NULL : s->inbound);
+	return upstream_open(u, s->straight ? NULL : s->inbound);
 }
 
 void attempt_end(struct attempt *a)
@@ -139,6 +156,7 @@ static int attempt_next(struct attempt *a, int err)
 
 static void attempt_fail(struct attempt *a, int err)
 {
+	a->up.timed_out = err == -ETIMEDOUT;
 	upstream_close(&a->up);
 	log_debug("dns: %s: %s: %s", a->server->name, a->q->name,
 		  strerror(-err));

@@ -19,7 +19,9 @@
 /* What is asked; part of the lookup */
 struct question {
 	struct worker *worker;
+	struct config *cfg;
 	struct dns *dns;
+	struct conns *conns;
 	uint8_t family;
 	char name[256];
 };

@@ -1,10 +1,5 @@
 /*
- * parse.c - The "dns" object
- *
- * "8.8.8.8"            UDP, through routing       "localhost"  /etc/resolv.conf
- * "tcp://8.8.8.8:53"   TCP, through routing       "fakedns"    the pools
- * "tcp+local://..."    TCP, straight out
- * https://, h2c://, quic+local:// are refused by name: not yet.
+ * parse.c - The "dns" object; what a server's address says: server.c
  */
 #include <ctype.h>
 #include <errno.h>
@@ -55,22 +50,6 @@ static const struct jword strategies[] = {
 	{ "UseIP_v6", DNS_V6 },
 };
 
-static const struct {
-	const char *scheme;
-	int kind; /* enum server_kind, or -1: not yet */
-	const char *log;
-} schemes[] = {
-	{ "udp://", SERVER_UDP, "UDP:" },
-	{ "tcp://", SERVER_TCP, "TCP//" },
-	{ "tcp+local://", SERVER_TCP_LOCAL, "TCPL//" },
-	{ "https://", -1, NULL },
-	{ "https+local://", -1, NULL },
-	{ "h2c://", -1, NULL },
-	{ "h2c+local://", -1, NULL },
-	{ "quic+local://", -1, NULL },
-	{ "tls://", -1, NULL },
-};
-
 /* What "localhost" owns besides its own domains */
 static const char *const local_names[] = {
 	"dotless:",         "domain:local",   "domain:localdomain",
@@ -85,6 +64,7 @@ static const struct inbound_ops own_inbound = { .name = "dns" };
 
 /* What servers inherit */
 struct defaults {
+	struct config *cfg;
 	const char *tag;
 	struct cidr subnet;
 	uint8_t families;
@@ -103,112 +83,6 @@ static const struct inbound *own_inbound_new(struct dns *dns, const char *tag)
 	ib->policy = &own_policy;
 	ib->sockopt = SOCKOPT_DEFAULT;
 	return ib->tag ? ib : NULL;
-}
-
-/* "host", "host:port", "[v6]:port"; @port is the default. 0 or -EINVAL */
-/* NOLINTNEXTLINE(readability-function-cognitive-complexity): one form a branch */
-static int host_parse(struct dns *dns, const char *text, uint16_t port,
-		      struct addr *out)
-{
-	char host[256], clean[256];
-	const char *colon = strrchr(text, ':');
-	size_t len = strlen(text);
-	long number = port;
-	char *end;
-	int n;
-
-	if (*text == '[' || (colon && strchr(text, ':') == colon)) {
-		const char *close = *text == '[' ? strchr(text, ']') : colon;
-
-		if (!close)
-			return -EINVAL;
-		len = (size_t)(close - text);
-		if (*close == ']' && close[1] == ':')
-			colon = close + 1;
-		else if (*close == ']')
-			colon = close[1] ? NULL : close;
-		if (!colon)
-			return -EINVAL;
-		if (*colon == ':') {
-			number = strtol(colon + 1, &end, 10);
-			if (*end || end == colon + 1 || number < 1 ||
-			    number > 65535)
-				return -EINVAL;
-		}
-	}
-	if (*text == '[') {
-		text++;
-		len--;
-	}
-	if (!len || len >= sizeof(host))
-		return -EINVAL;
-	memcpy(host, text, len);
-	host[len] = '\0';
-	memset(out, 0, sizeof(*out));
-	if (addr_parse_ip(out, host)) {
-		n = addr_clean_name(host, len, clean);
-		if (n <= 0 || strchr(host, ':'))
-			return -EINVAL;
-		*out = addr_name(arena_strndup(&dns->arena, clean, (size_t)n),
-				 (size_t)n, 0);
-	}
-	out->port = (uint16_t)number;
-	return 0;
-}
-
-/* Name for the log: @prefix and the address */
-static const char *log_name(struct dns *dns, const char *prefix,
-			    const struct addr *a)
-{
-	char text[ADDR_TEXT_MAX + 16], host[ADDR_TEXT_MAX];
-
-	snprintf(text, sizeof(text), "%s%s", prefix,
-		 addr_format(a, host, sizeof(host)));
-	return arena_strdup(&dns->arena, text);
-}
-
-/* Fill kind, name and addr. false after a diag_error() */
-/* NOLINTNEXTLINE(readability-function-size): the place of the text is three */
-static bool address_parse(struct dns *dns, struct diag *d, const cJSON *node,
-			  const char *key, const char *text, uint16_t port,
-			  struct dns_server *s)
-{
-	const char *prefix = "UDP:";
-	size_t i, skip = 0;
-
-	if (!strcasecmp(text, "localhost") || !strcasecmp(text, "fakedns")) {
-		s->kind = tolower(*text) == 'l' ? SERVER_SYSTEM : SERVER_FAKE;
-		s->name = s->kind == SERVER_FAKE ? "FakeDNS" : "localhost";
-		return true;
-	}
-	s->kind = SERVER_UDP;
-	for (i = 0; i < ARRAY_SIZE(schemes); i++) {
-		skip = strlen(schemes[i].scheme);
-		if (strncasecmp(text, schemes[i].scheme, skip))
-			continue;
-		if (schemes[i].kind < 0) {
-			diag_error(d, node, key, "%s servers are not there yet",
-				   schemes[i].scheme);
-			diag_help(d, "use an address (UDP), tcp://, "
-				     "tcp+local://, localhost or fakedns");
-			return false;
-		}
-		s->kind = (uint8_t)schemes[i].kind;
-		prefix = schemes[i].log;
-		break;
-	}
-	if (i == ARRAY_SIZE(schemes))
-		skip = 0;
-	if (host_parse(dns, text + skip, port, &s->addr) < 0) {
-		diag_error(d, node, key, "\"%s\" is no server address", text);
-		return false;
-	}
-	if (s->kind == SERVER_TCP_LOCAL && s->addr.kind == ADDR_NAME) {
-		diag_error(d, node, key, "a +local server must be an address");
-		return false;
-	}
-	s->name = log_name(dns, prefix, &s->addr);
-	return true;
 }
 
 /* An address set whose "*" means "prefer" */
@@ -367,10 +241,14 @@ static void server_object(struct dns *dns, struct diag *d, const cJSON *node,
 	if (!j_open(&o, d, node))
 		return;
 	text = j_need_str(&o, "address");
-	port = (uint16_t)j_int(&o, "port", 53, 0, 65535);
-	if (*text &&
-	    address_parse(dns, d, node, "address", text, port ? port : 53, s))
+	port = (uint16_t)j_int(&o, "port", 0, 0, 65535);
+	if (*text && server_address(dns, d, node, "address", text, port, s)) {
 		options_parse(dns, &o, s, def);
+		server_levels(s, d,
+			      server_has_tls(s) ? j_get(&o, "tlsSettings") :
+						  NULL,
+			      def->cfg);
+	}
 	tag = j_str(&o, "tag", NULL);
 	if (tag && *tag)
 		s->inbound = own_inbound_new(dns, tag);
@@ -393,8 +271,10 @@ static void server_parse(struct dns *dns, struct diag *d, const cJSON *node,
 		server_object(dns, d, node, s, def);
 		return;
 	}
-	if (address_parse(dns, d, node, NULL, node->valuestring, 53, s) &&
-	    s->kind == SERVER_SYSTEM)
+	if (!server_address(dns, d, node, NULL, node->valuestring, 0, s))
+		return;
+	server_levels(s, d, NULL, def->cfg);
+	if (s->kind == SERVER_SYSTEM)
 		domains_add(dns, s, NULL);
 }
 
@@ -408,12 +288,14 @@ static void servers_parse(struct dns *dns, struct jobj *o,
 	if (!dns->count) {
 		dns->servers[0] = (struct dns_server){
 			.kind = SERVER_SYSTEM,
+			.straight = true,
 			.name = "localhost",
 		};
 		server_defaults(&dns->servers[0], def);
 		dns->count = 1;
 	}
 	dns->system.kind = SERVER_SYSTEM;
+	dns->system.straight = true;
 	dns->system.name = "localhost";
 	server_defaults(&dns->system, def);
 	dns->system.families = DNS_V4 | DNS_V6;
@@ -426,9 +308,9 @@ static void servers_parse(struct dns *dns, struct jobj *o,
 		diag_error(o->d, o->node, "servers", "out of memory");
 }
 
-static void object_parse(struct dns *dns, struct jobj *o)
+static void object_parse(struct dns *dns, struct jobj *o, struct config *cfg)
 {
-	struct defaults def = { 0 };
+	struct defaults def = { .cfg = cfg };
 	const char *tag = j_str(o, "tag", DEFAULT_TAG);
 	int strategy;
 
@@ -459,7 +341,6 @@ struct dns *dns_parse(struct diag *d, const cJSON *node, struct config *cfg)
 	struct dns *dns = calloc(1, sizeof(*dns));
 	struct jobj o;
 
-	(void)cfg;
 	if (!dns) {
 		diag_error(d, node, NULL, "out of memory");
 		return NULL;
@@ -468,7 +349,7 @@ struct dns *dns_parse(struct diag *d, const cJSON *node, struct config *cfg)
 	sysconf_init(&dns->sys, "/etc/resolv.conf",
 		     "/run/systemd/resolve/resolv.conf", "/etc/hosts");
 	j_open(&o, d, node);
-	object_parse(dns, &o);
+	object_parse(dns, &o, cfg);
 	j_close(&o);
 	if (dns->arena.failed)
 		diag_error(d, node, NULL, "out of memory");
@@ -487,6 +368,7 @@ void dns_free(struct dns *dns)
 	for (i = 0; i < dns->count; i++) {
 		ipset_free(dns->servers[i].expected);
 		ipset_free(dns->servers[i].unexpected);
+		server_drop(&dns->servers[i]);
 	}
 	dommap_free(dns->domains);
 	dommap_free(dns->hosts);
@@ -525,9 +407,35 @@ unsigned int dns_wants_fake(const struct dns *dns)
 	return families;
 }
 
+/* @name is that of a server: who asks it must not need the answer */
+static bool is_server(const struct dns *dns, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < dns->count; i++)
+		if (server_named(&dns->servers[i]) &&
+		    !strcmp(dns->servers[i].at.name, name))
+			return true;
+	return false;
+}
+
+/* Those of @order that need no name to be asked; else the system's. How many */
+static unsigned int order_nameless(const struct dns *dns, uint8_t *order,
+				   unsigned int n)
+{
+	unsigned int kept = 0, i;
+
+	for (i = 0; i < n; i++)
+		if (!server_named(&dns->servers[order[i]]))
+			order[kept++] = order[i];
+	if (!kept)
+		order[kept++] = DNS_SERVERS_MAX;
+	return kept;
+}
+
 /* Matching servers first, then those for everything (xray.md, F "Order") */
-unsigned int servers_order(const struct dns *dns, const char *name, bool fake,
-			   uint8_t order[DNS_SERVERS_MAX])
+static unsigned int servers_all(const struct dns *dns, const char *name,
+				bool fake, uint8_t order[DNS_SERVERS_MAX])
 {
 	uint32_t ids[DNS_SERVERS_MAX], used = 0;
 	unsigned int n = 0, i;
@@ -564,4 +472,12 @@ out:
 			if (dns->servers[i].kind != SERVER_FAKE || fake)
 				order[n++] = (uint8_t)i;
 	return n;
+}
+
+unsigned int servers_order(const struct dns *dns, const char *name, bool fake,
+			   uint8_t order[DNS_SERVERS_MAX])
+{
+	unsigned int n = servers_all(dns, name, fake, order);
+
+	return is_server(dns, name) ? order_nameless(dns, order, n) : n;
 }

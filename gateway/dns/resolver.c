@@ -45,6 +45,7 @@
  * @lingering:	Served lookups that still hear servers
  * @dying, @dead:	Finished lookups; freed when a whole turn has passed, for
  *			sessions that point into their config are reaped first
+ * @conns:	Connections to encrypted servers
  * @routed:	Families the host has a route for, as of @routed_ms
  */
 struct dns_room {
@@ -52,6 +53,7 @@ struct dns_room {
 	struct flusher flusher;
 	struct list buckets[BUCKETS];
 	struct list lingering, dying, dead;
+	struct conns conns;
 	unsigned int count, linger_count;
 	uint8_t routed;
 	bool routed_known;
@@ -130,6 +132,7 @@ static void room_flush(struct flusher *f)
 		list_del(p);
 		list_add_tail(&r->dead, p);
 	}
+	conns_turn(&r->conns);
 }
 
 int dns_worker_start(struct worker *w)
@@ -148,6 +151,7 @@ int dns_worker_start(struct worker *w)
 	list_init(&r->lingering);
 	list_init(&r->dying);
 	list_init(&r->dead);
+	conns_init(&r->conns);
 	r->flusher.flush = room_flush;
 	list_add_tail(&w->flushers, &r->flusher.node);
 	w->rooms[ROOM_DNS] = r;
@@ -173,10 +177,12 @@ void dns_worker_stop(struct worker *w)
 	while (!list_empty(&r->lingering))
 		lookup_end(list_first(&r->lingering, struct lookup, node));
 	list_del(&r->flusher.node);
+	conns_stop(&r->conns);
 	ses_reap(w); /* queries' sessions and maps point into their config */
 	udp_reap(w);
 	list_free(&r->dying);
 	list_free(&r->dead);
+	conns_free(&r->conns);
 	free(r);
 	w->rooms[ROOM_DNS] = NULL;
 }
@@ -539,6 +545,8 @@ static struct lookup *lookup_new(struct dns_room *r, struct config *cfg,
 	l->cfg = config_ref(cfg);
 	l->q.worker = r->worker;
 	l->q.dns = cfg->dns;
+	l->q.cfg = cfg;
+	l->q.conns = &r->conns;
 	l->q.family = q->family;
 	memcpy(l->q.name, q->name, strlen(q->name) + 1);
 	l->flags = q->flags;
@@ -598,7 +606,9 @@ static bool asked_known(struct dns_room *r, struct dns *dns, struct asked *q,
 		return true;
 	q->count =
 		servers_order(dns, q->name, q->flags & RESOLVE_FAKE, q->order);
-	first = q->count ? &dns->servers[q->order[0]] : NULL;
+	first = q->count && q->order[0] != DNS_SERVERS_MAX ?
+			&dns->servers[q->order[0]] :
+			NULL;
 	out->fake = first && first->kind == SERVER_FAKE &&
 		    first->families & q->family && !first->by_routes;
 	return out->fake;

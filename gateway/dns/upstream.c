@@ -7,12 +7,12 @@
 #include <unistd.h>
 
 #include "gateway/base/compat.h"
-#include "gateway/base/rand.h"
 #include "gateway/core/fd_dgram.h"
 #include "gateway/core/fd_stream.h"
 #include "gateway/core/session.h"
 #include "gateway/core/sock.h"
 #include "gateway/core/udp.h"
+#include "gateway/dns/pair.h"
 
 /**
  * struct up_end - The client side of a routed query
@@ -28,7 +28,7 @@ struct up_end {
 	struct session *ses;
 	bool unsent;
 	size_t off;
-	uint8_t query[2 + DNS_QUERY_MAX];
+	uint8_t query[2 + DNS_PADDED_MAX];
 };
 
 static void up_fail(struct upstream *u, int err)
@@ -221,14 +221,6 @@ static const struct stream_ops end_stream_ops = {
 
 /* --- open and close ---------------------------------------------------------- */
 
-/* Who asks, for the log: this host, at a port that only tells queries apart */
-static struct addr own_client(void)
-{
-	static const uint8_t loopback[4] = { 127, 0, 0, 1 };
-
-	return addr_v4(loopback, (uint16_t)(1024 + rand_below(64000)));
-}
-
 static int open_session(struct upstream *u, const struct inbound *ib,
 			struct up_end *e)
 {
@@ -302,15 +294,48 @@ static int open_straight(struct upstream *u)
 	return 0;
 }
 
+/* A shared connection has the answer, or none */
+static void shared_done(struct conn_ask *a, int rc, uint8_t *msg, size_t n,
+			uint32_t age_s)
+{
+	struct upstream *u = container_of(a, struct upstream, ask);
+
+	if (!rc && n < DNS_HEAD_BYTES)
+		rc = -EPROTO;
+	if (!rc) {
+		put_be16(msg, u->id);
+		u->age_s = age_s;
+		rc = u->answer(u, msg, n) ? 0 : -EPROTO;
+	}
+	if (rc)
+		up_fail(u, rc);
+}
+
+/* Ids are for the connection to give; over HTTPS there is none (RFC 8484, 4.1) */
+static int open_shared(struct upstream *u)
+{
+	u->id = get_be16(u->query + 2);
+	put_be16(u->query + 2, 0);
+	u->ask = (struct conn_ask){ .query = u->query + 2,
+				    .len = u->query_len - 2,
+				    .done = shared_done };
+	return conn_ask(u->conns, u->worker, u->cfg, u->via, &u->ask);
+}
+
 int upstream_open(struct upstream *u, const struct inbound *ib)
 {
 	int err;
 
 	u->err = 0;
+	u->age_s = 0;
+	u->timed_out = false;
 	u->sent = 0;
 	u->rx_got = 0;
 	put_be16(u->query, (uint16_t)(u->query_len - 2));
-	err = ib ? open_routed(u, ib) : open_straight(u);
+	if (u->via)
+		err = open_shared(u);
+	else
+		err = ib ? open_routed(u, ib) : open_straight(u);
 	u->open = !err;
 	return err;
 }
@@ -405,6 +430,8 @@ void upstream_close(struct upstream *u)
 	if (u->d)
 		u->d->ops->close(u->d);
 	u->d = NULL;
+	if (u->via)
+		conn_ask_end(&u->ask, u->timed_out);
 	stream_close(&u->s, 0);
 	free(u->rx);
 	u->rx = NULL;

@@ -4,9 +4,10 @@
  *   routed    our end (dgram or stream) is the "client" of a UDP map or session
  *             whose inbound has the dns tag: routing rules decide
  *   straight  a marked socket of our own
+ *   shared    a connection to an encrypted server, with other queries (conn.h)
  *
- * Each query has a map or socket of its own, so that the kernel gives it a
- * random source port; with the random id an answer is hard to guess.
+ * Each query of the first two has a map or socket of its own, so that the kernel
+ * gives it a random source port; with the random id an answer is hard to guess.
  */
 #ifndef GATEWAY_DNS_UPSTREAM_H
 #define GATEWAY_DNS_UPSTREAM_H
@@ -17,9 +18,12 @@
 
 #include "gateway/base/addr.h"
 #include "gateway/core/worker.h"
+#include "gateway/dns/conn.h"
 #include "proxy/wire/dns_msg.h"
 
+struct config;
 struct dgram;
+struct dns_server;
 struct inbound;
 struct stream;
 struct up_end;
@@ -31,6 +35,10 @@ struct up_end;
  *		the answer; called at any time, must not close the upstream
  * @to:		The server; a name only when routed
  * @err:	-errno: nothing more will come
+ * @via:	Shared: the server, of @cfg; its connections are in @conns
+ * @ask:	Shared: our place there. @id: that of the message, which has 0
+ * @age_s:	Of the answer: its times to live are so much older
+ * @timed_out:	It is closed because nothing came
  * @query:	Two length bytes (for TCP), then the message
  * @sent:	Bytes of @query that are out (TCP)
  * @rx:		TCP: the answer so far; @rx_head its length bytes
@@ -44,7 +52,14 @@ struct upstream {
 	struct addr to;
 	bool tcp, open;
 	int err;
-	uint8_t query[2 + DNS_QUERY_MAX];
+	const struct dns_server *via;
+	struct config *cfg;
+	struct conns *conns;
+	struct conn_ask ask;
+	uint16_t id;
+	bool timed_out;
+	uint32_t age_s;
+	uint8_t query[2 + DNS_PADDED_MAX];
 	size_t query_len, sent;
 	uint8_t rx_head[2];
 	uint8_t *rx;

@@ -246,6 +246,27 @@ ssize_t dns_query_encode(uint8_t *out, size_t cap, uint16_t id,
 	return (ssize_t)n;
 }
 
+ssize_t dns_query_pad(uint8_t *msg, size_t n, size_t cap, size_t block)
+{
+	size_t opt = DNS_HEAD_BYTES, total, pad;
+
+	if (n < DNS_HEAD_BYTES || !get_be16(msg + 10))
+		return (ssize_t)n;
+	if (dns_name_decode(msg, n, &opt, (char[256]){ 0 }, NULL) < 0 ||
+	    n < opt + 4 + 11)
+		return (ssize_t)n;
+	opt += 4; /* type and class of the question; here OPT begins */
+	total = (n + 4 + block - 1) / block * block;
+	if (total > cap)
+		return -ENOBUFS;
+	pad = total - n - 4;
+	put_be16(msg + opt + 9, (uint16_t)(get_be16(msg + opt + 9) + 4 + pad));
+	put_be16(msg + n, 12); /* padding */
+	put_be16(msg + n + 2, (uint16_t)pad);
+	memset(msg + n + 4, 0, pad);
+	return (ssize_t)total;
+}
+
 /*
  * Addresses of @type owned by @owner. 1: there was a CNAME instead, and @owner
  * is its target now: scan again, for records come in any order

@@ -2,7 +2,8 @@
  * dns_msg.h - DNS messages: bounded decoding, queries and answers
  *
  * Source: RFC 1035 section 4, RFC 6891 (EDNS), RFC 7871 (client subnet),
- * RFC 9460 (SVCB, HTTPS), RFC 2308 (negative answers)
+ * RFC 9460 (SVCB, HTTPS), RFC 2308 (negative answers), RFC 7830 and RFC 8467
+ * (padding)
  */
 #ifndef PROXY_WIRE_DNS_MSG_H
 #define PROXY_WIRE_DNS_MSG_H
@@ -22,6 +23,8 @@
 #define DNS_RECORDS_MAX 256 /* looked at in one answer section */
 #define DNS_MSG_IPS     16 /* addresses kept of one answer */
 #define DNS_QUERY_MAX   320 /* dns_query_encode(): head, name, type, OPT */
+#define DNS_PAD_BLOCK   128 /* of queries to encrypted servers: RFC 8467, 4.1 */
+#define DNS_PADDED_MAX  384 /* DNS_QUERY_MAX in whole blocks */
 #define DNS_REPLY_MAX   1280 /* dns_reply_encode() never needs more */
 
 enum dns_type {
@@ -106,6 +109,14 @@ int dns_question_decode(const uint8_t *msg, size_t n, struct dns_question *q);
 ssize_t dns_query_encode(uint8_t *out, size_t cap, uint16_t id,
 			 const char *name, uint16_t type, uint16_t edns_size,
 			 const struct cidr *subnet);
+
+/**
+ * dns_query_pad() - Fill a query up to whole blocks, so that its length says little
+ * @msg, @n:	Of dns_query_encode(); one without OPT is left as it is
+ *
+ * Return: bytes, a multiple of @block (@n itself without OPT), -ENOBUFS
+ */
+ssize_t dns_query_pad(uint8_t *msg, size_t n, size_t cap, size_t block);
 
 /**
  * struct dns_found - What a response says

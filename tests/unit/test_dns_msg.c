@@ -400,6 +400,44 @@ static void pointer_names_become_addresses(void **state)
 	assert_int_equal(dns_arpa_addr("", &a), -EINVAL);
 }
 
+static void queries_are_filled_up_to_whole_blocks(void **state)
+{
+	static const struct cidr subnet = { .kind = ADDR_V6, .bits = 96 };
+	char name[256] = "";
+	struct dns_question q;
+	uint8_t m[DNS_PADDED_MAX];
+	ssize_t n, was = 0;
+
+	(void)state;
+	while (strlen(name) < 250) {
+		strcat(name, name[0] ? ".abcde" : "a");
+		for (int with = 0; with < 2; with++) {
+			was = dns_query_encode(m, DNS_QUERY_MAX, 1, name, 1,
+					       1232, with ? &subnet : NULL);
+			assert_true(was > 0);
+			n = dns_query_pad(m, (size_t)was, sizeof(m),
+					  DNS_PAD_BLOCK);
+			assert_true(n >= was + 4);
+			assert_int_equal(n % DNS_PAD_BLOCK, 0);
+			assert_true(n < was + 4 + DNS_PAD_BLOCK);
+			assert_int_equal(get_be16(m + was), 12);
+			assert_int_equal(get_be16(m + was + 2), n - was - 4);
+			/* the record is still one, up to the last byte */
+			assert_int_equal(dns_question_decode(m, (size_t)n, &q),
+					 0);
+			assert_true(q.edns);
+			assert_string_equal(q.name, name);
+			assert_int_equal(
+				dns_question_decode(m, (size_t)n - 1, &q),
+				-EPROTO);
+		}
+	}
+	assert_int_equal(dns_query_pad(m, (size_t)was, (size_t)was, 128),
+			 -ENOBUFS);
+	was = dns_query_encode(m, DNS_QUERY_MAX, 1, "a.b", 1, 0, NULL);
+	assert_int_equal(dns_query_pad(m, (size_t)was, sizeof(m), 128), was);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -418,6 +456,7 @@ int main(void)
 		cmocka_unit_test(replies_echo_and_compress),
 		cmocka_unit_test(formerr_has_no_question),
 		cmocka_unit_test(pointer_names_become_addresses),
+		cmocka_unit_test(queries_are_filled_up_to_whole_blocks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,10 +11,11 @@
 #include "gateway/dns/rules.h"
 #include "proxy/wire/dns_msg.h"
 
+static struct config cfg; /* its arena has what TLS levels keep */
+
 static struct dns *parse(const char *text, unsigned int *errors,
 			 unsigned int *warnings)
 {
-	struct config cfg = { 0 };
 	struct jdoc *doc;
 	struct dns *dns;
 	struct diag d;
@@ -60,7 +61,17 @@ static void servers_have_many_forms(void **state)
 		{ "\"tcp://1.1.1.1\"", SERVER_TCP, "TCP//1.1.1.1:53" },
 		{ "\"tcp://1.1.1.1:5353\"", SERVER_TCP, "TCP//1.1.1.1:5353" },
 		{ "\"tcp://[::1]:5353\"", SERVER_TCP, "TCP//[::1]:5353" },
-		{ "\"TCP+local://[::1]\"", SERVER_TCP_LOCAL, "TCPL//[::1]:53" },
+		{ "\"TCP+local://[::1]\"", SERVER_TCP, "TCPL//[::1]:53" },
+		{ "\"tls://9.9.9.9\"", SERVER_TLS, "DOT//9.9.9.9:853" },
+		{ "\"tls+local://dns.example:8853\"", SERVER_TLS,
+		  "DOTL//dns.example:8853" },
+		{ "\"https://dns.example/q\"", SERVER_HTTPS,
+		  "DOH//dns.example:443" },
+		{ "\"HTTPS+local://[2620:fe::fe]:5053/q\"", SERVER_HTTPS,
+		  "DOHL//[2620:fe::fe]:5053" },
+		{ "\"h2c://127.0.0.1\"", SERVER_H2C, "DOH//127.0.0.1:80" },
+		{ "\"h2c+local://127.0.0.1:81/\"", SERVER_H2C,
+		  "DOHL//127.0.0.1:81" },
 		{ "\"localhost\"", SERVER_SYSTEM, "localhost" },
 		{ "\"fakedns\"", SERVER_FAKE, "FakeDNS" },
 		{ "{\"address\":\"9.9.9.9\",\"port\":5300}", SERVER_UDP,
@@ -89,9 +100,16 @@ static void servers_have_many_forms(void **state)
 static void wrong_ones_are_refused(void **state)
 {
 	static const char *const bad[] = {
-		"{\"servers\":[\"https://1.1.1.1/dns-query\"]}",
 		"{\"servers\":[\"quic+local://1.1.1.1\"]}",
-		"{\"servers\":[\"tls://1.1.1.1\"]}",
+		"{\"servers\":[\"https:///dns-query\"]}",
+		"{\"servers\":[\"https://1.1.1.1/a b\"]}",
+		"{\"servers\":[\"https://1.1.1.1?x=1\"]}",
+		"{\"servers\":[\"https://me@dns.example/\"]}",
+		"{\"servers\":[\"tls://1.1.1.1/dns-query\"]}",
+		"{\"servers\":[{\"address\":\"tls://1.1.1.1\","
+		"\"tlsSettings\":{\"minVersion\":\"7\"}}]}",
+		"{\"hosts\":{\"d.example\":\"#3\"},"
+		"\"servers\":[\"https://d.example/q\"]}",
 		"{\"servers\":[\"1.1.1.1:0\"]}",
 		"{\"servers\":[\"tcp://\"]}",
 		"{\"servers\":[\"tcp://[::1\"]}",
@@ -164,6 +182,68 @@ static void unknown_keys_are_warned_about(void **state)
 	dns_free(dns);
 }
 
+static void requests_have_a_path_and_an_authority(void **state)
+{
+	static const struct {
+		const char *text, *path, *authority;
+		bool straight;
+	} forms[] = {
+		{ "https://d.example/q?x=1{&dns}", "/q?x=1", "d.example",
+		  false },
+		{ "https://d.example{?dns}", "/dns-query", "d.example", false },
+		{ "https+local://1.1.1.1", "/dns-query", "1.1.1.1", true },
+		{ "https://[::1]:443/", "/", "[::1]", false },
+		{ "https://[::1]:444/", "/", "[::1]:444", false },
+		{ "h2c://d.example:443/a", "/a", "d.example:443", false },
+	};
+	char text[128];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		const struct dns_server *s;
+		struct dns *dns;
+
+		snprintf(text, sizeof(text), "{\"servers\":[\"%s\"]}",
+			 forms[i].text);
+		dns = parse(text, NULL, NULL);
+		assert_non_null(dns);
+		s = &dns->servers[0];
+		assert_string_equal(s->path, forms[i].path);
+		assert_string_equal(s->authority, forms[i].authority);
+		assert_int_equal(s->straight, forms[i].straight);
+		assert_non_null(s->top);
+		dns_free(dns);
+	}
+}
+
+static void hosts_say_where_a_server_is(void **state)
+{
+	struct dns *dns = parse(
+		"{\"hosts\":{\"d.example\":[\"::7\",\"192.0.2.7\"],"
+		"\"e.example\":\"d.example\",\"f.example\":\"g.example\"},"
+		"\"servers\":[\"https://d.example/\",\"tls://e.example\","
+		"\"tcp+local://e.example\",\"h2c://f.example\"]}",
+		NULL, NULL);
+	char text[ADDR_TEXT_MAX];
+
+	(void)state;
+	assert_non_null(dns);
+	assert_string_equal(
+		addr_format(&dns->servers[0].at, text, sizeof(text)),
+		"192.0.2.7:443");
+	assert_string_equal(dns->servers[0].addr.name, "d.example");
+	assert_string_equal(
+		addr_format(&dns->servers[1].at, text, sizeof(text)),
+		"192.0.2.7:853");
+	assert_string_equal(
+		addr_format(&dns->servers[2].at, text, sizeof(text)),
+		"192.0.2.7:53");
+	assert_string_equal(
+		addr_format(&dns->servers[3].at, text, sizeof(text)),
+		"g.example:80");
+	dns_free(dns);
+}
+
 /* The order as digits, e.g. "20" */
 static const char *order(const struct dns *dns, const char *name, bool fake)
 {
@@ -175,6 +255,25 @@ static const char *order(const struct dns *dns, const char *name, bool fake)
 		text[i] = (char)('0' + o[i]);
 	text[n] = '\0';
 	return text;
+}
+
+static void a_servers_name_goes_to_those_that_need_none(void **state)
+{
+	struct dns *dns = parse(
+		"{\"servers\":[\"https://d.example/\",\"tls://e.example\","
+		"\"https+local://f.example/\",\"9.9.9.9\"]}",
+		NULL, NULL);
+	const char system[] = { '0' + DNS_SERVERS_MAX, '\0' };
+
+	(void)state;
+	assert_string_equal(order(dns, "other.example", false), "0123");
+	assert_string_equal(order(dns, "d.example", false), "23");
+	assert_string_equal(order(dns, "e.example", false), "23");
+	assert_string_equal(order(dns, "f.example", false), "0123");
+	dns_free(dns);
+	dns = parse("{\"servers\":[\"https://d.example/\"]}", NULL, NULL);
+	assert_string_equal(order(dns, "d.example", false), system);
+	dns_free(dns);
 }
 
 static void the_order_is_matching_then_fallback(void **state)
@@ -301,6 +400,9 @@ int main(void)
 		cmocka_unit_test(servers_have_many_forms),
 		cmocka_unit_test(wrong_ones_are_refused),
 		cmocka_unit_test(options_are_inherited),
+		cmocka_unit_test(requests_have_a_path_and_an_authority),
+		cmocka_unit_test(hosts_say_where_a_server_is),
+		cmocka_unit_test(a_servers_name_goes_to_those_that_need_none),
 		cmocka_unit_test(unknown_keys_are_warned_about),
 		cmocka_unit_test(the_order_is_matching_then_fallback),
 		cmocka_unit_test(localhost_owns_local_names),
@@ -308,5 +410,8 @@ int main(void)
 		cmocka_unit_test(older_settings_become_rules),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int rc = cmocka_run_group_tests(tests, NULL, NULL);
+
+	arena_free(&cfg.arena);
+	return rc;
 }
