@@ -17,9 +17,9 @@
 /**
  * struct records - The layer
  * @tx, @rx:	Keys; unset until the handshake is over
- * @name:	Server name the client asked for, ALPN agreed on (both owned, NULL
- *		none): of a server, for op hello
- * @alpn:	See @name
+ * @name:	Of a server: the name the client asked for. Owned, NULL none; for op
+ *		hello
+ * @alpn:	What was agreed on, the same
  * @burst:	Bytes put since the last pause: decides the size of a record
  * @put_ms:	When
  * @skip:	Bytes of a message that are still to come, and to be passed over
@@ -38,7 +38,7 @@ struct records {
 
 /* The numbers of @r->c; @r is zeroed by its maker */
 void records_setup(struct records *r);
-/* Before chunk_init(): @hello of a server is copied. 0 or -ENOMEM */
+/* Before chunk_init(): @hello is copied. 0 or -ENOMEM */
 int records_hello_set(struct records *r, const struct stream_hello *hello);
 
 /* For a struct chunk_ops; see there */

@@ -137,8 +137,10 @@ struct records *tls_over(struct tls *t)
 	r->c.single = t->bare;
 	r->put_ms = t->worker->now_ms;
 	rc = set_keys(r, t);
-	if (!rc && t->conf->server) {
+	if (!rc) { /* a client knows whom it asked for */
 		t->s.ops->hello(&t->s, &hello);
+		if (!t->conf->server)
+			hello.name[0] = '\0';
 		rc = records_hello_set(r, &hello);
 	}
 	if (!rc)
