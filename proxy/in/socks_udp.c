@@ -19,6 +19,7 @@
 #include "gateway/core/config.h"
 #include "gateway/core/fd_dgram.h"
 #include "gateway/core/udp.h"
+#include "proxy/layer/keep.h"
 #include "proxy/wire/socks5.h"
 #include "proxy/wire/socks_srv.h"
 
@@ -26,6 +27,7 @@
  * struct assoc - Inbound end of a map; the map owns it
  * @d:		Datagrams without their SOCKS head; d.below is the socket
  * @job:	Of the control connection
+ * @reply:	What the connection did not take of it yet; NULL none
  * @client:	Port 0 until the first datagram
  * @policy:	Of the map's configuration
  */
@@ -33,6 +35,7 @@ struct assoc {
 	struct dgram d; /* must be first */
 	struct job job;
 	struct stream *control;
+	struct buf *reply;
 	struct udp_map *map;
 	struct addr client;
 	struct timer timer;
@@ -154,6 +157,7 @@ static void assoc_close(struct dgram *d)
 
 	timer_cancel(&a->timer);
 	stream_close(&a->control, 0);
+	buf_free(a->reply);
 	job_forget(&a->job);
 	d->below->ops->close(d->below);
 	free(a);
@@ -172,13 +176,18 @@ static void assoc_run(struct job *j)
 {
 	struct assoc *a = container_of(j, struct assoc, job);
 	struct worker *w = j->worker;
-	ssize_t n;
+	ssize_t n = keep_flush(&a->reply, a->control);
 
+	if (n < 0 && n != -EAGAIN) {
+		udp_map_kill(a->map, (int)n);
+		return;
+	}
 	do
 		n = stream_read(a->control, w->scratch, WORKER_SCRATCH_BYTES);
 	while (n > 0);
 	if (n == -EAGAIN)
-		a->control->ops->want(a->control, ST_READ);
+		a->control->ops->want(a->control,
+				      ST_READ | (a->reply ? ST_WRITE : 0u));
 	else
 		udp_map_kill(a->map, 0);
 }
@@ -253,13 +262,14 @@ static struct assoc *assoc_new(struct session *s, int fd)
 }
 
 /* The last answer of the greeting; whatever came before it has gone */
-static int assoc_reply(struct session *s, const struct addr *bound)
+static int assoc_reply(struct assoc *a, struct stream *to,
+		       const struct addr *bound)
 {
 	struct buf *b = buf_new(SOCKS5_REPLY_MAX);
 	int err = b ? socks_srv_put_reply(b, SOCKS5_OK, bound) : -ENOMEM;
 
-	if (!err && stream_write(s->in, buf_head(b), b->len) != (ssize_t)b->len)
-		err = -EPIPE;
+	if (!err)
+		err = keep_put(&a->reply, to, buf_head(b), b->len);
 	buf_free(b);
 	return err;
 }
@@ -286,7 +296,7 @@ int assoc_open(struct session *s, const struct addr *tell)
 		bound = *tell;
 		bound.port = port;
 	}
-	err = assoc_reply(s, &bound);
+	err = assoc_reply(a, s->in, &bound);
 	if (err) {
 		udp_map_kill(a->map, err);
 		return err;

@@ -236,6 +236,8 @@ void h2_flush_now(struct h2 *h)
 	if (h->dead || h->err)
 		return;
 	rc = flush(h);
+	if (rc == 0 && h->below->below) /* TLS keeps what its socket refuses */
+		rc = (int)h->below->ops->writev(h->below, NULL, 0);
 	if (rc < 0 && rc != -EAGAIN)
 		h->err = rc;
 	if (rc < 0)

@@ -307,11 +307,19 @@ static ssize_t read_kept(struct ws *w, const struct iovec *v)
 	return early ? (ssize_t)n : unframe(w, v->iov_base, n);
 }
 
-static ssize_t read_past_end(struct ws *w)
+/*
+ * The end itself is read once, whatever became of the connection behind it: a
+ * server that has said Close may be gone. Afterwards only its break is of interest
+ */
+static ssize_t read_end(struct ws *w)
 {
 	uint8_t junk[256];
 	ssize_t n;
 
+	if (!w->end_read) {
+		w->end_read = true;
+		return 0;
+	}
 	do {
 		n = stream_read(w->s.below, junk, sizeof(junk));
 	} while (n > 0);
@@ -389,7 +397,7 @@ static ssize_t ws_readv(struct stream *s, const struct iovec *iov, int cnt)
 	}
 	do {
 		if (w->eof)
-			return read_past_end(w);
+			return read_end(w);
 		if (w->in) {
 			n = read_kept(w, iov);
 		} else {
@@ -593,6 +601,21 @@ static bool ws_up(const struct stream *s)
 	return (w->state == WS_OPEN || w->state == WS_UNDIALED) && !w->err;
 }
 
+/*
+ * Our owner may close as soon as the end is told: so nothing of it may wait
+ * below (TLS keeps what its socket does not take). With both ends told the level
+ * below ends too; before, it must not: who drops everything at a Close would
+ * close with its end unread, which is a RST
+ */
+static int end_below(struct ws *w)
+{
+	struct stream *b = w->s.below;
+
+	if (w->closed && w->eof)
+		return b->ops->finish(b);
+	return b->below ? (int)b->ops->writev(b, NULL, 0) : 0;
+}
+
 static int ws_finish(struct stream *s)
 {
 	struct ws *w = ws_of(s);
@@ -609,12 +632,14 @@ static int ws_finish(struct stream *s)
 		return rc;
 	if (w->put_left)
 		return ws_fail(w, -EPROTO); /* a promise was not kept */
-	if (w->server || w->eof)
+	if (!w->told && (w->server || w->eof))
 		rc = put_close(w);
 	else if (!w->told)
 		rc = put_control(w, WS_PING, end_words, sizeof(end_words) - 1);
 	w->told = true;
-	return rc < 0 ? rc : ws_flush(w);
+	if (!rc)
+		rc = ws_flush(w);
+	return rc < 0 ? rc : end_below(w);
 }
 
 static void ws_close(struct stream *s, int why)
@@ -623,9 +648,10 @@ static void ws_close(struct stream *s, int why)
 
 	timer_cancel(&w->timer);
 	if (why == 0 && s->below && ws_up(s) && !w->put_left) {
-		(void)put_close(w);
 		if (ws_flush(w) < 0)
-			why = -ECANCELED;
+			why = -ECANCELED; /* something is lost: no clean end */
+		else if (put_close(w) == 0)
+			(void)ws_flush(w); /* a Close without room is no loss */
 	}
 	stream_close(&s->below, why);
 	buf_free(w->in);

@@ -31,7 +31,7 @@ enum ws_state { WS_UNDIALED, WS_ASK, WS_OPEN };
  * @message:	A fragmented message is under way
  * @put_left:	Server: payload promised by a frame head and not put yet
  * @pong, @pong_len:	Answer to the last ping; due when @pong_due
- * @eof:	The other side's end was read
+ * @eof:	The other side's end came; @end_read: and our owner was told
  * @closed:	Our Close went out; @told: our end was told otherwise
  */
 struct ws {
@@ -46,7 +46,7 @@ struct ws {
 	uint32_t id;
 	uint8_t state;
 	bool server, message, eof, closed, told, pong_due, ping_due, timed_out;
-	bool early;
+	bool early, end_read;
 	int err;
 	struct ws_head cur;
 	uint64_t left, put_left;

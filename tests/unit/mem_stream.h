@@ -2,7 +2,8 @@
  * mem_stream.h - Two ends of a stream in memory, and a transport that dials one
  *
  * Every call moves at most @step bytes, and with @flaky every other call says
- * -EAGAIN first: each cut of a message is met.
+ * -EAGAIN first: each cut of a message is met. With @room a direction holds no
+ * more than so many bytes.
  */
 #ifndef TESTS_UNIT_MEM_STREAM_H
 #define TESTS_UNIT_MEM_STREAM_H
@@ -32,7 +33,7 @@ struct mem_end;
 struct mem {
 	struct mem_way way[2];
 	struct mem_end *end[2];
-	size_t step;
+	size_t step, room;
 	bool flaky;
 	int dials; /* 0: the next dial succeeds; else its -errno */
 };
@@ -42,12 +43,33 @@ struct mem_end {
 	struct mem *m;
 	int side; /* reads way[side], writes way[!side] */
 	bool turn;
+	unsigned int want;
 };
 
 static inline bool mem_not_now(struct mem_end *e)
 {
 	e->turn = !e->turn;
 	return e->m->flaky && e->turn;
+}
+
+static inline size_t mem_room(const struct mem *m)
+{
+	return m->room ? m->room : MEM_BYTES;
+}
+
+/* What @e wants, if it holds now, marks its job. Flaky: it may always be tried */
+static inline void mem_tell(struct mem_end *e)
+{
+	const struct mem_way *in, *out;
+
+	if (!e || !e->s.job)
+		return;
+	in = &e->m->way[e->side];
+	out = &e->m->way[!e->side];
+	if ((e->want && e->m->flaky) ||
+	    (e->want & ST_READ && (in->len || in->fin || in->cut)) ||
+	    (e->want & ST_WRITE && (out->len < mem_room(e->m) || out->fin)))
+		job_ready(e->s.job);
 }
 
 static inline ssize_t mem_readv(struct stream *s, const struct iovec *iov,
@@ -72,6 +94,7 @@ static inline ssize_t mem_readv(struct stream *s, const struct iovec *iov,
 			w->data[(w->head + i) % MEM_BYTES];
 	w->head = (w->head + n) % MEM_BYTES;
 	w->len -= n;
+	mem_tell(e->m->end[!e->side]);
 	return (ssize_t)n;
 }
 
@@ -80,7 +103,7 @@ static inline ssize_t mem_writev(struct stream *s, const struct iovec *iov,
 {
 	struct mem_end *e = container_of(s, struct mem_end, s);
 	struct mem_way *w = &e->m->way[!e->side];
-	size_t done = 0;
+	size_t done = 0, room = mem_room(e->m);
 
 	if (w->cut || w->fin)
 		return -EPIPE;
@@ -88,19 +111,25 @@ static inline ssize_t mem_writev(struct stream *s, const struct iovec *iov,
 		return -EAGAIN;
 	for (int i = 0; i < cnt; i++)
 		for (size_t k = 0; k < iov[i].iov_len; k++) {
-			if (w->len == MEM_BYTES || done == e->m->step)
+			if (w->len >= room || done == e->m->step) {
+				if (done)
+					mem_tell(e->m->end[!e->side]);
 				return done ? (ssize_t)done : -EAGAIN;
+			}
 			w->data[(w->head + w->len++) % MEM_BYTES] =
 				((uint8_t *)iov[i].iov_base)[k];
 			done++;
 		}
+	mem_tell(e->m->end[!e->side]);
 	return (ssize_t)done;
 }
 
 static inline void mem_want(struct stream *s, unsigned int events)
 {
-	if (events && s->job)
-		job_ready(s->job);
+	struct mem_end *e = container_of(s, struct mem_end, s);
+
+	e->want = events;
+	mem_tell(e);
 }
 
 static inline bool mem_up(const struct stream *s)
@@ -114,6 +143,7 @@ static inline int mem_finish(struct stream *s)
 	struct mem_end *e = container_of(s, struct mem_end, s);
 
 	e->m->way[!e->side].fin = true;
+	mem_tell(e->m->end[!e->side]);
 	return 0;
 }
 
@@ -126,6 +156,7 @@ static inline void mem_close(struct stream *s, int why)
 		m->way[0].cut = m->way[1].cut = true;
 	m->way[!e->side].fin = true;
 	m->end[e->side] = NULL;
+	mem_tell(m->end[!e->side]);
 	free(e);
 }
 

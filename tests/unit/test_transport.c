@@ -80,6 +80,8 @@ static const struct level levels[] = {
 
 /**
  * struct rig - Both ends of one level
+ * @mid:	The level it stands on, over @bottom; without ops: none
+ * @hasty:	The server closes as soon as both directions are done
  * @st:		[0] the client's, [1] the server's; NULL until it is there
  * @job:	Of them; they do nothing: the test asks again each turn
  */
@@ -87,11 +89,11 @@ struct rig {
 	struct loop l;
 	struct diag d;
 	struct mem m;
-	struct transport bottom[2], t[2];
+	struct transport bottom[2], mid[2], t[2];
 	struct stream *st[2];
 	struct job job[2];
 	size_t put[2], got[2], total;
-	bool finished[2], ended[2];
+	bool finished[2], ended[2], hasty;
 	int err[2];
 };
 
@@ -100,23 +102,38 @@ static void idle_job(struct job *j)
 	(void)j;
 }
 
-static void parse(struct rig *r, int side, const struct transport_ops *ops,
-		  const char *json)
+static void parse_one(struct rig *r, struct transport *t, const char *json)
 {
 	struct jdoc *doc = jdoc_parse(&r->d, "test", json, strlen(json));
 	struct jobj o;
 
 	assert_non_null(doc);
-	r->bottom[side] =
-		(struct transport){ .ops = &mem_transport, .settings = &r->m };
-	r->t[side] = (struct transport){ .ops = ops,
-					 .below = &r->bottom[side],
-					 .server = side == 1 };
 	assert_true(j_open(&o, &r->d, doc->root));
-	assert_int_equal(ops->parse(&r->t[side], &o, &r->l.cfg), 0);
+	assert_int_equal(t->ops->parse(t, &o, &r->l.cfg), 0);
 	if (r->d.errors)
 		diag_print(&r->d, stderr, false);
 	assert_int_equal(r->d.errors, 0);
+}
+
+static void parse(struct rig *r, int side, const struct level *v,
+		  const struct level *on)
+{
+	const struct transport *below = &r->bottom[side];
+	bool server = side == 1;
+
+	r->bottom[side] =
+		(struct transport){ .ops = &mem_transport, .settings = &r->m };
+	if (on) {
+		r->mid[side] = (struct transport){ .ops = on->ops,
+						   .below = below,
+						   .server = server };
+		parse_one(r, &r->mid[side], server ? on->server : on->client);
+		below = &r->mid[side];
+	}
+	r->t[side] = (struct transport){ .ops = v->ops,
+					 .below = below,
+					 .server = server };
+	parse_one(r, &r->t[side], server ? v->server : v->client);
 }
 
 static struct rig *born_rig;
@@ -138,6 +155,10 @@ static void serve(struct rig *r)
 	struct birth b = { .cfg = &r->l.cfg, .born = on_born };
 
 	born_rig = r;
+	if (r->mid[1].ops)
+		assert_int_equal(r->mid[1].ops->accept(&r->mid[1], &r->l.w,
+						       below, &below),
+				 0);
 	if (ops->serve)
 		assert_int_equal(ops->serve(&r->t[1], &r->l.w, below, &b), 0);
 	else
@@ -161,7 +182,9 @@ static int dial(struct rig *r)
 	return r->t[0].ops->dial(&r->t[0], &d, &to, &r->st[0]);
 }
 
-static void begin(struct rig *r, const struct level *v)
+/* @on: what it stands on; NULL: on the stream in memory */
+static void begin_on(struct rig *r, const struct level *v,
+		     const struct level *on)
 {
 	memset(r, 0, sizeof(*r));
 	loop_init(&r->l);
@@ -169,9 +192,13 @@ static void begin(struct rig *r, const struct level *v)
 	r->m.step = MEM_BYTES;
 	for (int i = 0; i < 2; i++)
 		r->job[i] = (struct job){ .run = idle_job, .worker = &r->l.w };
-	parse(r, 0, v->ops, v->client);
-	parse(r, 1, v->ops, v->server);
-	r->t[0].server = false;
+	parse(r, 0, v, on);
+	parse(r, 1, v, on);
+}
+
+static void begin(struct rig *r, const struct level *v)
+{
+	begin_on(r, v, NULL);
 }
 
 static void end(struct rig *r)
@@ -182,9 +209,12 @@ static void end(struct rig *r)
 	}
 	worker_tick(&r->l.w, 0);
 	worker_tick(&r->l.w, 0);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		if (r->t[i].ops->drop)
 			r->t[i].ops->drop(&r->t[i]);
+		if (r->mid[i].ops && r->mid[i].ops->drop)
+			r->mid[i].ops->drop(&r->mid[i]);
+	}
 	diag_free(&r->d);
 	loop_fini(&r->l);
 }
@@ -194,18 +224,14 @@ static uint8_t byte_at(int side, size_t at)
 	return (uint8_t)(at * 7 + at / 251 + (size_t)side * 3);
 }
 
-/* One end's turn: put, take, end */
-static void turn(struct rig *r, int side, size_t piece)
+/* Put, and the end behind all of it */
+static void turn_out(struct rig *r, int side, size_t piece)
 {
 	uint8_t p[4096];
 	struct stream *s = r->st[side];
 	size_t n = r->total - r->put[side];
 	ssize_t rc;
 
-	if (!s || r->err[side])
-		return;
-	stream_shed(&r->st[side]);
-	s = r->st[side];
 	if (n > piece)
 		n = piece;
 	for (size_t i = 0; i < n; i++)
@@ -219,6 +245,20 @@ static void turn(struct rig *r, int side, size_t piece)
 	}
 	if (rc < 0 && rc != -EAGAIN)
 		r->err[side] = (int)rc;
+}
+
+/* One end's turn: put, take, end */
+static void turn(struct rig *r, int side, size_t piece)
+{
+	uint8_t p[4096];
+	struct stream *s;
+	ssize_t rc;
+
+	if (!r->st[side] || r->err[side])
+		return;
+	stream_shed(&r->st[side]);
+	s = r->st[side];
+	turn_out(r, side, piece);
 	rc = r->ended[side] ? -EAGAIN : stream_read(s, p, piece);
 	for (ssize_t i = 0; i < rc; i++)
 		assert_int_equal(p[i], byte_at(!side, r->got[side]++));
@@ -227,6 +267,8 @@ static void turn(struct rig *r, int side, size_t piece)
 		r->err[side] = (int)rc;
 	if (!r->err[side])
 		s->ops->want(s, ST_READ | ST_WRITE);
+	if (side == 1 && r->hasty && r->finished[1] && r->ended[1])
+		stream_close(&r->st[1], r->err[1]);
 }
 
 static bool over(const struct rig *r)
@@ -285,6 +327,110 @@ static void all_arrives_byte_by_byte(void **state)
 	}
 }
 
+/*
+ * As a session does: the server closes in the turn in which both directions are
+ * done, be the connection as full as it likes. The client gets all of it and the
+ * end
+ */
+static void ends_at_once(const struct level *v, const struct level *on,
+			 size_t room)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+
+	assert_non_null(r);
+	begin_on(r, v, on);
+	r->m.room = room;
+	r->hasty = true;
+	run(r, 3000, 700, 20000);
+	if (r->err[0] || r->err[1] || !r->ended[0] || r->got[0] != r->total ||
+	    r->got[1] != r->total)
+		fail_msg("%s%s room %zu: %d %d, end %d, got %zu %zu", v->name,
+			 on ? " on tls" : "", room, r->err[0], r->err[1],
+			 r->ended[0], r->got[0], r->got[1]);
+	end(r);
+	free(r);
+}
+
+static void an_end_comes_whole_through_a_full_connection(void **state)
+{
+	(void)state;
+	for (size_t room = 20; room < 1500; room += room < 60 ? 5 : 137) {
+		for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
+			ends_at_once(&levels[i], NULL, room);
+			if (i >= 2 && levels[i].ops != &transport_raw_ops)
+				ends_at_once(&levels[i], &levels[0], room);
+		}
+	}
+}
+
+/* Until nothing more happens by itself; what the client reads goes to @got */
+static size_t settle(struct rig *r, uint8_t *got, size_t size)
+{
+	size_t have = 0;
+
+	for (int i = 0; i < 20; i++) {
+		ssize_t n = stream_read(r->st[0], got + have, size - have);
+
+		have += n > 0 ? (size_t)n : 0;
+		worker_tick(&r->l.w, 0);
+	}
+	return have;
+}
+
+/* A stream of a carrier has written; TLS keeps that until the socket takes it */
+static void what_waits_below_a_carrier_goes_when_it_can(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+	uint8_t got[4096];
+
+	(void)state;
+	assert_non_null(r);
+	begin_on(r, &levels[7], &levels[0]);
+	r->total = 100000;
+	assert_int_equal(dial(r), 0);
+	serve(r);
+	for (int i = 0; i < 1000 && (r->got[0] < 100 || r->got[1] < 100); i++) {
+		turn(r, 0, 100);
+		turn(r, 1, 100);
+		worker_tick(&r->l.w, 0);
+	}
+	assert_true(r->got[0] >= 100 && r->got[1] >= 100);
+	settle(r, got, sizeof(got));
+	r->m.room = 1;
+	assert_int_equal(stream_write(r->st[1], "at last", 7), 7);
+	assert_int_equal(settle(r, got, sizeof(got)), 0);
+	r->m.room = 0;
+	mem_tell(r->m.end[1]);
+	assert_int_equal(settle(r, got, sizeof(got)), 7);
+	assert_memory_equal(got, "at last", 7);
+	end(r);
+	free(r);
+}
+
+/* A server that has said Close may be gone before its end is asked for */
+static void a_break_behind_a_close_spoils_nothing(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+	uint8_t p[4096];
+
+	(void)state;
+	assert_non_null(r);
+	begin(r, &levels[2]);
+	r->total = 1000;
+	assert_int_equal(dial(r), 0);
+	serve(r);
+	assert_int_equal(stream_read(r->st[0], p, sizeof(p)), -EAGAIN);
+	for (int k = 0; k < 9 && !r->finished[1]; k++)
+		turn(r, 1, 1000);
+	assert_true(r->finished[1]);
+	assert_int_equal(stream_read(r->st[0], p, sizeof(p)), 1000);
+	r->m.way[0].cut = r->m.way[1].cut = true;
+	assert_int_equal(stream_read(r->st[0], p, sizeof(p)), 0);
+	assert_int_equal(stream_read(r->st[0], p, sizeof(p)), -ECONNRESET);
+	end(r);
+	free(r);
+}
+
 /* The connection breaks after @n bytes of either side: an error, no hang */
 static void breaks(const struct level *v, size_t n, bool clean)
 {
@@ -304,6 +450,7 @@ static void breaks(const struct level *v, size_t n, bool clean)
 			for (int k = 0; k < 2; k++) {
 				r->m.way[k].fin = clean;
 				r->m.way[k].cut = !clean;
+				mem_tell(r->m.end[k]);
 			}
 	}
 	assert_true(over(r));
@@ -338,6 +485,7 @@ static void rogue(const struct level *v, const char *text, size_t n)
 			memcpy(w->data, text, n);
 			w->len = n;
 			w->fin = true;
+			mem_tell(r->m.end[0]);
 		}
 	}
 	/* Who has said all may be answered by an end in silence */
@@ -458,6 +606,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_arrives_in_big_pieces),
 		cmocka_unit_test(all_arrives_byte_by_byte),
+		cmocka_unit_test(an_end_comes_whole_through_a_full_connection),
+		cmocka_unit_test(a_break_behind_a_close_spoils_nothing),
+		cmocka_unit_test(what_waits_below_a_carrier_goes_when_it_can),
 		cmocka_unit_test(a_break_at_any_time_is_an_error),
 		cmocka_unit_test(rogue_servers_are_refused),
 		cmocka_unit_test(strangers_leave_nothing_behind),
