@@ -150,7 +150,7 @@ static void add_missing(struct diag *d, struct config *cfg,
 			   tcp && udp ? "tcp,udp" :
 			   tcp        ? "tcp" :
 					"udp",
-			   how->tcp_port);
+			   tcp ? how->tcp_port : how->udp_port);
 	if (how->udp == BY_NONE)
 		how->udp_port = 0;
 }
