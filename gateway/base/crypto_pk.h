@@ -23,5 +23,10 @@ int x25519_shared(const uint8_t private_key[X25519_BYTES],
 /* RFC 8032, 5.1.7. 0, -ENOMEM, -EPROTO: not signed by that key */
 int ed25519_verify(const uint8_t public_key[ED25519_BYTES], const void *p,
 		   size_t n, const uint8_t sig[ED25519_SIG_BYTES]);
+/* RFC 8032, 5.1.5 and 5.1.6; any 32 bytes are a @private_key. 0, -ENOMEM */
+int ed25519_public(const uint8_t private_key[ED25519_BYTES],
+		   uint8_t public_key[ED25519_BYTES]);
+int ed25519_sign(const uint8_t private_key[ED25519_BYTES], const void *p,
+		 size_t n, uint8_t sig[ED25519_SIG_BYTES]);
 
 #endif

@@ -267,22 +267,15 @@ static const uint8_t retry_random[32] = {
 
 static void take_share(struct rd *e, struct tls13_answer *out, bool *have)
 {
-	uint16_t group = rd_be16(e);
-	const uint8_t *key;
-
+	out->group = rd_be16(e);
 	if (out->retry) /* only the group */
 		return;
-	if (group != GROUP_X25519 || rd_be16(e) != sizeof(out->share)) {
-		e->bad = true;
-		return;
-	}
-	key = rd_bytes(e, sizeof(out->share));
-	if (key)
-		memcpy(out->share, key, sizeof(out->share));
-	*have = key != NULL;
+	out->share_len = rd_be16(e);
+	out->share = rd_bytes(e, out->share_len);
+	*have = out->share && !rd_left(e);
 }
 
-/* 0 or -EPROTO: no TLS 1.3, or no usable key */
+/* 0 or -EPROTO: no TLS 1.3, or no key */
 static int take_extensions(struct rd *r, struct tls13_answer *out)
 {
 	struct rd all = rd_sub(r, rd_be16(r));

@@ -32,13 +32,17 @@ struct tls13_offer {
 	uint8_t dice[512];
 };
 
+enum { TLS13_X25519 = 29, TLS13_X25519_MLKEM768 = 0x11ec }; /* groups */
+
 /**
  * struct tls13_answer - A ServerHello
+ * @group, @share:	Its key exchange; points into the message
  * @retry:	It is a HelloRetryRequest: the other group is wanted
  */
 struct tls13_answer {
-	uint16_t suite;
-	uint8_t share[32];
+	uint16_t suite, group;
+	const uint8_t *share;
+	size_t share_len;
 	bool retry;
 };
 

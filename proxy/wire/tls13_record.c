@@ -93,6 +93,29 @@ ssize_t tls13_seal(struct tls13_dir *d, enum tls_content type, const uint8_t *p,
 	return rc < 0 ? rc : (ssize_t)(TLS13_HEAD_BYTES + sealed);
 }
 
+ssize_t tls13_seal_padded(struct tls13_dir *d, enum tls_content type,
+			  const uint8_t *p, size_t n, size_t size, uint8_t *out)
+{
+	struct iovec aad = { out, TLS13_HEAD_BYTES };
+	uint8_t iv[12], *inner = out + TLS13_HEAD_BYTES;
+	size_t len = size - TLS13_HEAD_BYTES - AEAD_TAG_BYTES;
+	int rc;
+
+	if (size < n + TLS13_EXTRA || size > TLS13_PLAIN_MAX + TLS13_EXTRA)
+		return -EINVAL;
+	if (n)
+		memmove(inner, p, n);
+	memset(inner + n, 0, len - n);
+	inner[n] = (uint8_t)type;
+	out[0] = TLS_APPLICATION_DATA;
+	put_be16(out + 1, 0x0303);
+	put_be16(out + 3, (uint16_t)(size - TLS13_HEAD_BYTES));
+	nonce(d, iv);
+	rc = aead_seal(&d->key, iv, &aad, inner, len, inner);
+	d->seq++;
+	return rc < 0 ? rc : (ssize_t)size;
+}
+
 /* The content type is the last byte that is not zero. 0 or -EPROTO */
 static int unpad(const uint8_t *p, size_t *n, enum tls_content *type)
 {

@@ -55,6 +55,13 @@ void tls13_dir_drop(struct tls13_dir *d);
 ssize_t tls13_seal(struct tls13_dir *d, enum tls_content type, const uint8_t *p,
 		   size_t n, uint8_t *out, size_t room);
 /*
+ * The same, padded to a record of @size bytes in all, head included, which are
+ * there at @out. -EINVAL: @n does not fit, or no record is so long (RFC 8446, 5.4)
+ */
+ssize_t tls13_seal_padded(struct tls13_dir *d, enum tls_content type,
+			  const uint8_t *p, size_t n, size_t size,
+			  uint8_t *out);
+/*
  * One record at @p, opened in place. Bytes consumed with *@type, *@data and
  * *@len (which may be 0); 0 more are needed; -EPROTO. A change_cipher_spec of
  * one byte, never protected, is consumed with *@len 0 (RFC 8446, 5).

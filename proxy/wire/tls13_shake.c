@@ -22,9 +22,6 @@ enum {
 /* The state is the message awaited; after the server's Finished: */
 enum { SHAKE_DONE = 256 };
 
-#define PROOF_PAD 64
-static const char proof_label[] = "TLS 1.3, server CertificateVerify";
-
 static int fail(struct tls13_shake *k, const char *why)
 {
 	if (!k->why)
@@ -66,58 +63,31 @@ static int log_add(struct tls13_shake *k, const uint8_t *p, size_t n)
 
 static int log_hash(const struct tls13_shake *k, size_t n, uint8_t *out)
 {
-	return hash_once(k->hash, k->log, n, out);
+	return hash_once(k->keys.hash, k->log, n, out);
 }
 
 /* --- secrets ------------------------------------------------------------------ */
 
-/* @out = Derive-Secret(k->secret, @label, the first @n bytes of the transcript) */
-static int secret_of(const struct tls13_shake *k, const char *label, size_t n,
-		     uint8_t *out)
-{
-	size_t len = hash_len(k->hash);
-	uint8_t sum[HASH_MAX_BYTES];
-	struct iovec context = { sum, len };
-	int rc = log_hash(k, n, sum);
-
-	return rc ? rc :
-		    hkdf_expand_context(k->hash, k->secret, label, &context,
-					out, len);
-}
-
-/* k->secret = HKDF-Extract(Derive-Secret(k->secret, "derived", ""), @input) */
-static int secret_step(struct tls13_shake *k, const uint8_t *input, size_t n)
-{
-	uint8_t salt[HASH_MAX_BYTES];
-	size_t len = hash_len(k->hash);
-	int rc = secret_of(k, "derived", 0, salt);
-
-	if (!rc)
-		rc = hkdf_extract(k->hash, salt, len, input, n, k->secret);
-	wipe(salt, sizeof(salt));
-	return rc;
-}
-
 static int handshake_keys(struct tls13_shake *k, size_t transcript,
 			  const uint8_t share[32])
 {
-	static const uint8_t zero[TLS13_SECRET_BYTES];
-	uint8_t both[X25519_BYTES], s[TLS13_SECRET_BYTES];
-	size_t len = hash_len(k->hash);
-	int rc = hkdf_extract(k->hash, NULL, 0, zero, len, k->secret);
+	uint8_t both[X25519_BYTES], s[TLS13_SECRET_BYTES], sum[HASH_MAX_BYTES];
+	int rc = tls13_keys_early(&k->keys);
 
 	if (!rc)
 		rc = x25519_shared(k->private_key, share, both);
 	if (!rc)
-		rc = secret_step(k, both, sizeof(both));
+		rc = tls13_keys_step(&k->keys, both, sizeof(both));
 	if (!rc)
-		rc = secret_of(k, "c hs traffic", transcript, s);
+		rc = log_hash(k, transcript, sum);
 	if (!rc)
-		rc = tls13_dir_set(&k->tx, k->hash, k->aead, s);
+		rc = tls13_keys_secret(&k->keys, "c hs traffic", sum, s);
 	if (!rc)
-		rc = secret_of(k, "s hs traffic", transcript, s);
+		rc = tls13_dir_set(&k->tx, k->keys.hash, k->keys.aead, s);
 	if (!rc)
-		rc = tls13_dir_set(&k->rx, k->hash, k->aead, s);
+		rc = tls13_keys_secret(&k->keys, "s hs traffic", sum, s);
+	if (!rc)
+		rc = tls13_dir_set(&k->rx, k->keys.hash, k->keys.aead, s);
 	wipe(both, sizeof(both));
 	wipe(s, sizeof(s));
 	return rc;
@@ -125,13 +95,17 @@ static int handshake_keys(struct tls13_shake *k, size_t transcript,
 
 static int application_secrets(struct tls13_shake *k)
 {
-	static const uint8_t zero[TLS13_SECRET_BYTES];
-	int rc = secret_step(k, zero, hash_len(k->hash));
+	uint8_t sum[HASH_MAX_BYTES];
+	int rc = tls13_keys_master(&k->keys);
 
 	if (!rc)
-		rc = secret_of(k, "c ap traffic", k->log_len, k->next_tx);
+		rc = log_hash(k, k->log_len, sum);
 	if (!rc)
-		rc = secret_of(k, "s ap traffic", k->log_len, k->next_rx);
+		rc = tls13_keys_secret(&k->keys, "c ap traffic", sum,
+				       k->next_tx);
+	if (!rc)
+		rc = tls13_keys_secret(&k->keys, "s ap traffic", sum,
+				       k->next_rx);
 	return rc;
 }
 
@@ -139,16 +113,10 @@ static int application_secrets(struct tls13_shake *k)
 static int finished_sum(const struct tls13_shake *k, const struct tls13_dir *d,
 			size_t transcript, uint8_t *out)
 {
-	uint8_t key[HASH_MAX_BYTES], sum[HASH_MAX_BYTES];
-	size_t len = hash_len(k->hash);
-	int rc = hkdf_expand_label(k->hash, d->secret, "finished", key, len);
+	uint8_t sum[HASH_MAX_BYTES];
+	int rc = log_hash(k, transcript, sum);
 
-	if (!rc)
-		rc = log_hash(k, transcript, sum);
-	if (!rc)
-		rc = hmac_once(k->hash, key, len, sum, len, out);
-	wipe(key, sizeof(key));
-	return rc;
+	return rc ? rc : tls13_keys_finished(k->keys.hash, d->secret, sum, out);
 }
 
 /* --- messages ----------------------------------------------------------------- */
@@ -158,10 +126,12 @@ static int on_server_hello(struct tls13_shake *k, const uint8_t *p, size_t n)
 	struct tls13_answer a;
 
 	if (tls13_answer_decode(p, n, k->session, &a) < 0)
-		return fail(k, "no TLS 1.3 with X25519 in its ServerHello");
-	if (a.retry)
+		return fail(k, "no TLS 1.3 in its ServerHello");
+	if (a.group != TLS13_X25519 || (!a.retry && a.share_len != 32))
 		return fail(k, "it wants another key exchange than X25519");
-	if (tls13_suite(a.suite, &k->hash, &k->aead) < 0)
+	if (a.retry)
+		return fail(k, "it wants another hello");
+	if (tls13_suite(a.suite, &k->keys.hash, &k->keys.aead) < 0)
 		return fail(k, "an unknown cipher suite");
 	k->state = MSG_EXTENSIONS;
 	return handshake_keys(k, k->parsed, a.share);
@@ -211,7 +181,7 @@ static int on_certificate(struct tls13_shake *k, const uint8_t *p, size_t n)
 static int on_verify(struct tls13_shake *k, const uint8_t *p, size_t n,
 		     size_t before)
 {
-	uint8_t covered[PROOF_PAD + sizeof(proof_label) + HASH_MAX_BYTES];
+	uint8_t covered[TLS13_COVERED_MAX], sum[HASH_MAX_BYTES];
 	struct rd r = rd_init(p, n), sig;
 	struct tls13_proof proof = { .scheme = rd_be16(&r),
 				     .covered = covered };
@@ -220,12 +190,10 @@ static int on_verify(struct tls13_shake *k, const uint8_t *p, size_t n,
 	sig = rd_sub(&r, rd_be16(&r));
 	if (!rd_ok(&r) || rd_left(&r))
 		return fail(k, "broken CertificateVerify");
-	memset(covered, ' ', PROOF_PAD);
-	memcpy(covered + PROOF_PAD, proof_label, sizeof(proof_label));
-	rc = log_hash(k, before, covered + PROOF_PAD + sizeof(proof_label));
+	rc = log_hash(k, before, sum);
 	if (rc < 0)
 		return rc;
-	proof.covered_len = PROOF_PAD + sizeof(proof_label) + hash_len(k->hash);
+	proof.covered_len = tls13_covered(k->keys.hash, sum, covered);
 	proof.sig = sig.p;
 	proof.sig_len = rd_left(&sig);
 	proof.cert = k->compressed ? NULL : k->log + k->cert_at;
@@ -242,7 +210,7 @@ static int on_finished(struct tls13_shake *k, const uint8_t *p, size_t n,
 
 	if (rc < 0)
 		return rc;
-	if (n != hash_len(k->hash) || !ct_equal(p, want, n))
+	if (n != hash_len(k->keys.hash) || !ct_equal(p, want, n))
 		return fail(k, "its Finished does not fit");
 	if (k->parsed != k->log_len)
 		return fail(k, "more after its Finished");
@@ -401,16 +369,18 @@ ssize_t tls13_shake_feed(struct tls13_shake *k, const uint8_t *p, size_t n)
 /* Keys of the application in place of the handshake's. 0 or -errno */
 static int keys_swap(struct tls13_shake *k)
 {
-	int rc = tls13_dir_set(&k->tx, k->hash, k->aead, k->next_tx);
+	int rc = tls13_dir_set(&k->tx, k->keys.hash, k->keys.aead, k->next_tx);
 
-	return rc ? rc : tls13_dir_set(&k->rx, k->hash, k->aead, k->next_rx);
+	return rc ? rc :
+		    tls13_dir_set(&k->rx, k->keys.hash, k->keys.aead,
+				  k->next_rx);
 }
 
 ssize_t tls13_shake_finish(struct tls13_shake *k, uint8_t *out, size_t room)
 {
 	static const uint8_t ccs[] = { TLS_CHANGE_CIPHER_SPEC, 3, 3, 0, 1, 1 };
 	uint8_t msg[4 + HASH_MAX_BYTES] = { MSG_FINISHED };
-	size_t len = hash_len(k->hash);
+	size_t len = hash_len(k->keys.hash);
 	ssize_t n;
 	int rc;
 

@@ -19,7 +19,7 @@
 #include <sys/types.h>
 
 #include "proxy/wire/tls13_hello.h"
-#include "proxy/wire/tls13_record.h"
+#include "proxy/wire/tls13_keys.h"
 
 #define TLS13_FLIGHT_MAX (64u << 10) /* of a server, with its certificates */
 
@@ -58,10 +58,8 @@ struct tls13_shake {
 	size_t cert_at, cert_len;
 	int state;
 	bool compressed;
-	enum hash_kind hash;
-	enum aead_kind aead;
-	uint8_t secret[TLS13_SECRET_BYTES], next_tx[TLS13_SECRET_BYTES];
-	uint8_t next_rx[TLS13_SECRET_BYTES];
+	struct tls13_keys keys;
+	uint8_t next_tx[TLS13_SECRET_BYTES], next_rx[TLS13_SECRET_BYTES];
 	struct tls13_dir tx, rx;
 	char alpn[16];
 	const char *why;

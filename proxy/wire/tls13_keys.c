@@ -1,0 +1,71 @@
+/* tls13_keys.c - The key schedule of TLS 1.3 */
+#include "proxy/wire/tls13_keys.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define PAD 64
+static const char label_server[] = "TLS 1.3, server CertificateVerify";
+static_assert(PAD + sizeof(label_server) + HASH_MAX_BYTES == TLS13_COVERED_MAX,
+	      "the label is 33 bytes and a zero");
+
+static const uint8_t zero[TLS13_SECRET_BYTES];
+
+size_t tls13_covered(enum hash_kind hash, const uint8_t *transcript,
+		     uint8_t out[TLS13_COVERED_MAX])
+{
+	memset(out, ' ', PAD);
+	memcpy(out + PAD, label_server, sizeof(label_server));
+	memcpy(out + PAD + sizeof(label_server), transcript, hash_len(hash));
+	return PAD + sizeof(label_server) + hash_len(hash);
+}
+
+int tls13_keys_early(struct tls13_keys *k)
+{
+	return hkdf_extract(k->hash, NULL, 0, zero, hash_len(k->hash),
+			    k->secret);
+}
+
+int tls13_keys_secret(const struct tls13_keys *k, const char *label,
+		      const uint8_t *transcript, uint8_t *out)
+{
+	size_t len = hash_len(k->hash);
+	uint8_t sum[HASH_MAX_BYTES];
+	struct iovec context = { sum, len };
+
+	memcpy(sum, transcript, len);
+	return hkdf_expand_context(k->hash, k->secret, label, &context, out,
+				   len);
+}
+
+int tls13_keys_step(struct tls13_keys *k, const uint8_t *input, size_t n)
+{
+	uint8_t salt[HASH_MAX_BYTES], nothing[HASH_MAX_BYTES];
+	size_t len = hash_len(k->hash);
+	int rc = hash_once(k->hash, "", 0, nothing);
+
+	if (!rc)
+		rc = tls13_keys_secret(k, "derived", nothing, salt);
+	if (!rc)
+		rc = hkdf_extract(k->hash, salt, len, input, n, k->secret);
+	wipe(salt, sizeof(salt));
+	return rc;
+}
+
+int tls13_keys_master(struct tls13_keys *k)
+{
+	return tls13_keys_step(k, zero, hash_len(k->hash));
+}
+
+int tls13_keys_finished(enum hash_kind hash, const uint8_t *secret,
+			const uint8_t *transcript, uint8_t *out)
+{
+	uint8_t key[HASH_MAX_BYTES];
+	size_t len = hash_len(hash);
+	int rc = hkdf_expand_label(hash, secret, "finished", key, len);
+
+	if (!rc)
+		rc = hmac_once(hash, key, len, transcript, len, out);
+	wipe(key, sizeof(key));
+	return rc;
+}

@@ -1,0 +1,44 @@
+/*
+ * tls13_keys.h - The key schedule of TLS 1.3, for both ends of a handshake
+ *
+ * A transcript is the hash of all handshake messages so far; hash_len() bytes.
+ * All return 0, -ENOMEM or -EINVAL.
+ * Source: RFC 8446, 4.4 and 7.1
+ */
+#ifndef PROXY_WIRE_TLS13_KEYS_H
+#define PROXY_WIRE_TLS13_KEYS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proxy/wire/tls13_record.h"
+
+/**
+ * struct tls13_keys - Where the schedule stands
+ * @secret:	Early, then handshake, then master secret
+ */
+struct tls13_keys {
+	enum hash_kind hash;
+	enum aead_kind aead;
+	uint8_t secret[TLS13_SECRET_BYTES];
+};
+
+/* What a CertificateVerify covers: spaces, a label with its zero, a transcript */
+#define TLS13_COVERED_MAX (64 + 34 + HASH_MAX_BYTES)
+size_t tls13_covered(enum hash_kind hash, const uint8_t *transcript,
+		     uint8_t out[TLS13_COVERED_MAX]);
+
+/* The early secret, without a PSK. @k->hash is set */
+int tls13_keys_early(struct tls13_keys *k);
+/* @k->secret = HKDF-Extract(Derive-Secret(@k->secret, "derived", ""), @input) */
+int tls13_keys_step(struct tls13_keys *k, const uint8_t *input, size_t n);
+/* The same without input: the master secret */
+int tls13_keys_master(struct tls13_keys *k);
+/* @out = Derive-Secret(@k->secret, @label, what @transcript is of) */
+int tls13_keys_secret(const struct tls13_keys *k, const char *label,
+		      const uint8_t *transcript, uint8_t *out);
+/* The verify_data of whoever writes with the traffic secret @secret */
+int tls13_keys_finished(enum hash_kind hash, const uint8_t *secret,
+			const uint8_t *transcript, uint8_t *out);
+
+#endif
