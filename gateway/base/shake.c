@@ -1,5 +1,5 @@
 /*
- * shake.c - SHAKE128 read in small pieces
+ * shake.c - SHAKE128 read in small pieces; SHA-3 and SHAKE at once
  *
  * VMess draws two bytes at a time from one stream for the life of a
  * connection. OpenSSL before 3.3 gives all output in one call only.
@@ -85,9 +85,14 @@ static void permute(uint64_t *a)
 	}
 }
 
-static void lane_xor(struct shake128 *s, size_t i, uint8_t byte)
+static void lane_xor(uint64_t *lanes, size_t i, uint8_t byte)
 {
-	s->lanes[i / 8] ^= (uint64_t)byte << 8 * (i % 8);
+	lanes[i / 8] ^= (uint64_t)byte << 8 * (i % 8);
+}
+
+static uint8_t lane_byte(const uint64_t *lanes, size_t i)
+{
+	return (uint8_t)(lanes[i / 8] >> 8 * (i % 8));
 }
 
 void shake128_init(struct shake128 *s, const void *seed, size_t n)
@@ -97,9 +102,9 @@ void shake128_init(struct shake128 *s, const void *seed, size_t n)
 	assert(n < RATE_BYTES);
 	memset(s, 0, sizeof(*s));
 	for (size_t i = 0; i < n; i++)
-		lane_xor(s, i, p[i]);
-	lane_xor(s, n, 0x1f);
-	lane_xor(s, RATE_BYTES - 1, 0x80);
+		lane_xor(s->lanes, i, p[i]);
+	lane_xor(s->lanes, n, 0x1f);
+	lane_xor(s->lanes, RATE_BYTES - 1, 0x80);
 	permute(s->lanes);
 }
 
@@ -112,7 +117,30 @@ void shake128_read(struct shake128 *s, void *out, size_t n)
 			permute(s->lanes);
 			s->pos = 0;
 		}
-		p[i] = (uint8_t)(s->lanes[s->pos / 8] >> 8 * (s->pos % 8));
+		p[i] = lane_byte(s->lanes, s->pos);
 		s->pos++;
+	}
+}
+
+void keccak_hash(size_t rate, uint8_t suffix, const void *p, size_t n,
+		 uint8_t *out, size_t len)
+{
+	uint64_t lanes[25] = { 0 };
+	const uint8_t *b = p;
+	size_t at = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		lane_xor(lanes, at, b[i]);
+		if (++at == rate) {
+			permute(lanes);
+			at = 0;
+		}
+	}
+	lane_xor(lanes, at, suffix);
+	lane_xor(lanes, rate - 1, 0x80);
+	for (size_t i = 0; i < len; i++) {
+		if (i % rate == 0)
+			permute(lanes);
+		out[i] = lane_byte(lanes, i % rate);
 	}
 }

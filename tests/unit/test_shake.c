@@ -51,11 +51,46 @@ static void pieces_are_the_same_stream_as_openssl(void **state)
 	}
 }
 
+static void the_whole_family_is_as_openssl_has_it(void **state)
+{
+	static const struct {
+		const char *name;
+		size_t rate, len;
+		uint8_t suffix;
+	} all[] = { { "SHA3-256", SHA3_256_RATE, 32, SHA3_SUFFIX },
+		    { "SHA3-512", SHA3_512_RATE, 64, SHA3_SUFFIX },
+		    { "SHAKE256", SHAKE256_RATE, 400, SHAKE_SUFFIX } };
+	uint8_t p[1300], want[400], got[400];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(p); i++)
+		p[i] = (uint8_t)(i * 5 + 1);
+	for (size_t n = 0; n < sizeof(p); n += n < 140 ? 1 : 97) {
+		for (int k = 0; k < 3; k++) {
+			EVP_MD *md = EVP_MD_fetch(NULL, all[k].name, NULL);
+			EVP_MD_CTX *c = EVP_MD_CTX_new();
+
+			EVP_DigestInit_ex(c, md, NULL);
+			EVP_DigestUpdate(c, p, n);
+			if (k == 2)
+				EVP_DigestFinalXOF(c, want, all[k].len);
+			else
+				EVP_DigestFinal_ex(c, want, NULL);
+			EVP_MD_CTX_free(c);
+			EVP_MD_free(md);
+			keccak_hash(all[k].rate, all[k].suffix, p, n, got,
+				    all[k].len);
+			assert_memory_equal(got, want, all[k].len);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_empty_message),
 		cmocka_unit_test(pieces_are_the_same_stream_as_openssl),
+		cmocka_unit_test(the_whole_family_is_as_openssl_has_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
