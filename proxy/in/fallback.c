@@ -19,13 +19,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "gateway/base/log.h"
 #include "gateway/core/config.h"
-#include "gateway/core/fd_stream.h"
-#include "gateway/core/sock.h"
-#include "gateway/core/transport.h"
+#include "gateway/core/dest.h"
 #include "proxy/in/srv.h"
 #include "proxy/layer/head.h"
 #include "proxy/wire/proxy_head.h"
@@ -35,12 +32,11 @@
 /**
  * struct srv_fallback - One entry
  * @name, @alpn, @path:	"" any
- * @unix_path:	Of a socket; NULL: @to
  * @xver:	Version of the PROXY header that goes first; 0: none
  */
 struct srv_fallback {
-	const char *name, *alpn, *path, *unix_path;
-	struct addr to;
+	const char *name, *alpn, *path;
+	struct dest dest;
 	uint8_t xver;
 };
 
@@ -126,19 +122,6 @@ pick(const struct srv_conf *c, const struct session *s, const struct greet *g)
 	return choose(c, &w);
 }
 
-static int dial_unix(struct session *s, const char *path)
-{
-	int fd = sock_dial_unix(path);
-
-	if (fd < 0)
-		return fd;
-	s->out = fd_stream_new(s->job.worker, fd, &s->job, false);
-	if (s->out)
-		return 0;
-	close(fd);
-	return -ENOMEM;
-}
-
 /* Who the client is, before its bytes. On failure s->out is closed */
 static int tell_client(struct session *s, unsigned int version)
 {
@@ -166,8 +149,7 @@ ssize_t srv_fall_back(struct session *s, struct greet *g,
 
 	if (!f)
 		return srv_mute(g);
-	rc = f->unix_path ? dial_unix(s, f->unix_path) :
-			    transport_dial(&transport_raw, &d, &f->to, &s->out);
+	rc = dest_dial(&f->dest, &d, &s->out);
 	if (!rc && f->xver)
 		rc = tell_client(s, f->xver);
 	if (rc < 0) {
@@ -175,60 +157,8 @@ ssize_t srv_fall_back(struct session *s, struct greet *g,
 		return srv_mute(g);
 	}
 	log_debug("s%x fallback: not of this protocol", s->id);
-	greet_target(g, &f->to, 0);
+	greet_target(g, &f->dest.to, 0);
 	return 0;
-}
-
-/* @n bytes of an address, in brackets or not, or of a name */
-static int parse_host(const char *text, size_t n, struct addr *out,
-		      struct arena *a)
-{
-	char host[256], name[256];
-	int len;
-
-	if (n > 2 && text[0] == '[' && text[n - 1] == ']') {
-		text++;
-		n -= 2;
-	}
-	if (!n || n >= sizeof(host))
-		return -EINVAL;
-	memcpy(host, text, n);
-	host[n] = '\0';
-	if (!strcmp(host, "localhost") || !addr_parse_ip(out, host))
-		return 0;
-	len = addr_clean_name(host, n, name);
-	if (len <= 0)
-		return -EINVAL;
-	text = arena_strndup(a, name, (size_t)len);
-	if (!text)
-		return -ENOMEM;
-	*out = addr_name(text, (size_t)len, 0);
-	return 0;
-}
-
-/* 80, "80", "host:80", "/path", "@abstract", "@@padded" */
-static int parse_dest(struct jobj *o, struct srv_fallback *f, struct arena *a)
-{
-	static const uint8_t loop4[4] = { 127, 0, 0, 1 };
-	const cJSON *dest = j_get(o, "dest");
-	const char *text = cJSON_IsString(dest) ? dest->valuestring : "";
-	const char *colon = strrchr(text, ':');
-	long port = strtol(colon ? colon + 1 : text, NULL, 10);
-	int rc = 0;
-
-	f->to = addr_v4(loop4, 0);
-	if (sock_is_unix(text)) {
-		f->unix_path = arena_strdup(a, text);
-		return f->unix_path ? sock_check_unix(text) : -ENOMEM;
-	}
-	if (cJSON_IsNumber(dest))
-		port = dest->valueint;
-	if (port < 1 || port > UINT16_MAX)
-		return -EINVAL;
-	if (colon)
-		rc = parse_host(text, (size_t)(colon - text), &f->to, a);
-	f->to.port = (uint16_t)port;
-	return rc;
 }
 
 /* A string in lower case; the arena's. NULL: no memory */
@@ -255,7 +185,7 @@ static int parse_entry(struct jobj *o, struct srv_fallback *f, struct arena *a)
 	if (*f->path && *f->path != '/')
 		diag_error(o->d, j_get(o, "path"), NULL,
 			   "must start with a slash");
-	rc = parse_dest(o, f, a);
+	rc = dest_parse(j_get(o, "dest"), &f->dest, a);
 	if (rc < 0 && rc != -ENOMEM)
 		diag_error(o->d, o->node, "dest",
 			   "must be a port, host:port, /path or @name");
