@@ -32,6 +32,9 @@ void cli_usage(FILE *f)
 	      "  culvert route-test -c FILE [-inbound TAG] [-source IP] "
 	      "tcp:NAME:PORT ...\n"
 	      "                             say where a connection would go\n"
+	      "  culvert x25519 [-i KEY]    make keys for realitySettings, or "
+	      "the public key\n"
+	      "                             of a private one\n"
 	      "  culvert version\n"
 	      "\n"
 	      "  -c, -config FILE    configuration; may be repeated; - is "
@@ -167,6 +170,8 @@ static int parse_option(struct cli *cli, const char *name, const char *value,
 			return keep(&cli->inbound, value);
 		if (!strcmp(name, "source"))
 			return keep(&cli->source, value);
+		if (!strcmp(name, "i"))
+			return keep(&cli->key, value);
 		return usage_error("unknown option", name);
 	}
 	return 0;

@@ -126,6 +126,8 @@ int main(int argc, char **argv)
 		return rules(&cli);
 	if (!strcmp(cli.command, "route-test"))
 		return explain(&cli);
+	if (!strcmp(cli.command, "x25519"))
+		return keys_run(cli.key);
 	if (!strcmp(cli.command, "version"))
 		return puts("culvert " CULVERT_VERSION) < 0;
 	if (!strcmp(cli.command, "help")) {

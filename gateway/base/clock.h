@@ -9,6 +9,8 @@ uint32_t clock_ms(void);
 uint64_t clock_us(void);
 /* Wall clock, seconds since 1970 */
 int64_t clock_wall(void);
+/* The same in ms */
+int64_t clock_wall_ms(void);
 
 static inline int clock_before(uint32_t a, uint32_t b)
 {

@@ -70,7 +70,7 @@ static int born(const struct birth *b, struct worker *w, struct stream *in)
 	return 0;
 }
 
-/* The connection is no session but carries some */
+/* The connection is no session: it carries some, or becomes one later */
 static void serve(struct acceptor *a, struct stream *in, const struct ends *e)
 {
 	struct worker *w = a->job.worker;
@@ -97,7 +97,7 @@ static void take(struct acceptor *a, int fd, const struct ends *e)
 		listen_shed(fd);
 		return;
 	}
-	if (tl->l.ib->transport && tl->l.ib->transport->ops->serve) {
+	if (transport_serves(tl->l.ib->transport)) {
 		serve(a, in, e);
 		return;
 	}

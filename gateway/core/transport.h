@@ -62,6 +62,9 @@ struct transport {
  * @key, @key_alias:	Members of streamSettings that hold its settings
  * @alpn:	For a TLS level below: "h2", "http/1.1"; NULL: no wish
  * @serve:	Instead of accept: a connection that carries many streams
+ * @meet:	Instead of accept: it takes a while until there is a connection for
+ *		the levels above, or there never is. Then it calls transport_met().
+ *		Owns @below, also when it fails. @top: of the whole stack
  * @secure:	Nobody on the way can read what passes
  */
 struct transport_ops {
@@ -77,6 +80,9 @@ struct transport_ops {
 		      struct stream *below, struct stream **out);
 	int (*serve)(const struct transport *t, struct worker *w,
 		     struct stream *below, const struct birth *b);
+	int (*meet)(const struct transport *t, const struct transport *top,
+		    struct worker *w, struct stream *below,
+		    const struct birth *b);
 	void (*drop)(struct transport *t);
 };
 
@@ -86,9 +92,14 @@ bool transport_secure(const struct transport *t);
  * (then @below is still the caller's) */
 int transport_accept(const struct transport *t, struct worker *w,
 		     struct stream *below, struct stream **out);
-/* The same where the top level serves many streams. Owns @below, also when it fails */
+/* Sessions of @t are born later than its connections are accepted */
+bool transport_serves(const struct transport *t);
+/* The same for those: b->born is called then. Owns @below, also when it fails */
 int transport_serve(const struct transport *t, struct worker *w,
 		    struct stream *below, const struct birth *b);
+/* @level of @top has met its client: what is above goes on @s, and owns it */
+int transport_met(const struct transport *top, const struct transport *level,
+		  struct worker *w, struct stream *s, const struct birth *b);
 /*
  * A stream to @to (IP or name), usable from birth. @to's name must live as
  * long as the session or carrier. 0 with *@out, or -errno

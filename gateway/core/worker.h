@@ -74,6 +74,7 @@ enum room_slot {
 	ROOM_NETTCP,
 	ROOM_LAYER,
 	ROOM_OBSERVE,
+	ROOM_REALITY,
 	ROOM_SLOTS
 };
 

@@ -156,15 +156,59 @@ int transport_accept(const struct transport *t, struct worker *w,
 	return 0;
 }
 
+/* The level that must know its client first; NULL: none must */
+static const struct transport *meeter(const struct transport *t)
+{
+	while (t && !t->ops->meet)
+		t = t->below;
+	return t;
+}
+
+bool transport_serves(const struct transport *t)
+{
+	return t && (t->ops->serve || meeter(t));
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the stack of levels */
+static int accept_above(const struct transport *t,
+			const struct transport *level, struct worker *w,
+			struct stream **s)
+{
+	int rc = 0;
+
+	if (t == level)
+		return 0;
+	if (t->below)
+		rc = accept_above(t->below, level, w, s);
+	return rc ? rc : t->ops->accept(t, w, *s, s);
+}
+
+/* @level: the uppermost that stands; NULL: none does */
+int transport_met(const struct transport *top, const struct transport *level,
+		  struct worker *w, struct stream *s, const struct birth *b)
+{
+	bool serves = top->ops->serve;
+	int rc = accept_above(serves ? top->below : top, level, w, &s);
+
+	if (rc == 0)
+		rc = serves ? top->ops->serve(top, w, s, b) : b->born(b, w, s);
+	if (rc < 0)
+		stream_close(&s, rc);
+	return rc;
+}
+
 int transport_serve(const struct transport *t, struct worker *w,
 		    struct stream *below, const struct birth *b)
 {
-	struct stream *s = below;
-	int rc = transport_accept(t->below, w, below, &s);
+	const struct transport *m = meeter(t);
+	int rc = 0;
 
+	if (!m)
+		return transport_met(t, NULL, w, below, b);
+	if (m->below)
+		rc = transport_accept(m->below, w, below, &below);
 	if (rc == 0)
-		rc = t->ops->serve(t, w, s, b);
-	if (rc < 0)
-		stream_close(&s, rc);
+		return m->ops->meet(m, t, w, below, b);
+	stream_close(&below, rc);
 	return rc;
 }

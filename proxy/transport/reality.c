@@ -6,7 +6,7 @@
  * writes is our Finished.
  *
  * A server that is not the one meant gets nothing of what we carry: the
- * connection ends at its certificate.
+ * connection ends at its certificate. Our own server is reality_in.c.
  *
  * Source: docs/wire/reality.md; xray.md sections N and 2.16
  */
@@ -26,6 +26,7 @@
 #include "gateway/core/session.h"
 #include "proxy/layer/head.h"
 #include "proxy/layer/records.h"
+#include "proxy/transport/reality_in.h"
 #include "proxy/transport/transports.h"
 #include "proxy/wire/reality.h"
 
@@ -280,26 +281,22 @@ static void parse_rest(struct jobj *o)
 	j_not_yet(o, "mldsa65Verify", "ML-DSA-65");
 	j_bool(o, "show", false);
 	j_ignore(o, "masterKeyLog", "no key of reality is logged");
-	j_not_yet(o, "target", "REALITY servers");
-	j_not_yet(o, "dest", "REALITY servers");
+	j_ignore(o, "target", "of inbounds");
+	j_ignore(o, "dest", "of inbounds");
 }
 
 static int reality_parse(struct transport *t, struct jobj *o,
 			 struct config *cfg)
 {
-	struct reality_conf *c = arena_alloc(&cfg->arena, sizeof(*c));
+	struct reality_conf *c;
 	const char *name;
 
+	if (t->server)
+		return reality_in_parse(t, o, cfg);
+	c = arena_alloc(&cfg->arena, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
-	memset(c, 0, sizeof(*c));
 	t->settings = c;
-	if (t->server) {
-		j_not_yet(o, "privateKey", "REALITY servers");
-		diag_error(o->d, o->node, NULL,
-			   "REALITY servers are not supported yet");
-		return 0;
-	}
 	if (t->alpn && strcmp(t->alpn, "h2") != 0)
 		diag_error(o->d, o->node, NULL,
 			   "reality goes with the networks raw and grpc only");
@@ -317,7 +314,9 @@ static int reality_parse(struct transport *t, struct jobj *o,
 
 static void reality_drop(struct transport *t)
 {
-	if (t->settings)
+	if (t->server)
+		reality_in_drop(t);
+	else if (t->settings)
 		wipe(t->settings, sizeof(struct reality_conf));
 }
 
@@ -327,5 +326,6 @@ const struct transport_ops transport_reality_ops = {
 	.secure = true,
 	.parse = reality_parse,
 	.dial = reality_dial,
+	.meet = reality_meet,
 	.drop = reality_drop,
 };

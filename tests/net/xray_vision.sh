@@ -1,6 +1,6 @@
 #!/bin/bash
 # xray_vision.sh: REALITY and Vision against Xray: culvert as client of both, and as
-# the server of an Xray client. XRAY=/path/to/xray says where it is.
+# the server of an Xray client of both. XRAY=/path/to/xray says where it is.
 # needs: XRAY
 # asan: no (time: its paths run under ASan in in_vision, out_vision)
 # shellcheck source-path=SCRIPTDIR
@@ -27,6 +27,8 @@ hidden="\"security\": \"reality\", \"realitySettings\": { \"target\": \"127.0.0.
 	\"privateKey\": \"$private\", \"shortIds\": [ \"1234abcd\" ] }"
 known="\"security\": \"reality\", \"realitySettings\": { \"serverName\": \"tls.test\", \"publicKey\": \"$public\", \"shortId\": \"1234abcd\" }"
 checked="\"security\": \"tls\", \"tlsSettings\": { \"serverName\": \"tls.test\", \"pinnedPeerCertSha256\": \"$(pin names)\" }"
+ours=${hidden/127.0.0.1/10.2.0.3}
+as() { echo "${known/%\}/, \"fingerprint\": \"$1\" \}}"; }
 grpc='"network": "grpc", "grpcSettings": { "serviceName": "g" },'
 
 vless_in() { # PORT FLOW STREAM
@@ -49,11 +51,13 @@ cat >"$TMP/server.json" <<END
 { "inbounds": [ $(join "$(vless_in 8443 $V "$hidden")" "$(vless_in 8442 $V "$own")" "$(vless_in 8441 "" "$grpc $hidden")") ],
   "outbounds": [ { "protocol": "freedom", "settings": { "finalRules": [ { "action": "allow" } ] } } ] }
 END
-bg "$S" server "$X" run -c "$TMP/server.json"
+# builds without go.mod have ML-KEM off
+bg "$S" server env GODEBUG=tlsmlkem=1 "$X" run -c "$TMP/server.json"
 wait_port "$S" tcp 8443
 start_in <<END
 { "log": { "loglevel": "debug" },
-  "inbounds": [ $(join "$(three 7001 r)" "$(three 7011 t)" "$(three 7021 g)" "$(vless_in 8001 $V "$own")") ],
+  "inbounds": [ $(join "$(three 7001 r)" "$(three 7011 t)" "$(three 7021 g)" "$(vless_in 8001 $V "$own")" \
+	"$(vless_in 8002 $V "$ours")" "$(vless_in 8003 "" "$ours")" "$(vless_in 8004 "" "$grpc $ours")" "$(vless_in 8005 $V "${ours/9443/8442}")") ],
   "routing": { "rules": [ $(join '{ "inboundTag": [ "r8444", "r8445", "r5006" ], "outboundTag": "r" }' \
 	'{ "inboundTag": [ "t8444", "t8445", "t5006" ], "outboundTag": "t" }' \
 	'{ "inboundTag": [ "g8444", "g8445", "g5006" ], "outboundTag": "g" }') ] },
@@ -61,7 +65,11 @@ start_in <<END
 	"$(vless_out t 10.2.0.3 8442 $V "$checked")" "$(vless_out g 10.2.0.3 8441 "" "$grpc $known")") ] }
 END
 cat >"$TMP/client.json" <<END
-{ "inbounds": [ $(three 6001 x) ], "outbounds": [ $(vless_out x 10.1.0.1 8001 $V "$checked") ] }
+{ "inbounds": [ $(join "$(three 6001 x)" "$(three 6011 c)" "$(three 6021 f)" "$(three 6031 s)" "$(three 6041 q)") ],
+  "routing": { "rules": [ $(for t in x c f s q; do echo "${sep:-}{ \"inboundTag\": [ \"${t}8444\", \"${t}8445\", \"${t}5006\" ], \"outboundTag\": \"$t\" }"; sep=,; done) ] },
+  "outbounds": [ $(join "$(vless_out x 10.1.0.1 8001 $V "$checked")" "$(vless_out c 10.1.0.1 8002 $V "$(as chrome)")" \
+	"$(vless_out f 10.1.0.1 8003 "" "$(as firefox)")" "$(vless_out s 10.1.0.1 8004 "" "$grpc $(as safari)")" \
+	"$(vless_out q 10.1.0.1 8005 $V "$(as chrome)")") ] }
 END
 bg "$C" client "$X" run -c "$TMP/client.json"
 wait_port "$C" tcp 6001
@@ -79,12 +87,19 @@ all "REALITY, Vision" 10.1.0.1 7001
 all "TLS, Vision" 10.1.0.1 7011
 all "REALITY, gRPC" 10.1.0.1 7021
 all "Xray as client, Vision" 127.0.0.1 6001
+all "Xray as client, REALITY, Vision, Chrome" 127.0.0.1 6011
+all "Xray as client, REALITY, Firefox" 127.0.0.1 6021
+all "Xray as client, REALITY, gRPC, Safari" 127.0.0.1 6031
+# here the target, Xray itself, takes the share with ML-KEM
+all "Xray as client, REALITY, Vision, ML-KEM" 127.0.0.1 6041
+contains "ML-KEM was spoken" "$(<"$TMP/culvert.log")" "[] is known, X25519MLKEM768"
+lacks "none of them is a stranger" "$(<"$TMP/culvert.log")" "is shown the target"
 # Whoever writes decides: ours are the client's uploads and the server's downloads.
 # Xray decides by what one read gave it, so now and then it stays within
 lines() { grep -cE "end: .*:8444 \[$1" "$TMP/culvert.log"; }
 ours() {
 	[ "$(lines '[rt]8444 .*up [0-9]+ .splice. down')" = 6 ] &&
-		[ "$(lines ' -> direct.*down 6[0-9]+ .splice.')" = 3 ]
+		[ "$(lines ' -> direct.*down 6[0-9]+ .splice.')" = 9 ]
 }
 wait_for 5 ours || fail "not all of TLS 1.3 left the outer TLS: $(grep 'end: .*:8444' "$TMP/culvert.log")"
 le "what Xray put outside" 2 "$(($(lines '[rt]8444 .*down 6[0-9]+ .splice.') +

@@ -1,0 +1,737 @@
+/*
+ * reality_in.c - REALITY as server: who is known goes on, others get the target
+ *
+ *   HELLO   client -> target as it comes; a whole ClientHello is judged
+ *   FLIGHT  known: the target's answer is gathered as a mould
+ *   ANSWER  our flight of the same form goes out
+ *   FINISH  the client's Finished is awaited; the target is still there
+ *   RELAY   not known, or not as expected: bytes both ways, as they are
+ *   OVER    to be freed
+ *
+ * Nothing of ours is sent before ANSWER, so everything before can become RELAY:
+ * whoever does not know the key meets the target itself, its certificate and its
+ * errors. From the accept to the client's Finished one absolute deadline holds;
+ * a relay ends when it is idle. A connection that is met is no session; it
+ * counts as one for the limit of sessions.
+ *
+ * Source: docs/wire/reality.md; XTLS/REALITY tls.go (facts)
+ */
+#include "proxy/transport/reality_in.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/compat.h"
+#include "gateway/base/log.h"
+#include "gateway/base/rand.h"
+#include "gateway/core/config.h"
+#include "gateway/core/link.h"
+#include "gateway/core/policy.h"
+#include "gateway/core/session.h"
+#include "proxy/layer/head.h"
+#include "proxy/layer/records.h"
+#include "proxy/wire/proxy_head.h"
+#include "proxy/wire/reality_flight.h"
+
+#define CLIENT_FIRST 2304 /* a browser's hello of today fits */
+#define CLIENT_MAX   (REALITY_HELLO_MAX + 1024) /* with heads of records */
+#define TARGET_FIRST 8192
+
+enum guest_state { HELLO, FLIGHT, ANSWER, FINISH, RELAY, GUEST_OVER };
+
+/**
+ * struct guest - One connection until it is handed on, or relayed
+ * @node:	In the worker's room
+ * @t, @top:	Our level, the uppermost
+ * @birth:	Of what comes out of it; its cfg is a reference of ours
+ * @client, @target:	Owned; NULL once handed on or closed
+ * @from_client:	All bytes of the client until it is decided, @sent of them
+ *		went to the target, @hello of them are the ClientHello
+ * @from_target:	All bytes of the target's flight
+ * @to_client:	Our flight
+ * @claim:	What the client says it is; its key
+ * @half:	Of a relay
+ * @why:	How it ends: 0 in order, -errno
+ */
+struct guest {
+	struct job job; /* must be first */
+	struct timer timer;
+	struct list node;
+	const struct transport *t, *top;
+	struct birth birth;
+	struct stream *client, *target;
+	struct buf *from_client, *from_target, *to_client;
+	size_t sent, hello;
+	struct reality_claim claim;
+	struct reality_keys keys;
+	struct half half[2];
+	enum guest_state state;
+	uint32_t id, active_ms;
+	int why;
+};
+
+/** struct reality_room - Of one worker: its guests */
+struct reality_room {
+	struct list guests;
+};
+
+static const struct reality_in_conf *conf_of(const struct guest *g)
+{
+	return g->t->settings;
+}
+
+static void say(const struct guest *g, const char *what, const char *more)
+{
+	char from[ADDR_TEXT_MAX];
+	enum log_level level = conf_of(g)->show ? LOG_INFO : LOG_DEBUG;
+
+	if (!log_on(level))
+		return;
+	addr_format(&g->birth.source, from, sizeof(from));
+	if (level == LOG_INFO)
+		log_info("s%x reality: %s [%s] %s%s", g->id, from,
+			 g->birth.ib->tag, what, more);
+	else
+		log_debug("s%x reality: %s [%s] %s%s", g->id, from,
+			  g->birth.ib->tag, what, more);
+}
+
+/* --- the end -------------------------------------------------------------------- */
+
+static void buf_end(struct buf **b)
+{
+	buf_free(*b);
+	*b = NULL;
+}
+
+static void relay_end(struct guest *g)
+{
+	struct half *h = g->half;
+
+	if (!h[UP].src)
+		return;
+	link_free(g->job.worker, h);
+	log_debug("s%x reality: relayed up %llu (%s) down %llu (%s): %s", g->id,
+		  (unsigned long long)h[UP].total, way_name(h[UP].way),
+		  (unsigned long long)h[DOWN].total, way_name(h[DOWN].way),
+		  g->why ? strerror(-g->why) : "done");
+}
+
+static void guest_free(struct guest *g)
+{
+	struct worker *w = g->job.worker;
+
+	relay_end(g);
+	job_forget(&g->job);
+	timer_cancel(&g->timer);
+	list_del(&g->node);
+	stream_close(&g->target, g->half[UP].finished ? 0 : g->why);
+	stream_close(&g->client, g->half[DOWN].finished ? 0 : g->why);
+	buf_end(&g->from_client);
+	buf_end(&g->from_target);
+	buf_end(&g->to_client);
+	reality_keys_drop(&g->keys);
+	wipe(&g->claim, sizeof(g->claim));
+	config_unref(g->birth.cfg);
+	worker_sessions(w, -1);
+	worker_tidy_later(w);
+	free(g);
+}
+
+/* Nothing is freed during a turn's jobs */
+static int over(struct guest *g, int why)
+{
+	g->state = GUEST_OVER;
+	g->why = why;
+	timer_set(&g->job.worker->wheel, &g->timer, 0);
+	return -EAGAIN;
+}
+
+static void idle_check(struct guest *g)
+{
+	uint32_t limit = g->birth.ib->policy->idle_ms;
+	uint32_t idle = g->job.worker->now_ms - g->active_ms;
+
+	if (idle < limit) {
+		timer_set(&g->job.worker->wheel, &g->timer, limit - idle);
+		return;
+	}
+	g->why = -ETIMEDOUT;
+	guest_free(g);
+}
+
+static void guest_due(struct timer *t)
+{
+	struct guest *g = container_of(t, struct guest, timer);
+
+	if (g->state == RELAY) {
+		idle_check(g);
+		return;
+	}
+	if (g->state != GUEST_OVER)
+		say(g, "has not shaken hands in time", "");
+	guest_free(g);
+}
+
+/* --- relaying ------------------------------------------------------------------- */
+
+static void half_set(struct half *h, struct stream **src, struct stream **dst,
+		     struct buf **early)
+{
+	h->src = src;
+	h->dst = dst;
+	h->early = *early;
+	*early = NULL;
+	if (h->early && !h->early->len)
+		buf_end(&h->early);
+}
+
+/* The client is shown the target, from now on without us. 0 or -EAGAIN */
+static int relay(struct guest *g, const char *why)
+{
+	const struct reality_in_conf *c = conf_of(g);
+	struct worker *w = g->job.worker;
+
+	say(g, "is shown the target: ", why);
+	if (g->from_client)
+		buf_drop(g->from_client, g->sent);
+	half_set(&g->half[UP], &g->client, &g->target, &g->from_client);
+	half_set(&g->half[DOWN], &g->target, &g->client, &g->from_target);
+	wipe(&g->claim, sizeof(g->claim));
+	if (reality_slow_down(w, &c->up, &g->client) < 0 ||
+	    reality_slow_down(w, &c->down, &g->target) < 0)
+		return over(g, -ENOMEM);
+	g->state = RELAY;
+	g->active_ms = w->now_ms;
+	timer_set(&w->wheel, &g->timer, g->birth.ib->policy->idle_ms);
+	return 0;
+}
+
+static int run_relay(struct guest *g)
+{
+	uint64_t before = g->half[UP].total + g->half[DOWN].total;
+	bool again;
+	int side = 2;
+	int rc = link_pump(g->job.worker, g->half, WORKER_BUDGET_BYTES, &again,
+			   &side);
+
+	if (g->half[UP].total + g->half[DOWN].total != before)
+		g->active_ms = g->job.worker->now_ms;
+	if (rc)
+		return over(g, rc < 0 ? rc : 0);
+	link_want(g->half);
+	if (again)
+		job_ready(&g->job);
+	return -EAGAIN;
+}
+
+/* --- HELLO ---------------------------------------------------------------------- */
+
+/* One read of @s into *@b, which grows. Bytes, 0 end, -EAGAIN, -ENOBUFS, -errno */
+static ssize_t gather(struct stream **s, struct buf **b, size_t first,
+		      size_t most)
+{
+	struct buf *more;
+	ssize_t n;
+
+	if (!*b || !buf_space(*b)) {
+		size_t cap = *b ? (*b)->cap * 2u : first;
+
+		if (*b && (*b)->cap >= most)
+			return -ENOBUFS;
+		more = buf_new(cap < most ? cap : most);
+		if (!more)
+			return -ENOMEM;
+		if (*b)
+			buf_put(more, buf_head(*b), (*b)->len);
+		buf_free(*b);
+		*b = more;
+	}
+	stream_shed(s);
+	n = stream_read(*s, buf_tail(*b), buf_space(*b));
+	if (n > 0)
+		(*b)->len += (uint32_t)n;
+	if (n < 0 && !(*b)->len) /* waiting costs no buffer */
+		buf_end(b);
+	return n;
+}
+
+/*
+ * What the client said so far goes to the target; of nothing, a write still tells
+ * how it stands. 0, -EAGAIN, -errno
+ */
+static int forward(struct guest *g)
+{
+	ssize_t n;
+
+	if (!g->from_client) {
+		n = g->target->ops->writev(g->target, NULL, 0);
+		return n < 0 ? (int)n : 0;
+	}
+	while (g->sent < g->from_client->len) {
+		n = stream_write(g->target, buf_head(g->from_client) + g->sent,
+				 g->from_client->len - g->sent);
+		if (n < 0)
+			return (int)n;
+		g->sent += (size_t)n;
+	}
+	return 0;
+}
+
+/* The hello's message, laid at worker->scratch until the next call. As gather */
+static ssize_t read_hello(struct guest *g, size_t *len)
+{
+	return reality_hello_gather(buf_head(g->from_client),
+				    g->from_client->len, g->job.worker->scratch,
+				    REALITY_HELLO_MAX, len);
+}
+
+/* Is it one of ours? NULL: yes; else why not */
+static const char *judge(struct guest *g, size_t len)
+{
+	uint8_t *msg = g->job.worker->scratch;
+	struct reality_hello h;
+
+	if (reality_hello_decode(msg, len, &h) < 0)
+		return "its hello is broken";
+	return reality_judge(&conf_of(g)->rules, msg, len, &h,
+			     (uint64_t)clock_wall_ms(), &g->claim);
+}
+
+/* 0 the state changed, -EAGAIN */
+static int hello_came(struct guest *g)
+{
+	size_t len = 0;
+	ssize_t used = read_hello(g, &len);
+	const char *why;
+
+	if (used < 0)
+		return relay(g, "it says no ClientHello");
+	if (used == 0)
+		return 1;
+	why = judge(g, len);
+	if (why)
+		return relay(g, why);
+	g->hello = (size_t)used;
+	g->state = FLIGHT;
+	return 0;
+}
+
+/* The target should say nothing yet; if it does, the client shall hear it */
+static int target_speaks(struct guest *g)
+{
+	ssize_t n = gather(&g->target, &g->from_target, TARGET_FIRST,
+			   REALITY_FLIGHT_MAX);
+
+	if (n == -EAGAIN)
+		return 1;
+	if (n < 0)
+		return over(g, (int)n);
+	g->half[DOWN].eof = n == 0;
+	return relay(g, "the target spoke first");
+}
+
+static int run_hello(struct guest *g)
+{
+	int rc = forward(g);
+	ssize_t n;
+
+	if (rc < 0 && rc != -EAGAIN) {
+		say(g, "the target cannot be reached: ", strerror(-rc));
+		return over(g, rc);
+	}
+	rc = g->target->ops->up(g->target) ? target_speaks(g) : 1;
+	while (rc == 1) {
+		n = gather(&g->client, &g->from_client, CLIENT_FIRST,
+			   CLIENT_MAX);
+		if (n == -EAGAIN)
+			break;
+		if (n == -ENOBUFS)
+			return relay(g, "its hello is too long");
+		if (n < 0)
+			return over(g, (int)n);
+		if (n == 0) {
+			g->half[UP].eof = true;
+			return relay(g, "it ended");
+		}
+		rc = hello_came(g);
+	}
+	if (rc != 1)
+		return rc;
+	rc = forward(g);
+	g->client->ops->want(g->client, ST_READ);
+	g->target->ops->want(g->target,
+			     ST_READ | (rc == -EAGAIN ? ST_WRITE : 0u));
+	return -EAGAIN;
+}
+
+/* --- FLIGHT --------------------------------------------------------------------- */
+
+/* Our flight in the mould's form. 0 or -errno: nothing was sent */
+static int make_answer(struct guest *g, const struct reality_mould *m)
+{
+	struct reality_client c = { .msg = g->job.worker->scratch,
+				    .auth_key = g->claim.auth_key };
+	struct reality_hello h;
+	struct reality_dice dice;
+	ssize_t n;
+
+	if (read_hello(g, &c.len) <= 0 ||
+	    reality_hello_decode(c.msg, c.len, &h) < 0)
+		return -EPROTO;
+	c.hello = &h;
+	g->to_client = buf_new(REALITY_FLIGHT_MAX + TLS13_RECORD_MAX);
+	if (!g->to_client)
+		return -ENOMEM;
+	rand_bytes(&dice, sizeof(dice));
+	n = reality_answer(m, &c, &dice, buf_head(g->to_client),
+			   buf_space(g->to_client), &g->keys);
+	wipe(&dice, sizeof(dice));
+	if (n < 0)
+		buf_end(&g->to_client);
+	else
+		g->to_client->len = (uint32_t)n;
+	return n < 0 ? (int)n : 0;
+}
+
+/* The session id of the client's hello, where the target repeats it */
+static const uint8_t *session_of(const struct guest *g)
+{
+	return buf_head(g->from_client) + TLS13_HEAD_BYTES +
+	       TLS13_SESSION_ID_AT;
+}
+
+static int flight_whole(struct guest *g, const struct reality_mould *m)
+{
+	int rc = make_answer(g, m);
+
+	if (rc == -EPROTO)
+		return relay(g, "the target's answer is no mould for ours");
+	if (rc < 0)
+		return over(g, rc);
+	say(g, "is known",
+	    m->answer.group == TLS13_X25519 ? "" : ", X25519MLKEM768");
+	buf_end(&g->from_target);
+	g->state = ANSWER;
+	return 0;
+}
+
+static int run_flight(struct guest *g)
+{
+	struct reality_mould m;
+	ssize_t n;
+	int rc = forward(g);
+
+	if (rc < 0 && rc != -EAGAIN)
+		return over(g, rc);
+	for (;;) {
+		n = gather(&g->target, &g->from_target, TARGET_FIRST,
+			   REALITY_FLIGHT_MAX);
+		if (n == -EAGAIN)
+			break;
+		if (n == -ENOBUFS)
+			return relay(g, "the target's answer is too long");
+		if (n < 0)
+			return over(g, (int)n);
+		if (n == 0) {
+			g->half[DOWN].eof = true;
+			return relay(g, "the target ended");
+		}
+		rc = reality_mould_take(buf_head(g->from_target),
+					g->from_target->len, session_of(g), &m);
+		if (rc < 0)
+			return relay(g, "the target answers in another way");
+		if (rc == 1)
+			return flight_whole(g, &m);
+	}
+	rc = forward(g);
+	g->client->ops->want(g->client, 0);
+	g->target->ops->want(g->target,
+			     ST_READ | (rc == -EAGAIN ? ST_WRITE : 0u));
+	return -EAGAIN;
+}
+
+/* --- ANSWER, FINISH --------------------------------------------------------------- */
+
+static int run_answer(struct guest *g)
+{
+	while (g->to_client->len) {
+		ssize_t n = stream_write(g->client, buf_head(g->to_client),
+					 g->to_client->len);
+
+		if (n == -EAGAIN) {
+			g->client->ops->want(g->client, ST_WRITE);
+			g->target->ops->want(g->target, 0);
+			return -EAGAIN;
+		}
+		if (n < 0)
+			return over(g, (int)n);
+		buf_drop(g->to_client, (size_t)n);
+	}
+	buf_end(&g->to_client);
+	buf_drop(g->from_client, g->hello);
+	g->state = FINISH;
+	return 0;
+}
+
+static const struct chunk_ops server_chunk = {
+	.name = "reality",
+	.size = records_size,
+	.seal = records_seal,
+	.open = records_open,
+	.within = records_within,
+	.end = records_end,
+	.fault = records_fault,
+	.hello = records_hello,
+	.drop = records_drop,
+};
+
+/* What fallbacks look at; ALPN is not agreed on. 0 or -ENOMEM */
+static int set_hello(const struct guest *g, struct records *r)
+{
+	struct stream_hello hello = { .name = "" };
+	const char *name = g->claim.name;
+
+	if (addr_clean_name(name, strlen(name), hello.name) < 0)
+		hello.name[0] = '\0';
+	return records_hello_set(r, &hello);
+}
+
+/* The stream of records over the client's; it takes the keys. NULL: no memory */
+static struct stream *stream_over(struct guest *g)
+{
+	struct records *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	records_setup(r);
+	r->c.id = g->id;
+	r->c.started = true;
+	r->tx = g->keys.tx;
+	r->rx = g->keys.rx;
+	memset(&g->keys.tx, 0, sizeof(g->keys.tx));
+	memset(&g->keys.rx, 0, sizeof(g->keys.rx));
+	chunk_init(&r->c, &server_chunk, g->job.worker, g->client, g->id);
+	if (set_hello(g, r) == 0 &&
+	    chunk_unread(&r->c, buf_head(g->from_client),
+			 g->from_client->len) == 0) {
+		g->client = NULL;
+		return &r->c.s;
+	}
+	records_drop(&r->c);
+	free(r);
+	return NULL;
+}
+
+/* The levels above go on; the target has done its part */
+static int hand_on(struct guest *g)
+{
+	struct worker *w = g->job.worker;
+	struct stream *s;
+
+	/* no event of its may mark us any more */
+	g->client->ops->want(g->client, 0);
+	s = stream_over(g);
+	if (!s)
+		return over(g, -ENOMEM);
+	stream_set_job(s, NULL);
+	worker_sessions(w, -1); /* the next counts itself */
+	(void)transport_met(g->top, g->t, w, s, &g->birth);
+	worker_sessions(w, 1);
+	return over(g, 0);
+}
+
+/* Its records are wrong: told as TLS does, under the keys we have */
+static int refuse(struct guest *g)
+{
+	static const uint8_t bad_record_mac[] = { 2, 20 };
+	uint8_t out[sizeof(bad_record_mac) + TLS13_EXTRA];
+	ssize_t n = tls13_seal(&g->keys.tx, TLS_ALERT, bad_record_mac,
+			       sizeof(bad_record_mac), out, sizeof(out));
+
+	if (n > 0)
+		(void)stream_write(g->client, out, (size_t)n);
+	say(g, "does not finish the handshake", "");
+	return over(g, 0);
+}
+
+/* Records that are here. 0 state changed, 1 more are needed, -EAGAIN */
+static int take_finished(struct guest *g)
+{
+	struct buf *b = g->from_client;
+	bool done = false;
+
+	while (b && b->len && !done) {
+		ssize_t used = reality_finished_take(&g->keys, buf_head(b),
+						     b->len, &done);
+
+		if (used < 0)
+			return refuse(g);
+		if (used == 0)
+			break;
+		buf_drop(b, (size_t)used);
+	}
+	return done ? hand_on(g) : 1;
+}
+
+/* It waits for a client who speaks to us. When it has enough, so have we */
+static int target_waits(struct guest *g)
+{
+	uint8_t junk[4096];
+	ssize_t n;
+
+	do {
+		stream_shed(&g->target);
+		n = stream_read(g->target, junk, sizeof(junk));
+	} while (n > 0);
+	return n == -EAGAIN ? 1 : over(g, (int)n);
+}
+
+static int run_finish(struct guest *g)
+{
+	int rc = take_finished(g);
+
+	while (rc == 1) {
+		ssize_t n = gather(&g->client, &g->from_client, CLIENT_FIRST,
+				   CLIENT_MAX);
+
+		if (n == -EAGAIN)
+			break;
+		if (n == -ENOBUFS)
+			return refuse(g);
+		if (n <= 0)
+			return over(g, (int)n);
+		rc = take_finished(g);
+	}
+	if (rc == 1)
+		rc = target_waits(g);
+	if (rc != 1)
+		return rc;
+	g->client->ops->want(g->client, ST_READ);
+	g->target->ops->want(g->target, ST_READ);
+	return -EAGAIN;
+}
+
+/* --- birth ---------------------------------------------------------------------- */
+
+static int guest_step(struct guest *g)
+{
+	switch (g->state) {
+	case HELLO:
+		return run_hello(g);
+	case FLIGHT:
+		return run_flight(g);
+	case ANSWER:
+		return run_answer(g);
+	case FINISH:
+		return run_finish(g);
+	case RELAY:
+		return run_relay(g);
+	case GUEST_OVER:
+		break;
+	}
+	return -EAGAIN;
+}
+
+static void guest_run(struct job *j)
+{
+	struct guest *g = container_of(j, struct guest, job);
+
+	while (guest_step(g) == 0)
+		;
+}
+
+static void room_free(void *room)
+{
+	struct reality_room *r = room;
+
+	while (!list_empty(&r->guests)) {
+		struct guest *g = list_first(&r->guests, struct guest, node);
+
+		g->why = -ECANCELED;
+		guest_free(g);
+	}
+	free(r);
+}
+
+static struct reality_room *room_get(struct worker *w)
+{
+	struct reality_room *r = w->rooms[ROOM_REALITY];
+
+	if (!r) {
+		r = malloc(sizeof(*r));
+		if (r)
+			list_init(&r->guests);
+		w->rooms[ROOM_REALITY] = r;
+		w->room_free[ROOM_REALITY] = room_free;
+	}
+	return r;
+}
+
+/* Who the client is, before its bytes. 0 or -ENOMEM */
+static int tell_client(struct guest *g, unsigned int version)
+{
+	static const struct head_ops ops = { .name = "reality" };
+	uint8_t head[PROXY_HEAD_OUT_MAX];
+	size_t n = proxy_head_encode(version, &g->birth.source, &g->birth.local,
+				     head);
+	struct stream *st = head_new(&ops, g->target, head, n, NULL, g->id);
+
+	if (!st)
+		return -ENOMEM;
+	g->target = st;
+	return 0;
+}
+
+static int dial_target(struct guest *g)
+{
+	const struct reality_in_conf *c = conf_of(g);
+	struct dial d = { .worker = g->job.worker,
+			  .job = &g->job,
+			  .cfg = g->birth.cfg };
+	int rc = dest_dial(&c->target, &d, &g->target);
+
+	if (!rc && c->xver)
+		rc = tell_client(g, c->xver);
+	return rc;
+}
+
+int reality_meet(const struct transport *t, const struct transport *top,
+		 struct worker *w, struct stream *below, const struct birth *b)
+{
+	struct reality_room *r = room_get(w);
+	struct guest *g = NULL;
+	int rc;
+
+	if (w->session_count >= w->session_limit)
+		worker_drop(w, DROP_SESSIONS);
+	else if (r)
+		g = calloc(1, sizeof(*g));
+	if (!g) {
+		stream_close(&below, -ENOBUFS);
+		return -ENOBUFS;
+	}
+	g->job = (struct job){ .run = guest_run, .worker = w };
+	g->t = t;
+	g->top = top;
+	g->birth = *b;
+	config_ref(b->cfg);
+	g->client = below;
+	stream_set_job(below, &g->job);
+	g->id = w->next_id;
+	w->next_id += WORKERS_MAX;
+	worker_sessions(w, 1);
+	list_add_tail(&r->guests, &g->node);
+	timer_init(&g->timer, guest_due);
+	timer_set(&w->wheel, &g->timer, b->ib->policy->handshake_ms);
+	rc = dial_target(g);
+	if (rc < 0) {
+		say(g, "the target cannot be reached: ", strerror(-rc));
+		g->why = rc;
+		guest_free(g);
+		return rc;
+	}
+	job_ready(&g->job);
+	return 0;
+}

@@ -1,0 +1,207 @@
+/*
+ * reality_in_conf.c - realitySettings of an inbound
+ *
+ * Source: Xray infra/conf/transport_security.go (facts); docs/wire/reality.md
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "gateway/base/base64.h"
+#include "gateway/base/crypto.h"
+#include "gateway/base/text.h"
+#include "gateway/core/config.h"
+#include "proxy/transport/reality_in.h"
+
+/* Clients of Xray-core before this one are told apart by how they say hello */
+#define MIN_VERSION 0x1a031bu /* 26.3.27 */
+#define LIST_MAX    256 /* names, short ids */
+
+static int parse_target(struct jobj *o, struct reality_in_conf *c,
+			struct arena *a)
+{
+	const char *key = j_get(o, "target") ? "target" : "dest";
+	const cJSON *node = j_get(o, key);
+	int rc = node ? dest_parse(node, &c->target, a) : -EINVAL;
+
+	j_get(o, "dest"); /* known also when target is there */
+	if (rc < 0 && rc != -ENOMEM)
+		diag_error(o->d, node ? node : o->node, NULL,
+			   "target must be a port, host:port, /path or @name: "
+			   "the site that strangers are shown");
+	(void)j_str(o, "type", NULL); /* the target's form tells */
+	c->xver = (uint8_t)j_int(o, "xver", 0, 0, 2);
+	return rc == -ENOMEM ? rc : 0;
+}
+
+static void parse_key(struct jobj *o, struct reality_in_conf *c)
+{
+	const char *text = j_need_str(o, "privateKey");
+	uint8_t raw[REALITY_KEY_BYTES + 3];
+
+	if (text[0] && base64_decode(text, strlen(text), raw, sizeof(raw)) !=
+			       REALITY_KEY_BYTES)
+		diag_error(o->d, j_get(o, "privateKey"), NULL,
+			   "must be 32 bytes in base64url; `culvert x25519` "
+			   "makes some");
+	else if (text[0])
+		memcpy(c->rules.private_key, raw, REALITY_KEY_BYTES);
+	wipe(raw, sizeof(raw));
+}
+
+/* "26.3.27", or its first parts; @def when it is absent */
+static uint32_t parse_version(struct jobj *o, const char *key, uint32_t def)
+{
+	const char *text = j_str(o, key, "");
+	uint32_t v = 0;
+	int parts = 0;
+
+	if (!text[0])
+		return def;
+	for (const char *p = text;; p++) {
+		char *end;
+		unsigned long n = strtoul(p, &end, 10);
+
+		if (end == p || end - p > 3 || n > 255 || ++parts > 3 ||
+		    *p == '+' || *p == '-' || *p == ' ')
+			break;
+		v |= (uint32_t)n << 8 * (3 - parts);
+		p = end;
+		if (!*p)
+			return v;
+		if (*p != '.')
+			break;
+	}
+	diag_error(o->d, j_get(o, key), NULL,
+		   "must be a version as 26.3.27, got \"%s\"", text);
+	return def;
+}
+
+/* A list of 1 to LIST_MAX members, or NULL after a complaint */
+static const cJSON *need_list(struct jobj *o, const char *key, const char *what)
+{
+	const cJSON *list = j_array(o, key);
+	int n = cJSON_GetArraySize(list);
+
+	if (n >= 1 && n <= LIST_MAX)
+		return list;
+	diag_error(o->d, list ? list : o->node, NULL, "%s must have 1 to %d %s",
+		   key, LIST_MAX, what);
+	return NULL;
+}
+
+static int parse_names(struct jobj *o, struct reality_rules *r, struct arena *a)
+{
+	const cJSON *list = need_list(o, "serverNames", "names of the target");
+	size_t n = (size_t)cJSON_GetArraySize(list);
+	const char **name = arena_alloc(a, (n + 1) * sizeof(*name));
+	const cJSON *it;
+
+	if (!name)
+		return -ENOMEM;
+	r->name = name;
+	cJSON_ArrayForEach(it, list)
+	{
+		if (!cJSON_IsString(it)) {
+			diag_error(o->d, it, NULL, "must be a string");
+			continue;
+		}
+		name[r->names] = arena_strdup(a, it->valuestring);
+		if (!name[r->names++])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int parse_short_ids(struct jobj *o, struct reality_rules *r,
+			   struct arena *a)
+{
+	const cJSON *list = need_list(o, "shortIds",
+				      "strings, \"\" for clients without one");
+	size_t n = (size_t)cJSON_GetArraySize(list);
+	uint8_t(*id)[REALITY_SHORT_ID_BYTES] =
+		arena_alloc(a, (n + 1) * sizeof(*id));
+	const cJSON *it;
+
+	if (!id)
+		return -ENOMEM;
+	r->short_id = (const uint8_t(*)[REALITY_SHORT_ID_BYTES])id;
+	cJSON_ArrayForEach(it, list)
+	{
+		const char *text = cJSON_IsString(it) ? it->valuestring : "?";
+
+		if (hex_decode(text, strlen(text), id[r->short_ids],
+			       REALITY_SHORT_ID_BYTES) < 0)
+			diag_error(o->d, it, NULL,
+				   "must be an even number of hexadecimal "
+				   "digits, at most 16");
+		r->short_ids++;
+	}
+	return 0;
+}
+
+static void parse_limit(struct jobj *o, const char *key,
+			struct reality_limit *l)
+{
+	struct jobj in;
+
+	if (!j_open(&in, o->d, j_get(o, key)))
+		return;
+	l->after = (uint64_t)j_int(&in, "afterBytes", 0, 0, INT64_MAX / 4096);
+	l->rate = (uint64_t)j_int(&in, "bytesPerSec", 0, 0, UINT32_MAX);
+	l->burst = (uint64_t)j_int(&in, "burstBytesPerSec", 0, 0, UINT32_MAX);
+	j_close(&in);
+}
+
+static void parse_others(struct jobj *o, struct reality_in_conf *c)
+{
+	static const char *const clients[] = { "fingerprint",  "serverName",
+					       "password",     "publicKey",
+					       "shortId",      "spiderX",
+					       "mldsa65Verify" };
+	const char *log = j_str(o, "masterKeyLog", "");
+
+	c->show = j_bool(o, "show", false);
+	j_not_yet(o, "mldsa65Seed",
+		  "ML-DSA-65, which the OpenSSL of today's systems lacks");
+	if (log[0] && strcasecmp(log, "none") != 0)
+		diag_error(o->d, j_get(o, "masterKeyLog"), NULL,
+			   "no key of reality is logged");
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
+		j_ignore(o, clients[i], "of clients");
+}
+
+int reality_in_parse(struct transport *t, struct jobj *o, struct config *cfg)
+{
+	struct reality_in_conf *c = arena_alloc(&cfg->arena, sizeof(*c));
+	int rc;
+
+	if (!c)
+		return -ENOMEM;
+	t->settings = c;
+	if (t->alpn && strcmp(t->alpn, "h2") != 0)
+		diag_error(o->d, o->node, NULL,
+			   "reality goes with the networks raw and grpc only");
+	rc = parse_target(o, c, &cfg->arena);
+	parse_key(o, c);
+	c->rules.min = parse_version(o, "minClientVer", MIN_VERSION);
+	c->rules.max = parse_version(o, "maxClientVer", 0);
+	c->rules.max_diff_ms =
+		(uint64_t)j_int(o, "maxTimeDiff", 0, 0, INT64_MAX / 4096);
+	if (!rc)
+		rc = parse_names(o, &c->rules, &cfg->arena);
+	if (!rc)
+		rc = parse_short_ids(o, &c->rules, &cfg->arena);
+	parse_limit(o, "limitFallbackUpload", &c->up);
+	parse_limit(o, "limitFallbackDownload", &c->down);
+	parse_others(o, c);
+	return rc;
+}
+
+void reality_in_drop(struct transport *t)
+{
+	struct reality_in_conf *c = t->settings;
+
+	if (c)
+		wipe(c->rules.private_key, sizeof(c->rules.private_key));
+}
