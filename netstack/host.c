@@ -11,6 +11,7 @@
 #include "gateway/core/host.h"
 
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -141,8 +142,8 @@ static int devices_up(struct host *h)
 
 /* --- routes and rules ------------------------------------------------------------ */
 
-/* IPv6 may be switched off: only IPv4 must work */
-static int execute_routes(struct host *h)
+/* IPv6 may be switched off: only IPv4 must work. Sets *@added6 of a new one of it */
+static int execute_routes(struct host *h, bool *added6)
 {
 	char text[ADDR_TEXT_MAX];
 
@@ -150,7 +151,8 @@ static int execute_routes(struct host *h)
 		const struct nlk_route *r = &h->plan.routes[i];
 		int err = nlk_route(&h->nl, NLK_ADD, r);
 
-		if (err == 0)
+		*added6 |= err > 0 && r->dst.kind == ADDR_V6;
+		if (err >= 0)
 			continue;
 		log_warning("host: route %s in table %u: %s",
 			    cidr_format(&r->dst, text, sizeof(text)), r->table,
@@ -161,18 +163,48 @@ static int execute_routes(struct host *h)
 	return 0;
 }
 
-static int execute_rules(struct host *h)
+static int execute_rules(struct host *h, bool *added6)
 {
 	for (unsigned int i = 0; i < h->plan.rule_count; i++) {
 		const struct nlk_rule *r = &h->plan.rules[i];
 		int err = nlk_rule(&h->nl, NLK_ADD, r);
 
-		if (err == 0 || (err == -EAFNOSUPPORT && r->kind == ADDR_V6))
+		*added6 |= err > 0 && r->kind == ADDR_V6;
+		if (err >= 0 || (err == -EAFNOSUPPORT && r->kind == ADDR_V6))
 			continue;
 		log_error("host: policy rule %u: %s", r->pref, strerror(-err));
 		return err;
 	}
 	return 0;
+}
+
+/*
+ * A socket that sent over IPv6 while our routes were missing keeps the way it found
+ * until that way changes: new rules, and routes in other tables, mean nothing to
+ * it. All it sends would be lost, for ever if it only receives and acknowledges. A
+ * route that comes and goes makes all who use a default route look again.
+ * Source: Linux net/ipv6/ip6_fib.c, fib6_update_sernum_upto_root()
+ */
+static void renew_ways6(struct host *h)
+{
+	struct nlk_route r = {
+		.dst = { .kind = ADDR_V6, .bits = 128 },
+		.type = RTN_UNICAST,
+		.table = RT_TABLE_MAIN,
+		.metric = PLAN_LAST_RESORT,
+		.ifindex = h->intake.ifindex,
+	};
+
+	for (unsigned int i = 0; h->tun && i < h->intake.gateway_count; i++) {
+		struct addr a = plan_beside(&h->intake.gateway[i]);
+
+		if (a.kind != ADDR_V6)
+			continue;
+		memcpy(r.dst.ip, a.ip, sizeof(r.dst.ip));
+		nlk_route(&h->nl, NLK_ADD, &r);
+		nlk_route(&h->nl, NLK_DEL, &r);
+		return;
+	}
 }
 
 /* What each way needs besides nftables */
@@ -321,6 +353,7 @@ static void watch_nft(struct host *h)
 static int apply(struct host *h)
 {
 	struct plan old = h->plan, next;
+	bool added6 = false;
 	int err;
 
 	find_devices(h);
@@ -338,9 +371,9 @@ static int apply(struct host *h)
 	}
 	follow_uplinks(h);
 	if (err == 0)
-		err = execute_routes(h);
+		err = execute_routes(h, &added6);
 	if (err == 0)
-		err = execute_rules(h);
+		err = execute_rules(h, &added6);
 	if (err == 0)
 		remove_old(h, &old);
 	plan_free(&old);
@@ -428,6 +461,8 @@ int host_fd(const struct host *h)
 
 void host_event(struct host *h)
 {
+	bool added6 = false;
+
 	if (h->instance >= 0)
 		instance_answer(h->instance);
 	if (h->capture && nft_lost(&h->nft)) {
@@ -440,8 +475,10 @@ void host_event(struct host *h)
 		watch_nft(h);
 	for (unsigned int i = 0; i < h->device_count; i++)
 		device_addresses(h, &h->devices[i]);
-	execute_routes(h);
-	execute_rules(h);
+	execute_routes(h, &added6);
+	execute_rules(h, &added6);
+	if (added6)
+		renew_ways6(h);
 	follow_near(h);
 	follow_uplinks(h);
 }

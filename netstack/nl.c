@@ -210,7 +210,7 @@ int nlk_addr_add(struct nlk *nl, int ifindex, const struct addr *a,
 static int settle(enum nlk_op op, int err)
 {
 	if (op == NLK_ADD)
-		return err == -EEXIST ? 0 : err;
+		return err == -EEXIST ? 0 : err == 0 ? 1 : err;
 	return err == -ENOENT || err == -ESRCH || err == -ENODEV ? 0 : err;
 }
 

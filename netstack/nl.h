@@ -93,7 +93,7 @@ int nlk_link_del(struct nlk *nl, int ifindex);
 /* 0, also when the address is there already; -errno */
 int nlk_addr_add(struct nlk *nl, int ifindex, const struct addr *a,
 		 uint8_t bits);
-/* 0, also when it is there (NLK_ADD) or is not (NLK_DEL); -errno */
+/* 1 added, 0 it is there (NLK_ADD); 0, also when it is not (NLK_DEL); -errno */
 int nlk_route(struct nlk *nl, enum nlk_op op, const struct nlk_route *r);
 int nlk_rule(struct nlk *nl, enum nlk_op op, const struct nlk_rule *r);
 

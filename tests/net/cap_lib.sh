@@ -3,7 +3,7 @@
 #
 #	cap_config CAPTURE [MORE]	$TMP/up.json; MORE: keys of "culvert"
 #	cap_tcp NS ADDR, cap_udp NS ADDR	through culvert, every kind of end
-#	cap_flush [redirect]		others flush everything during transfers
+#	cap_flush			others flush everything during transfers
 #	cap_kill CAPTURE UDP		kill -9, open and closed; UDP: 1 if caught
 #	cap_rest CAPTURE UDP		all that is the same for redirect and tproxy
 #
@@ -177,19 +177,12 @@ cap_flush() {
 		ip -n "$G" $f route flush table 7663 2>/dev/null
 		wait_for 3 cap_same || fail "route flush"
 	done
-	# Without the table, only translated connections go on: what TProxy or a TUN
-	# catches passes by for a moment (fail: open)
-	[ "${1:-}" = redirect ] || cap_said
 	kill -KILL "$(pgrep -o -P "${PID[culvert]}" -x nft)"
 	sleep 0.1
 	wait_for 3 cap_same || fail "the table's owner killed"
-	[ "${1:-}" != redirect ] || cap_said
-	stop slow
-}
-
-cap_said() {
 	all_said long- "$(sha 12000000)" "end=FIN"
 	all_said hold- "alive=20"
+	stop slow
 }
 
 # What `ip rule flush` took of the system's, once culvert is down
@@ -286,7 +279,7 @@ cap_rest() {
 	out=$(on "$C" "$NT" tcp 10.3.0.1 5003 -n 1000)
 	contains "private destinations" "$out" "end=FIN"
 	contains "with the client's address" "$(cat "$TMP/echo.log")" "from=10.1.0.2,"
-	cap_flush "$1"
+	cap_flush
 	ok "down" on "$G" "$CULVERT" down
 	wait_for 5 not_alive culvert || fail "culvert still runs after down"
 	cap_main_rules

@@ -1,6 +1,5 @@
 #!/bin/bash
 # asan: no (time: its paths run under ASan in other tests)
-# alone: (it breaks things on purpose, and how long they stay broken counts)
 # Other programs flush rules, routes and tables, links and default routes change:
 # what is ours comes back, and running transfers go on
 # timeout: 120
@@ -71,15 +70,18 @@ ip -n "$G" rule del pref 7690
 back "the end of our rules deleted"
 ip -n "$G" addr flush dev culvert0
 back "ip addr flush dev culvert0"
+ip -n "$G" route replace default via 10.2.0.3
+ip -n "$G" -6 route replace default via fd02::3
+back "another default route"
+# Long enough that all send something meanwhile: IPv6 keeps the way it found then,
+# and nothing that others do from here on makes it look again
 ip -n "$G" link set culvert0 down
+sleep 0.4
 ip -n "$G" link set culvert0 up
 back "culvert0 down and up"
 child=$(pgrep -o -P "${PID[culvert]}" -x nft)
 kill -KILL "$child"
 back "the table's owner killed"
-ip -n "$G" route replace default via 10.2.0.3
-ip -n "$G" -6 route replace default via fd02::3
-back "another default route"
 
 # The system's own rules, which `ip rule flush` took, are not ours to restore:
 # traffic must go on without them
