@@ -9,7 +9,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/rand.h"
 
-#define RESEND_PART     3 /* a UDP query goes out again after timeout / 3 */
+#define RESEND_PART     3 /* a query goes out again after timeout / 3 */
 #define STRAIGHT_MIN_MS 1000 /* for one of several system servers */
 
 static uint16_t type_of(uint8_t family)
@@ -111,7 +111,7 @@ static int attempt_ask(struct attempt *a, bool tcp)
 	u->tcp = tcp || s->kind == SERVER_TCP || s->top;
 	a->got = false;
 	ms = timeout_of(a);
-	a->resend_ms = u->tcp ? 0 : ms - ms / RESEND_PART;
+	a->resend_ms = u->tcp && !u->via ? 0 : ms - ms / RESEND_PART;
 	timer_set(&u->worker->wheel, &a->timer,
 		  a->resend_ms ? ms / RESEND_PART : ms);
 	return upstream_open(u, s->straight ? NULL : s->inbound);

@@ -3,7 +3,8 @@
  *
  *   ask -> answer, truncated      -> ask by TCP
  *       -> answer, FORMERR/NOTIMP -> ask without EDNS
- *       -> nothing, a third of the time -> the same UDP query once more
+ *       -> nothing, a third of the time -> the same query once more: not by TCP;
+ *          on another one when a shared connection is silent
  *       -> failure of one of the system's nameservers -> the next of them
  *
  * An upstream's message is only stored when it comes; the attempt's own turn

@@ -501,6 +501,23 @@ void conn_ask_end(struct conn_ask *a, bool timed_out)
 	job_ready(&c->job); /* its frames, or its end */
 }
 
+void conn_ask_again(struct conn_ask *a)
+{
+	struct conn_pool *p = a->pool;
+	struct conn *c = a->conn;
+
+	if (!c || a->again || !c->answers || a->mark != c->answers || c->err)
+		return;
+	log_debug("dns: %s: silent, another connection is tried",
+		  c->server->name);
+	c->leaving = true;
+	c->kind->cancel(c, a);
+	ask_leave(c, a);
+	ask_again(p, a);
+	job_ready(&c->job);
+	pool_go(p);
+}
+
 /* --- all of a worker -------------------------------------------------------------- */
 
 void conns_init(struct conns *c)

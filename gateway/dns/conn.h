@@ -10,7 +10,8 @@
  * CONN_MAX. A connection that ends while questions are under way sends each of
  * them on a new one, once; what cannot be dialed fails all that wait for it. A
  * question that times out while nobody got an answer since it was sent takes its
- * connection out of use: behind it may be nothing any more.
+ * connection out of use: behind it may be nothing any more. A part of its time-out
+ * earlier it goes alone, to a new one.
  */
 #ifndef GATEWAY_DNS_CONN_H
 #define GATEWAY_DNS_CONN_H
@@ -81,6 +82,12 @@ int conn_ask(struct conns *all, struct worker *w, struct config *cfg,
 	     const struct dns_server *s, struct conn_ask *a);
 /* @a is over. @timed_out: because nothing came. Harmless when it is not under way */
 void conn_ask_end(struct conn_ask *a, bool timed_out);
+
+/*
+ * Nothing came for a while: when the connection gave answers, but none since @a was
+ * sent, send @a on another one, once
+ */
+void conn_ask_again(struct conn_ask *a);
 
 /* The bottom of a server's levels: through routing, or straight */
 extern const struct transport_ops conn_bottom_ops;

@@ -342,6 +342,8 @@ int upstream_open(struct upstream *u, const struct inbound *ib)
 
 void upstream_again(struct upstream *u)
 {
+	if (u->open && u->via)
+		conn_ask_again(&u->ask);
 	if (!u->open || u->tcp)
 		return;
 	if (u->end) {

@@ -76,7 +76,7 @@ struct upstream {
 int upstream_open(struct upstream *u, const struct inbound *ib);
 /* Straight sockets: read and write. Called from the job */
 void upstream_run(struct upstream *u);
-/* Send a UDP query once more: the first one may be lost */
+/* Send a UDP query once more: the first one may be lost. Shared: see conn.h */
 void upstream_again(struct upstream *u);
 void upstream_close(struct upstream *u);
 

@@ -13,6 +13,7 @@ KIND h1 (HTTP/1.1), h2 (HTTP/2), dot; WHAT they do when a query has come:
   id       an answer to somebody else            short   a message of 3 bytes
   question an answer to another question         late    the handshake hangs
 """
+import os
 import socket
 import ssl
 import struct
@@ -22,6 +23,21 @@ import time
 
 TYPE = b"application/dns-message"
 NOISE = bytes((i * 73 + 5) & 0xFF for i in range(4096))
+
+
+def note(mode, query):
+    """What is told of a query: its length, id 0 or not, codes of EDNS options"""
+    at, codes = len(query) - 11, []
+    for at in range(12, len(query) - 11):
+        if query[at:at + 3] == b"\0\0\x29":
+            break
+    at += 11
+    while at + 4 <= len(query):
+        code, n = struct.unpack("!HH", query[at:at + 4])
+        codes.append(str(code))
+        at += 4 + n
+    number = "id" if query[:2] != b"\0\0" else "no-id"
+    os.write(1, f"{mode} {len(query)} {number} {','.join(codes)}\n".encode())
 
 
 def answer(query, wrong=False):
@@ -87,7 +103,9 @@ def h1(c, what):
                 length = int(line.split(b":")[1])
         if not line:
             raise EOFError
-        body = answer(f.read(length))
+        query = f.read(length)
+        note("h1-" + what, query)
+        body = answer(query)
         if general(c, what, response(body)):
             continue
         if what == "big":
@@ -152,6 +170,7 @@ def h2(c, what):
         if kind == 0:
             query[stream] = query.get(stream, b"") + data
             if flags & 1:
+                note("h2-" + what, query[stream])
                 h2_wrong(c, what, stream, answer(query.pop(stream)))
 
 
@@ -162,6 +181,7 @@ def dot(c, what):
     while True:
         n = int.from_bytes(exactly(c, 2), "big")
         query = exactly(c, n)
+        note("dot-" + what, query)
         body = answer(query)
         if general(c, what, len(body).to_bytes(2, "big") + body):
             continue

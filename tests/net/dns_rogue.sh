@@ -38,7 +38,7 @@ start_culvert <<-END
 	  "culvert": { "workers": 1 },
 	  "inbounds": [ { "tag": "lan", "protocol": "tun",
 	    "settings": { "name": "culvert0", "mtu": 1500 } } ],
-	  "dns": { "tag": "dns-own", "disableCache": true,
+	  "dns": { "tag": "dns-own", "disableCache": true, "clientIp": "192.0.2.77",
 	    "servers": [ $(servers) "https://10.3.0.1/dns-query" ] },
 	  "routing": { "rules": [
 	    { "inboundTag": [ "dns-own" ], "outboundTag": "direct" },
@@ -53,20 +53,20 @@ eq "a good server" "$(short good.rogue.test A)" 10.9.9.1
 
 # all_at_once ROUND: one name of each mode; "MODE ADDRESS MS" a line
 all_at_once() {
-	local m
+	local m pids=()
 	for m in "${MODES[@]}"; do
 		ask "x$1.$m.rogue.test" A | awk -v m="$m" \
 			'/IN\tA\t/ { a = $5 } /Query time/ { print m, a, $4 }' >"$TMP/got.$m" &
+		pids+=($!)
 	done
-	wait $(jobs -p | grep -vxFf <(printf '%s\n' "${PID[@]}"))
+	wait "${pids[@]}"
 	for m in "${MODES[@]}"; do
 		read -r _ a ms <"$TMP/got.$m"
 		eq "$m, round $1: the next server answers" "$a" 10.9.9.1
 		le "$m, round $1: in time" "$ms" $((2500 * SLOW))
 	done
 }
-all_at_once 1
-for n in 2 3; do all_at_once $n; done
+for n in 1 2 3; do all_at_once $n; done
 
 echo "-- each was asked, and none is believed"
 for i in "${!MODES[@]}"; do
@@ -75,6 +75,10 @@ done
 for t in 'HTTP status 500' 'the answer is no application/dns-message' 'connection ends'; do
 	contains "said" "$(<"$TMP/culvert.log")" "$t"
 done
+
+echo "-- what they were asked: whole blocks; a subnet, padding; no id over HTTPS"
+eq "over HTTPS" "$(grep '^h[12]-' "$TMP/rogue.log" | cut -d' ' -f2- | sort -u)" "128 no-id 8,12"
+eq "over TLS" "$(grep '^dot-' "$TMP/rogue.log" | cut -d' ' -f2- | sort -u)" "128 id 8,12"
 
 echo "-- nothing is left of them"
 left() {

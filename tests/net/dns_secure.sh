@@ -39,6 +39,8 @@ config() {
 	      $(server six 'https://[fd03::1]/dns-query')
 	      $(server dohl https+local://10.3.0.1/dns-query)
 	      $(server named https://dns.secure.test/dns-query)
+	      $(server own https://own.secure.test/dns-query ', "tag": "resolves"')
+	      $(server ownl https+local://ownl.secure.test/dns-query)
 	      $(server dot tls://10.3.0.1)
 	      $(server dotl tls+local://dns.secure.test ", $CA")
 	      $(server one https://10.3.0.4:8443/dns-query)
@@ -53,27 +55,34 @@ config() {
 	      "tls+local://10.3.0.1" ] },
 	  "routing": { "rules": [
 	    { "inboundTag": [ "dns-own" ], "outboundTag": "proxy" },
+	    { "inboundTag": [ "resolves" ], "outboundTag": "resolves" },
 	    { "port": 53, "outboundTag": "dns" } ] },
 	  "outbounds": [ { "tag": "direct", "protocol": "freedom" },
 	    { "tag": "dns", "protocol": "dns" },
+	    { "tag": "resolves", "protocol": "freedom",
+	      "settings": { "domainStrategy": "ForceIP" } },
 	    { "tag": "proxy", "protocol": "socks",
 	      "settings": { "servers": [ { "address": "10.2.0.3", "port": 1082 } ] } } ]
 	}
 	END
 }
+# for ownl: the nameserver of the host itself
+etc=/etc/netns/$G
+mkdir -p "$etc"
+echo "nameserver 10.3.0.2" >"$etc/resolv.conf"
 export SSL_CERT_FILE=$TMP/ca.pem # what the system trusts, here
 start_culvert <<<"$(config)"
 unset SSL_CERT_FILE
 to_tun culvert0
 
 echo "-- A, AAAA, CNAME, no such name: over everything"
-for d in doh six dohl named dot dotl one onel h2c h2cl; do
-	eq "$d: A" "$(short "a.$d.test" A)" 10.9.9.1
-	eq "$d: AAAA" "$(short "a.$d.test" AAAA)" fd09::1
-	eq "$d: CNAME" "$(short "alias.$d.test" A | tail -n1)" 10.9.9.1
-	eq "$d: 40 addresses are cut to what is kept" \
-		"$(short "big.$d.test" A | sort -u | wc -l)" 16
-	contains "$d: no such name" "$(ask "nx.sub.$d.test" A)" NXDOMAIN
+for d in doh six dohl named own ownl dot dotl one onel h2c h2cl; do
+	out=$(answers "$d")
+	contains "$d: A" "$out" "a.$d.test. A 10.9.9.1"
+	contains "$d: AAAA" "$out" "a.$d.test. AAAA fd09::1"
+	contains "$d: CNAME" "$out" "alias.$d.test. A 10.9.9.1"
+	eq "$d: 40 addresses are cut to what is kept" "$(grep -c "^big.$d.test. A" <<<"$out")" 16
+	contains "$d: no such name" "$out" NXDOMAIN
 done
 contains "dnsLog" "$(<"$TMP/access.txt")" "DOH//10.3.0.1:443 got answer: a.doh.test -> [10.9.9.1]"
 contains "dnsLog, DoT" "$(<"$TMP/access.txt")" "DOTL//dns.secure.test:853 got answer: a.dotl.test -> [10.9.9.1]"
@@ -86,21 +95,25 @@ echo "-- the routed ones went through the proxy, the local ones did not"
 for t in 10.3.0.1:443 '[fd03::1]:443' 10.3.0.1:853 10.3.0.4:8443 10.3.0.1:8080; do
 	contains "routed" "$(<"$TMP/access.txt")" "accepted tcp:$t [dns-own -> proxy]"
 done
-eq "sessions, one a connection" "$(grep -c 'dns-own -> proxy' "$TMP/access.txt")" \
+eq "sessions, one a connection" "$(grep -cE '\[(dns-own -> proxy|resolves -> resolves)\]' "$TMP/access.txt")" \
 	"$(grep -cE 'dns: DO[HT]//.*: connected' "$TMP/culvert.log")"
-# dohl, dotl, and the last server, which was asked for what does not exist
-eq "connections of culvert itself" "$(peers 10.2.0.1)" 3
-eq "connections of the proxy: doh, six, named, dot" "$(($(peers) - 3))" 4
+# dohl, dotl, own, ownl; and the last server, asked for own and what does not exist
+eq "connections of culvert itself" "$(peers 10.2.0.1)" 5
+eq "connections of the proxy: doh, six, named, dot" "$(($(peers) - 5))" 4
+contains "own's name was asked of a server without one" "$(<"$TMP/access.txt")" \
+	"DOTL//10.3.0.1:853 got answer: own.secure.test -> [10.3.0.1]"
+contains "ownl's of the system's" "$(<"$TMP/access.txt")" \
+	"localhost got answer: ownl.secure.test -> [10.3.0.1]"
 
 echo "-- whose certificate does not fit is not asked"
 contains "another address" "$(ask a.badname.test A)" SERVFAIL
 contains "nobody to believe" "$(ask a.badca.test A)" SERVFAIL
 contains "said" "$(<"$TMP/culvert.log")" "certificate is for"
 
-echo "-- 200 queries, one connection"
-for d in doh dot one; do
+echo "-- many queries, one connection"
+for d in doh:200 dot:60 one:60; do
 	before=$(connected)
-	many "$d" 200
+	many ${d/:/ }
 	eq "$d: no new connection" "$(connected)" "$before"
 done
 contains "by POST" "$(tail -n1 "$TMP/front.txt")" '"POST /dns-query HTTP/1.1" 200'
@@ -111,6 +124,14 @@ at_once doh 40
 at_once dot 40
 le "connections to the HTTP/1.1 server" \
 	"$(grep -c 'DOH//10.3.0.4:8443: connected' "$TMP/culvert.log")" 4
+
+echo "-- a connection that is dead and does not say so: another one, in time"
+for d in doh dotl; do
+	swallow
+	ms=$(ask "q.many.$d.test" A | awk '/IN\tA\t10.9.9.1/ { ok = 1 } /Query time/ { print ok ? $4 : "none" }')
+	le "$d: a third of the time-out, and a handshake" "$ms" $((1500 * SLOW))
+	on "$S" nft delete table inet dead
+done
 
 echo "-- a server that restarts, one that is gone"
 ends=$(grep -c 'connection ends' "$TMP/culvert.log")

@@ -3,7 +3,7 @@
 #
 #	secure_up		net_up, certificates, unbound: HTTPS and TLS at 10.3.0.1,
 #				fd03::1, 10.3.0.5 (no certificate for that), h2c at
-#				10.3.0.1:8080. Zone "test": 10.9.9.1, fd09::1
+#				10.3.0.1:8080, plain at 10.3.0.2. Zone "test": 10.9.9.1, fd09::1
 #	ask NAME TYPE; short NAME TYPE	a question of the client
 #	many D N; at_once D N	N names, after each other; all at the same time
 
@@ -14,7 +14,7 @@ secure_up() {
 	done
 	net_up
 	make_ca
-	make_cert dns "DNS:dns.secure.test,IP:10.3.0.1,IP:fd03::1,IP:10.3.0.4"
+	make_cert dns "DNS:*.secure.test,IP:10.3.0.1,IP:fd03::1,IP:10.3.0.4"
 	zone
 	unbound_conf unbound 443 no >"$TMP/unbound.conf"
 	unbound_conf plain 8080 yes >"$TMP/plain.conf"
@@ -35,7 +35,8 @@ zone() {
 		echo 'test. 60 IN SOA a.test. b.test. 1 60 60 60 60'
 		echo 'test. 60 IN NS a.test.'
 		echo 'a.test. 60 IN A 10.9.9.1'
-		for i in doh six dohl named dot dotl one onel h2c h2cl gone; do
+		echo '*.secure.test. 60 IN A 10.3.0.1'
+		for i in doh six dohl named own ownl dot dotl one onel h2c h2cl gone; do
 			echo "a.$i.test. 60 IN A 10.9.9.1"
 			echo "a.$i.test. 60 IN AAAA fd09::1"
 			echo "alias.$i.test. 60 IN CNAME a.$i.test."
@@ -77,6 +78,7 @@ unbound_conf() {
 		  tls-service-pem: "$TMP/dns.crt"
 		END
 	fi
+	[ "$3" = no ] || echo "  interface: 10.3.0.2@53"
 	cat <<-END
 	remote-control:
 	  control-enable: no
@@ -90,6 +92,23 @@ unbound_conf() {
 
 ask() { on "$C" dig +tries=1 +time=5 @10.3.0.77 "$@"; }
 short() { ask "$@" +short; }
+
+# answers D: "NAME TYPE DATA" a line, and codes that are no success
+answers() {
+	ask a."$1".test A alias."$1".test A a."$1".test AAAA big."$1".test A nx.sub."$1".test A |
+		awk '/IN\t(A|AAAA)\t/ { print $1, $4, $5 } /NXDOMAIN/ { print "NXDOMAIN" }'
+}
+
+# Nothing passes on the connections there are; new ones are not concerned
+swallow() {
+	local ports
+	ports=$(on "$S" ss -Htn state established '( sport = :443 or sport = :853 )' |
+		awk '{ n = split($4, a, ":"); print a[n] }' | sort -u | paste -sd,)
+	[ -n "$ports" ] || fail "no connections"
+	on "$S" nft -f - <<<"add table inet dead
+		add chain inet dead in { type filter hook input priority 0; }
+		add rule inet dead in tcp sport { $ports } tcp dport { 443, 853 } drop"
+}
 
 # Connections that came up so far
 connected() { grep -cE 'dns: DO[HT]L?//.*: connected' "$TMP/culvert.log"; }

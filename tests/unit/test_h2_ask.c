@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "proxy/wire/h2_ask.h"
+#include "tests/unit/alloc_fail.h"
 
 #define TYPE "application/dns-message"
 #define MANY 40
@@ -383,6 +384,32 @@ static void what_is_not_http2_ends_it(void **state)
 	rig_fini(&r);
 }
 
+/* libnghttp2's own allocations are not among those that fail here */
+static void out_of_memory_is_an_error(void **state)
+{
+	struct rig r = { 0 };
+
+	(void)state;
+	alloc_fail_at(1);
+	assert_null(h2_ask_new(on_told, &r));
+	assert_true(alloc_fail_hit());
+	rig_init(&r, 100);
+	alloc_fail_at(1);
+	assert_int_equal(put(&r, NULL), -ENOMEM);
+	assert_true(alloc_fail_hit());
+	assert_true(put(&r, NULL) > 0);
+	alloc_fail_at(1);
+	pump(&r, 5000); /* the body */
+	assert_true(alloc_fail_hit());
+	assert_int_equal(r.told, 1);
+	assert_int_equal(r.last.rc, -ENOMEM);
+	put(&r, NULL);
+	pump(&r, 5000);
+	assert_int_equal(r.told, 2);
+	assert_int_equal(r.last.rc, 0);
+	rig_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -394,6 +421,7 @@ int main(void)
 		cmocka_unit_test(a_leaving_server_answers_what_it_took),
 		cmocka_unit_test(resets_are_told),
 		cmocka_unit_test(what_is_not_http2_ends_it),
+		cmocka_unit_test(out_of_memory_is_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
