@@ -61,6 +61,7 @@ for l in lib in_lib peer_lib host_lib cap_lib transport_lib; do
 	eq "$l: one that fails" "$(verdict $l 'eq a 1 2')" 1
 	eq "$l: in a subshell" "$(verdict $l 'eq a 1 1; x=$(eq b 1 2)')" 1
 	eq "$l: no assert" "$(verdict $l true)" 1
+	eq "$l: what is not in nothing" "$(verdict $l 'eq a 1 1; lacks b "" x')" 1
 	eq "$l: what cannot run here" "$(verdict $l 'skip why')" 77
 done
 eq "no test has a trap that hides the code" \

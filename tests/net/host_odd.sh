@@ -108,6 +108,7 @@ ip -n "$G" route add default via 10.2.0.2
 ip -n "$G" -6 route add default via fd02::2
 wait_log culvert "own sockets use g1"
 works "the uplink came later"
+le "rules of up" 3 "$(ip -n "$G" rule | grep -c '^76.*proto 199')"
 bg "$C" long "$NT" tcp 198.51.100.1 5003 -n 6000000 -r 3000000
 config 8600 8663 "198.51.100.2/32"
 kill -HUP "${PID[culvert]}"

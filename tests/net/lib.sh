@@ -90,7 +90,8 @@ eq() {
 	[ "$2" = "$3" ] || fail "$1: got '$2', want '$3'"
 }
 
-# contains WHAT TEXT PART; lacks: the opposite; matches: by extended regexp
+# contains WHAT TEXT PART; lacks: the opposite, of a text that is there; matches: by
+# extended regexp
 contains() {
 	ASSERTS=$((ASSERTS + 1))
 	[[ $2 == *"$3"* ]] || fail "$1: '$3' is not in: $2"
@@ -98,6 +99,7 @@ contains() {
 
 lacks() {
 	ASSERTS=$((ASSERTS + 1))
+	[ -n "$2" ] || fail "$1: there is no text that could have '$3'"
 	[[ $2 != *"$3"* ]] || fail "$1: '$3' is in: $2"
 }
 

@@ -48,7 +48,9 @@ out=$(s 8002 -servername second.test -alpn http/1.1,h2)
 contains "alpn" "$out" "ALPN protocol: h2"
 contains "no alpn in common" "$(s 8002 -servername second.test -alpn foo)" "no application protocol"
 contains "too old" "$(s 8003 -tls1_2)" "protocol version"
-lacks "no tickets" "$(s 8001 -servername tls.test)" "TLS session ticket"
+out=$(s 8001 -servername tls.test)
+contains "TLS 1.3" "$out" "New, TLSv1.3"
+lacks "no tickets" "$out" "TLS session ticket"
 { echo hello; sleep 1; } | on "$S" timeout 10 openssl s_client -connect 10.2.0.1:8003 \
 	-sess_out "$TMP/sess" -servername tls.test >"$TMP/ticket.log" 2>&1
 out=$(s 8003 -servername tls.test -sess_in "$TMP/sess")
