@@ -3,7 +3,8 @@
 #
 #	secure_up		net_up, certificates, unbound: HTTPS and TLS at 10.3.0.1,
 #				fd03::1, 10.3.0.5 (no certificate for that), h2c at
-#				10.3.0.1:8080, plain at 10.3.0.2. Zone "test": 10.9.9.1, fd09::1
+#				10.3.0.1:8080, plain at 10.3.0.2. HTTPS and TLS at
+#				198.51.100.1, plain at .3, too: public ones. Zone "test": 10.9.9.1, fd09::1
 #	ask NAME TYPE; short NAME TYPE	a question of the client
 #	many D N; at_once D N	N names, after each other; all at the same time
 
@@ -14,7 +15,7 @@ secure_up() {
 	done
 	net_up
 	make_ca
-	make_cert dns "DNS:*.secure.test,IP:10.3.0.1,IP:fd03::1,IP:10.3.0.4"
+	make_cert dns "DNS:*.secure.test,IP:198.51.100.1,IP:10.3.0.1,IP:fd03::1,IP:10.3.0.4"
 	zone
 	unbound_conf unbound 443 no >"$TMP/unbound.conf"
 	unbound_conf plain 8080 yes >"$TMP/plain.conf"
@@ -35,6 +36,7 @@ zone() {
 		echo 'test. 60 IN SOA a.test. b.test. 1 60 60 60 60'
 		echo 'test. 60 IN NS a.test.'
 		echo 'a.test. 60 IN A 10.9.9.1'
+		echo 'public.secure.test. 60 IN A 198.51.100.1'
 		echo '*.secure.test. 60 IN A 10.3.0.1'
 		for i in doh six dohl named own ownl dot dotl one onel h2c h2cl gone; do
 			echo "a.$i.test. 60 IN A 10.9.9.1"
@@ -72,13 +74,15 @@ unbound_conf() {
 		cat <<-END
 		  interface: fd03::1@$2
 		  interface: 10.3.0.5@$2
+		  interface: 198.51.100.1@$2
 		  interface: 10.3.0.1@853
+		  interface: 198.51.100.1@853
 		  tls-port: 853
 		  tls-service-key: "$TMP/dns.key"
 		  tls-service-pem: "$TMP/dns.crt"
 		END
 	fi
-	[ "$3" = no ] || echo "  interface: 10.3.0.2@53"
+	[ "$3" = no ] || printf '  interface: %s@53\n' 10.3.0.2 198.51.100.3
 	cat <<-END
 	remote-control:
 	  control-enable: no

@@ -1,0 +1,53 @@
+#!/bin/bash
+# dns_secure_up.sh: encrypted DNS of a host whose own traffic is caught: what culvert
+# itself sends to its servers, and to find their names, is not
+# shellcheck source=tests/net/lib.sh disable=SC2119
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/net/transport_lib.sh
+. "$(dirname "$0")/transport_lib.sh"
+# shellcheck source=tests/net/dns_secure_lib.sh
+. "$(dirname "$0")/dns_secure_lib.sh"
+# shellcheck source=tests/net/host_lib.sh
+. "$(dirname "$0")/host_lib.sh"
+
+secure_up
+mkdir -p "/etc/netns/$G"
+echo "nameserver 198.51.100.3" >"/etc/netns/$G/resolv.conf"
+server() { echo "{ \"address\": \"$2\", \"domains\": [ \"domain:$1.test\" ], \"timeoutMs\": 2000, \"finalQuery\": true }"; }
+cat >"$TMP/up.json" <<-END
+	{
+	  "log": { "loglevel": "debug", "access": "$TMP/access.txt", "dnsLog": true },
+	  "culvert": { "workers": 1 },
+	  "inbounds": [ { "tag": "tun", "protocol": "tun" } ],
+	  "dns": { "tag": "dns-own", "servers": [
+	    $(server doh https://198.51.100.1/dns-query),
+	    $(server dohl https+local://198.51.100.1/dns-query),
+	    $(server dot tls://public.secure.test),
+	    $(server dotl tls+local://public.secure.test) ] },
+	  "routing": { "rules": [
+	    { "inboundTag": [ "dns-own" ], "outboundTag": "direct" },
+	    { "port": 53, "outboundTag": "dns" } ] },
+	  "outbounds": [ { "tag": "direct", "protocol": "freedom" },
+	    { "tag": "dns", "protocol": "dns" } ]
+	}
+END
+export SSL_CERT_FILE=$TMP/ca.pem
+host_up "$TMP/up.json"
+unset SSL_CERT_FILE
+for d in doh dohl dot dotl; do
+	for ns in "$G" "$C"; do
+		eq "$d" "$(on "$ns" dig +tries=1 +time=5 @198.51.100.9 "n$ns.many.$d.test" A +short)" 10.9.9.1
+	done
+done
+eq "connections" "$(connected)" 4
+for n in 853 443; do
+	eq "to port $n, one a server" \
+		"$(on "$S" ss -Htn state established "( sport = :$n )" | grep -c "198.51.100.1:$n *10.2.0.1:")" 2
+	eq "routed once" "$(grep -c "accepted tcp:.*:$n \[dns-own -> direct\]" "$TMP/access.txt")" 1
+done
+lacks "nothing of its own came back" "$(grep -F '[tun ' "$TMP/access.txt" | grep -v ':53 \[tun -> dns\]')" accepted
+contains "its servers' name was asked of the system's" "$(<"$TMP/access.txt")" \
+	"localhost got answer: public.secure.test -> [198.51.100.1]"
+stop culvert
+eq "ends in order" "$RC" 0
+pass
