@@ -18,10 +18,8 @@ static const struct outbound_ops *const outbounds[] = {
 };
 
 static const struct transport_ops *const networks[] = {
-	&transport_raw_ops,
-	&transport_ws_ops,
-	&transport_httpupgrade_ops,
-	&transport_grpc_ops,
+	&transport_raw_ops,  &transport_ws_ops,    &transport_httpupgrade_ops,
+	&transport_grpc_ops, &transport_xhttp_ops,
 };
 
 static const struct transport_ops *const securities[] = {
@@ -33,9 +31,10 @@ static const struct transport_ops *const securities[] = {
 static const struct {
 	const char *protocol, *why;
 } not_yet[] = {
-	{ "wireguard", "not yet" }, { "hysteria", "not yet" },
-	{ "xhttp", "not yet" },     { "splithttp", "not yet" },
-	{ "kcp", "not yet" },       { "mkcp", "not yet" },
+	{ "wireguard", "not yet" },
+	{ "hysteria", "not yet" },
+	{ "kcp", "not yet" },
+	{ "mkcp", "not yet" },
 };
 
 const struct inbound_ops *registry_inbound(const char *protocol)

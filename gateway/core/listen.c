@@ -230,6 +230,19 @@ bool listen_next_port(const struct inbound *ib, uint32_t *at)
 	return best != UINT32_MAX;
 }
 
+static bool one_worker(const struct inbound *ib)
+{
+	return ib->transport && ib->transport->one_worker;
+}
+
+/* Does @w take connections of @ib? All do, or the one its first port is for */
+static bool serves(const struct inbound *ib, const struct worker *w)
+{
+	unsigned int n = workers_count ? workers_count : 1;
+
+	return !one_worker(ib) || w->index == ib->ports[0].lo % n;
+}
+
 int listen_start(struct tcp_listener *tl, const struct inbound *ib,
 		 struct worker *w)
 {
@@ -241,6 +254,8 @@ int listen_start(struct tcp_listener *tl, const struct inbound *ib,
 	tl->ready = take;
 	if (ib->listen.kind == ADDR_NAME)
 		return w->index ? 0 : acceptor_open(tl, ib, w, 0);
+	if (!serves(ib, w))
+		return 0;
 	while (!err && listen_next_port(ib, &port))
 		err = acceptor_open(tl, ib, w, (uint16_t)port);
 	if (err)
@@ -289,7 +304,8 @@ bool listen_same(const struct inbound *a, const struct inbound *b)
 		if (listen_next_port(b, &pb) != more || pa != pb)
 			return false;
 	}
-	return same_address(&a->listen, &b->listen) && x->mark == y->mark &&
+	return same_address(&a->listen, &b->listen) &&
+	       one_worker(a) == one_worker(b) && x->mark == y->mark &&
 	       !strcmp(x->interface, y->interface) && x->tfo == y->tfo &&
 	       x->keep_idle_s == y->keep_idle_s &&
 	       x->keep_interval_s == y->keep_interval_s &&

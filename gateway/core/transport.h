@@ -52,6 +52,8 @@ struct transport {
 		*alpn; /* what the level above wants offered; NULL: default */
 	bool server; /* of a listener */
 	bool proxy_head; /* its settings ask for a PROXY header */
+	bool one_worker; /* a listener: what belongs together comes by several
+			  * connections, so one worker takes them all */
 	void *settings;
 };
 

@@ -66,7 +66,9 @@ enum room_slot {
 	ROOM_DNS,
 	ROOM_MUX,
 	ROOM_TPROXY,
+	ROOM_XHTTP, /* before those whose streams it holds */
 	ROOM_H2,
+	ROOM_H1,
 	ROOM_TLS,
 	ROOM_UDP,
 	ROOM_DGRAM,

@@ -90,6 +90,8 @@ static int grpc_parse(struct transport *t, struct jobj *o, struct config *cfg)
 	if (!c)
 		return -ENOMEM;
 	t->settings = c;
+	c->name = "grpc";
+	c->scheme = "http"; /* as Xray, whatever is below */
 	c->paths[0] = path_of(name, false, &cfg->arena);
 	c->paths[1] = path_of(name, true, &cfg->arena);
 	c->path = c->paths[multi];
@@ -122,7 +124,7 @@ static int grpc_dial(const struct transport *t, const struct dial *d,
 static int grpc_serve(const struct transport *t, struct worker *w,
 		      struct stream *below, const struct birth *b)
 {
-	return h2_serve(t->settings, w, below, b);
+	return h2_serve(t, t->settings, w, below, b, NULL);
 }
 
 const struct transport_ops transport_grpc_ops = {

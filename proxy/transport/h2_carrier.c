@@ -25,6 +25,7 @@
 #include "gateway/base/log.h"
 #include "gateway/core/config.h"
 #include "gateway/core/session.h"
+#include "proxy/layer/keep.h"
 #include "proxy/transport/h2_int.h"
 #include "proxy/transport/tls.h"
 
@@ -75,13 +76,18 @@ static struct h2_room *room_get(struct worker *w)
 
 /* --- life --- */
 
+static uint32_t idle_ms(const struct h2 *h)
+{
+	return h->conf->idle_ms ? h->conf->idle_ms : IDLE_MS;
+}
+
 /* When the carrier is looked at: as soon as it was silent for too long */
 static void set_timer(struct h2 *h)
 {
 	uint32_t silent = worker_of(h)->now_ms - h->heard_ms;
-	uint32_t keep = h->conf->keepalive_ms, ms = IDLE_MS;
+	uint32_t keep = h->conf->keepalive_ms, ms = idle_ms(h);
 
-	if (h->dead)
+	if (h->dead || (!h->count && !h->flow_count && !h2_takes_request(h)))
 		ms = 0;
 	else if (h->pinging)
 		ms = h->conf->answer_ms;
@@ -93,11 +99,13 @@ static void set_timer(struct h2 *h)
 static void carrier_free(struct h2 *h)
 {
 	timer_cancel(&h->timer);
+	h2_flows_gone(h);
 	job_forget(&h->job);
 	list_del(&h->node);
 	nghttp2_session_del(h->ng);
 	stream_close(&h->below, -ECANCELED);
 	buf_free(h->out);
+	buf_free(h->early);
 	config_unref(h->cfg);
 	free(h);
 }
@@ -106,6 +114,7 @@ static void carrier_free(struct h2 *h)
 static void unborn_free(struct h2_sub *u)
 {
 	h2_sub_drop_in(u);
+	buf_free(u->text);
 	free(u);
 }
 
@@ -118,7 +127,7 @@ static void carrier_kill(struct h2 *h, int why)
 	if (h->dead)
 		return;
 	h->dead = true;
-	log_info("grpc: carrier %s %s ends with %u streams: %s",
+	log_info("%s: carrier %s %s ends with %u streams: %s", h->conf->name,
 		 h->server ? "of" : "to",
 		 addr_format(&h->to, text, sizeof(text)), h->count,
 		 why ? strerror(-why) : "not needed");
@@ -133,6 +142,7 @@ static void carrier_kill(struct h2 *h, int why)
 			unborn_free(u);
 	}
 	h->count = 0;
+	h2_flows_gone(h);
 	stream_close(&h->below, why);
 	set_timer(h);
 }
@@ -247,30 +257,49 @@ void h2_flush_now(struct h2 *h)
 
 /* --- up --- */
 
+static int hear(struct h2 *h, const uint8_t *p, size_t n)
+{
+	ssize_t used = nghttp2_session_mem_recv(h->ng, p, n);
+
+	h->heard_ms = worker_of(h)->now_ms;
+	h->pinging = false;
+	if (used >= 0)
+		return 0;
+	log_info("%s: %s", h->conf->name, nghttp2_strerror((int)used));
+	return -EPROTO;
+}
+
+/* What came before there was a carrier */
+static int hear_early(struct h2 *h)
+{
+	struct buf *b = h->early;
+	int rc = 0;
+
+	h->early = NULL;
+	if (b)
+		rc = hear(h, buf_head(b), b->len);
+	buf_free(b);
+	return rc;
+}
+
 static int receive(struct h2 *h)
 {
 	size_t budget = H2_TURN_BYTES;
+	int rc = hear_early(h);
 
-	while (budget) {
+	while (budget && rc == 0) {
 		ssize_t n =
 			stream_read(h->below, h->room->rx, sizeof(h->room->rx));
-		ssize_t used;
 
 		if (n == -EAGAIN)
 			return 0;
 		if (n <= 0)
 			return n ? (int)n : -ECONNRESET;
-		h->heard_ms = worker_of(h)->now_ms;
-		h->pinging = false;
-		used = nghttp2_session_mem_recv(h->ng, h->room->rx, (size_t)n);
-		if (used < 0) {
-			log_info("grpc: %s", nghttp2_strerror((int)used));
-			return -EPROTO;
-		}
+		rc = hear(h, h->room->rx, (size_t)n);
 		budget -= (size_t)n < budget ? (size_t)n : budget;
 	}
 	job_ready(&h->job);
-	return 0;
+	return rc;
 }
 
 static void carrier_run(struct job *j)
@@ -323,7 +352,8 @@ static void on_timer(struct timer *t)
 		h->pinging = true;
 		nghttp2_submit_ping(h->ng, NGHTTP2_FLAG_NONE, NULL);
 		h2_flush_soon(h);
-	} else if (!h->count && !c->ping_idle && silent >= IDLE_MS) {
+	} else if (!h->count && ((!h->flow_count && !h2_takes_request(h)) ||
+				 (!c->ping_idle && silent >= idle_ms(h)))) {
 		carrier_kill(h, 0);
 		return;
 	}
@@ -374,16 +404,24 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame,
 	(void)flags;
 	if (!u)
 		return 0;
-	if (h->server && text_is(name, name_len, ":path")) {
+	if (h->server && u->raw) {
+		if (h2_text_add(u, name, name_len, value, value_len) < 0)
+			return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	} else if (h->server && text_is(name, name_len, ":path")) {
 		for (int i = 0; i < 2; i++)
 			u->answered |=
 				text_is(value, value_len, h->conf->paths[i]);
 	} else if (!h->server && text_is(name, name_len, ":status") &&
-		   !text_is(value, value_len, "200")) {
-		log_info("s%x grpc: server answers %.*s", u->log_id,
-			 value_len < 4 ? (int)value_len : 3, value);
+		   value_len && value[0] != '1') {
+		u->answered = text_is(value, value_len, "200");
+		if (u->answered)
+			return 0;
+		log_info("s%x %s: server answers %.*s", u->log_id,
+			 h->conf->name, value_len < 4 ? (int)value_len : 3,
+			 value);
 		h2_sub_fail(u, -EPROTO);
-	} else if (!h->server && text_is(name, name_len, "grpc-status") &&
+	} else if (!h->server && !u->raw &&
+		   text_is(name, name_len, "grpc-status") &&
 		   !text_is(value, value_len, "0")) {
 		log_info("s%x grpc: server ends with status %.*s", u->log_id,
 			 value_len < 4 ? (int)value_len : 3, value);
@@ -458,8 +496,14 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 		h2_sub_wake(u);
 	}
 	if (h->server && frame->hd.type == NGHTTP2_HEADERS &&
-	    frame->headers.cat == NGHTTP2_HCAT_REQUEST)
-		answer(h, u);
+	    frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+		if (u->raw)
+			h2_request(h, u);
+		else
+			answer(h, u);
+	} else if (u->raw && frame->hd.type == NGHTTP2_HEADERS) {
+		h2_sub_wake(u); /* it is up */
+	}
 	return 0;
 }
 
@@ -559,6 +603,8 @@ static struct h2 *carrier_new(const struct h2_conf *conf, struct worker *w,
 	h->heard_ms = w->now_ms;
 	list_add_tail(&room->carriers, &h->node);
 	list_init(&h->subs);
+	list_init(&h->flows);
+	h2_reuse_init(h);
 	timer_init(&h->timer, on_timer);
 	if (session_new(h) < 0 || say_settings(h) < 0) {
 		carrier_free(h);
@@ -568,14 +614,21 @@ static struct h2 *carrier_new(const struct h2_conf *conf, struct worker *w,
 	return h;
 }
 
-int h2_serve(const struct h2_conf *conf, struct worker *w, struct stream *below,
-	     const struct birth *b)
+int h2_serve(const struct transport *t, const struct h2_conf *conf,
+	     struct worker *w, struct stream *below, const struct birth *b,
+	     const struct iovec *early)
 {
 	struct h2 *h = carrier_new(conf, w, b->cfg, true);
 
 	if (!h)
 		return -ENOMEM;
+	if (early &&
+	    keep_copy(&h->early, early->iov_base, early->iov_len) < 0) {
+		carrier_free(h);
+		return -ENOMEM;
+	}
 	h->birth = *b;
+	h->t = t;
 	h->to = b->source;
 	h->below = below;
 	stream_set_job(below, &h->job);
@@ -584,29 +637,6 @@ int h2_serve(const struct h2_conf *conf, struct worker *w, struct stream *below,
 }
 
 /* --- clients --- */
-
-static bool has_place(struct h2 *h)
-{
-	uint32_t max = nghttp2_session_get_remote_settings(
-		h->ng, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
-
-	return !h->goaway && !h->dead && h->count < max &&
-	       nghttp2_session_check_request_allowed(h->ng);
-}
-
-static struct h2 *find(struct h2_room *r, const struct transport *t,
-		       const struct addr *to)
-{
-	struct list *p;
-
-	list_for_each (p, &r->carriers) {
-		struct h2 *h = container_of(p, struct h2, node);
-
-		if (h->t == t && addr_eq(&h->to, to) && has_place(h))
-			return h;
-	}
-	return NULL;
-}
 
 static struct h2 *dial_new(const struct transport *t,
 			   const struct h2_conf *conf, const struct dial *d,
@@ -647,7 +677,7 @@ static int request(struct h2 *h, struct h2_sub *u)
 	nghttp2_nv nv[] = {
 		/* NOLINTBEGIN(performance-no-int-to-ptr): nghttp2's macro */
 		NV(":method", "POST"),
-		NV(":scheme", "http"), /* as Xray, whatever is below */
+		NV(":scheme", h->conf->scheme),
 		NV(":path", h->conf->path),
 		NV(":authority", authority),
 		NV("content-type", "application/grpc"),
@@ -661,23 +691,18 @@ static int request(struct h2 *h, struct h2_sub *u)
 	return u->id < 0 ? -ENOMEM : 0;
 }
 
-int h2_open(const struct transport *t, const struct h2_conf *conf,
-	    const struct dial *d, const struct addr *to, struct stream **out)
+/* A stream of @h, with this request (NULL: gRPC's). 0 or -errno */
+static int open_sub(struct h2 *h, const struct dial *d,
+		    const struct http_ask *ask, struct stream **out)
 {
-	struct h2_room *r = room_get(d->worker);
-	struct h2 *h = r ? find(r, t, to) : NULL;
-	struct h2_sub *u;
-	int rc = -ENOMEM;
+	const struct h2_conf *conf = h->conf;
+	struct h2_sub *u = h2_sub_new(h, d->job);
 
-	if (r && !h)
-		h = dial_new(t, conf, d, to, &rc);
-	if (!h)
-		return rc;
-	u = h2_sub_new(h, d->job);
 	if (!u)
 		return -ENOMEM;
 	u->log_id = d->s ? d->s->id : 0;
-	if (request(h, u) < 0) {
+	u->raw = ask != NULL;
+	if ((ask ? h2_submit(h, u, ask) : request(h, u)) < 0) {
 		h2_sub_gone(h, u);
 		free(u);
 		return -ENOMEM;
@@ -687,4 +712,58 @@ int h2_open(const struct transport *t, const struct h2_conf *conf,
 	h2_flush_soon(h);
 	*out = &u->s;
 	return 0;
+}
+
+/* One of those there are, or a new one. NULL with *@rc */
+static struct h2 *carrier_for(const struct transport *t,
+			      const struct h2_conf *conf, const struct dial *d,
+			      const struct addr *to, int *rc)
+{
+	struct h2_room *r = room_get(d->worker);
+	struct h2 *h = r ? h2_pick(r, t, conf, to) : NULL;
+
+	*rc = -ENOMEM;
+	return !r || h ? h : dial_new(t, conf, d, to, rc);
+}
+
+int h2_open(const struct transport *t, const struct h2_conf *conf,
+	    const struct dial *d, const struct addr *to, struct stream **out)
+{
+	int rc;
+	struct h2 *h = carrier_for(t, conf, d, to, &rc);
+
+	return h ? open_sub(h, d, NULL, out) : rc;
+}
+
+int h2_ask(const struct transport *t, const struct h2_conf *conf,
+	   const struct dial *d, const struct addr *to,
+	   const struct http_ask *ask, struct stream **out)
+{
+	struct h2_flow *f = ask->flow;
+	struct h2 *h = f->carrier;
+	int rc;
+
+	if (!h || !h2_takes_request(h)) {
+		h2_flow_leave(f);
+		h = carrier_for(t, conf, d, to, &rc);
+		if (!h)
+			return rc;
+		h2_flow_join(f, h);
+	}
+	if (h->requests_left != UINT32_MAX)
+		h->requests_left--;
+	return open_sub(h, d, ask, out);
+}
+
+void h2_flow_leave(struct h2_flow *f)
+{
+	struct h2 *h = f->carrier;
+
+	if (!h)
+		return;
+	list_del(&f->node);
+	f->carrier = NULL;
+	h->flow_count--;
+	if (!h->flow_count && !h->count)
+		set_timer(h);
 }

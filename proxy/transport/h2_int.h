@@ -41,6 +41,7 @@ struct h2_room {
  * @node:	In room->carriers
  * @below:	Owned; NULL once it is dead
  * @out:	Frames below did not take; NULL none
+ * @early:	Received before it began; NULL none
  * @subs:	struct h2_sub
  * @count:	Of @subs
  * @timer:	Idle, keepalive, and the end of a dead one
@@ -48,6 +49,9 @@ struct h2_room {
  * @goaway:	No new streams
  * @err:	Of a flush in a stream's call: the carrier's turn ends it
  * @birth:	Server: what to do with new streams
+ * @flows:	struct h2_flow that go on with it, @flow_count of them
+ * @uses_left, @requests_left:	Flows and requests it may still get
+ * @until_ms:	No new ones afterwards; @limited: that holds
  */
 struct h2 {
 	struct job job; /* must be first */
@@ -60,7 +64,7 @@ struct h2 {
 	char name[256];
 	struct stream *below;
 	nghttp2_session *ng;
-	struct buf *out;
+	struct buf *out, *early;
 	struct list subs;
 	unsigned int count;
 	struct timer timer;
@@ -68,6 +72,10 @@ struct h2 {
 	bool server, goaway, pinging, dead;
 	int err;
 	struct birth birth;
+	struct list flows;
+	unsigned int flow_count;
+	uint32_t uses_left, requests_left, until_ms;
+	bool limited;
 };
 
 /**
@@ -81,6 +89,10 @@ struct h2 {
  * @unread:	Bytes of DATA frames the other side has no window for yet
  * @fin:	finish() was called; @fin_sent: the last frame is made
  * @answered:	The response's head came, or went
+ * @raw:	Bytes, no gRPC messages
+ * @left:	Bytes of the body to come, when that is known; else UINT64_MAX
+ * @server:	Of a server's carrier
+ * @text:	Server: a request's head so far, as HTTP/1 would say it; NULL
  */
 struct h2_sub {
 	struct stream s;
@@ -96,7 +108,9 @@ struct h2_sub {
 	uint8_t head[GRPC_HEAD_MAX], head_left;
 	size_t unread;
 	unsigned int want;
-	bool eof, fin, fin_sent, answered;
+	bool eof, fin, fin_sent, answered, raw, server;
+	uint64_t left;
+	struct buf *text;
 	int err;
 };
 
@@ -113,6 +127,28 @@ int h2_sub_send_data(nghttp2_session *ng, nghttp2_frame *frame,
 		     void *arg);
 /* Forget what was received and not read */
 void h2_sub_drop_in(struct h2_sub *u);
+/* h2_request.c: what requests that are no gRPC say */
+/* A header of a request that comes in. 0 or -errno */
+int h2_text_add(struct h2_sub *u, const uint8_t *name, size_t name_len,
+		const uint8_t *value, size_t value_len);
+/* It is complete: the handler's turn */
+void h2_request(struct h2 *h, struct h2_sub *u);
+/* The request @ask goes out as @u. 0 or -ENOMEM */
+int h2_submit(struct h2 *h, struct h2_sub *u, const struct http_ask *ask);
+
+/* h2_reuse.c */
+/* Draw its limits */
+void h2_reuse_init(struct h2 *h);
+/* A carrier for a new flow. NULL: dial one */
+struct h2 *h2_pick(struct h2_room *r, const struct transport *t,
+		   const struct h2_conf *conf, const struct addr *to);
+/* It may get another request (of a flow it has) */
+bool h2_takes_request(struct h2 *h);
+bool h2_has_place(struct h2 *h);
+void h2_flow_join(struct h2_flow *f, struct h2 *h);
+/* It is dead: its flows find another one */
+void h2_flows_gone(struct h2 *h);
+
 /* h2_carrier.c: write frames in this turn or the next */
 void h2_flush_soon(struct h2 *h);
 /* Write frames now, what below takes; an error ends @h in its own turn */

@@ -1,7 +1,7 @@
 /*
- * h2_stream.c - A stream inside an HTTP/2 carrier, with gRPC messages
+ * h2_stream.c - A stream inside an HTTP/2 carrier, with gRPC messages or without
  *
- *   writev   message head, payload -> DATA frames in the carrier's batch, at
+ *   writev   (message head,) payload -> DATA frames in the carrier's batch, at
  *	      once; what the windows do not allow -> @out
  *   lend     DATA frames -> payload in @in -> the caller; then window is given
  *
@@ -96,7 +96,12 @@ int h2_sub_data(struct h2_sub *u, const uint8_t *p, size_t n)
 
 	if (in_room(u, n) < 0)
 		return -ENOMEM;
-	got = grpc_read(&u->rd, p, n, buf_tail(u->in));
+	if (u->raw) {
+		memcpy(buf_tail(u->in), p, n);
+		got = (ssize_t)n;
+	} else {
+		got = grpc_read(&u->rd, p, n, buf_tail(u->in));
+	}
 	if (got < 0) {
 		log_info("s%x grpc: malformed message", u->log_id);
 		return -EPROTO;
@@ -127,8 +132,11 @@ static ssize_t sub_lend(struct stream *s, struct iovec *iov, int *cnt)
 		h2_sub_drop_in(u);
 	if (!u->in && u->unread)
 		give_window(u, 0);
-	if (!u->in) /* What came whole is delivered before a failure is told */
-		return u->eof ? 0 : u->err ? u->err : -EAGAIN;
+	if (!u->in &&
+	    u->eof) /* whole; a client may still take its request back */
+		return u->server && u->err && u->err != -EPIPE ? u->err : 0;
+	if (!u->in) /* What came is delivered before a failure is told */
+		return u->err ? u->err : -EAGAIN;
 	iov->iov_base = buf_head(u->in);
 	iov->iov_len = u->in->len;
 	*cnt = 1;
@@ -245,7 +253,7 @@ static ssize_t sub_writev(struct stream *s, const struct iovec *iov, int cnt)
 		return 0;
 	if (n > H2_PUT_BYTES)
 		n = H2_PUT_BYTES;
-	k = grpc_head((uint32_t)n, head);
+	k = u->raw ? 0 : grpc_head((uint32_t)n, head);
 	memcpy(u->head + sizeof(u->head) - k, head, k);
 	u->head_left = (uint8_t)k;
 	u->src = iov;
@@ -275,10 +283,14 @@ static ssize_t source_read(nghttp2_session *ng, int32_t id, uint8_t *buf,
 	if (n > H2_DATA_BYTES)
 		n = H2_DATA_BYTES;
 	*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+	if (u->left != UINT64_MAX) { /* the last byte ends it: no frame more */
+		u->left -= n;
+		u->fin |= !u->left;
+	}
 	if (u->fin && n == out_bytes(u)) {
 		*flags |= NGHTTP2_DATA_FLAG_EOF;
 		u->fin_sent = true;
-		if (h->server) { /* grpc-status follows */
+		if (h->server && !u->raw) { /* grpc-status follows */
 			uint8_t name[] = "grpc-status", zero[] = "0";
 			nghttp2_nv ok = { name, zero, 11, 1,
 					  NGHTTP2_NV_FLAG_NONE };
@@ -333,7 +345,8 @@ static void sub_want(struct stream *s, unsigned int events)
 	struct h2_sub *u = sub_of(s);
 
 	u->want = events;
-	if ((events & ST_READ && (u->in || (u->err && !u->eof))) ||
+	if ((events & ST_READ &&
+	     (u->in || (u->err && (!u->eof || u->server)))) ||
 	    (events & ST_WRITE && (!u->out || u->err)))
 		job_ready(s->job);
 }
@@ -342,7 +355,9 @@ static bool sub_up(const struct stream *s)
 {
 	const struct h2_sub *u = (const struct h2_sub *)(const void *)s;
 
-	return !u->err && u->h && u->h->below->ops->up(u->h->below);
+	if (u->err || !u->h || (u->raw && !u->server && !u->answered))
+		return false;
+	return u->h->below->ops->up(u->h->below);
 }
 
 static int sub_finish(struct stream *s)
@@ -378,6 +393,7 @@ static void sub_close(struct stream *s, int why)
 	}
 	h2_sub_drop_in(u);
 	buf_free(u->out);
+	buf_free(u->text);
 	free(u);
 }
 
@@ -402,6 +418,9 @@ struct h2_sub *h2_sub_new(struct h2 *h, struct job *j)
 	u->s = (struct stream){ .ops = &sub_ops, .job = j };
 	u->h = h;
 	u->room = h->room;
+	u->server = h->server;
+	u->left = UINT64_MAX;
+	u->raw = h->conf->handler != NULL;
 	list_add_tail(&h->subs, &u->node);
 	h->count++;
 	return u;

@@ -186,15 +186,21 @@ static bool host_fits(const char *want, const struct http1_text *got)
 	       http1_is(got, want);
 }
 
+bool http_conf_host_fits(const struct http_conf *h, const struct http1_head *rq)
+{
+	struct http1_text host;
+
+	return !h->host ||
+	       (http1_header(rq, "host", &host) && host_fits(h->host, &host));
+}
+
 bool http_conf_fits(const struct http_conf *h, const struct http1_head *rq)
 {
 	size_t n = strcspn(h->path, "?"), got;
 	const char *query = memchr(rq->target.p, '?', rq->target.n);
-	struct http1_text host;
 
 	got = query ? (size_t)(query - rq->target.p) : rq->target.n;
 	if (got != n || memcmp(h->path, rq->target.p, n) != 0)
 		return false;
-	return !h->host ||
-	       (http1_header(rq, "host", &host) && host_fits(h->host, &host));
+	return http_conf_host_fits(h, rq);
 }

@@ -32,5 +32,8 @@ void http_conf_request(const struct http_conf *h, const struct transport *t,
 void http_conf_text(struct wr *w, const char *text);
 /* Does a client's request mean us? Path and host as configured */
 bool http_conf_fits(const struct http_conf *h, const struct http1_head *rq);
+/* The host alone */
+bool http_conf_host_fits(const struct http_conf *h,
+			 const struct http1_head *rq);
 
 #endif

@@ -299,7 +299,8 @@ static int reality_parse(struct transport *t, struct jobj *o,
 	t->settings = c;
 	if (t->alpn && strcmp(t->alpn, "h2") != 0)
 		diag_error(o->d, o->node, NULL,
-			   "reality goes with the networks raw and grpc only");
+			   "reality goes with the networks raw, grpc and xhttp "
+			   "only");
 	name = j_str(o, "serverName", "");
 	if (strlen(name) > ADDR_NAME_MAX)
 		diag_error(o->d, j_get(o, "serverName"), NULL,
@@ -318,6 +319,16 @@ static void reality_drop(struct transport *t)
 		reality_in_drop(t);
 	else if (t->settings)
 		wipe(t->settings, sizeof(struct reality_conf));
+}
+
+const char *reality_server_name(const struct transport *t)
+{
+	const struct reality_conf *c;
+
+	if (!t || t->ops != &transport_reality_ops || t->server)
+		return NULL;
+	c = t->settings;
+	return c->server_name;
 }
 
 const struct transport_ops transport_reality_ops = {

@@ -10,8 +10,11 @@ extern const struct transport_ops transport_reality_ops;
 extern const struct transport_ops transport_ws_ops;
 extern const struct transport_ops transport_httpupgrade_ops;
 extern const struct transport_ops transport_grpc_ops;
+extern const struct transport_ops transport_xhttp_ops;
 
 /* acceptProxyProtocol of a level's settings: raw.c */
 void parse_proxy_head(struct transport *t, struct jobj *o);
+/* serverName of a REALITY level; NULL: none, or another kind of level */
+const char *reality_server_name(const struct transport *t);
 
 #endif

@@ -96,7 +96,7 @@ static int read_number(const struct http1_text *t, uint64_t *out)
 	return 0;
 }
 
-static int read_framing(const struct http1_head *h, struct http_req *r)
+int http_req_framing(const struct http1_head *h, struct http_req *r)
 {
 	struct http1_text name, value;
 	bool has_length = false;
@@ -132,7 +132,7 @@ int http_req_read(const struct http1_head *h, struct http_req *out)
 	memset(out, 0, sizeof(*out));
 	err = read_target(h, out);
 	if (!err && !out->connect)
-		err = read_framing(h, out);
+		err = http_req_framing(h, out);
 	if (err)
 		return err;
 	out->keep = h->minor ? !says(h, "close") : says(h, "keep-alive");
@@ -358,4 +358,25 @@ ssize_t http_body_take(struct http_body *b, const uint8_t *p, size_t n)
 		}
 	}
 	return (ssize_t)at;
+}
+
+ssize_t http_body_data(struct http_body *b, uint8_t *p, size_t n, size_t *used)
+{
+	size_t at = 0, got = 0;
+
+	while (at < n && b->state != BODY_DONE) {
+		bool data = b->state == BODY_LENGTH || b->state == BODY_DATA;
+		size_t k = 1;
+
+		if (data) {
+			k = n - at < b->left ? n - at : (size_t)b->left;
+			memmove(p + got, p + at, k);
+			got += k;
+		}
+		if (http_body_take(b, p + at, k) < 0)
+			return -EPROTO;
+		at += k;
+	}
+	*used = at;
+	return (ssize_t)got;
 }

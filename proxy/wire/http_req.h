@@ -40,6 +40,8 @@ int http_req_read(const struct http1_head *h, struct http_req *out);
  */
 int http_req_account(const struct http1_head *h, char user[256],
 		     char pass[256]);
+/* How a decoded head says that its body is framed. 0, or -EPROTO: two ways */
+int http_req_framing(const struct http1_head *h, struct http_req *r);
 /*
  * The head for the server: path instead of URL, Host from the URL, without
  * what concerns this connection only. Bytes, or -ENOBUFS (HTTP_REQ_OUT_MAX
@@ -78,5 +80,10 @@ struct http_body {
 void http_body_init(struct http_body *b, const struct http_req *r);
 /* How many of @n bytes belong to the body, or -EPROTO. Then look at @state */
 ssize_t http_body_take(struct http_body *b, const uint8_t *p, size_t n);
+/*
+ * Of @n bytes, *@used belong to the body; the data in them is moved together at
+ * @p. Bytes of it, or -EPROTO
+ */
+ssize_t http_body_data(struct http_body *b, uint8_t *p, size_t n, size_t *used);
 
 #endif

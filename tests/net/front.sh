@@ -1,6 +1,6 @@
 #!/bin/bash
-# front.sh: web servers between: culvert -> nginx, haproxy or nghttpx (TLS; ws and
-# httpupgrade by HTTP/1.1, gRPC by HTTP/2) -> culvert, and v2ray's ws -> origin: the
+# front.sh: web servers between: culvert -> nginx, haproxy or nghttpx (TLS; ws,
+# httpupgrade and xhttp by HTTP/1.1, gRPC and xhttp by HTTP/2) -> culvert, and v2ray's ws -> origin: the
 # cells of matrix.sh with VLESS. With XRAY=/path its gRPC behind nginx, too.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
@@ -21,13 +21,15 @@ behind() { # PORT STREAM
 ws() { echo "\"network\": \"ws\", \"wsSettings\": { \"path\": \"$1\" }"; }
 hu() { echo "\"network\": \"httpupgrade\", \"httpupgradeSettings\": { \"path\": \"$1\" }"; }
 grpc() { echo "\"network\": \"grpc\", \"grpcSettings\": { \"serviceName\": \"$1\" ${2:-} }"; }
+xhttp() { echo "\"network\": \"xhttp\", \"xhttpSettings\": { \"path\": \"/$1\", \"mode\": \"$2\" }"; }
 INS=("$(behind 9101 "{ $(ws /v) }")") port=9101
 serve_all v2ray 1 v2ray -config
 if [ -n "${XRAY:-}" ]; then
 	INS=("$(behind 9201 "{ $(grpc x) }")") port=9201
 	FREEDOM='{ "finalRules": [ { "action": "allow" } ] }' serve_all xray 1 "$XRAY" run -c
 fi
-INS=("$(behind 9001 "{ $(ws /w) }")" "$(behind 9002 "{ $(hu /u) }")" "$(behind 9003 "{ $(grpc g) }")") port=9003
+INS=("$(behind 9001 "{ $(ws /w) }")" "$(behind 9002 "{ $(hu /u) }")" "$(behind 9003 "{ $(grpc g) }")"
+	"$(behind 9004 "{ $(xhttp h1 auto) }")" "$(behind 9005 "{ $(xhttp h2 auto) }")") port=9005
 serve_all own 10 "$CULVERT" run -c
 
 # --- between ---------------------------------------------------------------------
@@ -51,7 +53,9 @@ http {
 		ssl_certificate $TMP/names.crt; ssl_certificate_key $TMP/names.key;
 		client_max_body_size 0; client_body_timeout 60s;
 		$(upgraded /w 9001) $(upgraded /u 9002) $(upgraded /v 9101)
-		$(called /g 9003) $(called /x 9201)
+		$(called /g 9003) $(called /x 9201) $(called /h2/ 9005)
+		location /h1/ { proxy_pass http://10.2.0.3:9004; proxy_http_version 1.1; proxy_read_timeout 60s;
+			proxy_buffering off; proxy_request_buffering off; }
 	}
 }
 END
@@ -68,16 +72,23 @@ frontend f
 	use_backend ws if { path /w }
 	use_backend v2ray if { path /v }
 	use_backend grpc if { path_beg /g/ }
+	use_backend xhttp1 if { path_beg /h1/ }
+	use_backend xhttp2 if { path_beg /h2/ }
 backend ws
 	server s 10.2.0.3:9001
 backend v2ray
 	server s 10.2.0.3:9101
+backend xhttp1
+	server s 10.2.0.3:9004
+backend xhttp2
+	server s 10.2.0.3:9005 proto h2
 backend grpc
 	server s 10.2.0.3:9003 proto h2
 END
 bg "$S" haproxy haproxy -db -f "$TMP/haproxy.cfg"
 bg "$S" nghttpx nghttpx --no-ocsp --conf=/dev/null -f'10.2.0.3,9445' \
 	-b'10.2.0.3,9001;/w' -b'10.2.0.3,9002;/u' -b'10.2.0.3,9101;/v' -b'10.2.0.3,9003;/g/;proto=h2' \
+	-b'10.2.0.3,9004;/h1/' -b'10.2.0.3,9005;/h2/;proto=h2' \
 	-b'127.0.0.1,1' --workers=1 --errorlog-file=/dev/stderr "$TMP/names.key" "$TMP/names.crt"
 
 # --- the cells -------------------------------------------------------------------
@@ -100,6 +111,10 @@ for f in nginx haproxy nghttpx; do
 	through_front $f-own-grpc $at "$(grpc g)"
 	through_front $f-own-multi $at "$(grpc g ', "multiMode": true')"
 	through_front $f-v2ray-ws $at "$(ws /v)"
+	for m in stream-one stream-up packet-up; do
+		through_front $f-own-h2-$m $at "$(xhttp h2 $m)" bare
+		through_front $f-own-h1-$m $at "$(xhttp h1 $m)" bare
+	done
 	at=$((at + 1))
 done
 if [ -n "${XRAY:-}" ]; then

@@ -48,6 +48,11 @@ stream() { # TRANSPORT TLSSETTINGS
 	wsed) echo "{ \"network\": \"ws\", \"wsSettings\": { \"path\": \"/w?ed=2048\" }, $tls }" ;;
 	hu) echo "{ \"network\": \"httpupgrade\", \"httpupgradeSettings\": { \"path\": \"/u\" }, $tls }" ;;
 	grpc) echo "{ \"network\": \"grpc\", \"grpcSettings\": { \"serviceName\": \"g\" }, $tls }" ;;
+	x*) # XHTTP: xone, xup, xpkt over HTTP/2 in TLS; xone1 ... over HTTP/1.1 in clear
+		local mode=${1/xone/stream-one}
+		mode=${mode/xup/stream-up}; mode=${mode/xpkt/packet-up}
+		[[ $1 != *1 ]] || tls='"security": "none"'
+		echo "{ \"network\": \"xhttp\", \"xhttpSettings\": { \"path\": \"/x\", \"mode\": \"${mode%1}\" }, $tls }" ;;
 	multi) echo "{ \"network\": \"grpc\", \"grpcSettings\": { \"serviceName\": \"g\", \"multiMode\": true }, $tls }" ;;
 	esac
 }
@@ -181,13 +186,13 @@ served() { wait_port "$S" tcp "${LAST[$1]}"; }
 
 # cell I TAG: prints what is wrong, then "done"; runs in $C. v2ray and Xray end both
 # ways a second after one has ended: a muxed session then with an error, which is a
-# reset here. They know no half-close of ws, and Xray none of shadowsocks 2022:
+# reset here. They know no half-close of ws, and Xray none of packet-up and of shadowsocks 2022:
 # there culvert ends the flow. Xray's trojan client fails when what it sends first is
 # longer than its buffer (8 KiB): it gets 100 bytes first.
 cell() {
 	local out a f=$KEEP/get.$1 wait=0 end='end=FIN' send="-n $N" sha=$SHA how="-t $LIMIT_S"
 	[[ $2 == own-* ]] || wait=$N
-	[[ $2 == own-* || $2 != *-@(ws|wss|wsed|hu)-bare && $2 != *-mux && $2 != @(xray-ss22|front-)* ]] || end='end=(FIN|ECONNRESET)'
+	[[ $2 == own-* || $2 != *-@(ws|wss|wsed|hu|xpkt|xpkt1)-bare && $2 != *-mux && $2 != @(xray-ss22|front-)* ]] || end='end=(FIN|ECONNRESET)'
 	[[ $2 != from-xray-trojan-* ]] || { how+=" -C 100 -d 200" send="-f $TMP/bytes" sha=$RSHA; }
 	for a in "10.4.0.$1" "fd04::$(printf %x "$1")"; do
 		out=$("$NT" tcp "$a" 5003 $send -w "$wait" $how)

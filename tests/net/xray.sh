@@ -15,9 +15,13 @@
 . "$(dirname "$0")/matrix_lib.sh"
 matrix_up "${XRAY:?}"
 ALL=raw,tls,ws,wss,wsed,hu,grpc,multi
+XHTTP=xone,xup,xpkt,xone1,xup1,xpkt1
 plan xray vless,vmess,trojan,ss $ALL
 XINS=("${INS[@]}")
 plan xray ss22a,ss22b,ss22c,socks,http raw,tls
+XINS+=("${INS[@]}")
+# (over xhttp it takes no TCP of Mux.cool)
+plan xray vless $XHTTP bare
 XINS+=("${INS[@]}")
 # (since 26.7 it has no VMess without encryption: none, zero)
 plan xray vmessc,ssb,ssc,ssx,ss22m raw bare
@@ -26,11 +30,15 @@ INS+=("${XINS[@]}")
 FREEDOM='{ "finalRules": [ { "action": "allow" } ] }' serve_all xray 1 "$XRAY" run -c
 plan own vless,vmess,trojan,ss $ALL bare
 OWNINS=("${INS[@]}")
+plan own vless $XHTTP bare
+OWNINS+=("${INS[@]}")
 plan own ss22a,ss22b,ss22c,socks,http,vmessc,ssb,ssc,ssx,ss22m raw bare
 INS+=("${OWNINS[@]}")
 serve_all own 10 "$CULVERT" run -c
 plan_from xray vless,vmess,trojan,ss $ALL
 FINS=("${INS[@]}") FOUTS=("${OUTS[@]}") FWAYS=("${WAYS[@]}")
+plan_from xray vless $XHTTP
+FINS+=("${INS[@]}") FOUTS+=("${OUTS[@]}") FWAYS+=("${WAYS[@]}")
 plan_from xray ss22a,ss22b,ss22c,socks,http,vmessc,ssb,ssc,ssx,ss22m raw bare
 INS+=("${FINS[@]}") OUTS+=("${FOUTS[@]}") WAYS+=("${FWAYS[@]}")
 call_all from-xray 1 "$XRAY" run -c

@@ -1,0 +1,87 @@
+/* xhttp_int.h - What xhttp.c, xhttp_conf.c, xhttp_up.c and xhttp_flow.c share */
+#ifndef PROXY_TRANSPORT_XHTTP_INT_H
+#define PROXY_TRANSPORT_XHTTP_INT_H
+
+#include "gateway/base/rand.h"
+#include "proxy/transport/h2_carrier.h"
+#include "proxy/transport/http_conf.h"
+#include "proxy/wire/xhttp.h"
+
+enum xhttp_mode {
+	XHTTP_AUTO,
+	XHTTP_PACKET_UP,
+	XHTTP_STREAM_UP,
+	XHTTP_STREAM_ONE,
+};
+
+/**
+ * struct xhttp_range - Drawn anew each time, both included
+ */
+struct xhttp_range {
+	int32_t lo, hi;
+};
+
+/**
+ * struct xhttp_conf - xhttpSettings
+ * @http:	Host, and headers with what a browser would add
+ * @base:	The path, '/' at both ends; @query: with its '?'; "" none
+ * @mode:	Of a client never auto
+ * @h1:		A client speaks HTTP/1.1, else HTTP/2
+ * @table:	Letters of session names, @name_len of them; NULL: a UUID
+ * @method:	Of requests with a body
+ * @post_bytes, @post_gap_ms:	Of a piece of the upload
+ * @buffered:	Pieces that may wait for an earlier one
+ * @padding_secs:	Of the answer to an upload in one body; hi < 1: none
+ */
+struct xhttp_conf {
+	struct http_conf http;
+	struct h2_conf h2;
+	struct h2_reuse reuse;
+	const char *base, *query, *table, *method;
+	enum xhttp_mode mode;
+	bool h1, no_grpc, no_sse;
+	struct xhttp_range padding, post_bytes, post_gap_ms, padding_secs,
+		name_len;
+	uint32_t buffered;
+};
+
+static inline uint32_t xhttp_draw(struct xhttp_range r)
+{
+	return rand_between((uint32_t)r.lo, (uint32_t)r.hi);
+}
+
+/* xhttp_conf.c: settings to @t->settings. 0 or -errno after diag */
+int xhttp_parse(struct transport *t, struct jobj *o, struct config *cfg);
+
+/* xhttp.c */
+/**
+ * struct xhttp_ask - One request of a client
+ * @session:	NULL: one stream is all; @has_seq: a piece of the upload, @seq
+ * @keep, @flow:	struct http_ask's
+ */
+struct xhttp_ask {
+	const char *session;
+	bool has_seq, keep;
+	uint64_t seq, length;
+	enum http_body_kind body;
+	struct h2_flow *flow;
+};
+int xhttp_send(const struct transport *t, const struct dial *d,
+	       const struct addr *to, const struct xhttp_ask *a,
+	       struct stream **out);
+
+/* xhttp_up.c: a client's stream of several requests */
+int xhttp_split(const struct transport *t, const struct dial *d,
+		const struct addr *to, struct stream **out);
+
+/* xhttp_flow.c: a server's flows of several requests */
+/* Header lines of every answer */
+void xhttp_answer_lines(const struct http_rq *rq, const struct xhttp_conf *c,
+			bool stream, struct wr *w);
+/* A request with a session's name. Takes it, or refuses it */
+void xhttp_flow_request(const struct http_rq *rq,
+			const struct xhttp_place *place, bool referer);
+void xhttp_refuse(const struct http_rq *rq, unsigned int status,
+		  const char *why);
+
+#endif
