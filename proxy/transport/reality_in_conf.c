@@ -181,7 +181,8 @@ int reality_in_parse(struct transport *t, struct jobj *o, struct config *cfg)
 	t->settings = c;
 	if (t->alpn && strcmp(t->alpn, "h2") != 0)
 		diag_error(o->d, o->node, NULL,
-			   "reality goes with the networks raw and grpc only");
+			   "reality goes with the networks raw, grpc and xhttp "
+			   "only");
 	rc = parse_target(o, c, &cfg->arena);
 	parse_key(o, c);
 	c->rules.min = parse_version(o, "minClientVer", MIN_VERSION);
