@@ -125,8 +125,8 @@ table "Latency, one at a time, us" direct pingpong_p50:0 pingpong_p99:0 \
 table "UDP: loss in % at 20,000/s, us of CPU each, datagrams/s of a flood" direct \
 	udp64_loss udp64_cpu_us:1 udp64_flood:0 udp1200_loss udp1200_cpu_us:1 udp1200_flood:0
 table "Memory, KiB" direct rss_start_kib:0 idle_kib_2000
-table "The same, by the bare relay: with one flow, with eight" splice up1_cpu/ down1_cpu/
-table "" splice-mt up8_cpu/ down8_cpu/
+table "CPU by the bare relay, one flow" splice up1_cpu/ down1_cpu/
+table "CPU by the bare relay with as many threads, eight flows" splice-mt up8_cpu/ down8_cpu/
 echo
 # 0.12 CPU s/GB was stated for a machine where the bare relay takes 0.095: 1.26 of it
 for m in up1 down1 up8 down8; do
