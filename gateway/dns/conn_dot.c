@@ -1,8 +1,6 @@
 /*
  * conn_dot.c - DNS over TLS: messages with a length, pipelined, in any order
  *
- *	length (2)  message (length)
- *
  * Each query gets an id that no other one under way has. Source: RFC 7858, 3.3 and
  * 3.4; RFC 7766, 6.2.1
  */
@@ -13,23 +11,14 @@
 #include "gateway/base/compat.h"
 #include "gateway/base/rand.h"
 #include "gateway/dns/conn_int.h"
+#include "gateway/dns/frame.h"
 #include "proxy/wire/dns_msg.h"
 
 #define UNDER_WAY_MAX 256
 
-/**
- * struct dot - What came of the next message
- * @head:	Its length, @got bytes of head and message are there
- */
-struct dot {
-	uint8_t head[2];
-	size_t got;
-	uint8_t *msg;
-};
-
 static int dot_begin(struct conn *c)
 {
-	c->state = calloc(1, sizeof(struct dot));
+	c->state = calloc(1, sizeof(struct frame));
 	return c->state ? 0 : -ENOMEM;
 }
 
@@ -72,7 +61,7 @@ static int message(struct conn *c, uint8_t *msg, size_t n)
 {
 	struct conn_ask *a;
 
-	if (n < DNS_HEAD_BYTES)
+	if (n < DNS_HEAD_BYTES) /* @msg may be NULL */
 		return -EPROTO;
 	a = by_id(c, get_be16(msg));
 	if (a)
@@ -82,49 +71,25 @@ static int message(struct conn *c, uint8_t *msg, size_t n)
 	return 0;
 }
 
-/* Some of a message's bytes. How many; -ENOMEM */
-static ssize_t take_some(struct dot *d, const uint8_t *p, size_t n)
-{
-	size_t want;
-
-	if (d->got < 2) {
-		d->head[d->got++] = *p;
-		return 1;
-	}
-	want = get_be16(d->head) - (d->got - 2);
-	if (!d->msg && !(d->msg = malloc(want)))
-		return -ENOMEM;
-	if (n > want)
-		n = want;
-	memcpy(d->msg + d->got - 2, p, n);
-	d->got += n;
-	return (ssize_t)n;
-}
-
 static int dot_take(struct conn *c, const uint8_t *p, size_t n)
 {
-	struct dot *d = c->state;
+	struct frame *f = c->state;
+	size_t len;
 	ssize_t k;
-	int rc;
+	int rc = 0;
 
-	while (n) {
-		k = take_some(d, p, n);
+	while (n && !rc) {
+		k = frame_take(f, p, n);
 		if (k < 0)
 			return (int)k;
 		p += k;
 		n -= (size_t)k;
-		if (d->got == 2 && get_be16(d->head) < DNS_HEAD_BYTES)
-			return -EPROTO;
-		if (d->got < 2 || d->got - 2 < get_be16(d->head))
+		if (!frame_whole(f, &len))
 			continue;
-		rc = message(c, d->msg, d->got - 2);
-		free(d->msg);
-		d->msg = NULL;
-		d->got = 0;
-		if (rc < 0)
-			return rc;
+		rc = message(c, f->msg, len);
+		frame_next(f);
 	}
-	return 0;
+	return rc;
 }
 
 /* An answer that comes all the same is to nobody */
@@ -136,10 +101,8 @@ static void dot_cancel(struct conn *c, struct conn_ask *a)
 
 static void dot_drop(struct conn *c)
 {
-	struct dot *d = c->state;
-
-	free(d->msg);
-	free(d);
+	frame_next(c->state);
+	free(c->state);
 	c->state = NULL;
 }
 

@@ -43,35 +43,24 @@ static void up_fail(struct upstream *u, int err)
 /* Take bytes of the stream; true when the answer is complete and accepted */
 static bool rx_put(struct upstream *u, const uint8_t *p, size_t n)
 {
-	while (n) {
-		size_t want, k;
+	size_t len;
+	ssize_t k;
+	bool done = false;
 
-		if (u->rx_got < 2) {
-			u->rx_head[u->rx_got++] = *p++;
-			n--;
-			continue;
-		}
-		want = get_be16(u->rx_head);
-		if (!u->rx && !(u->rx = malloc(want ? want : 1))) {
-			up_fail(u, -ENOMEM);
+	while (n && !done) {
+		k = frame_take(&u->rx, p, n);
+		if (k < 0) {
+			up_fail(u, (int)k);
 			return false;
 		}
-		k = want - (u->rx_got - 2);
-		if (k > n)
-			k = n;
-		memcpy(u->rx + u->rx_got - 2, p, k);
-		u->rx_got += k;
 		p += k;
-		n -= k;
-		if (u->rx_got - 2 < want)
+		n -= (size_t)k;
+		if (!frame_whole(&u->rx, &len))
 			continue;
-		u->rx_got = 0;
-		if (u->answer(u, u->rx, want))
-			return true;
-		free(u->rx);
-		u->rx = NULL;
+		done = len && u->answer(u, u->rx.msg, len);
+		frame_next(&u->rx);
 	}
-	return false;
+	return done;
 }
 
 /* --- the datagram end ------------------------------------------------------ */
@@ -330,7 +319,7 @@ int upstream_open(struct upstream *u, const struct inbound *ib)
 	u->age_s = 0;
 	u->timed_out = false;
 	u->sent = 0;
-	u->rx_got = 0;
+	frame_next(&u->rx);
 	put_be16(u->query, (uint16_t)(u->query_len - 2));
 	if (u->via)
 		err = open_shared(u);
@@ -435,6 +424,5 @@ void upstream_close(struct upstream *u)
 	if (u->via)
 		conn_ask_end(&u->ask, u->timed_out);
 	stream_close(&u->s, 0);
-	free(u->rx);
-	u->rx = NULL;
+	frame_next(&u->rx);
 }

@@ -19,6 +19,7 @@
 #include "gateway/base/addr.h"
 #include "gateway/core/worker.h"
 #include "gateway/dns/conn.h"
+#include "gateway/dns/frame.h"
 #include "proxy/wire/dns_msg.h"
 
 struct config;
@@ -41,7 +42,7 @@ struct up_end;
  * @timed_out:	It is closed because nothing came
  * @query:	Two length bytes (for TCP), then the message
  * @sent:	Bytes of @query that are out (TCP)
- * @rx:		TCP: the answer so far; @rx_head its length bytes
+ * @rx:		TCP: the answer so far
  * @end:	Routed: our end, freed by the map or session that owns it
  * @d, @s:	Straight: our socket
  */
@@ -61,9 +62,7 @@ struct upstream {
 	uint32_t age_s;
 	uint8_t query[2 + DNS_PADDED_MAX];
 	size_t query_len, sent;
-	uint8_t rx_head[2];
-	uint8_t *rx;
-	size_t rx_got;
+	struct frame rx;
 	struct up_end *end;
 	struct dgram *d;
 	struct stream *s;

@@ -45,7 +45,8 @@ for n in 853 443; do
 		"$(on "$S" ss -Htn state established "( sport = :$n )" | grep -c "198.51.100.1:$n *10.2.0.1:")" 2
 	eq "routed once" "$(grep -c "accepted tcp:.*:$n \[dns-own -> direct\]" "$TMP/access.txt")" 1
 done
-lacks "nothing of its own came back" "$(grep -F '[tun ' "$TMP/access.txt" | grep -v ':53 \[tun -> dns\]')" accepted
+eq "caught: the eight questions, nothing of its own" \
+	"$(grep -cF '[tun -> ' "$TMP/access.txt") $(grep -c ':53 \[tun -> dns\]' "$TMP/access.txt")" "8 8"
 contains "its servers' name was asked of the system's" "$(<"$TMP/access.txt")" \
 	"localhost got answer: public.secure.test -> [198.51.100.1]"
 stop culvert
