@@ -15,6 +15,7 @@
 ID=6f1c2ab0-7d3e-4c55-9d0e-2f6a1b7c8d9e
 K16=MTIzNDU2Nzg5MDEyMzQ1Ng== K32=MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=
 USER16=MTIzNDU2Nzg5MDEyMzQ1Nw== OTHER16=MTIzNDU2Nzg5MDEyMzQ1OA==
+REALITY_KEY=GBiPjPVzHcULQDz2xrvzT4XKwWv0rlVFtPvVzYFlo00
 CELLS=250
 LINGER=4 N=$SOURCE_BYTES PARALLEL=${PARALLEL:-16} LIMIT_S=${LIMIT_S:-20}
 
@@ -53,6 +54,14 @@ stream() { # TRANSPORT TLSSETTINGS
 		mode=${mode/xup/stream-up}; mode=${mode/xpkt/packet-up}
 		[[ $1 != *1 ]] || tls='"security": "none"'
 		echo "{ \"network\": \"xhttp\", \"xhttpSettings\": { \"path\": \"/x\", \"mode\": \"${mode%1}\" }, $tls }" ;;
+	reality) # its target: whoever calls it has started that
+		if [ "$2" = "$server_tls" ]; then
+			echo "{ \"security\": \"reality\", \"realitySettings\": { \"target\": \"10.2.0.3:9443\",
+				\"serverNames\": [ \"tls.test\" ], \"shortIds\": [ \"\" ], \"privateKey\": \"$REALITY_KEY\" } }"
+		else
+			echo "{ \"security\": \"reality\", \"realitySettings\": { \"serverName\": \"tls.test\",
+				\"publicKey\": \"$REALITY_PUBLIC\" } }"
+		fi ;;
 	multi) echo "{ \"network\": \"grpc\", \"grpcSettings\": { \"serviceName\": \"g\", \"multiMode\": true }, $tls }" ;;
 	esac
 }

@@ -10,7 +10,7 @@
 
 KINDS=(vless-raw-bare vmess-raw-bare trojan-raw-bare ss-raw-bare ss22a-raw-bare socks-raw-bare
 	http-raw-bare vless-tls-bare vless-ws-bare vless-wss-bare vless-hu-bare vless-grpc-bare
-	vless-multi-bare vless-raw-mux vmess-raw-mux)
+	vless-multi-bare vless-raw-mux vmess-raw-mux vless-reality-bare)
 WRONGS=(cut:0 cut:1 cut:10 cut:60 rst:3 garbage:0 garbage:7 flood:0 flood:70 drip:0 silence:0 silence:9)
 DEADLINE_MS=9000
 
@@ -19,7 +19,10 @@ rogue_up() {
 	matrix_up python3
 	plan own vless,vmess,trojan,ss,ss22a,socks,http raw bare
 	local ins=("${INS[@]}")
-	plan own vless tls,ws,wss,hu,grpc,multi bare
+	make_www
+	site 9443
+	REALITY_PUBLIC=$("$CULVERT" x25519 -i $REALITY_KEY | sed -n 's/^Pass.*: //p')
+	plan own vless tls,ws,wss,hu,grpc,multi,reality bare
 	INS+=("${ins[@]}")
 	obs=() rules=() tags=()
 	for k in "${KINDS[@]}"; do
