@@ -5,6 +5,7 @@
  *   FLIGHT  known: the target's answer is gathered as a mould
  *   ANSWER  our flight of the same form goes out
  *   FINISH  the client's Finished is awaited; the target is still there
+ *   WAIT    for what targets say behind it, when that is not known yet
  *   RELAY   not known, or not as expected: bytes both ways, as they are
  *   OVER    to be freed
  *
@@ -30,15 +31,15 @@
 #include "gateway/core/policy.h"
 #include "gateway/core/session.h"
 #include "proxy/layer/head.h"
-#include "proxy/layer/records.h"
 #include "proxy/wire/proxy_head.h"
-#include "proxy/wire/reality_flight.h"
 
 #define CLIENT_FIRST 2304 /* a browser's hello of today fits */
 #define CLIENT_MAX   (REALITY_HELLO_MAX + 1024) /* with heads of records */
 #define TARGET_FIRST 8192
+#define WAIT_MS      2000u /* for what is behind the handshake */
+#define WAIT_STEP_MS 50u
 
-enum guest_state { HELLO, FLIGHT, ANSWER, FINISH, RELAY, GUEST_OVER };
+enum guest_state { HELLO, FLIGHT, ANSWER, FINISH, WAIT, RELAY, GUEST_OVER };
 
 /**
  * struct guest - One connection until it is handed on, or relayed
@@ -50,7 +51,8 @@ enum guest_state { HELLO, FLIGHT, ANSWER, FINISH, RELAY, GUEST_OVER };
  *		went to the target, @hello of them are the ClientHello
  * @from_target:	All bytes of the target's flight
  * @to_client:	Our flight
- * @claim:	What the client says it is; its key
+ * @claim:	What the client says it is; its key; @alpn: what it wants to speak
+ * @wait_ms:	When it began to wait
  * @half:	Of a relay
  * @why:	How it ends: 0 in order, -errno
  */
@@ -67,13 +69,15 @@ struct guest {
 	struct reality_keys keys;
 	struct half half[2];
 	enum guest_state state;
-	uint32_t id, active_ms;
+	enum reality_alpn alpn;
+	uint32_t id, active_ms, wait_ms;
 	int why;
 };
 
-/** struct reality_room - Of one worker: its guests */
+/** struct reality_room - Of one worker: its guests, its questions */
 struct reality_room {
 	struct list guests;
+	struct reality_probe *probes;
 };
 
 static const struct reality_in_conf *conf_of(const struct guest *g)
@@ -167,6 +171,10 @@ static void guest_due(struct timer *t)
 
 	if (g->state == RELAY) {
 		idle_check(g);
+		return;
+	}
+	if (g->state == WAIT) {
+		job_ready(&g->job);
 		return;
 	}
 	if (g->state != GUEST_OVER)
@@ -295,11 +303,28 @@ static const char *judge(struct guest *g, size_t len)
 
 	if (reality_hello_decode(msg, len, &h) < 0)
 		return "its hello is broken";
+	g->alpn = h.alpn;
 	return reality_judge(&conf_of(g)->rules, msg, len, &h,
 			     (uint64_t)clock_wall_ms(), &g->claim);
 }
 
-/* 0 the state changed, -EAGAIN */
+/* What is said behind the handshake; NULL: not known yet */
+static const struct reality_after *what_is_after(const struct guest *g)
+{
+	const struct reality_in_conf *c = conf_of(g);
+	struct worker *w = g->job.worker;
+	struct reality_room *r = w->rooms[ROOM_REALITY];
+	struct reality_ask q = {
+		.conf = c,
+		.at = &c->after[3 * g->claim.name_at + g->alpn],
+		.name = g->claim.name,
+		.alpn = g->alpn
+	};
+
+	return reality_after_get(w, &r->probes, g->birth.cfg, &q);
+}
+
+/* 0 the state changed, 1 more is needed, -EAGAIN */
 static int hello_came(struct guest *g)
 {
 	size_t len = 0;
@@ -315,6 +340,7 @@ static int hello_came(struct guest *g)
 		return relay(g, why);
 	g->hello = (size_t)used;
 	g->state = FLIGHT;
+	(void)what_is_after(g); /* meanwhile */
 	return 0;
 }
 
@@ -475,66 +501,26 @@ static int run_answer(struct guest *g)
 	return 0;
 }
 
-static const struct chunk_ops server_chunk = {
-	.name = "reality",
-	.size = records_size,
-	.seal = records_seal,
-	.open = records_open,
-	.within = records_within,
-	.end = records_end,
-	.fault = records_fault,
-	.hello = records_hello,
-	.drop = records_drop,
-};
-
-/* What fallbacks look at; ALPN is not agreed on. 0 or -ENOMEM */
-static int set_hello(const struct guest *g, struct records *r)
-{
-	struct stream_hello hello = { .name = "" };
-	const char *name = g->claim.name;
-
-	if (addr_clean_name(name, strlen(name), hello.name) < 0)
-		hello.name[0] = '\0';
-	return records_hello_set(r, &hello);
-}
-
-/* The stream of records over the client's; it takes the keys. NULL: no memory */
-static struct stream *stream_over(struct guest *g)
-{
-	struct records *r = calloc(1, sizeof(*r));
-
-	if (!r)
-		return NULL;
-	records_setup(r);
-	r->c.id = g->id;
-	r->c.started = true;
-	r->tx = g->keys.tx;
-	r->rx = g->keys.rx;
-	memset(&g->keys.tx, 0, sizeof(g->keys.tx));
-	memset(&g->keys.rx, 0, sizeof(g->keys.rx));
-	chunk_init(&r->c, &server_chunk, g->job.worker, g->client, g->id);
-	if (set_hello(g, r) == 0 &&
-	    chunk_unread(&r->c, buf_head(g->from_client),
-			 g->from_client->len) == 0) {
-		g->client = NULL;
-		return &r->c.s;
-	}
-	records_drop(&r->c);
-	free(r);
-	return NULL;
-}
-
-/* The levels above go on; the target has done its part */
-static int hand_on(struct guest *g)
+/* The levels above go on */
+static int hand_on(struct guest *g, const struct reality_after *after)
 {
 	struct worker *w = g->job.worker;
+	struct reality_over o = { .worker = w,
+				  .below = g->client,
+				  .id = g->id,
+				  .keys = &g->keys,
+				  .name = g->claim.name,
+				  .after = after,
+				  .rest = buf_head(g->from_client),
+				  .rest_len = g->from_client->len };
 	struct stream *s;
 
 	/* no event of its may mark us any more */
 	g->client->ops->want(g->client, 0);
-	s = stream_over(g);
+	s = reality_over(&o);
 	if (!s)
 		return over(g, -ENOMEM);
+	g->client = NULL;
 	stream_set_job(s, NULL);
 	worker_sessions(w, -1); /* the next counts itself */
 	(void)transport_met(g->top, g->t, w, s, &g->birth);
@@ -556,6 +542,28 @@ static int refuse(struct guest *g)
 	return over(g, 0);
 }
 
+/* 0 or -EAGAIN */
+static int run_wait(struct guest *g)
+{
+	const struct reality_after *after = what_is_after(g);
+	struct worker *w = g->job.worker;
+
+	if (after || w->now_ms - g->wait_ms >= WAIT_MS)
+		return hand_on(g, after);
+	timer_set(&w->wheel, &g->timer, WAIT_STEP_MS);
+	return -EAGAIN;
+}
+
+/* The target has done its part. 0 or -EAGAIN */
+static int finished(struct guest *g)
+{
+	stream_close(&g->target, 0);
+	g->client->ops->want(g->client, 0);
+	g->state = WAIT;
+	g->wait_ms = g->job.worker->now_ms;
+	return 0;
+}
+
 /* Records that are here. 0 state changed, 1 more are needed, -EAGAIN */
 static int take_finished(struct guest *g)
 {
@@ -572,7 +580,7 @@ static int take_finished(struct guest *g)
 			break;
 		buf_drop(b, (size_t)used);
 	}
-	return done ? hand_on(g) : 1;
+	return done ? finished(g) : 1;
 }
 
 /* It waits for a client who speaks to us. When it has enough, so have we */
@@ -626,6 +634,8 @@ static int guest_step(struct guest *g)
 		return run_answer(g);
 	case FINISH:
 		return run_finish(g);
+	case WAIT:
+		return run_wait(g);
 	case RELAY:
 		return run_relay(g);
 	case GUEST_OVER:
@@ -652,6 +662,7 @@ static void room_free(void *room)
 		g->why = -ECANCELED;
 		guest_free(g);
 	}
+	reality_probes_stop(r->probes);
 	free(r);
 }
 
@@ -660,7 +671,7 @@ static struct reality_room *room_get(struct worker *w)
 	struct reality_room *r = w->rooms[ROOM_REALITY];
 
 	if (!r) {
-		r = malloc(sizeof(*r));
+		r = calloc(1, sizeof(*r));
 		if (r)
 			list_init(&r->guests);
 		w->rooms[ROOM_REALITY] = r;

@@ -6,9 +6,11 @@
 #ifndef PROXY_TRANSPORT_REALITY_IN_H
 #define PROXY_TRANSPORT_REALITY_IN_H
 
+#include <stdatomic.h>
+
 #include "gateway/core/dest.h"
 #include "gateway/core/transport.h"
-#include "proxy/wire/reality_hello.h"
+#include "proxy/wire/reality_flight.h"
 
 /**
  * struct reality_limit - How fast a stranger's bytes go in one direction
@@ -19,16 +21,34 @@ struct reality_limit {
 	uint64_t after, rate, burst;
 };
 
+#define REALITY_AFTER_MAX 8
+
+/**
+ * struct reality_after - What the target says behind a handshake
+ * @state:	Private to reality_probe.c; what follows is constant once it is known
+ * @again_ms:	It did not answer: not asked again before; 0: it was not asked
+ * @size:	Of its records, @count of them, heads included
+ */
+struct reality_after {
+	atomic_int state;
+	atomic_uint again_ms;
+	size_t count;
+	size_t size[REALITY_AFTER_MAX];
+};
+
 /**
  * struct reality_in_conf - realitySettings of an inbound
  * @xver:	Version of the PROXY header the target gets; 0 none
  * @up, @down:	Limits of who is shown the target
+ * @after:	For each name of the rules three, by enum reality_alpn; shared by
+ *		all workers
  * @show:	Each decision is said at level info
  */
 struct reality_in_conf {
 	struct reality_rules rules;
 	struct dest target;
 	struct reality_limit up, down;
+	struct reality_after *after;
 	uint8_t xver;
 	bool show;
 };
@@ -45,5 +65,46 @@ int reality_meet(const struct transport *t, const struct transport *top,
  */
 int reality_slow_down(struct worker *w, const struct reality_limit *l,
 		      struct stream **s);
+
+struct reality_probe;
+
+/** struct reality_ask - What is asked: of @conf->target for @name, into @at */
+struct reality_ask {
+	const struct reality_in_conf *conf;
+	struct reality_after *at;
+	const char *name;
+	enum reality_alpn alpn;
+};
+
+/*
+ * What the target says, or NULL: it is being asked, for a second or two. @list: of
+ * the worker's probes
+ */
+const struct reality_after *reality_after_get(struct worker *w,
+					      struct reality_probe **list,
+					      struct config *cfg,
+					      const struct reality_ask *q);
+void reality_probes_stop(struct reality_probe *all);
+
+/**
+ * struct reality_over - What the stream behind a handshake is made of; borrowed
+ * @keys:	Whose tx and rx it takes
+ * @name:	The client asked for
+ * @after:	What is said behind the handshake; NULL nothing
+ * @rest, @rest_len:	Read of the client already
+ */
+struct reality_over {
+	struct worker *worker;
+	struct stream *below;
+	uint32_t id;
+	struct reality_keys *keys;
+	const char *name;
+	const struct reality_after *after;
+	const uint8_t *rest;
+	size_t rest_len;
+};
+
+/* It owns o->below then. NULL: out of memory */
+struct stream *reality_over(const struct reality_over *o);
 
 #endif

@@ -191,6 +191,10 @@ int reality_in_parse(struct transport *t, struct jobj *o, struct config *cfg)
 		(uint64_t)j_int(o, "maxTimeDiff", 0, 0, INT64_MAX / 4096);
 	if (!rc)
 		rc = parse_names(o, &c->rules, &cfg->arena);
+	c->after = arena_alloc(&cfg->arena,
+			       (3 * c->rules.names + 1) * sizeof(*c->after));
+	if (!rc && !c->after)
+		rc = -ENOMEM;
 	if (!rc)
 		rc = parse_short_ids(o, &c->rules, &cfg->arena);
 	parse_limit(o, "limitFallbackUpload", &c->up);

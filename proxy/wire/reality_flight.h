@@ -108,4 +108,10 @@ ssize_t reality_finished_take(struct reality_keys *k, uint8_t *p, size_t n,
 			      bool *done);
 void reality_keys_drop(struct reality_keys *k);
 
+/*
+ * The sizes of the protected records at @p, @max of them at most, up to the first that
+ * is not whole or is another. How many
+ */
+size_t reality_after_take(const uint8_t *p, size_t n, size_t *size, size_t max);
+
 #endif

@@ -201,15 +201,19 @@ static int open_session(uint8_t *msg, size_t n, const struct reality_hello *h,
 	return rc;
 }
 
-/* The name of the rules that is asked for, or NULL */
-static const char *find_name(const struct reality_rules *r,
-			     const struct reality_hello *h)
+/* The name of the rules that is asked for */
+static bool find_name(const struct reality_rules *r,
+		      const struct reality_hello *h, struct reality_claim *out)
 {
-	for (size_t i = 0; i < r->names; i++)
-		if (strlen(r->name[i]) == h->name_len &&
-		    (!h->name_len || !memcmp(r->name[i], h->name, h->name_len)))
-			return r->name[i];
-	return NULL;
+	for (size_t i = 0; i < r->names; i++) {
+		if (strlen(r->name[i]) != h->name_len ||
+		    (h->name_len && memcmp(r->name[i], h->name, h->name_len)))
+			continue;
+		out->name = r->name[i];
+		out->name_at = i;
+		return true;
+	}
+	return false;
 }
 
 static bool short_id_fits(const struct reality_rules *r,
@@ -240,8 +244,7 @@ const char *reality_judge(const struct reality_rules *r, uint8_t *msg, size_t n,
 	memset(out, 0, sizeof(*out));
 	if (!h->tls13)
 		return "no TLS 1.3";
-	out->name = find_name(r, h);
-	if (!out->name)
+	if (!find_name(r, h, out))
 		return "another server name";
 	if (!h->session || !h->x25519)
 		return "no session id, or no key share";

@@ -64,11 +64,12 @@ struct reality_rules {
 
 /**
  * struct reality_claim - What the session id said, valid or not
- * @name:	Of the rules: the one it asks for
+ * @name:	Of the rules: the one it asks for; @name_at: which
  * @opened:	Our key opens it; the rest is set
  */
 struct reality_claim {
 	const char *name;
+	size_t name_at;
 	bool opened;
 	uint32_t version, time;
 	uint8_t short_id[REALITY_SHORT_ID_BYTES];

@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct reality_claim claim;
 	struct reality_hello h;
-	size_t len = 0;
+	size_t len = 0, size[8];
 	ssize_t used = reality_hello_gather(p, n, msg, sizeof(msg), &len);
 
 	if (used > (ssize_t)n || len > sizeof(msg))
@@ -70,5 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	    (h.session < p || h.session + 32 > p + n))
 		abort();
 	finished(p, n);
+	if (reality_after_take(p, n, size, 8) > 8)
+		abort();
 	return 0;
 }

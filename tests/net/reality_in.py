@@ -3,7 +3,8 @@
 
     reality_in.py same HOST:PORT HOST:PORT   each probe at both: what came, how it
                                              ended; "same" or both of them
-    reality_in.py tap PORT HOST:PORT FILE    relays, keeps the first client's hello
+    reality_in.py tap PORT HOST:PORT FILE    relays, keeps the first client's hello; a
+                                             line a connection: what the server said
     reality_in.py replay HOST:PORT FILE      says it again, and then noise
     reality_in.py slow HOST:PORT             silence, and drips of a hello
 
@@ -117,9 +118,11 @@ def tap(port, to, path):
     first = True
 
     def pump(src, dst, keep):
+        said = b""
         try:
             while True:
                 b = src.recv(65536)
+                said = (said + b)[:16384]
                 if keep:
                     with open(path, "ab") as f:
                         f.write(b)
@@ -130,12 +133,14 @@ def tap(port, to, path):
             dst.shutdown(socket.SHUT_WR)
         except OSError:
             pass
+        if keep is None:
+            print("said", shown(said), flush=True)
 
     while True:
         c, _ = ls.accept()
         t = socket.create_connection(where(to))
         threading.Thread(target=pump, args=(c, t, first), daemon=True).start()
-        threading.Thread(target=pump, args=(t, c, False), daemon=True).start()
+        threading.Thread(target=pump, args=(t, c, None), daemon=True).start()
         first = False
 
 

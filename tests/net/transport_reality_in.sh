@@ -85,6 +85,8 @@ start_in <<END
 END
 bg "$C" slow python3 "$PY" slow 10.1.0.1:8001
 bg "$S" tap python3 "$PY" tap 9500 10.2.0.1:8001 "$TMP/hello"
+bg "$S" tap2 python3 "$PY" tap 9501 10.2.0.3:9443 "$TMP/hello2"
+wait_log tap2 ready
 G4=10.1.0.1
 
 # --- who is known
@@ -145,6 +147,14 @@ eq "probes" "$(grep -c ': same: ' <<<"$out")" 14
 
 # --- what was overheard, said again
 transfers "through a tap" $G4 7019
+on "$S" sh -c 'sleep 1 | openssl s_client -connect 127.0.0.1:9501 -servername tls.test -alpn h2,http/1.1 -groups X25519 -ciphersuites TLS_AES_128_GCM_SHA256' >"$TMP/direct.log" 2>&1
+wait_log tap "said "
+wait_log tap2 "said "
+direct=$(sed -n 's/^said //p' "$TMP/tap2.log")
+known=$(sed -n 's/^said //p;T;q' "$TMP/tap.log")
+# tickets and the settings of HTTP/2 included
+eq "who listens sees records of the target's lengths" "${known:0:${#direct}}" "$direct"
+matches "and some behind the handshake" "$direct" "23/53 23/[0-9]+ 23/[0-9]"
 out=$(on "$C" python3 "$PY" replay 10.1.0.1:8001 "$TMP/hello")
 matches "a hello again is answered as by the target, and then silence" "$out" "no more: 22/[0-9]+ 20/1 23/[0-9]+ 23/[0-9]+ 23/sig 23/[0-9]+ (FIN|open)"
 matches "noise is refused as by the target" "$out" "noise: 22/[0-9]+ 20/1 23/[0-9]+ 23/[0-9]+ 23/sig 23/[0-9]+ 23/19 FIN"

@@ -596,6 +596,33 @@ static void a_wrong_finished_is_refused(void **state)
 	end(&p);
 }
 
+static void records_behind_the_handshake_are_measured(void **state)
+{
+	static const uint8_t ends[][5] = { { 0 },
+					   { 21, 3, 3, 0, 30 },
+					   { 23, 3, 1, 0, 30 },
+					   { 23, 3, 3, 0, 16 },
+					   { 23, 3, 3, 0x42, 0 } };
+	uint8_t p[2000] = { 23, 3, 3, 1, 0 };
+	size_t size[8];
+
+	(void)state;
+	memcpy(p + 261, (uint8_t[]){ 23, 3, 3, 0, 17 }, 5);
+	for (size_t n = 0; n <= 283; n++)
+		assert_int_equal(reality_after_take(p, n, size, 8),
+				 n < 261 ? 0 :
+				 n < 283 ? 1 :
+					   2);
+	assert_int_equal(size[0], 261);
+	assert_int_equal(size[1], 22);
+	assert_int_equal(reality_after_take(p, 283, size, 1), 1);
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		memcpy(p + 283, ends[i], 5);
+		assert_int_equal(reality_after_take(p, sizeof(p), size, 8), 2);
+	}
+	assert_int_equal(reality_after_take(NULL, 0, size, 8), 0);
+}
+
 /* A certificate that others can read, too */
 static void the_certificate_is_one(void **state)
 {
@@ -642,6 +669,7 @@ int main(void)
 		cmocka_unit_test(records_shorter_than_ours_are_no_mould),
 		cmocka_unit_test(with_mlkem_both_secrets_count),
 		cmocka_unit_test(a_wrong_finished_is_refused),
+		cmocka_unit_test(records_behind_the_handshake_are_measured),
 		cmocka_unit_test(the_certificate_is_one),
 	};
 
