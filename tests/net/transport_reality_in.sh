@@ -39,6 +39,7 @@ knows() { # [PUBLIC] [SHORTID] [NAME]
 	echo "\"security\": \"reality\", \"realitySettings\": { \"serverName\": \"${3:-tls.test}\",
 		\"publicKey\": \"${1:-$public}\", \"shortId\": \"${2-1234abcd}\" }"
 }
+xhttp='"network": "xhttp", "xhttpSettings": { "path": "/x" },'
 grpc='"network": "grpc", "grpcSettings": { "serviceName": "g" },'
 behind() { # PORT PROTOCOL STREAM [FLOW]
 	local who="\"clients\": [ { \"password\": \"$ID\" } ]"
@@ -65,21 +66,23 @@ start_in <<END
   "inbounds": [ $(join "$(at 7001 raw)" "$(at 7002 vision)" "$(at 7003 trojan)" "$(at 7004 grpc)" "$(at 7005 v13 8444)" \
 	"$(at 7006 v12 8445)" "$(at 7007 udp 5006)" "$(at 7008 grpct)" "$(at 7009 openssl)" "$(at 7010 noid)" \
 	"$(at 7011 key)" "$(at 7012 id)" "$(at 7013 name)" "$(at 7014 clock)" "$(at 7015 old)" "$(at 7016 tls12)" \
-	"$(at 7017 retry)" "$(at 7018 dead)" "$(at 7019 tapped)"),
+	"$(at 7017 retry)" "$(at 7018 dead)" "$(at 7019 tapped)" "$(at 7020 xhttp)" "$(at 7021 other)"),
 	$(join "$(behind 8001 vless "$(hidden $T)")" "$(behind 8002 vless "$(hidden $T)" $V)" "$(behind 8003 trojan "$(hidden $T)")" \
 	"$(behind 8004 vless "$grpc $(hidden $T)")" "$(behind 8005 trojan "$grpc $(hidden $T)")" "$(behind 8006 vless "$(hidden 10.2.0.3:9444)")" \
 	"$(behind 8007 vless "$(hidden $T ', "maxTimeDiff": 1')")" "$(behind 8008 vless "$(hidden $T ', "minClientVer": "26.3.28"')")" \
 	"$(behind 8009 vless "$(hidden 10.2.0.3:9445)")" "$(behind 8010 vless "$(hidden 10.2.0.3:9446)")" "$(behind 8011 vless "$(hidden 10.2.0.3:9499)")" \
 	"$(behind 8012 vless "$(hidden 10.2.0.3:9447 ', "xver": 2')")" \
+	"$(behind 8014 vless "$xhttp $(hidden $T)")" "$(behind 8015 trojan "$(hidden $T)" | sed "s/\"settings\": {/& \"fallbacks\": [ { \"dest\": 9 }, { \"name\": \"tls.test\", \"dest\": \"10.3.0.1:5001\" } ],/")" \
 	"$(behind 8013 vless "$(hidden $T ', "limitFallbackDownload": { "afterBytes": 1000000, "bytesPerSec": 2000000 }')")") ],
-  "routing": { "rules": [ $(to raw trojan grpc grpct openssl noid key id name clock old tls12 retry dead tapped),
+  "routing": { "rules": [ $(to raw trojan grpc grpct openssl noid key id name clock old tls12 retry dead tapped xhttp),
+	{ "inboundTag": [ "other" ], "outboundTag": "wrap" },
 	{ "inboundTag": [ "vision", "v13", "v12", "udp" ], "outboundTag": "v" } ] },
   "outbounds": [ { "tag": "direct", "protocol": "freedom" },
 	$(join "$(vless 8001 raw "$(knows)")" "$(vless 8002 v "$(knows)" $V)" "$(trojan 8003 trojan "$(knows)")" \
 	"$(vless 8004 grpc "$grpc $(knows)")" "$(trojan 8005 grpct "$grpc $(knows)")" "$(vless 8006 openssl "$(knows)")" \
 	"$(vless 8001 noid "$(knows "$public" "")")" "$(vless 8001 key "$(knows "$other")")" "$(vless 8001 id "$(knows "$public" 1234)")" \
 	"$(vless 8001 name "$(knows "$public" 1234abcd not.test)")" "$(vless 8007 clock "$(knows)")" "$(vless 8008 old "$(knows)")" \
-	"$(vless 8009 tls12 "$(knows)")" "$(vless 8010 retry "$(knows)")" "$(vless 8011 dead "$(knows)")") ,
+	"$(vless 8014 xhttp "$xhttp $(knows)")" "$(wrap_out wrap 10.2.0.1:8015 "{ $(knows) }")" "$(vless 8009 tls12 "$(knows)")" "$(vless 8010 retry "$(knows)")" "$(vless 8011 dead "$(knows)")") ,
 	$(vless 8001 tapped "$(knows)" | sed 's/"10.2.0.1", "port": 8001/"10.2.0.2", "port": 9500/') ]
 }
 END
@@ -96,6 +99,8 @@ transfers "Vision" $G4 7002
 transfers "Trojan" $G4 7003
 transfers "VLESS over gRPC" $G4 7004
 transfers "Trojan over gRPC" $G4 7008
+transfers "VLESS over XHTTP" $G4 7020
+contains "no Trojan: the fallback of the name" "$(on "$C" "$NT" tcp $G4 7021 -n 1400)" "rx=$(sha 1400)"
 transfers "the target is openssl" $G4 7009
 transfers "no short id" $G4 7010
 for n in 1 2 3; do fetch "Vision, TLS 1.3, $n" $G4 7005; done
