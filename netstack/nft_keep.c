@@ -19,11 +19,27 @@
 #include "netstack/nft_match.h"
 #include "netstack/plan.h"
 
+/* Is anything caught by nftables, and not by the TUN's policy rules? */
+static bool takes(const struct intake *in)
+{
+	return in->host->how.tcp == BY_REDIRECT || nft_by_tproxy(in);
+}
+
+/* Are questions to this host's own addresses sent into the TUN by NAT? */
+static bool dns_to_tun(const struct intake *in)
+{
+	return in->tun[0] && in->dns_local;
+}
+
+static bool takes_local_dns(const struct intake *in)
+{
+	return dns_to_tun(in) ||
+	       (in->host->how.dns_port && in->host->hijack_local);
+}
+
 bool nft_keeps_shut(const struct intake *in)
 {
-	const struct capture_conf *how = &in->host->how;
-
-	return how->tcp == BY_REDIRECT || nft_by_tproxy(in);
+	return takes(in) || takes_local_dns(in);
 }
 
 /* While no table has a nat chain the kernel translates nothing */
@@ -99,8 +115,6 @@ static void print_dns(const struct intake *in, bool own, FILE *out)
 {
 	struct judge j = judge(in, out, own ? "own_dns" : "lan_dns", own);
 
-	if (!in->host->how.dns_port || !in->host->hijack_local)
-		return;
 	j.take = NULL;
 	judge_begin(&j);
 	fprintf(out,
@@ -114,8 +128,12 @@ static void print_dns(const struct intake *in, bool own, FILE *out)
 	if (!own)
 		fputs("\t\tiifname @uplinks return\n", out);
 	fputs("\t\tfib daddr type != local return\n", out);
-	judge_match(&j, &j.how->exclude, false);
-	judge_match(&j, &j.how->include, true);
+	if (dns_to_tun(in)) {
+		fputs("\t\tip6 daddr ::1 return\n", out);
+	} else {
+		judge_match(&j, &j.how->exclude, false);
+		judge_match(&j, &j.how->include, true);
+	}
 	fputs("\t\tdrop\n\t}\n", out);
 }
 
@@ -134,15 +152,17 @@ bool nft_print_keep(const struct nft *n, const struct intake *in,
 		      "\t\tct state new return\n"
 		      "\t}\n",
 		      out);
-	if (shut) {
+	if (shut)
 		nft_print_sets(n, in, out);
+	if (takes(in))
 		print_shut(in, out);
-		for (int own = 0; own < 2; own++) {
+	for (int own = 0; own < 2; own++) {
+		if (takes(in))
 			print_chain(in, own, out);
+		if (takes_local_dns(in))
 			print_dns(in, own, out);
-		}
-		nft_print_stray(in, out);
 	}
+	nft_print_stray(in, out);
 	fputs("}\n", out);
 	return true;
 }

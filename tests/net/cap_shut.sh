@@ -17,7 +17,7 @@ wait_port "$G" udp 53
 
 # culvert leaves by addresses of its own: all else at the far side has passed by
 config() {
-	cap_config "$1" "$2"
+	cap_config "$1" "$2" "$TUN"
 	python3 - "$TMP/up.json" <<-'END'
 	import json, sys
 	c = json.load(open(sys.argv[1]))
@@ -154,12 +154,15 @@ end_first() {
 	wait_for 3 whole "$1"
 }
 
-for cap in redirect tproxy; do
-	udp=0
+for cap in redirect tproxy mixed; do
+	udp=0 TUN=
 	[ $cap = redirect ] || udp=1
+	[ $cap != mixed ] || TUN='{ "tag": "tun-in", "protocol": "tun",
+		"settings": { "name": "culvert0" } }'
 	config $cap '"fail": "closed"'
 	host_up "$TMP/up.json"
 	during "$cap closed, flushes" $udp flush
+	[ $cap != mixed ] || break
 	during "$cap closed, the keeper ends" $udp end_first 1
 	cap_works "$cap closed, afterwards"
 	stop culvert

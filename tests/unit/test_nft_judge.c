@@ -239,7 +239,7 @@ static void quic_is_refused_before_it_is_taken(void **state)
 }
 
 /* The second table of @h; NULL: there is none */
-static char *keep_of(const struct host_conf *h)
+static char *keep_of(const struct host_conf *h, bool dns_local)
 {
 	struct intake in = intake(h);
 	struct nft n = { .kind = NFT_NONE };
@@ -249,6 +249,7 @@ static char *keep_of(const struct host_conf *h)
 	bool any;
 
 	assert_non_null(f);
+	in.dns_local = dns_local;
 	in.uids[0] = 101;
 	in.uid_count = 1;
 	any = nft_print_keep(&n, &in, "culvert_keep1", f);
@@ -266,7 +267,7 @@ static void what_redirect_misses_is_dropped(void **state)
 
 	(void)state;
 	h.fail_closed = true;
-	t = keep_of(&h);
+	t = keep_of(&h, true);
 	assert_has(t, "table inet culvert_keep1 {\n\tflags owner\n");
 	assert_has(t, "type nat hook postrouting priority 101\n"
 		      "\t\tct state new return\n");
@@ -300,7 +301,7 @@ static void what_tproxy_misses_is_dropped(void **state)
 
 	(void)state;
 	h.fail_closed = true;
-	t = keep_of(&h);
+	t = keep_of(&h, true);
 	assert_has(t, "\t\tmeta l4proto tcp drop\n"
 		      "\t\tmeta l4proto udp drop\n\t}\n");
 	/* every packet is looked at: those of connections that are ours, too */
@@ -316,19 +317,29 @@ static void what_tproxy_misses_is_dropped(void **state)
 	h.reject_quic = true;
 	h.how.udp = BY_NONE;
 	h.fail_closed = false;
-	t = keep_of(&h);
+	t = keep_of(&h, true);
 	assert_has(t, "udp dport 443 drop\n");
 	assert_has(t, "meta skuid 101 meta l4proto { tcp, udp } th dport 53 "
 		      "return\n");
 	free(t);
 }
 
-static void the_tun_needs_no_second_table_to_be_shut(void **state)
+static void of_the_tun_only_local_dns_needs_a_second_table(void **state)
 {
 	struct host_conf h = conf(BY_TUN, BY_TUN);
+	char *t;
 
 	(void)state;
-	assert_null(keep_of(&h));
+	assert_null(keep_of(&h, false));
+	t = keep_of(&h, true);
+	assert_order(t, "type filter hook input priority 0\n",
+		     "iifname @uplinks return\n");
+	assert_order(t, "type filter hook output priority 0\n",
+		     "ip6 daddr ::1 return\n\t\tdrop\n");
+	assert_lacks(t, "hook forward");
+	assert_lacks(t, "shut");
+	assert_lacks(t, "near4");
+	free(t);
 }
 
 int main(void)
@@ -342,7 +353,8 @@ int main(void)
 		cmocka_unit_test(quic_is_refused_before_it_is_taken),
 		cmocka_unit_test(what_redirect_misses_is_dropped),
 		cmocka_unit_test(what_tproxy_misses_is_dropped),
-		cmocka_unit_test(the_tun_needs_no_second_table_to_be_shut),
+		cmocka_unit_test(
+			of_the_tun_only_local_dns_needs_a_second_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
