@@ -569,10 +569,14 @@ static void chunk_close(struct stream *s, int why)
 {
 	struct chunk *c = chunk_of(s);
 
-	/* who closes in order need not have half-closed before */
+	/*
+	 * Who closes in order need not have half-closed before. What finds no room
+	 * shows as an end without close_notify; a reset would take along what the
+	 * socket has not sent yet
+	 */
 	if (why == 0 && c->security && !c->err && !c->bare_out &&
-	    (seal_end(c) < 0 || flush_out(c) < 0))
-		why = -ECANCELED; /* something is lost: no clean end */
+	    flush_out(c) == 0 && seal_end(c) == 0)
+		(void)flush_out(c);
 	stream_close(&s->below, why);
 	if (c->in)
 		pool_put(&layer_room(c->worker)->in, c->in);

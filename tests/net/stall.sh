@@ -21,11 +21,11 @@ END
 chmod +x "$TMP/culvert"
 CULVERT=$TMP/culvert
 matrix_up
-plan own vless,ss raw,tls,ws,wss,wsed,hu,grpc,multi bare
+plan own vless,vmess,ss raw,tls,ws,wss,wsed,hu,grpc,multi bare
 OWNINS=("${INS[@]}")
 plan own trojan tls,wss,grpc mux
 OWNINS+=("${INS[@]}")
-plan own vmess,ss22a,socks,http raw bare
+plan own ss22a,socks,http raw bare
 INS+=("${OWNINS[@]}")
 serve_all own 10 "$CULVERT" run -c
 served own

@@ -407,6 +407,36 @@ static void what_waits_below_a_carrier_goes_when_it_can(void **state)
 	free(r);
 }
 
+/* An owner whose end was told within closes at once; close_notify has no room */
+static void a_close_without_room_costs_no_payload(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+	uint8_t got[4096], said[100];
+
+	(void)state;
+	assert_non_null(r);
+	begin(r, &levels[0]);
+	r->total = 100000;
+	assert_int_equal(dial(r), 0);
+	serve(r);
+	for (int i = 0; i < 100 && (r->got[0] < 100 || r->got[1] < 100); i++) {
+		turn(r, 0, 100);
+		turn(r, 1, 100);
+		worker_tick(&r->l.w, 0);
+	}
+	settle(r, got, sizeof(got));
+	assert_int_equal(r->m.way[0].len, 0);
+	memset(said, 'x', sizeof(said));
+	r->m.room = sizeof(said) + 22; /* the record, and no byte more */
+	assert_int_equal(stream_write(r->st[1], said, sizeof(said)), 100);
+	assert_int_equal(r->m.way[0].len, r->m.room);
+	stream_close(&r->st[1], 0);
+	assert_int_equal(settle(r, got, sizeof(got)), 100);
+	assert_memory_equal(got, said, sizeof(said));
+	end(r);
+	free(r);
+}
+
 /* A server that has said Close may be gone before its end is asked for */
 static void a_break_behind_a_close_spoils_nothing(void **state)
 {
@@ -607,6 +637,7 @@ int main(void)
 		cmocka_unit_test(all_arrives_in_big_pieces),
 		cmocka_unit_test(all_arrives_byte_by_byte),
 		cmocka_unit_test(an_end_comes_whole_through_a_full_connection),
+		cmocka_unit_test(a_close_without_room_costs_no_payload),
 		cmocka_unit_test(a_break_behind_a_close_spoils_nothing),
 		cmocka_unit_test(what_waits_below_a_carrier_goes_when_it_can),
 		cmocka_unit_test(a_break_at_any_time_is_an_error),
