@@ -29,12 +29,11 @@
 #include "proxy/transport/h2_int.h"
 #include "proxy/transport/tls.h"
 
-#define IDLE_MS       60000u /* without a stream */
-#define STREAMS_MAX   1024u /* a client may open with us */
-#define CONN_WINDOW   (8 << 20)
-#define STREAM_WINDOW (256u << 10)
-#define HEADERS_MAX   (16u << 10) /* of one request or response */
-#define IN_KEEP       2 /* buffers kept for the next stream */
+#define IDLE_MS     60000u /* without a stream */
+#define STREAMS_MAX 1024u /* a client may open with us */
+#define CONN_WINDOW (8 << 20)
+#define HEADERS_MAX (16u << 10) /* of one request or response */
+#define IN_KEEP     2 /* buffers kept for the next stream */
 
 static void carrier_run(struct job *j);
 static void on_timer(struct timer *t);
@@ -282,20 +281,50 @@ static int hear_early(struct h2 *h)
 	return rc;
 }
 
+/* What came: where it lies if below lends, else in the worker's memory */
+static ssize_t take_in(struct h2 *h, struct iovec *iov, int *cnt)
+{
+	struct stream *b = h->below;
+
+	if (b->ops->lend)
+		return b->ops->lend(b, iov, cnt);
+	iov[0] = (struct iovec){ h->room->rx, sizeof(h->room->rx) };
+	*cnt = 1;
+	return b->ops->readv(b, iov, 1);
+}
+
+/* @n bytes at @iov, lent or not. 0 or -EPROTO */
+static int hear_all(struct h2 *h, const struct iovec *iov, int cnt, size_t n)
+{
+	struct stream *b = h->below;
+	int rc = 0;
+
+	for (int i = 0; i < cnt && n && !rc; i++) {
+		size_t some = iov[i].iov_len < n ? iov[i].iov_len : n;
+
+		rc = hear(h, iov[i].iov_base, some);
+		if (b->ops->lend)
+			b->ops->took(b, some);
+		n -= some;
+	}
+	return rc;
+}
+
 static int receive(struct h2 *h)
 {
 	size_t budget = H2_TURN_BYTES;
 	int rc = hear_early(h);
 
 	while (budget && rc == 0) {
-		ssize_t n =
-			stream_read(h->below, h->room->rx, sizeof(h->room->rx));
+		struct iovec iov[STREAM_IOV];
+		int cnt = STREAM_IOV;
+		ssize_t n = take_in(h, iov, &cnt);
 
 		if (n == -EAGAIN)
 			return 0;
 		if (n <= 0)
 			return n ? (int)n : -ECONNRESET;
-		rc = hear(h, h->room->rx, (size_t)n);
+		rc = hear_all(h, iov, cnt, (size_t)n);
 		budget -= (size_t)n < budget ? (size_t)n : budget;
 	}
 	job_ready(&h->job);
@@ -570,7 +599,7 @@ static int session_new(struct h2 *h)
 
 static int say_settings(struct h2 *h)
 {
-	uint32_t window = h->conf->window ? h->conf->window : STREAM_WINDOW;
+	uint32_t window = h->conf->window ? h->conf->window : H2_WINDOW_MIN;
 	nghttp2_settings_entry set[] = {
 		{ NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window },
 		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADERS_MAX },

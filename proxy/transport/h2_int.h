@@ -18,6 +18,8 @@
 #define H2_READ_BYTES  65536u
 #define H2_TURN_BYTES  (2 * H2_READ_BYTES)
 #define H2_IN_BYTES    (136u << 10) /* what a turn receives, for one stream */
+#define H2_WINDOW_MIN	 (256u << 10) /* what a stream begins with */
+#define H2_WINDOW_MAX	 (4u << 20)
 /* Payload of one message: four DATA frames; waits in the stream */
 #define H2_PUT_BYTES (4 * H2_DATA_BYTES - GRPC_HEAD_MAX)
 
@@ -87,6 +89,8 @@ struct h2 {
  *		first on; during that call only. Before it, @head_left bytes at
  *		the end of @head
  * @unread:	Bytes of DATA frames the other side has no window for yet
+ * @window:	What the other side may send ahead; @given: bytes of it that were
+ *		given back since @since_ms
  * @fin:	finish() was called; @fin_sent: the last frame is made
  * @answered:	The response's head came, or went
  * @raw:	Bytes, no gRPC messages
@@ -107,6 +111,7 @@ struct h2_sub {
 	size_t src_off, src_left;
 	uint8_t head[GRPC_HEAD_MAX], head_left;
 	size_t unread;
+	uint32_t window, given, since_ms;
 	unsigned int want;
 	bool eof, fin, fin_sent, answered, raw, server;
 	uint64_t left;

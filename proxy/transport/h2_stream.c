@@ -5,7 +5,8 @@
  *	      once; what the windows do not allow -> @out
  *   lend     DATA frames -> payload in @in -> the caller; then window is given
  *
- * Back-pressure: @out holds one message; @in at most the stream's window.
+ * Back-pressure: @out holds one message; @in at most the stream's window, which
+ * grows while it is what limits.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,9 +14,11 @@
 
 #include "gateway/base/compat.h"
 #include "gateway/base/log.h"
+#include "gateway/core/worker.h"
 #include "proxy/transport/h2_int.h"
 
-#define IN_SMALL 2048u
+#define IN_SMALL       2048u
+#define WINDOW_FAST_MS 1000u
 
 static struct h2_sub *sub_of(struct stream *s)
 {
@@ -112,6 +115,29 @@ int h2_sub_data(struct h2_sub *u, const uint8_t *p, size_t n)
 	return 0;
 }
 
+/*
+ * A window that is used up within a second by somebody who reads it is what limits
+ * a long way: it doubles. One that a setting gives stays.
+ */
+static void grow_window(struct h2_sub *u, size_t n)
+{
+	uint32_t now = u->h->job.worker->now_ms;
+	bool fast;
+
+	u->given += (uint32_t)n;
+	if (u->given < u->window)
+		return;
+	fast = now - u->since_ms < WINDOW_FAST_MS;
+	u->given = 0;
+	u->since_ms = now;
+	if (!fast || u->h->conf->window || u->window >= H2_WINDOW_MAX)
+		return;
+	u->window *= 2;
+	nghttp2_session_set_local_window_size(u->h->ng, NGHTTP2_FLAG_NONE,
+					      u->id, (int32_t)u->window);
+	log_debug("s%x grpc: window %u KiB", u->log_id, u->window >> 10);
+}
+
 /* The caller took @n bytes of payload: as much window goes back */
 static void give_window(struct h2_sub *u, size_t n)
 {
@@ -121,6 +147,7 @@ static void give_window(struct h2_sub *u, size_t n)
 		return;
 	u->unread -= n;
 	nghttp2_session_consume_stream(u->h->ng, u->id, n);
+	grow_window(u, n);
 	h2_flush_soon(u->h);
 }
 
@@ -421,6 +448,8 @@ struct h2_sub *h2_sub_new(struct h2 *h, struct job *j)
 	u->server = h->server;
 	u->left = UINT64_MAX;
 	u->raw = h->conf->handler != NULL;
+	u->window = h->conf->window ? h->conf->window : H2_WINDOW_MIN;
+	u->since_ms = h->job.worker->now_ms;
 	list_add_tail(&h->subs, &u->node);
 	h->count++;
 	return u;

@@ -73,6 +73,8 @@ wait_log culvert "grpc: server answers 404"
 refused "nginx has no such path" $A 7013
 refused "an echo is no server" $A 7007
 
+wait_log culvert "grpc: window 512 KiB"
+
 # many at the same time over one connection a worker
 out=$(on "$C" "$NT" tcp-short $A 7003 -n 200 -j 20)
 contains "200 streams, 20 at a time" "$out" "ok=200 failed=0"
