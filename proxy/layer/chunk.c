@@ -345,12 +345,19 @@ static bool has_segs(const struct chunk *c)
 	return c->in && c->in->seg_at < c->in->seg_count;
 }
 
-/* Behind a security level's end only the connection's break is of interest */
+/*
+ * The end of a security level is read once, whatever became of the connection
+ * behind it; then only its break is of interest
+ */
 static int past_end(struct chunk *c)
 {
 	uint8_t junk[256];
 	ssize_t n;
 
+	if (!c->end_read) {
+		c->end_read = true;
+		return 0;
+	}
 	do {
 		n = stream_read(c->s.below, junk, sizeof(junk));
 	} while (n > 0);
@@ -386,6 +393,7 @@ static int open_more(struct chunk *c)
 		else if (n == 0)
 			rc = below_ended(c);
 	}
+	c->end_read |= !rc && !has_segs(c);
 	return rc;
 }
 
@@ -409,6 +417,23 @@ static int fill(struct chunk *c)
 	return open_failed(c, rc);
 }
 
+/* More behind what is lent already, which stays where it is; failures wait */
+static void top_up(struct chunk *c)
+{
+	struct chunk_in *in = c->in;
+	size_t space = sizeof(in->data) - in->len;
+	ssize_t n = 0;
+
+	if (c->single || c->eof || in->seg_count == LAYER_SEGS)
+		return;
+	if (space)
+		n = stream_read(c->s.below, in->data + in->len, space);
+	if (n <= 0)
+		return;
+	in->len += (uint32_t)n;
+	(void)open_some(c);
+}
+
 static ssize_t chunk_lend(struct stream *s, struct iovec *iov, int *cnt)
 {
 	struct chunk *c = chunk_of(s);
@@ -417,6 +442,8 @@ static ssize_t chunk_lend(struct stream *s, struct iovec *iov, int *cnt)
 	ssize_t bytes = 0;
 
 	stream_shed(&s->below);
+	if (!c->err && has_segs(c))
+		top_up(c);
 	rc = fill(c);
 	if (rc <= 0 || !c->in)
 		return rc;

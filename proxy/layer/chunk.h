@@ -64,6 +64,7 @@ struct chunk_ops {
  * @more:	Whole chunks may wait behind those that were opened
  * @opened:	Something of the other side was understood
  * @eof, @below_eof:	The other side ended the body; the connection
+ * @end_read:	Its end was read
  * @err:	Final -errno; 0 while it goes on
  * @in:		Of the pool, while bytes move; @part: less than a chunk waits
  * @out:	Sealed, not written yet; NULL none
@@ -78,7 +79,7 @@ struct chunk {
 	uint32_t max, lead, extra, first;
 	bool lazy, started, ended, end_sealed, end_told, finished;
 	bool security, single, bare_in, bare_out;
-	bool more, opened, eof, below_eof;
+	bool more, opened, eof, below_eof, end_read;
 	int err;
 	struct chunk_in *in;
 	struct buf *part, *out;

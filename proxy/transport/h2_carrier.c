@@ -238,6 +238,12 @@ static int flush(struct h2 *h)
 	return rc ? rc : h->out ? -EAGAIN : 0;
 }
 
+/* Also for what TLS below keeps because its socket refused: want() makes it go on */
+static void carrier_want(struct h2 *h)
+{
+	h->below->ops->want(h->below, ST_READ | (h->out ? ST_WRITE : 0u));
+}
+
 void h2_flush_now(struct h2 *h)
 {
 	int rc;
@@ -245,13 +251,12 @@ void h2_flush_now(struct h2 *h)
 	if (h->dead || h->err)
 		return;
 	rc = flush(h);
-	if (rc == 0 && h->below->below) /* TLS keeps what its socket refuses */
-		rc = (int)h->below->ops->writev(h->below, NULL, 0);
 	if (rc < 0 && rc != -EAGAIN)
 		h->err = rc;
-	if (rc < 0)
-		h2_flush_soon(
-			h); /* the end, or: below shall tell when it can */
+	if (h->err)
+		h2_flush_soon(h); /* its own turn ends it */
+	else
+		carrier_want(h);
 }
 
 /* --- up --- */
@@ -359,7 +364,7 @@ static void carrier_run(struct job *j)
 		list_for_each (p, &h->subs)
 			h2_sub_wake(container_of(p, struct h2_sub, node));
 	}
-	h->below->ops->want(h->below, ST_READ | (h->out ? ST_WRITE : 0u));
+	carrier_want(h);
 }
 
 static void on_timer(struct timer *t)

@@ -18,8 +18,8 @@
 #define H2_READ_BYTES  65536u
 #define H2_TURN_BYTES  (2 * H2_READ_BYTES)
 #define H2_IN_BYTES    (136u << 10) /* what a turn receives, for one stream */
-#define H2_WINDOW_MIN	 (256u << 10) /* what a stream begins with */
-#define H2_WINDOW_MAX	 (4u << 20)
+#define H2_WINDOW_MIN  (256u << 10) /* what a stream begins with */
+#define H2_WINDOW_MAX  (4u << 20)
 /* Payload of one message: four DATA frames; waits in the stream */
 #define H2_PUT_BYTES (4 * H2_DATA_BYTES - GRPC_HEAD_MAX)
 

@@ -8,7 +8,8 @@
  * write; up to N bytes of it go base64 in Sec-WebSocket-Protocol and are not
  * sent again. A server takes them as the first payload and echoes the header.
  *
- * Reading happens in the caller's memory: frames are read there, unmasked and
+ * Over a level that lends, payload is lent (ws_lend.c). Else reading happens in the
+ * caller's memory: frames are read there, unmasked and
  * pushed together over their heads; the next head, whose place is known, is read
  * aside so that nothing need be pushed. Writing: one frame a call, head and
  * payload in one call below. A server's payload is not copied; a client's is
@@ -29,6 +30,7 @@
 #include "gateway/base/rand.h"
 #include "gateway/core/config.h"
 #include "gateway/core/session.h"
+#include "proxy/layer/cursor.h"
 #include "proxy/layer/room.h"
 #include "proxy/transport/transports.h"
 #include "proxy/transport/ws_int.h"
@@ -131,7 +133,7 @@ static int put_close(struct ws *w)
 }
 
 /* What we owe, if a frame may begin now. 0, -EAGAIN, -errno */
-static int settle(struct ws *w)
+int ws_settle(struct ws *w)
 {
 	int rc = 0;
 
@@ -149,7 +151,7 @@ static int settle(struct ws *w)
 }
 
 /* Before anything: 0 open, -EAGAIN, -errno */
-static int step(struct ws *w)
+int ws_step(struct ws *w)
 {
 	int rc;
 
@@ -163,7 +165,7 @@ static int step(struct ws *w)
 	}
 	if (w->state == WS_UNDIALED)
 		return -EAGAIN;
-	rc = settle(w);
+	rc = ws_settle(w);
 	if (rc < 0 && (rc != -EAGAIN || w->state != WS_OPEN))
 		return rc;
 	if (w->state == WS_OPEN)
@@ -223,7 +225,7 @@ static int frame_begin(struct ws *w, const struct ws_head *h)
 }
 
 /* Head bytes at @p. Bytes used or -EPROTO */
-static ssize_t eat_head(struct ws *w, const uint8_t *p, size_t n)
+ssize_t ws_eat_head(struct ws *w, const uint8_t *p, size_t n)
 {
 	size_t had = w->part_len, take = WS_HEAD_MAX - had;
 	struct ws_head h;
@@ -245,7 +247,7 @@ static ssize_t eat_head(struct ws *w, const uint8_t *p, size_t n)
 }
 
 /* Payload of the current frame at @p; data goes to @to. Data bytes */
-static size_t eat_payload(struct ws *w, const uint8_t *p, size_t n, uint8_t *to)
+size_t ws_eat_payload(struct ws *w, const uint8_t *p, size_t n, uint8_t *to)
 {
 	bool control = w->cur.opcode >= WS_CLOSE;
 
@@ -276,7 +278,7 @@ static ssize_t unframe(struct ws *w, uint8_t *p, size_t n)
 		size_t some = n - at;
 
 		if (!w->left) {
-			ssize_t used = eat_head(w, p + at, some);
+			ssize_t used = ws_eat_head(w, p + at, some);
 
 			if (used < 0)
 				return used;
@@ -285,7 +287,7 @@ static ssize_t unframe(struct ws *w, uint8_t *p, size_t n)
 		}
 		if (some > w->left)
 			some = (size_t)w->left;
-		out += eat_payload(w, p + at, some, p + out);
+		out += ws_eat_payload(w, p + at, some, p + out);
 		at += some;
 	}
 	return (ssize_t)out;
@@ -311,7 +313,7 @@ static ssize_t read_kept(struct ws *w, const struct iovec *v)
  * The end itself is read once, whatever became of the connection behind it: a
  * server that has said Close may be gone. Afterwards only its break is of interest
  */
-static ssize_t read_end(struct ws *w)
+ssize_t ws_read_end(struct ws *w)
 {
 	uint8_t junk[256];
 	ssize_t n;
@@ -340,7 +342,7 @@ static ssize_t unframe_aside(struct ws *w, uint8_t *p, size_t left,
 		aside = n;
 	rest = n - aside;
 	while (got >= 0 && at < aside && !w->left && !w->eof) {
-		used = eat_head(w, head + at, aside - at);
+		used = ws_eat_head(w, head + at, aside - at);
 		if (used < 0)
 			return used;
 		at += (size_t)used;
@@ -383,21 +385,50 @@ static ssize_t read_frames(struct ws *w, const struct iovec *v)
 	return unframe_aside(w, p, left, head, aside, (size_t)n - left);
 }
 
+static const struct stream_ops ws_ops, ws_lend_ops;
+
+/* Lend when below does */
+static void pick_ops(struct ws *w)
+{
+	if (w->state == WS_OPEN && !w->in && w->s.below->ops->lend)
+		w->s.ops = &ws_lend_ops;
+}
+
+/* A caller that reads all the same */
+static ssize_t ws_lend_readv(struct stream *s, const struct iovec *iov, int cnt)
+{
+	struct iovec lent[STREAM_IOV];
+	int lent_cnt = STREAM_IOV;
+	ssize_t n = ws_lend(s, lent, &lent_cnt);
+	struct cursor k = { .iov = lent, .cnt = lent_cnt };
+	size_t did = 0;
+
+	if (n <= 0)
+		return n;
+	for (int i = 0; i < cnt && k.cnt > 0; i++)
+		did += cursor_copy(&k, iov[i].iov_base, iov[i].iov_len);
+	ws_took(s, did);
+	return (ssize_t)did;
+}
+
 static ssize_t ws_readv(struct stream *s, const struct iovec *iov, int cnt)
 {
 	struct ws *w = ws_of(s);
-	int rc = step(w);
+	int rc = ws_step(w);
 	ssize_t n;
 
 	if (rc < 0)
 		return rc;
+	pick_ops(w);
+	if (s->ops == &ws_lend_ops)
+		return ws_lend_readv(s, iov, cnt);
 	while (cnt > 1 && !iov->iov_len) {
 		iov++;
 		cnt--;
 	}
 	do {
 		if (w->eof)
-			return read_end(w);
+			return ws_read_end(w);
 		if (w->in) {
 			n = read_kept(w, iov);
 		} else {
@@ -407,7 +438,7 @@ static ssize_t ws_readv(struct stream *s, const struct iovec *iov, int cnt)
 			log_info("s%x ws: malformed frame", w->id);
 		if (n < 0)
 			ws_fail(w, (int)n);
-		if (w->pong_due && settle(w) < 0 && w->err)
+		if (w->pong_due && ws_settle(w) < 0 && w->err)
 			return w->err;
 	} while (n == 0 && iov->iov_len);
 	return n;
@@ -549,13 +580,13 @@ static ssize_t ws_writev(struct stream *s, const struct iovec *iov, int cnt)
 		rc = dial_late(w, iov, cnt, &early);
 		if (rc < 0)
 			return rc;
-		rc = step(w);
+		rc = ws_step(w);
 		if (rc < 0 && rc != -EAGAIN)
 			return rc;
 		if (early)
 			return (ssize_t)early;
 	}
-	rc = step(w);
+	rc = ws_step(w);
 	if (rc < 0)
 		return rc;
 	if (w->out)
@@ -582,8 +613,10 @@ static void ws_want(struct stream *s, unsigned int events)
 		job_ready(s->job);
 	if (!s->below)
 		return;
-	if (w->state == WS_OPEN && !w->err)
-		(void)settle(w);
+	if (w->state == WS_OPEN && !w->err) {
+		(void)ws_settle(w);
+		pick_ops(w);
+	}
 	if (w->err || (events & ST_READ && w->in && w->state == WS_OPEN))
 		job_ready(s->job);
 	if (w->state != WS_OPEN)
@@ -627,7 +660,7 @@ static int ws_finish(struct stream *s)
 			rc = ws_put_request(w, NULL, 0);
 	}
 	if (!rc)
-		rc = step(w);
+		rc = ws_step(w);
 	if (rc < 0)
 		return rc;
 	if (w->put_left)
@@ -663,6 +696,18 @@ static const struct stream_ops ws_ops = {
 	.name = "ws",
 	.readv = ws_readv,
 	.writev = ws_writev,
+	.want = ws_want,
+	.up = ws_up,
+	.finish = ws_finish,
+	.close = ws_close,
+};
+
+static const struct stream_ops ws_lend_ops = {
+	.name = "ws",
+	.readv = ws_lend_readv,
+	.writev = ws_writev,
+	.lend = ws_lend,
+	.took = ws_took,
 	.want = ws_want,
 	.up = ws_up,
 	.finish = ws_finish,

@@ -1,4 +1,4 @@
-/* ws_int.h - What ws.c and ws_shake.c share */
+/* ws_int.h - What ws.c, ws_lend.c and ws_shake.c share */
 #ifndef PROXY_TRANSPORT_WS_INT_H
 #define PROXY_TRANSPORT_WS_INT_H
 
@@ -17,6 +17,13 @@ struct ws_conf {
 
 enum ws_state { WS_UNDIALED, WS_ASK, WS_OPEN };
 
+#define WS_SEGS 8
+
+/* Bytes that are no payload, and then payload, in what below lends */
+struct ws_seg {
+	uint32_t skip, len;
+};
+
 /**
  * struct ws - The layer; s.below is NULL until the first write with early data
  * @dial, @to, @t:	For the late dial
@@ -29,6 +36,7 @@ enum ws_state { WS_UNDIALED, WS_ASK, WS_OPEN };
  * @head_len:	Of the last frame; 0: none yet
  * @ctl, @ctl_len:	Payload of a control frame being read
  * @message:	A fragmented message is under way
+ * @seg, @seg_count, @ahead:	What was looked at of the bytes below lends
  * @put_left:	Server: payload promised by a frame head and not put yet
  * @pong, @pong_len:	Answer to the last ping; due when @pong_due
  * @eof:	The other side's end came; @end_read: and our owner was told
@@ -44,12 +52,14 @@ struct ws {
 	struct timer timer;
 	struct buf *out, *in;
 	uint32_t id;
-	uint8_t state;
+	uint8_t state, seg_count;
 	bool server, message, eof, closed, told, pong_due, ping_due, timed_out;
 	bool early, end_read;
 	int err;
 	struct ws_head cur;
 	uint64_t left, put_left;
+	uint32_t ahead;
+	struct ws_seg seg[WS_SEGS];
 	uint8_t part[WS_HEAD_MAX], part_len, head_len;
 	uint8_t ctl[WS_CONTROL_MAX], ctl_len;
 	uint8_t pong[WS_CONTROL_MAX], pong_len;
@@ -63,6 +73,20 @@ int ws_fail(struct ws *w, int err);
 int ws_keep(struct ws *w, const void *p, size_t n);
 /* 0 all is down, -EAGAIN, -errno */
 int ws_flush(struct ws *w);
+/* Before anything: 0 open, -EAGAIN, -errno */
+int ws_step(struct ws *w);
+/* What we owe, if a frame may begin now. 0, -EAGAIN, -errno */
+int ws_settle(struct ws *w);
+/* Head bytes at @p, of a frame that begins. Bytes used or -EPROTO */
+ssize_t ws_eat_head(struct ws *w, const uint8_t *p, size_t n);
+/* Payload of the current frame at @p; data goes to @to. Data bytes */
+size_t ws_eat_payload(struct ws *w, const uint8_t *p, size_t n, uint8_t *to);
+/* The end, once; then 0, or -errno: it broke */
+ssize_t ws_read_end(struct ws *w);
+
+/* ws_lend.c: ops, when below lends and nothing waits in @in */
+ssize_t ws_lend(struct stream *s, struct iovec *iov, int *cnt);
+void ws_took(struct stream *s, size_t n);
 
 /* ws_shake.c */
 /* The request of a client, with @n bytes of early data, to what waits */

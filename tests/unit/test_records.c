@@ -318,6 +318,32 @@ static void a_server_tells_what_the_client_asked_for(void **state)
 	pair_end(&p);
 }
 
+/* As sniffers need it: the same bytes again, and what came since */
+static void lend_shows_what_came_since(void **state)
+{
+	struct iovec iov[4];
+	struct pair p;
+	int cnt;
+
+	(void)state;
+	pair_begin(&p);
+	for (int i = 1; i < 4; i++) {
+		say(&p, TLS_APPLICATION_DATA, "abc", 3);
+		cnt = 4;
+		assert_int_equal(p.r.st->ops->lend(p.r.st, iov, &cnt), 3 * i);
+		assert_int_equal(cnt, i);
+		for (int k = 0; k < cnt; k++)
+			assert_memory_equal(iov[k].iov_base, "abc", 3);
+	}
+	p.r.st->ops->took(p.r.st, 4);
+	cnt = 4;
+	assert_int_equal(p.r.st->ops->lend(p.r.st, iov, &cnt), 5);
+	assert_memory_equal(iov[0].iov_base, "bc", 2);
+	p.r.st->ops->took(p.r.st, 5);
+	assert_int_equal(read_some(&p), -EAGAIN);
+	pair_end(&p);
+}
+
 /* Behind a record that a layer on top knows, bytes pass; then the layer goes */
 static void it_steps_aside(void **state)
 {
@@ -355,6 +381,7 @@ int main(void)
 		cmocka_unit_test(only_close_notify_ends_in_order),
 		cmocka_unit_test(the_end_is_told_once),
 		cmocka_unit_test(a_server_tells_what_the_client_asked_for),
+		cmocka_unit_test(lend_shows_what_came_since),
 		cmocka_unit_test(it_steps_aside),
 	};
 
