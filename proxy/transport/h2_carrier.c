@@ -238,7 +238,7 @@ static int flush(struct h2 *h)
 	return rc ? rc : h->out ? -EAGAIN : 0;
 }
 
-/* Also for what TLS below keeps because its socket refused: want() makes it go on */
+/* Also for what TLS below keeps: want() makes it go on */
 static void carrier_want(struct h2 *h)
 {
 	h->below->ops->want(h->below, ST_READ | (h->out ? ST_WRITE : 0u));
@@ -277,11 +277,9 @@ static int hear(struct h2 *h, const uint8_t *p, size_t n)
 static int hear_early(struct h2 *h)
 {
 	struct buf *b = h->early;
-	int rc = 0;
+	int rc = b ? hear(h, buf_head(b), b->len) : 0;
 
 	h->early = NULL;
-	if (b)
-		rc = hear(h, buf_head(b), b->len);
 	buf_free(b);
 	return rc;
 }
@@ -301,15 +299,14 @@ static ssize_t take_in(struct h2 *h, struct iovec *iov, int *cnt)
 /* @n bytes at @iov, lent or not. 0 or -EPROTO */
 static int hear_all(struct h2 *h, const struct iovec *iov, int cnt, size_t n)
 {
-	struct stream *b = h->below;
 	int rc = 0;
 
 	for (int i = 0; i < cnt && n && !rc; i++) {
 		size_t some = iov[i].iov_len < n ? iov[i].iov_len : n;
 
 		rc = hear(h, iov[i].iov_base, some);
-		if (b->ops->lend)
-			b->ops->took(b, some);
+		if (h->below->ops->lend)
+			h->below->ops->took(h->below, some);
 		n -= some;
 	}
 	return rc;
