@@ -11,7 +11,9 @@
  *
  * Nothing of ours is sent before ANSWER, so everything before can become RELAY:
  * whoever does not know the key meets the target itself, its certificate and its
- * errors. From the accept to the client's Finished one absolute deadline holds;
+ * errors. FINISH can, too: who said an overheard hello again has no Finished, and
+ * the target, which awaits one as well, shall say what it thinks of what comes
+ * instead. From the accept to the client's Finished one absolute deadline holds;
  * a relay ends when it is idle. A connection that is met is no session; it
  * counts as one for the limit of sessions.
  *
@@ -51,6 +53,9 @@ enum guest_state { HELLO, FLIGHT, ANSWER, FINISH, WAIT, RELAY, GUEST_OVER };
  *		went to the target, @hello of them are the ClientHello
  * @from_target:	All bytes of the target's flight
  * @to_client:	Our flight
+ * @seen:	Bytes of @from_client behind the hello that were used
+ * @flight_left:	Bytes of the target's flight still to come
+ * @mirrored:	The target is shown what the client says behind its hello
  * @claim:	What the client says it is; its key; @alpn: what it wants to speak
  * @wait_ms:	When it began to wait
  * @half:	Of a relay
@@ -64,7 +69,8 @@ struct guest {
 	struct birth birth;
 	struct stream *client, *target;
 	struct buf *from_client, *from_target, *to_client;
-	size_t sent, hello;
+	size_t sent, hello, seen, flight_left;
+	bool mirrored;
 	struct reality_claim claim;
 	struct reality_keys keys;
 	struct half half[2];
@@ -207,6 +213,7 @@ static int relay(struct guest *g, const char *why)
 	half_set(&g->half[UP], &g->client, &g->target, &g->from_client);
 	half_set(&g->half[DOWN], &g->target, &g->client, &g->from_target);
 	wipe(&g->claim, sizeof(g->claim));
+	reality_keys_drop(&g->keys);
 	if (reality_slow_down(w, &c->up, &g->client) < 0 ||
 	    reality_slow_down(w, &c->down, &g->target) < 0)
 		return over(g, -ENOMEM);
@@ -266,10 +273,10 @@ static ssize_t gather(struct stream **s, struct buf **b, size_t first,
 }
 
 /*
- * What the client said so far goes to the target; of nothing, a write still tells
- * how it stands. 0, -EAGAIN, -errno
+ * What the client said so far goes to the target, @most bytes of it; of nothing, a
+ * write still tells how it stands. 0, -EAGAIN, -errno
  */
-static int forward(struct guest *g)
+static int forward(struct guest *g, size_t most)
 {
 	ssize_t n;
 
@@ -277,9 +284,11 @@ static int forward(struct guest *g)
 		n = g->target->ops->writev(g->target, NULL, 0);
 		return n < 0 ? (int)n : 0;
 	}
-	while (g->sent < g->from_client->len) {
+	if (most > g->from_client->len)
+		most = g->from_client->len;
+	while (g->sent < most) {
 		n = stream_write(g->target, buf_head(g->from_client) + g->sent,
-				 g->from_client->len - g->sent);
+				 most - g->sent);
 		if (n < 0)
 			return (int)n;
 		g->sent += (size_t)n;
@@ -360,7 +369,7 @@ static int target_speaks(struct guest *g)
 
 static int run_hello(struct guest *g)
 {
-	int rc = forward(g);
+	int rc = forward(g, SIZE_MAX);
 	ssize_t n;
 
 	if (rc < 0 && rc != -EAGAIN) {
@@ -385,7 +394,7 @@ static int run_hello(struct guest *g)
 	}
 	if (rc != 1)
 		return rc;
-	rc = forward(g);
+	rc = forward(g, SIZE_MAX);
 	g->client->ops->want(g->client, ST_READ);
 	g->target->ops->want(g->target,
 			     ST_READ | (rc == -EAGAIN ? ST_WRITE : 0u));
@@ -428,6 +437,17 @@ static const uint8_t *session_of(const struct guest *g)
 	       TLS13_SESSION_ID_AT;
 }
 
+/* Bytes of the target's flight that were not read yet */
+static size_t flight_left(const struct guest *g, const struct reality_mould *m)
+{
+	const uint8_t *end = m->hello + m->hello_len + TLS13_CCS_BYTES;
+	size_t total = (size_t)(end - buf_head(g->from_target)) + m->ticket;
+
+	for (int i = 0; i < REALITY_PARTS; i++)
+		total += m->size[i];
+	return total > g->from_target->len ? total - g->from_target->len : 0;
+}
+
 static int flight_whole(struct guest *g, const struct reality_mould *m)
 {
 	int rc = make_answer(g, m);
@@ -438,6 +458,7 @@ static int flight_whole(struct guest *g, const struct reality_mould *m)
 		return over(g, rc);
 	say(g, "is known",
 	    m->answer.group == TLS13_X25519 ? "" : ", X25519MLKEM768");
+	g->flight_left = flight_left(g, m);
 	buf_end(&g->from_target);
 	g->state = ANSWER;
 	return 0;
@@ -447,7 +468,7 @@ static int run_flight(struct guest *g)
 {
 	struct reality_mould m;
 	ssize_t n;
-	int rc = forward(g);
+	int rc = forward(g, SIZE_MAX);
 
 	if (rc < 0 && rc != -EAGAIN)
 		return over(g, rc);
@@ -471,7 +492,7 @@ static int run_flight(struct guest *g)
 		if (rc == 1)
 			return flight_whole(g, &m);
 	}
-	rc = forward(g);
+	rc = forward(g, SIZE_MAX);
 	g->client->ops->want(g->client, 0);
 	g->target->ops->want(g->target,
 			     ST_READ | (rc == -EAGAIN ? ST_WRITE : 0u));
@@ -497,6 +518,7 @@ static int run_answer(struct guest *g)
 	}
 	buf_end(&g->to_client);
 	buf_drop(g->from_client, g->hello);
+	g->sent -= g->hello; /* the target has answered: all of it was sent */
 	g->state = FINISH;
 	return 0;
 }
@@ -511,8 +533,8 @@ static int hand_on(struct guest *g, const struct reality_after *after)
 				  .keys = &g->keys,
 				  .name = g->claim.name,
 				  .after = after,
-				  .rest = buf_head(g->from_client),
-				  .rest_len = g->from_client->len };
+				  .rest = buf_head(g->from_client) + g->seen,
+				  .rest_len = g->from_client->len - g->seen };
 	struct stream *s;
 
 	/* no event of its may mark us any more */
@@ -525,20 +547,6 @@ static int hand_on(struct guest *g, const struct reality_after *after)
 	worker_sessions(w, -1); /* the next counts itself */
 	(void)transport_met(g->top, g->t, w, s, &g->birth);
 	worker_sessions(w, 1);
-	return over(g, 0);
-}
-
-/* Its records are wrong: told as TLS does, under the keys we have */
-static int refuse(struct guest *g)
-{
-	static const uint8_t bad_record_mac[] = { 2, 20 };
-	uint8_t out[sizeof(bad_record_mac) + TLS13_EXTRA];
-	ssize_t n = tls13_seal(&g->keys.tx, TLS_ALERT, bad_record_mac,
-			       sizeof(bad_record_mac), out, sizeof(out));
-
-	if (n > 0)
-		(void)stream_write(g->client, out, (size_t)n);
-	say(g, "does not finish the handshake", "");
 	return over(g, 0);
 }
 
@@ -564,39 +572,66 @@ static int finished(struct guest *g)
 	return 0;
 }
 
-/* Records that are here. 0 state changed, 1 more are needed, -EAGAIN */
+/*
+ * Records that are here, opened in a copy: the target may have to hear them as
+ * they are. One change_cipher_spec is everybody's, a second makes a difference.
+ * 0 state changed, 1 more are needed, -EAGAIN
+ */
 static int take_finished(struct guest *g)
 {
+	uint8_t *copy = g->job.worker->scratch;
 	struct buf *b = g->from_client;
 	bool done = false;
 
-	while (b && b->len && !done) {
-		ssize_t used = reality_finished_take(&g->keys, buf_head(b),
-						     b->len, &done);
+	while (b && g->seen < b->len && !done) {
+		size_t n = b->len - g->seen;
+		ssize_t used;
 
+		memcpy(copy, buf_head(b) + g->seen, n);
+		used = reality_finished_take(&g->keys, copy, n, &done);
 		if (used < 0)
-			return refuse(g);
+			return relay(g, "it does not finish the handshake");
 		if (used == 0)
 			break;
-		buf_drop(b, (size_t)used);
+		g->seen += (size_t)used;
 	}
+	g->mirrored |= g->keys.skipped > 1;
 	return done ? finished(g) : 1;
 }
 
-/* It waits for a client who speaks to us. When it has enough, so have we */
+/*
+ * It awaits a client's Finished as we do. What it says meanwhile is of its flight,
+ * or behind it, unless it is shown what the client says. 0, 1 wait, -EAGAIN
+ */
 static int target_waits(struct guest *g)
 {
-	uint8_t junk[4096];
+	size_t cut;
 	ssize_t n;
 
 	do {
-		stream_shed(&g->target);
-		n = stream_read(g->target, junk, sizeof(junk));
+		n = gather(&g->target, &g->from_target, TARGET_FIRST,
+			   REALITY_FLIGHT_MAX);
+		if (n > 0 && g->flight_left) {
+			cut = g->from_target->len;
+			if (cut > g->flight_left)
+				cut = g->flight_left;
+			buf_drop(g->from_target, cut);
+			g->flight_left -= cut;
+		}
 	} while (n > 0);
-	return n == -EAGAIN ? 1 : over(g, (int)n);
+	g->half[DOWN].eof = n == 0;
+	if (n == 0)
+		return relay(g, "the target does not wait for it");
+	if (n != -EAGAIN && n != -ENOBUFS)
+		return over(g, (int)n);
+	if (g->mirrored && g->from_target && g->from_target->len)
+		return relay(g, "the target does not like what it says");
+	buf_end(&g->from_target);
+	return 1;
 }
 
-static int run_finish(struct guest *g)
+/* More of the client. 0 state changed, 1 wait, -EAGAIN */
+static int client_finishes(struct guest *g)
 {
 	int rc = take_finished(g);
 
@@ -607,17 +642,32 @@ static int run_finish(struct guest *g)
 		if (n == -EAGAIN)
 			break;
 		if (n == -ENOBUFS)
-			return refuse(g);
-		if (n <= 0)
+			return relay(g, "it says too much");
+		if (n < 0)
 			return over(g, (int)n);
+		if (n == 0) {
+			g->half[UP].eof = true;
+			return relay(g, "it ended");
+		}
 		rc = take_finished(g);
 	}
+	return rc;
+}
+
+static int run_finish(struct guest *g)
+{
+	int rc = client_finishes(g), put = 0;
+
+	if (rc == 1 && g->mirrored)
+		put = forward(g, g->seen);
+	if (put < 0 && put != -EAGAIN)
+		return over(g, put);
 	if (rc == 1)
 		rc = target_waits(g);
 	if (rc != 1)
 		return rc;
 	g->client->ops->want(g->client, ST_READ);
-	g->target->ops->want(g->target, ST_READ);
+	g->target->ops->want(g->target, ST_READ | (put ? ST_WRITE : 0u));
 	return -EAGAIN;
 }
 

@@ -10,7 +10,7 @@
 #include "gateway/base/rd.h"
 #include "gateway/base/wr.h"
 
-enum { MSG_HEAD = 4, CCS_BYTES = 6 };
+enum { MSG_HEAD = 4 };
 enum {
 	MSG_SERVER_HELLO = 2,
 	MSG_EXTENSIONS = 8,
@@ -94,7 +94,7 @@ static int take_records(struct rd *r, struct reality_mould *m)
 
 	if (size <= 0)
 		return (int)size;
-	if (size != CCS_BYTES)
+	if (size != TLS13_CCS_BYTES)
 		return -EPROTO;
 	for (int i = 0; i < REALITY_PARTS; i++) {
 		size = record_size(r, TLS_APPLICATION_DATA);
@@ -222,7 +222,7 @@ static int say_hello(struct shake *s)
 	wr_be16(s->out, 0x0303);
 	wr_be16(s->out, (uint16_t)s->m->hello_len);
 	wr_bytes(s->out, s->hello, s->m->hello_len);
-	wr_bytes(s->out, "\x14\3\3\0\1\1", CCS_BYTES);
+	wr_bytes(s->out, "\x14\3\3\0\1\1", TLS13_CCS_BYTES);
 	if (!rc)
 		rc = tls13_keys_early(&s->keys);
 	if (!rc)
@@ -444,10 +444,12 @@ ssize_t reality_finished_take(struct reality_keys *k, uint8_t *p, size_t n,
 	*done = false;
 	if (n && p[0] != TLS_CHANGE_CIPHER_SPEC && p[0] != TLS_APPLICATION_DATA)
 		return -EPROTO;
+	if (n >= 3 && get_be16(p + 1) != 0x0303)
+		return -EPROTO;
 	used = tls13_open(&k->rx, p, n, &type, &data, &len);
 	if (used <= 0)
 		return used;
-	if (type == TLS_CHANGE_CIPHER_SPEC && !len)
+	if (type == TLS_CHANGE_CIPHER_SPEC && !len && data[0] == 1)
 		return ++k->skipped > SKIP_MAX ? -EPROTO : used;
 	if (type != TLS_HANDSHAKE)
 		return -EPROTO;

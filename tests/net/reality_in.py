@@ -5,7 +5,8 @@
                                              ended; "same" or both of them
     reality_in.py tap PORT HOST:PORT FILE    relays, keeps the first client's hello; a
                                              line a connection: what the server said
-    reality_in.py replay HOST:PORT FILE      says it again, and then noise
+    reality_in.py replay HOST:PORT HOST:PORT FILE   it is said again at both, and
+                                             something after it
     reality_in.py slow HOST:PORT             silence, and drips of a hello
 
 A TLS record is shown as its type and length, everything else in hex.
@@ -69,12 +70,15 @@ def probe(at, steps):
     with socket.create_connection(where(at), 5) as s:
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for step in steps:
-            if step == "fin":
-                s.shutdown(socket.SHUT_WR)
-            elif isinstance(step, float):
-                time.sleep(step)
-            else:
-                s.sendall(step)
+            try:
+                if step == "fin":
+                    s.shutdown(socket.SHUT_WR)
+                elif isinstance(step, float):
+                    time.sleep(step)
+                else:
+                    s.sendall(step)
+            except OSError:
+                break  # the other side has ended it: how, is heard below
         data, end, _ = hear(s, 2)
     # the time that a page was made at may differ
     return shown(re.sub(rb"Date: [^\r]*", b"Date:", data)) + " " + end
@@ -102,12 +106,16 @@ PROBES = {
 }
 
 
-def same(direct, via):
-    with ThreadPoolExecutor(2 * len(PROBES)) as all:
+def same(direct, via, probes=None):
+    probes = probes or PROBES
+    with ThreadPoolExecutor(2 * len(probes)) as all:
         both = {name: [all.submit(probe, at, steps) for at in (direct, via)]
-                for name, steps in PROBES.items()}
+                for name, steps in probes.items()}
     for name, (a, b) in both.items():
         a, b = a.result(), b.result()
+        for _ in range(2):  # a reset may overtake what was said before it
+            if a != b:
+                a, b = probe(direct, probes[name]), probe(via, probes[name])
         print("%s: %s" % (name, "same: " + a if a == b else
                           "DIFFERS: %s | %s" % (a, b)), flush=True)
 
@@ -144,11 +152,26 @@ def tap(port, to, path):
         first = False
 
 
-def replay(at, path):
+def replay(direct, via, path):
     with open(path, "rb") as f:
         said = f.read()
-    print("hello again, no more:", probe(at, [said]), flush=True)
-    print("hello again and noise:", probe(at, [said, 0.3, NOISE]), flush=True)
+    ccs = NOISE[:6]
+    same(direct, via, {
+        "no more": [said],
+        "an end": [said, 0.3, "fin"],
+        "noise": [said, 0.3, NOISE],
+        "noise alone": [said, 0.3, NOISE[6:]],
+        "half a record": [said, 0.3, NOISE[:-20], "fin"],
+        "an alert": [said, 0.3, b"\x15\x03\x03\x00\x02\x02\x28"],
+        "a hello": [said, 0.3, said],
+        "no TLS": [said, 0.3, b"GET / HTTP/1.0\r\n\r\n"],
+        "a broken change_cipher_spec": [said, 0.3, b"\x14\x03\x03\x00\x01\x02"],
+        "a head of another version": [said, 0.3, b"\x17\x03\x01\x00"],
+        "2 of them": [said, 0.3, ccs, 0.1, ccs],
+        "17 of them": [said, 0.3, 17 * ccs],
+        "40 of them, one by one": [said, 0.3] + 40 * [ccs, 0.01],
+        "40 of them and noise": [said, 0.3, 40 * ccs + NOISE[6:]],
+    })
 
 
 def slow(at):

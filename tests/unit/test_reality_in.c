@@ -583,6 +583,13 @@ static void a_wrong_finished_is_refused(void **state)
 	}
 	assert_int_equal(reality_finished_take(&k, (uint8_t[]){ 22 }, 1, &done),
 			 -EPROTO);
+	assert_int_equal(
+		reality_finished_take(&k, (uint8_t[]){ 23, 3, 1 }, 3, &done),
+		-EPROTO);
+	assert_int_equal(reality_finished_take(&k,
+					       (uint8_t[]){ 20, 3, 3, 0, 1, 2 },
+					       6, &done),
+			 -EPROTO);
 	for (int i = 0; i < 16; i++)
 		assert_int_equal(
 			reality_finished_take(

@@ -365,6 +365,43 @@ static void a_known_client_goes_on(void **state)
 	end(&r);
 }
 
+/* A hello that was overheard, and no Finished to it */
+static void the_target_judges_what_comes_instead(void **state)
+{
+	static const uint8_t noise[] = { 20, 3, 3, 0, 1,  1, 20, 3,
+					 3,  0, 1, 1, 23, 3, 3,  0 };
+	uint8_t rest[1 + 40] = { 40 };
+	struct rig r;
+	ssize_t n = 0;
+	size_t before;
+
+	(void)state;
+	begin(&r);
+	assert_int_equal(connect_client(&r), 0);
+	assert_true(say_hello(&r));
+	for (int i = 0; i < 2000 && n == 0; i++) {
+		step(&r, true);
+		assert_true(hear(&r));
+		n = tls13_shake_feed(&r.k, r.said, r.said_len);
+	}
+	assert_true(n > 0);
+	before = r.said_len;
+	say(&r, noise, sizeof(noise));
+	for (int i = 0; i < 5; i++)
+		step(&r, true);
+	assert_true(hear(&r));
+	assert_int_equal(r.said_len, before); /* the target bears it */
+	say(&r, rest, sizeof(rest));
+	for (int i = 0; i < 2000 && r.said_len == before; i++) {
+		step(&r, true);
+		assert_true(hear(&r));
+	}
+	assert_int_equal(r.said_len, before + 24); /* its alert, sealed */
+	assert_int_equal(r.said[before], TLS_APPLICATION_DATA);
+	assert_null(r.born);
+	end(&r);
+}
+
 static void a_stranger_meets_the_target(void **state)
 {
 	uint8_t buf[64];
@@ -541,6 +578,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_known_client_goes_on),
+		cmocka_unit_test(the_target_judges_what_comes_instead),
 		cmocka_unit_test(a_stranger_meets_the_target),
 		cmocka_unit_test(a_target_that_speaks_first_is_heard),
 		cmocka_unit_test(a_deadline_ends_who_says_too_little),
