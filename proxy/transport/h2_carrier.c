@@ -75,16 +75,11 @@ static struct h2_room *room_get(struct worker *w)
 
 /* --- life --- */
 
-static uint32_t idle_ms(const struct h2 *h)
-{
-	return h->conf->idle_ms ? h->conf->idle_ms : IDLE_MS;
-}
-
 /* When the carrier is looked at: as soon as it was silent for too long */
 static void set_timer(struct h2 *h)
 {
 	uint32_t silent = worker_of(h)->now_ms - h->heard_ms;
-	uint32_t keep = h->conf->keepalive_ms, ms = idle_ms(h);
+	uint32_t keep = h->conf->keepalive_ms, ms = IDLE_MS;
 
 	if (h->dead || (!h->count && !h->flow_count && !h2_takes_request(h)))
 		ms = 0;
@@ -384,7 +379,7 @@ static void on_timer(struct timer *t)
 		nghttp2_submit_ping(h->ng, NGHTTP2_FLAG_NONE, NULL);
 		h2_flush_soon(h);
 	} else if (!h->count && ((!h->flow_count && !h2_takes_request(h)) ||
-				 (!c->ping_idle && silent >= idle_ms(h)))) {
+				 (!c->ping_idle && silent >= IDLE_MS))) {
 		carrier_kill(h, 0);
 		return;
 	}

@@ -27,7 +27,6 @@ struct h2_reuse {
  * @handler:	A server's; then, and for h2_ask(), bodies are bytes and no gRPC
  *		messages
  * @reuse:	NULL: all streams in one connection
- * @idle_ms:	A connection without streams lives so long; 0: a minute
  * @authority:	Host of requests; NULL: serverName, else the address
  * @path:	Of a client's requests; @paths: what a server takes
  * @agent:	User-Agent
@@ -40,7 +39,6 @@ struct h2_conf {
 	const char *name, *scheme;
 	http_handler handler;
 	const struct h2_reuse *reuse;
-	uint32_t idle_ms;
 	const char *authority, *path, *paths[2], *agent;
 	uint32_t keepalive_ms, answer_ms;
 	bool ping_idle;

@@ -103,7 +103,7 @@ struct h2_sub {
 	struct list node;
 	struct h2 *h;
 	int32_t id;
-	uint32_t log_id;
+	uint32_t log_id, born_ms;
 	struct grpc_rd rd;
 	struct h2_room *room;
 	struct buf *in, *out;
@@ -150,6 +150,8 @@ struct h2 *h2_pick(struct h2_room *r, const struct transport *t,
 /* It may get another request (of a flow it has) */
 bool h2_takes_request(struct h2 *h);
 bool h2_has_place(struct h2 *h);
+/* @u was given up: if @h was silent all the time, it gets nothing new */
+void h2_doubt(struct h2 *h, const struct h2_sub *u);
 void h2_flow_join(struct h2_flow *f, struct h2 *h);
 /* It is dead: its flows find another one */
 void h2_flows_gone(struct h2 *h);

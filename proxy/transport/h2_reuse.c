@@ -13,6 +13,7 @@
 #include "proxy/transport/h2_int.h"
 
 #define PICK_MAX 64 /* carriers looked at */
+#define DOUBT_MS 1000u
 
 static uint32_t draw(uint32_t lo, uint32_t hi)
 {
@@ -51,6 +52,15 @@ static bool is_fresh(const struct h2 *h)
 	return h->requests_left && !h->dead && !h->goaway &&
 	       (!h->limited ||
 		(int32_t)(h->until_ms - h->job.worker->now_ms) > 0);
+}
+
+void h2_doubt(struct h2 *h, const struct h2_sub *u)
+{
+	uint32_t now = h->job.worker->now_ms;
+
+	if (now - u->born_ms >= DOUBT_MS &&
+	    now - h->heard_ms >= now - u->born_ms)
+		h->requests_left = 0;
 }
 
 bool h2_takes_request(struct h2 *h)

@@ -411,6 +411,8 @@ static void sub_close(struct stream *s, int why)
 	if (h) {
 		bool whole = u->fin_sent && u->eof;
 
+		if (!u->server && why < 0)
+			h2_doubt(h, u);
 		nghttp2_session_set_stream_user_data(h->ng, u->id, NULL);
 		if (!whole || why < 0)
 			nghttp2_submit_rst_stream(
@@ -447,6 +449,7 @@ struct h2_sub *h2_sub_new(struct h2 *h, struct job *j)
 	u->room = h->room;
 	u->server = h->server;
 	u->left = UINT64_MAX;
+	u->born_ms = h->job.worker->now_ms;
 	u->raw = h->conf->handler != NULL;
 	u->window = h->conf->window ? h->conf->window : H2_WINDOW_MIN;
 	u->since_ms = h->job.worker->now_ms;

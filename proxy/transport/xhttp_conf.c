@@ -392,7 +392,6 @@ int xhttp_parse(struct transport *t, struct jobj *o, struct config *cfg)
 	c->h2.name = "xhttp";
 	c->h2.reuse = &c->reuse;
 	c->h2.answer_ms = 15000;
-	c->h2.idle_ms = 300000;
 	rc = http_conf_parse(&c->http, o, cfg);
 	if (rc < 0)
 		return rc;

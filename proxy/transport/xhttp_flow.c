@@ -210,6 +210,8 @@ static bool piece_may(const struct flow *f, const struct piece *p)
 /* Read of @p what comes and may. 0 or -errno: the flow's end */
 static int piece_read(struct flow *f, struct piece *p)
 {
+	size_t most = (size_t)f->conf->post_bytes.hi + 1;
+
 	while (p->s && piece_may(f, p)) {
 		struct buf *b;
 		ssize_t n;
@@ -221,7 +223,9 @@ static int piece_read(struct flow *f, struct piece *p)
 			memmove(b->data, buf_head(b), b->len);
 			b->off = 0;
 		}
-		n = stream_read(p->s, buf_tail(b), buf_space(b));
+		n = stream_read(p->s, buf_tail(b),
+				buf_space(b) < most - p->got ? buf_space(b) :
+							       most - p->got);
 		if (n > 0) {
 			b->len += (uint32_t)n;
 			f->held += (size_t)n;
@@ -236,7 +240,7 @@ static int piece_read(struct flow *f, struct piece *p)
 			return 0;
 		if (n < 0)
 			return (int)n;
-		if (p->got > (size_t)f->conf->post_bytes.hi) {
+		if (p->got == most) {
 			log_info("xhttp: a POST above scMaxEachPostBytes");
 			piece_answer(f, p, 413);
 			return -EMSGSIZE;

@@ -147,6 +147,10 @@ static const cJSON *net_settings(const cJSON *stream, const char *net)
 		o = cJSON_GetObjectItem(stream, "rawSettings");
 	if (!o && !strcasecmp(net, "raw"))
 		o = cJSON_GetObjectItem(stream, "tcpSettings");
+	if (!o && !strcasecmp(net, "xhttp"))
+		o = cJSON_GetObjectItem(stream, "splithttpSettings");
+	if (!o && !strcasecmp(net, "splithttp"))
+		o = cJSON_GetObjectItem(stream, "xhttpSettings");
 	return o;
 }
 
@@ -158,7 +162,10 @@ static void net_query(struct text *t, const cJSON *stream)
 
 	if (!net || !*net)
 		return;
-	query(t, "type", !strcasecmp(net, "raw") ? "tcp" : net);
+	query(t, "type",
+	      !strcasecmp(net, "raw")       ? "tcp" :
+	      !strcasecmp(net, "splithttp") ? "xhttp" :
+					      net);
 	o = net_settings(stream, net);
 	header = cJSON_GetObjectItem(o, "header");
 	request = cJSON_GetObjectItem(header, "request");

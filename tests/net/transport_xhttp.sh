@@ -1,6 +1,6 @@
 #!/bin/bash
 # transport_xhttp.sh: XHTTP, client and server: each mode over HTTP/1.1 bare and in
-# TLS, and over HTTP/2 in TLS, culvert with culvert
+# TLS, and over HTTP/2 in TLS and REALITY, culvert with culvert
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR
@@ -11,6 +11,12 @@ command -v openssl >/dev/null || skip "no openssl"
 net_up
 serve echo tcp-serve 5001 echo
 make_ca
+make_www
+site 9444 # REALITY's target
+read -r _ private _ _ public < <("$CULVERT" x25519 | tr '\n' ' ')
+hidden="\"security\": \"reality\", \"realitySettings\": { \"target\": \"10.2.0.3:9444\", \"serverNames\": [ \"tls.test\" ],
+	\"privateKey\": \"$private\", \"shortIds\": [ \"1234abcd\" ] }"
+known="\"security\": \"reality\", \"realitySettings\": { \"serverName\": \"tls.test\", \"publicKey\": \"$public\", \"shortId\": \"1234abcd\" }"
 
 tls() { # ALPN
 	echo "\"security\": \"tls\", \"tlsSettings\": { \"serverName\": \"tls.test\", \"alpn\": [ \"$1\" ], \"disableSystemRoot\": true,
@@ -33,8 +39,10 @@ for m in "${MODES[@]}"; do
 	cell "$m-h1" 10.2.0.1:8001 "$(x "$mode")"
 	cell "$m-h1s" 10.2.0.1:8002 "$(x "$mode"), $(tls http/1.1)"
 	cell "$m-h2" 10.2.0.1:8002 "$(x "$mode"), $(tls h2)"
+	cell "$m-real" 10.2.0.1:8004 "$(x "$mode"), $known"
 	cell "$m-v6" "[fd02::1]:8002" "$(x "$mode"), $(tls h2)"
 done
+cell auto-real 10.2.0.1:8004 "$(x), $known"
 cell wrong-path 10.2.0.1:8001 "\"network\": \"xhttp\", \"xhttpSettings\": { \"path\": \"/y\", \"mode\": \"stream-one\" }"
 cell wrong-mode 10.2.0.1:8003 "$(x ', "mode": "stream-up"')"
 cell wrong-pad 10.2.0.1:8001 "$(x ', "mode": "packet-up", "xPaddingBytes": 5')"
@@ -45,15 +53,19 @@ start_in <<END
   "policy": { "levels": { "0": { "uplinkOnly": 20, "downlinkOnly": 20 } } },
   "inbounds": [ $(join "${doors[@]}" \
 	"$(door 8001 direct "{ $(x) }")" "$(door 8002 direct2 "{ $(x), $own }")" \
-	"$(door 8003 direct3 "{ $(x ', "mode": "packet-up"') }")") ],
+	"$(door 8003 direct3 "{ $(x ', "mode": "packet-up"') }")" \
+	"$(door 8004 direct4 "{ $(x), $hidden }")") ],
   "routing": { "rules": [ $(to "${tags[@]}") ] },
   "outbounds": [ { "tag": "direct", "protocol": "freedom" }, $(join "${outs[@]}") ]
 }
 END
 A=10.1.0.1 slow=()
 for m in "${MODES[@]}"; do
-	for v in h1 h1s h2 v6; do transfers "$m, $v" $A "${PORTS[$m-$v]}"; done
+	for v in h1 h1s h2 v6 real; do transfers "$m, $v" $A "${PORTS[$m-$v]}"; done
 done
+transfers "auto over REALITY" $A "${PORTS[auto-real]}"
+id=$(sed -n 's/.* \(s[0-9a-f]*\) route: .*-> \[auto-real\]$/\1/p' "$TMP/culvert.log" | tail -n 1)
+contains "auto is stream-one there" "$(grep " $id xhttp" "$TMP/culvert.log")" "xhttp: stream-one, HTTP/2"
 refused "wrong path" $A "${PORTS[wrong-path]}"
 wait_log culvert "xhttp: server answers 404"
 refused "a mode the server does not take" $A "${PORTS[wrong-mode]}"

@@ -30,6 +30,7 @@ checked="\"security\": \"tls\", \"tlsSettings\": { \"serverName\": \"tls.test\",
 ours=${hidden/127.0.0.1/10.2.0.3}
 as() { echo "${known/%\}/, \"fingerprint\": \"$1\" \}}"; }
 grpc='"network": "grpc", "grpcSettings": { "serviceName": "g" },'
+xhttp='"network": "xhttp", "xhttpSettings": { "path": "/x" },'
 
 vless_in() { # PORT FLOW STREAM
 	echo "{ \"port\": $1, \"protocol\": \"vless\", \"settings\": { \"decryption\": \"none\",
@@ -48,7 +49,8 @@ three() { # PORT TAG: ways in for TLS 1.3, TLS 1.2, UDP
 	done
 }
 cat >"$TMP/server.json" <<END
-{ "inbounds": [ $(join "$(vless_in 8443 $V "$hidden")" "$(vless_in 8442 $V "$own")" "$(vless_in 8441 "" "$grpc $hidden")") ],
+{ "inbounds": [ $(join "$(vless_in 8443 $V "$hidden")" "$(vless_in 8442 $V "$own")" "$(vless_in 8441 "" "$grpc $hidden")" \
+	"$(vless_in 8440 "" "$xhttp $hidden")") ],
   "outbounds": [ { "protocol": "freedom", "settings": { "finalRules": [ { "action": "allow" } ] } } ] }
 END
 # builds without go.mod have ML-KEM off
@@ -56,20 +58,23 @@ bg "$S" server env GODEBUG=tlsmlkem=1 "$X" run -c "$TMP/server.json"
 wait_port "$S" tcp 8443
 start_in <<END
 { "log": { "loglevel": "debug" },
-  "inbounds": [ $(join "$(three 7001 r)" "$(three 7011 t)" "$(three 7021 g)" "$(vless_in 8001 $V "$own")" \
-	"$(vless_in 8002 $V "$ours")" "$(vless_in 8003 "" "$ours")" "$(vless_in 8004 "" "$grpc $ours")" "$(vless_in 8005 $V "${ours/9443/8442}")") ],
+  "inbounds": [ $(join "$(three 7001 r)" "$(three 7011 t)" "$(three 7021 g)" "$(three 7031 h)" "$(vless_in 8001 $V "$own")" \
+	"$(vless_in 8002 $V "$ours")" "$(vless_in 8003 "" "$ours")" "$(vless_in 8004 "" "$grpc $ours")" "$(vless_in 8005 $V "${ours/9443/8442}")" \
+	"$(vless_in 8006 "" "$xhttp $ours")") ],
   "routing": { "rules": [ $(join '{ "inboundTag": [ "r8444", "r8445", "r5006" ], "outboundTag": "r" }' \
 	'{ "inboundTag": [ "t8444", "t8445", "t5006" ], "outboundTag": "t" }' \
-	'{ "inboundTag": [ "g8444", "g8445", "g5006" ], "outboundTag": "g" }') ] },
+	'{ "inboundTag": [ "g8444", "g8445", "g5006" ], "outboundTag": "g" }' \
+	'{ "inboundTag": [ "h8444", "h8445", "h5006" ], "outboundTag": "h" }') ] },
   "outbounds": [ { "tag": "direct", "protocol": "freedom" }, $(join "$(vless_out r 10.2.0.3 8443 $V "$known")" \
-	"$(vless_out t 10.2.0.3 8442 $V "$checked")" "$(vless_out g 10.2.0.3 8441 "" "$grpc $known")") ] }
+	"$(vless_out t 10.2.0.3 8442 $V "$checked")" "$(vless_out g 10.2.0.3 8441 "" "$grpc $known")" \
+	"$(vless_out h 10.2.0.3 8440 "" "$xhttp $known")") ] }
 END
 cat >"$TMP/client.json" <<END
-{ "inbounds": [ $(join "$(three 6001 x)" "$(three 6011 c)" "$(three 6021 f)" "$(three 6031 s)" "$(three 6041 q)") ],
-  "routing": { "rules": [ $(for t in x c f s q; do echo "${sep:-}{ \"inboundTag\": [ \"${t}8444\", \"${t}8445\", \"${t}5006\" ], \"outboundTag\": \"$t\" }"; sep=,; done) ] },
+{ "inbounds": [ $(join "$(three 6001 x)" "$(three 6011 c)" "$(three 6021 f)" "$(three 6031 s)" "$(three 6041 q)" "$(three 6051 h)") ],
+  "routing": { "rules": [ $(for t in x c f s q h; do echo "${sep:-}{ \"inboundTag\": [ \"${t}8444\", \"${t}8445\", \"${t}5006\" ], \"outboundTag\": \"$t\" }"; sep=,; done) ] },
   "outbounds": [ $(join "$(vless_out x 10.1.0.1 8001 $V "$checked")" "$(vless_out c 10.1.0.1 8002 $V "$(as chrome)")" \
 	"$(vless_out f 10.1.0.1 8003 "" "$(as firefox)")" "$(vless_out s 10.1.0.1 8004 "" "$grpc $(as safari)")" \
-	"$(vless_out q 10.1.0.1 8005 $V "$(as chrome)")") ] }
+	"$(vless_out q 10.1.0.1 8005 $V "$(as chrome)")" "$(vless_out h 10.1.0.1 8006 "" "$xhttp $(as chrome)")") ] }
 END
 bg "$C" client "$X" run -c "$TMP/client.json"
 wait_port "$C" tcp 6001
@@ -86,6 +91,8 @@ all() { # NAME ADDR PORT
 all "REALITY, Vision" 10.1.0.1 7001
 all "TLS, Vision" 10.1.0.1 7011
 all "REALITY, gRPC" 10.1.0.1 7021
+all "REALITY, XHTTP" 10.1.0.1 7031
+all "Xray as client, REALITY, XHTTP" 127.0.0.1 6051
 all "Xray as client, Vision" 127.0.0.1 6001
 all "Xray as client, REALITY, Vision, Chrome" 127.0.0.1 6011
 all "Xray as client, REALITY, Firefox" 127.0.0.1 6021

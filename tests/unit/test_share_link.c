@@ -268,6 +268,38 @@ static void links_come_back_the_same(void **state)
 	round_trip("socks://me:p%3Aw@h:1080#n");
 }
 
+static void xhttp_carries_mode_and_extra(void **state)
+{
+	static const char old[] =
+		"{\"protocol\":\"vless\",\"settings\":{\"address\":\"h\","
+		"\"port\":1,\"id\":\"" ID "\"},\"streamSettings\":{"
+		"\"network\":\"splithttp\",\"splithttpSettings\":{"
+		"\"path\":\"/x\",\"mode\":\"packet-up\"}}}";
+	const char *why = NULL;
+	cJSON *o = cJSON_Parse(old);
+	char *link = link_from_outbound(o, &why);
+
+	(void)state;
+	is("vless://" ID "@h:443?type=xhttp&security=reality&pbk=K&sni=s"
+	   "&path=%2Fx&host=a.b&mode=stream-one"
+	   "&extra=%7B%22xPaddingBytes%22%3A%2210-20%22%7D",
+	   "{\"protocol\":\"vless\",\"settings\":{\"address\":\"h\","
+	   "\"port\":443,\"id\":\"" ID "\",\"encryption\":\"none\"},"
+	   "\"streamSettings\":{\"network\":\"xhttp\",\"xhttpSettings\":{"
+	   "\"path\":\"/x\",\"host\":\"a.b\",\"mode\":\"stream-one\","
+	   "\"extra\":{\"xPaddingBytes\":\"10-20\"}},\"security\":"
+	   "\"reality\",\"realitySettings\":{\"serverName\":\"s\","
+	   "\"publicKey\":\"K\"}}}");
+	round_trip("vless://" ID "@h:443?type=xhttp&security=tls&path=%2Fx"
+		   "&mode=stream-up&extra=%7B%22xmux%22%3A%7B%7D%7D");
+	/* the old name goes out under the new one */
+	assert_non_null(link);
+	assert_string_equal(link, "vless://" ID "@h:1?type=xhttp&path=%2Fx"
+				  "&mode=packet-up");
+	free(link);
+	cJSON_Delete(o);
+}
+
 /* --- lists --- */
 
 struct seen {
@@ -344,6 +376,7 @@ int main(void)
 		cmocka_unit_test(every_cut_is_safe),
 		cmocka_unit_test(links_come_back_the_same),
 		cmocka_unit_test(subscriptions_are_lines_base64_or_sip008),
+		cmocka_unit_test(xhttp_carries_mode_and_extra),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
