@@ -235,10 +235,13 @@ static ssize_t fragment_writev(struct stream *s, const struct iovec *iov,
 {
 	struct fragment *f = fragment_of(s);
 	int rc = f->holding ? 0 : push(f);
+	struct stream *b = f->s.below;
 	ssize_t n;
 
 	if (rc < 0)
 		return rc;
+	if (!cnt) /* does something wait? */
+		return f->holding ? -EAGAIN : b->ops->writev(b, NULL, 0);
 	n = put(f, iov, cnt);
 	if (n > 0 && !f->holding) {
 		rc = push(f);

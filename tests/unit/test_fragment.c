@@ -194,6 +194,37 @@ static void every_write_is_cut_when_none_is_named(void **state)
 	rig_end(&r);
 }
 
+/* A write of nothing asks whether something waits: it is not one that is cut */
+static void a_question_is_no_write(void **state)
+{
+	struct fragment_conf first = {
+		.first = 1, .last = 1, .length = { 3, 3 }, .gap_ms = { 1, 1 }
+	};
+	struct fragment_conf hello = { .hello = true, .length = { 10, 10 } };
+	uint8_t in[105], out[400], back[100];
+	struct rig r;
+
+	(void)state;
+	begin(&r, &first);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(r.st->ops->writev(r.st, NULL, 0), 0);
+	assert_int_equal(stream_write(r.st, "123456789", 9), 9);
+	assert_int_equal(hear_all(&r, out, 9), 3);
+	rig_end(&r);
+	begin(&r, &hello);
+	assert_int_equal(r.st->ops->writev(r.st, NULL, 0), 0);
+	for (uint32_t until = clock_ms() + 400;
+	     clock_before(clock_ms(), until);) {
+		r.st->ops->want(r.st, ST_READ);
+		worker_tick(&r.l.w, 20);
+	}
+	hello_make(in, 100);
+	assert_int_equal(stream_write(r.st, in, sizeof(in)), sizeof(in));
+	hear_all(&r, out, 10 * 15);
+	assert_int_equal(records(out, 10 * 15, back, 10), 10);
+	rig_end(&r);
+}
+
 static void an_end_with_bytes_left_is_a_cut(void **state)
 {
 	struct fragment_conf c = { .first = 1,
@@ -220,6 +251,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_hello_passes),
 		cmocka_unit_test(pauses_lie_between_pieces_of_the_writes_named),
 		cmocka_unit_test(every_write_is_cut_when_none_is_named),
+		cmocka_unit_test(a_question_is_no_write),
 		cmocka_unit_test(an_end_with_bytes_left_is_a_cut),
 	};
 
