@@ -232,7 +232,7 @@ cell() {
 
 # run_cells REGEXP [NAME...]: culvert, then all cells, PARALLEL at once
 run_cells() {
-	local i f bad=0 tcp udp run=0
+	local i f bad=0 tcp udp at run=0
 	client_conf "$(join "${rules[@]}")" "$(join "${obs[@]}")"
 	head -c "$N" /dev/urandom >"$TMP/bytes"
 	RSHA=$N:$(sha256sum "$TMP/bytes" | head -c 16)
@@ -251,8 +251,11 @@ run_cells() {
 		[ "$(cat "$f")" != done ] || continue
 		bad=$((bad + 1))
 		sed "s/^/$tag: /" "$f"
-		# how its flows ended, at the gateway and at a server of ours
-		grep -ah "end: .*\($tag\]\|\[fd04::$(printf %x "$i")\]\|10\.4\.0\.$i:\|n$i\.test\)" "$TMP"/*.log
+		# its flows at the gateway, all that is said of them, and at a server of ours
+		at="\[fd04::$(printf %x "$i")\]|10\.4\.0\.$i"
+		tcp=$(sed -nE "s/.* (s[0-9a-f]+) accept: .* -> ($at):.*/\1/p" "$TMP/culvert.log" | paste -sd '|')
+		[ -z "$tcp" ] || grep -aE " ($tcp) " "$TMP/culvert.log" | tail -n 60
+		grep -ahE "end: .*($tag\]|$at|n$i\.test):?" "$TMP"/*.log
 	done <"$TMP/todo"
 	echo "$run cells"
 	eq "cells that fail" "$bad" 0
