@@ -233,6 +233,15 @@ static void part(struct rig *r)
 	r->said_len = 0;
 }
 
+static void close_all(struct rig *r)
+{
+	close(r->listener);
+	SSL_CTX_free(r->ctx);
+	transport_reality_ops.drop(&r->t);
+	diag_free(&r->d);
+	loop_fini(&r->l);
+}
+
 static void end(struct rig *r)
 {
 	part(r);
@@ -243,11 +252,7 @@ static void end(struct rig *r)
 			site_end(&r->site[k]);
 	}
 	assert_int_equal(r->l.w.session_count, 0);
-	close(r->listener);
-	SSL_CTX_free(r->ctx);
-	transport_reality_ops.drop(&r->t);
-	diag_free(&r->d);
-	loop_fini(&r->l);
+	close_all(r);
 }
 
 static int judge(void *arg, const struct tls13_proof *proof)
@@ -501,6 +506,32 @@ static void what_is_met_counts_as_a_session(void **state)
 	end(&r);
 }
 
+static void a_worker_that_ends_takes_all_along(void **state)
+{
+	struct rig r;
+	int far;
+
+	(void)state;
+	begin(&r);
+	assert_int_equal(connect_client(&r), 0);
+	say(&r, "GET", 3); /* one is relayed */
+	for (int i = 0; i < 5; i++)
+		step(&r, false);
+	far = r.far;
+	assert_int_equal(connect_client(&r), 0);
+	assert_true(say_hello(&r)); /* one is known, and the target is asked */
+	for (int i = 0; i < 5; i++)
+		step(&r, false);
+	assert_int_equal(r.l.w.session_count, 2);
+	assert_int_equal(r.sites, 3);
+	for (int i = 0; i < r.sites; i++)
+		site_end(&r.site[i]);
+	close(far);
+	close(r.far);
+	tls13_shake_drop(&r.k);
+	close_all(&r);
+}
+
 static void each_allocation_may_fail(void **state)
 {
 	struct rig r;
@@ -584,6 +615,7 @@ int main(void)
 		cmocka_unit_test(a_deadline_ends_who_says_too_little),
 		cmocka_unit_test(no_target_no_connection),
 		cmocka_unit_test(what_is_met_counts_as_a_session),
+		cmocka_unit_test(a_worker_that_ends_takes_all_along),
 		cmocka_unit_test(each_allocation_may_fail),
 		cmocka_unit_test(a_limit_is_a_rate),
 	};
