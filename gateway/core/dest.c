@@ -59,10 +59,9 @@ int dest_parse(const cJSON *node, struct dest *out, struct arena *a)
 	return rc;
 }
 
-static int dial_unix(const struct dest *to, const struct dial *d,
-		     struct stream **out)
+int dest_dial_unix(const char *path, const struct dial *d, struct stream **out)
 {
-	int fd = sock_dial_unix(to->unix_path);
+	int fd = sock_dial_unix(path);
 
 	if (fd < 0)
 		return fd;
@@ -75,6 +74,6 @@ static int dial_unix(const struct dest *to, const struct dial *d,
 
 int dest_dial(const struct dest *to, const struct dial *d, struct stream **out)
 {
-	return to->unix_path ? dial_unix(to, d, out) :
+	return to->unix_path ? dest_dial_unix(to->unix_path, d, out) :
 			       transport_dial(&transport_raw, d, &to->to, out);
 }

@@ -22,5 +22,6 @@ struct dest {
 int dest_parse(const cJSON *node, struct dest *out, struct arena *a);
 /* A stream there, usable from birth. 0 or -errno */
 int dest_dial(const struct dest *to, const struct dial *d, struct stream **out);
+int dest_dial_unix(const char *path, const struct dial *d, struct stream **out);
 
 #endif

@@ -473,22 +473,6 @@ static void chunk_took(struct stream *s, size_t n)
 	}
 }
 
-static ssize_t chunk_readv(struct stream *s, const struct iovec *iov, int cnt)
-{
-	struct iovec lent[LAYER_SEGS];
-	int lent_cnt = LAYER_SEGS;
-	ssize_t n = chunk_lend(s, lent, &lent_cnt);
-	struct cursor k = { .iov = lent, .cnt = lent_cnt };
-	size_t did = 0;
-
-	if (n <= 0)
-		return n;
-	for (int i = 0; i < cnt && k.cnt > 0; i++)
-		did += cursor_copy(&k, iov[i].iov_base, iov[i].iov_len);
-	chunk_took(s, did);
-	return (ssize_t)did;
-}
-
 /* --- passing through ---------------------------------------------------------- */
 
 /* Behind the last chunk: what was read of it, then what below has */
@@ -615,7 +599,7 @@ static void chunk_close(struct stream *s, int why)
 
 static const struct stream_ops chunk_stream_ops = {
 	.name = "chunk",
-	.readv = chunk_readv,
+	.readv = lent_readv,
 	.writev = chunk_writev,
 	.lend = chunk_lend,
 	.took = chunk_took,

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "gateway/core/stream.h"
+
 size_t cursor_copy(struct cursor *k, uint8_t *to, size_t n)
 {
 	size_t did = 0, take;
@@ -50,4 +52,20 @@ const uint8_t *cursor_next(struct cursor *k, uint8_t *to, size_t n)
 	}
 	cursor_copy(k, to, n);
 	return to;
+}
+
+ssize_t lent_readv(struct stream *s, const struct iovec *iov, int cnt)
+{
+	struct iovec lent[STREAM_IOV];
+	int lent_cnt = STREAM_IOV;
+	ssize_t n = s->ops->lend(s, lent, &lent_cnt);
+	struct cursor k = { .iov = lent, .cnt = lent_cnt };
+	size_t did = 0;
+
+	if (n <= 0)
+		return n;
+	for (int i = 0; i < cnt && k.cnt > 0; i++)
+		did += cursor_copy(&k, iov[i].iov_base, iov[i].iov_len);
+	s->ops->took(s, did);
+	return (ssize_t)did;
 }

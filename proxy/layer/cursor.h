@@ -4,7 +4,10 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <sys/uio.h>
+
+struct stream;
 
 /**
  * struct cursor - A place in the caller's pieces
@@ -23,5 +26,7 @@ size_t cursor_left(const struct cursor *k);
 size_t cursor_copy(struct cursor *k, uint8_t *to, size_t n);
 /* The next @n <= cursor_left() bytes: where they lie if in one piece, else at @to */
 const uint8_t *cursor_next(struct cursor *k, uint8_t *to, size_t n);
+/* The op readv of a stream that lends: a copy, and then took */
+ssize_t lent_readv(struct stream *s, const struct iovec *iov, int cnt);
 
 #endif

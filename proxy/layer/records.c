@@ -232,13 +232,7 @@ void records_drop(struct chunk *c)
 
 const struct chunk_ops records_ops = {
 	.name = "tls",
-	.size = records_size,
-	.seal = records_seal,
-	.open = records_open,
-	.within = records_within,
-	.end = records_end,
-	.fault = records_fault,
-	.hello = records_hello,
+	RECORDS_OPS,
 	.drop = records_drop,
 };
 

@@ -41,7 +41,12 @@ void records_setup(struct records *r);
 /* Before chunk_init(): @hello is copied. 0 or -ENOMEM */
 int records_hello_set(struct records *r, const struct stream_hello *hello);
 
-/* For a struct chunk_ops; see there */
+/* All of a struct chunk_ops but its name, @start and @drop; see there */
+#define RECORDS_OPS \
+	.size = records_size, .seal = records_seal, .open = records_open, \
+	.within = records_within, .end = records_end, .fault = records_fault, \
+	.hello = records_hello
+
 extern const struct chunk_ops records_ops;
 uint32_t records_size(struct chunk *c);
 ssize_t records_seal(struct chunk *c, const uint8_t *p, size_t n, uint8_t *out,

@@ -15,6 +15,7 @@
 #include "gateway/base/compat.h"
 #include "gateway/base/log.h"
 #include "gateway/core/worker.h"
+#include "proxy/layer/cursor.h"
 #include "proxy/transport/h2_int.h"
 
 #define IN_SMALL       2048u
@@ -178,28 +179,6 @@ static void sub_took(struct stream *s, size_t n)
 	if (!u->in->len)
 		h2_sub_drop_in(u);
 	give_window(u, n);
-}
-
-static ssize_t sub_readv(struct stream *s, const struct iovec *iov, int cnt)
-{
-	struct iovec lent = { 0 };
-	int one = 1;
-	ssize_t n = sub_lend(s, &lent, &one);
-	size_t did = 0;
-
-	if (n <= 0)
-		return n;
-	for (int i = 0; i < cnt && did < lent.iov_len; i++) {
-		size_t k = iov[i].iov_len;
-
-		if (k > lent.iov_len - did)
-			k = lent.iov_len - did;
-		memcpy(iov[i].iov_base, (uint8_t *)lent.iov_base + did, k);
-		did += k;
-	}
-	if (did)
-		sub_took(s, did);
-	return (ssize_t)did;
 }
 
 /* --- sending --- */
@@ -428,7 +407,7 @@ static void sub_close(struct stream *s, int why)
 
 static const struct stream_ops sub_ops = {
 	.name = "grpc",
-	.readv = sub_readv,
+	.readv = lent_readv,
 	.writev = sub_writev,
 	.lend = sub_lend,
 	.took = sub_took,

@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "gateway/core/dest.h"
 #include "gateway/core/fd_stream.h"
 #include "gateway/core/session.h"
 #include "gateway/core/transport.h"
@@ -71,20 +72,6 @@ static bool to_unix(const struct dial *d, const struct addr *to)
 	       !d->ob->ops->local;
 }
 
-static int unix_dial(const struct dial *d, const struct addr *to,
-		     struct stream **out)
-{
-	int fd = sock_dial_unix(to->name);
-
-	if (fd < 0)
-		return fd;
-	*out = fd_stream_new(d->worker, fd, d->job, false);
-	if (*out)
-		return 0;
-	close(fd);
-	return -ENOMEM;
-}
-
 static int raw_dial_server(const struct transport *t, const struct dial *d,
 			   const struct addr *to, struct stream **out)
 {
@@ -92,7 +79,7 @@ static int raw_dial_server(const struct transport *t, const struct dial *d,
 	int rc;
 
 	if (to_unix(d, to))
-		rc = unix_dial(d, to, out);
+		rc = dest_dial_unix(to->name, d, out);
 	else
 		rc = raw_dial(d, to, so,
 			      (enum domain_strategy)so->domain_strategy, out);

@@ -129,12 +129,7 @@ static void drop(struct chunk *c)
 static const struct chunk_ops reality_chunk = {
 	.name = "reality",
 	.start = start,
-	.size = records_size,
-	.seal = records_seal,
-	.open = records_open,
-	.within = records_within,
-	.end = records_end,
-	.fault = records_fault,
+	RECORDS_OPS,
 	.drop = drop,
 };
 

@@ -9,13 +9,7 @@
 
 static const struct chunk_ops server_chunk = {
 	.name = "reality",
-	.size = records_size,
-	.seal = records_seal,
-	.open = records_open,
-	.within = records_within,
-	.end = records_end,
-	.fault = records_fault,
-	.hello = records_hello,
+	RECORDS_OPS,
 	.drop = records_drop,
 };
 

@@ -1,4 +1,4 @@
-/* ws_int.h - What ws.c, ws_lend.c and ws_shake.c share */
+/* ws_int.h - What ws*.c share */
 #ifndef PROXY_TRANSPORT_WS_INT_H
 #define PROXY_TRANSPORT_WS_INT_H
 
@@ -77,6 +77,12 @@ int ws_flush(struct ws *w);
 int ws_step(struct ws *w);
 /* What we owe, if a frame may begin now. 0, -EAGAIN, -errno */
 int ws_settle(struct ws *w);
+
+/* ws_read.c */
+#define WS_END_BYTES 22
+extern const char ws_end_words[]; /* a client's end, in a ping */
+/* As much payload as came, once w->state is WS_OPEN. As readv */
+ssize_t ws_read(struct ws *w, const struct iovec *iov, int cnt);
 /* Head bytes at @p, of a frame that begins. Bytes used or -EPROTO */
 ssize_t ws_eat_head(struct ws *w, const uint8_t *p, size_t n);
 /* Payload of the current frame at @p; data goes to @to. Data bytes */
