@@ -3,7 +3,8 @@
 #
 # The client's flows take one path after another, within the same seconds;
 # ROUNDS times. redsocks has no direct outbound: it is compared through a SOCKS5
-# server (v2ray's), and so is culvert, in rows of their own.
+# server, and so is culvert, in rows of their own: -socks by v2ray's server, which is
+# slower than both of them, -socks2 by culvert's.
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 ROUNDS=${ROUNDS:-3} SECS=${SECS:-0.7}
@@ -20,6 +21,14 @@ start_all() {
 		bg "$S" socks-server microsocks -i 10.2.0.3 -p 1080
 	fi
 	wait_port "$S" tcp 1080
+	cat >"$TMP/server2.json" <<-'END'
+	{ "log": { "loglevel": "warning", "access": "none" }, "inbounds": [
+	  { "listen": "10.2.0.4", "port": 1081, "protocol": "socks",
+	    "settings": { "auth": "noauth" } } ],
+	  "outbounds": [ { "protocol": "freedom" } ] }
+	END
+	bg "$S" socks-server2 "$CULVERT" run -c "$TMP/server2.json"
+	wait_port "$S" tcp 1081
 	bg "$G" splice "$RELAY" splice 4001
 	# as many threads as culvert has workers
 	bg "$G" splice-mt "$RELAY" splice 4003 "$(nproc)"
@@ -34,15 +43,21 @@ start_all() {
 	      "settings": { "network": "tcp,udp", "followRedirect": true },
 	      "streamSettings": { "sockopt": { "tproxy": "tproxy" } } },
 	    { "tag": "to-socks", "port": 4103, "protocol": "dokodemo-door",
+	      "settings": { "network": "tcp", "followRedirect": true } },
+	    { "tag": "to-socks2", "port": 4104, "protocol": "dokodemo-door",
 	      "settings": { "network": "tcp", "followRedirect": true } } ],
-	  "routing": { "rules": [ { "inboundTag": [ "to-socks" ], "outboundTag": "socks" } ] },
+	  "routing": { "rules": [
+	    { "inboundTag": [ "to-socks" ], "outboundTag": "socks" },
+	    { "inboundTag": [ "to-socks2" ], "outboundTag": "socks2" } ] },
 	  "outbounds": [ { "tag": "direct", "protocol": "freedom" },
 	    { "tag": "socks", "protocol": "socks",
-	      "settings": { "servers": [ { "address": "10.2.0.3", "port": 1080 } ] } } ]
+	      "settings": { "servers": [ { "address": "10.2.0.3", "port": 1080 } ] } },
+	    { "tag": "socks2", "protocol": "socks",
+	      "settings": { "servers": [ { "address": "10.2.0.4", "port": 1081 } ] } } ]
 	}
 	END
 	bg "$G" culvert "$CULVERT" run -c "$TMP/config.json"
-	wait_port "$G" tcp 4103
+	wait_port "$G" tcp 4104
 	sleep 0.5
 	put culvert-redirect rss_start_kib "$(rss culvert)"
 }
@@ -70,9 +85,11 @@ start_peers() {
 			daemon = off; redirector = iptables; }
 		redsocks { local_ip = 0.0.0.0; local_port = 4301; ip = 10.2.0.3;
 			port = 1080; type = socks5; listenq = 4096; }
+		redsocks { local_ip = 0.0.0.0; local_port = 4302; ip = 10.2.0.4;
+			port = 1081; type = socks5; listenq = 4096; }
 		END
 		bg "$G" redsocks redsocks -c "$TMP/redsocks.conf"
-		wait_port "$G" tcp 4301
+		wait_port "$G" tcp 4302
 		put redsocks-socks rss_start_kib "$(rss redsocks)"
 	fi
 }
@@ -105,6 +122,8 @@ for ((r = 0; r < ROUNDS; r++)); do
 	row v2ray-tproxy v2ray path_tproxy 4202
 	row culvert-socks culvert path_redirect 4103
 	row redsocks-socks redsocks path_redirect 4301
+	row culvert-socks2 culvert path_redirect 4104
+	row redsocks-socks2 redsocks path_redirect 4302
 	WHAT=${TESTS:-udp}
 	row direct "" path_none
 	row culvert-tproxy culvert path_tproxy 4102
@@ -137,9 +156,16 @@ for m in up1 down1 up8 down8; do
 	for how in "" _held; do
 		! alive v2ray ||
 			limit culvert-redirect "$m$how/v2ray-redirect" ">=" 2
-		! alive redsocks ||
-			limit culvert-socks "$m$how/redsocks-socks" ">=" 1
+		alive redsocks || continue
+		limit culvert-socks "$m$how/redsocks-socks" ">=" 1
+		limit culvert-socks2 "$m$how/redsocks-socks2" ">=" 1
 	done
+done
+for n in "" 2; do
+	alive redsocks || break
+	limit "culvert-socks$n" "cps/redsocks-socks$n" ">=" 1
+	limit "culvert-socks$n" "conn64_p50/redsocks-socks$n" "<=" 1
+	limit "culvert-socks$n" "cps_cpu_us/redsocks-socks$n" "<=" 1
 done
 limit culvert-redirect idle_kib_2000 "<=" 1
 keep redirect
