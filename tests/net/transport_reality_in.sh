@@ -94,6 +94,11 @@ wait_log tap2 ready
 G4=10.1.0.1
 
 # --- who is known
+# the first of each waits a second for what the target says: all at once
+for p in 7001 7002 7003 7004 7008 7009 7010 7020 7021; do
+	bg "$C" "first$p" "$NT" tcp $G4 $p -n 1 -t 20
+done
+all_said first
 transfers "VLESS" $G4 7001
 transfers "VLESS, v6" fd01::1 7001
 transfers "Vision" $G4 7002
