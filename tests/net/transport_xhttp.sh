@@ -43,6 +43,12 @@ for m in "${MODES[@]}"; do
 	cell "$m-v6" "[fd02::1]:8002" "$(x "$mode"), $(tls h2)"
 done
 cell auto-real 10.2.0.1:8004 "$(x), $known"
+odd='"extra": { "uplinkHTTPMethod": "put", "sessionIDTable": "hex", "sessionIDLength": "12-40", "noGRPCHeader": true,
+	"headers": { "User-Agent": "odd/1", "X-More": "m" }, "scMaxEachPostBytes": "9000-20000", "scMinPostsIntervalMs": "1-2",
+	"xmux": { "maxConcurrency": 2, "hMaxRequestTimes": "3-5", "cMaxReuseTimes": 2 } }'
+cell odd-up 10.2.0.1:8002 "$(x ", \"mode\": \"stream-up\", $odd"), $(tls h2)"
+cell odd-pkt 10.2.0.1:8002 "$(x ", \"mode\": \"packet-up\", $odd"), $(tls h2)"
+cell odd-pkt1 10.2.0.1:8001 "$(x ", \"mode\": \"packet-up\", $odd")"
 cell wrong-path 10.2.0.1:8001 "\"network\": \"xhttp\", \"xhttpSettings\": { \"path\": \"/y\", \"mode\": \"stream-one\" }"
 cell wrong-mode 10.2.0.1:8003 "$(x ', "mode": "stream-up"')"
 cell wrong-pad 10.2.0.1:8001 "$(x ', "mode": "packet-up", "xPaddingBytes": 5')"
@@ -63,6 +69,8 @@ A=10.1.0.1 slow=()
 for m in "${MODES[@]}"; do
 	for v in h1 h1s h2 v6 real; do transfers "$m, $v" $A "${PORTS[$m-$v]}"; done
 done
+for o in odd-up odd-pkt odd-pkt1; do transfers "$o" $A "${PORTS[$o]}"; done
+matches "used up carriers end" "$(cat "$TMP/culvert.log")" 'xhttp: carrier to 10.2.0.1:8002 ends with 0 streams: not needed'
 transfers "auto over REALITY" $A "${PORTS[auto-real]}"
 id=$(sed -n 's/.* \(s[0-9a-f]*\) route: .*-> \[auto-real\]$/\1/p' "$TMP/culvert.log" | tail -n 1)
 contains "auto is stream-one there" "$(grep " $id xhttp" "$TMP/culvert.log")" "xhttp: stream-one, HTTP/2"
