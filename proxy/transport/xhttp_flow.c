@@ -28,8 +28,10 @@
 #include "gateway/core/session.h"
 #include "proxy/transport/xhttp_int.h"
 
-#define TABLE_SLOTS    1024u
-#define UNBORN_MAX     256u /* flows of one worker without a GET */
+#define TABLE_SLOTS 1024u
+#define UNBORN_MAX  256u /* flows of one worker without a GET */
+#define UNBORN_PIECES \
+	256u /* of all these: a stream's window of each may wait */
 #define UNBORN_MS      30000u
 #define GAP_MS         30000u /* later pieces wait, and nothing comes */
 #define HOLD_BYTES     (1u << 20) /* of later pieces of one flow */
@@ -39,12 +41,12 @@
 
 /**
  * struct xhttp_room - Flows of one worker; ROOM_XHTTP
- * @unborn:	struct flow without a GET, the oldest first
+ * @unborn:	struct flow without a GET, the oldest first; @unborn_pieces: of them
  */
 struct xhttp_room {
 	struct list slots[TABLE_SLOTS];
 	struct list unborn;
-	unsigned int unborn_count;
+	unsigned int unborn_count, unborn_pieces;
 };
 
 /**
@@ -133,7 +135,7 @@ static struct xhttp_room *room_get(struct worker *w)
 	for (unsigned int i = 0; i < TABLE_SLOTS; i++)
 		list_init(&r->slots[i]);
 	list_init(&r->unborn);
-	r->unborn_count = 0;
+	r->unborn_count = r->unborn_pieces = 0;
 	w->rooms[ROOM_XHTTP] = r;
 	w->room_free[ROOM_XHTTP] = room_free;
 	return r;
@@ -156,6 +158,7 @@ static void piece_free(struct flow *f, struct piece *p, int why)
 	buf_free(p->body);
 	list_del(&p->node);
 	f->piece_count--;
+	f->room->unborn_pieces -= !f->down;
 	free(p);
 }
 
@@ -610,6 +613,7 @@ static void take_get(struct flow *f, const struct http_rq *rq)
 		     rq->answer(rq->s, 200, lines, true) :
 		     -ENOBUFS;
 	f->down = rq->s;
+	f->room->unborn_pieces -= f->piece_count;
 	timer_cancel(&f->timer);
 	list_del(&f->unborn);
 	f->room->unborn_count--;
@@ -669,6 +673,22 @@ static bool piece_place(struct flow *f, struct piece *p)
 	}
 	list_add(l, &p->node);
 	f->piece_count++;
+	f->room->unborn_pieces += !f->down;
+	return true;
+}
+
+/* Room for a piece of @f, which has no GET: the oldest go. False: that is @f */
+static bool make_room(struct flow *f)
+{
+	struct xhttp_room *r = f->room;
+
+	while (!f->down && r->unborn_pieces >= UNBORN_PIECES) {
+		struct flow *old = list_first(&r->unborn, struct flow, unborn);
+
+		if (old == f)
+			return false;
+		flow_free(old, -ECONNRESET);
+	}
 	return true;
 }
 
@@ -684,7 +704,7 @@ static void take_piece(struct flow *f, const struct http_rq *rq, uint64_t seq)
 		xhttp_refuse(rq, 409, "a piece after the end");
 		return;
 	}
-	if (f->piece_count >= f->conf->buffered) {
+	if (f->piece_count >= f->conf->buffered || !make_room(f)) {
 		xhttp_refuse(rq, 503, "more than scMaxBufferedPosts wait");
 		flow_fail(f, -ENOBUFS);
 		wake(f);

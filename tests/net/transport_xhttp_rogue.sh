@@ -18,7 +18,7 @@ start_in <<END
   "outbounds": [ { "protocol": "freedom" } ]
 }
 END
-cases=(beside answers order early twice missing flood large silence cut one)
+cases=(beside answers order early twice missing flood large silence cut one many)
 for c in "${cases[@]}"; do bg "$C" "case.$c" python3 "$ROOT/tests/net/xhttp.py" 10.1.0.1 8001 "$c"; done
 saw() { # CASE LINE...
 	wait "${PID[case.$1]}"
@@ -35,6 +35,7 @@ saw large '200 413 RST' '200 413 RST'
 saw silence FIN FIN RST RST '200 RST'
 saw cut "200 200 b'abc' RST" "200 200 b'abc' RST"
 saw one "200 b'abcde' None" '200 200 409 409'
+saw many "600 200 200 b'x'"
 saw beside '200 all came'
 if command -v curl >/dev/null; then
 	out=$(printf hello | on "$C" curl -s --http2-prior-knowledge --max-time 10 -T - -X POST \

@@ -198,6 +198,15 @@ def one():
     yield f'{status} {piece(Conn(), "one", 0, b"x").status()}'
 
 
+def many():
+    """Uploads of which no GET is heard: the oldest are forgotten"""
+    cs = [piece(Conn(), f'many{i}', 1, b'x') for i in range(600)]
+    good = sum(c.status() == '200' for c in cs)
+    g, status = get('last')
+    yield f'{good} {status} {piece(Conn(), "last", 0, b"x").status()} ' \
+          f'{g.chunks(1)}'
+
+
 def beside():
     """An upload that goes on all the time"""
     g, status = get('beside')
