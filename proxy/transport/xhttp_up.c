@@ -53,6 +53,7 @@ struct post {
  * @full:	A write was told to wait
  * @fin:	finish() was called; @ended: the last POST is under way
  * @down_eof:	The other side said all: how the upload ends is no matter
+ * @said:	The end of @up was told; @up_over: and its connection is gone
  * @err:	Of the upload
  */
 struct split {
@@ -69,7 +70,7 @@ struct split {
 	unsigned int post_count;
 	uint64_t seq;
 	struct timer gap;
-	bool full, fin, ended, down_eof;
+	bool full, fin, ended, down_eof, said, up_over;
 	int err;
 	char session[XHTTP_SESSION_MAX + 1];
 	char name[256];
@@ -275,12 +276,15 @@ static void drain(struct split *x)
 	uint8_t byte[1024];
 	ssize_t n;
 
-	if (is_packets(x) || x->up == x->down || x->err)
+	if (is_packets(x) || x->up == x->down || x->err || x->up_over)
 		return;
 	do {
 		n = stream_read(x->up, byte, sizeof(byte));
 	} while (n > 0);
-	if (n < 0 && n != -EAGAIN)
+	/* a server that has heard all may be done before we are: the way down tells */
+	if (n == -ECONNRESET && x->said)
+		x->up_over = true;
+	else if (n < 0 && n != -EAGAIN)
 		x->err = (int)n;
 }
 
@@ -391,6 +395,8 @@ static void want_up(struct split *x, unsigned int events)
 {
 	struct list *l;
 
+	if (x->up_over)
+		return;
 	if (x->up) {
 		stream_set_job(x->up, x->s.job);
 		x->up->ops->want(x->up, ST_READ | (events & ST_WRITE));
@@ -440,10 +446,13 @@ static int split_finish(struct stream *s)
 	move_on(x);
 	if (x->err)
 		return x->down_eof ? 0 : x->err;
-	if (x->up)
+	if (x->up && !x->said)
 		rc = x->up->ops->finish(x->up);
+	else if (x->up)
+		rc = 0;
 	else
 		rc = x->ended && list_empty(&x->posts) ? 0 : -EAGAIN;
+	x->said |= rc == 0;
 	return rc < 0 && rc != -EAGAIN && x->down_eof ? 0 : rc;
 }
 

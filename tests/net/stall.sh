@@ -23,6 +23,8 @@ CULVERT=$TMP/culvert
 matrix_up
 plan own vless,vmess,ss raw,tls,ws,wss,wsed,hu,grpc,multi bare
 OWNINS=("${INS[@]}")
+plan own vless xone,xup,xpkt,xone1,xup1,xpkt1 bare
+OWNINS+=("${INS[@]}")
 plan own trojan tls,wss,grpc mux
 OWNINS+=("${INS[@]}")
 plan own ss22a,socks,http raw bare
