@@ -155,6 +155,8 @@ static void balancer_parse(struct balancer *b, struct diag *d,
 		diag_error(d, node, "tag", "out of memory");
 	read_strategy(b, d, &o);
 	take_outbounds(b, &o, cfg);
+	costs_parse(b, d, b->load.costs, &cfg->arena);
+	b->load.costs = NULL;
 	check_probes(b, d, &o);
 	read_fallback(b, d, &o, cfg);
 	if (!b->count && !b->fallback) {

@@ -39,10 +39,12 @@ static uint32_t all_of(const struct balancer *b, bool dead_too,
 
 /**
  * struct node - An outbound with what is compared; read once
+ * @deviation:	In us, as its cost makes it
  */
 struct node {
 	const struct outbound *ob;
-	uint32_t delay, deviation, average, fails, count;
+	uint64_t deviation;
+	uint32_t delay, average, fails, count;
 };
 
 static int by_load(const void *x, const void *y)
@@ -69,6 +71,14 @@ static int by_delay(const void *x, const void *y)
 	return strcmp(a->ob->tag, b->ob->tag);
 }
 
+static uint64_t weighed(const struct balancer *b, uint32_t i)
+{
+	uint32_t ms = atomic_load(&b->outbounds[i]->health->deviation_ms);
+	uint32_t weight = b->weight && b->weight[i] ? b->weight[i] - 1 : 1000;
+
+	return (uint64_t)ms * weight;
+}
+
 static uint32_t alive(const struct balancer *b, struct node *out)
 {
 	uint32_t n = 0;
@@ -80,8 +90,7 @@ static uint32_t alive(const struct balancer *b, struct node *out)
 			out[n++] = (struct node){
 				.ob = ob,
 				.delay = atomic_load(&ob->health->delay_ms),
-				.deviation =
-					atomic_load(&ob->health->deviation_ms),
+				.deviation = weighed(b, i),
 				.average = atomic_load(&ob->health->average_ms),
 				.fails = atomic_load(&ob->health->fails),
 				.count = atomic_load(&ob->health->count),
@@ -108,7 +117,8 @@ static uint32_t shares(const struct least_load *l, const struct node *v,
 	if (!l->baseline_count)
 		return expected < n ? expected : n;
 	for (unsigned int i = 0; i < l->baseline_count && count < expected; i++)
-		while (count < n && v[count].deviation < l->baselines[i])
+		while (count < n &&
+		       v[count].deviation < l->baselines[i] * (uint64_t)1000)
 			count++;
 	return l->expected && count < expected ? expected : count;
 }
@@ -184,7 +194,6 @@ void least_parse(struct least_load *l, struct jobj *strategy)
 		if (l->baseline_count < BALANCE_BASELINES)
 			l->baselines[l->baseline_count++] =
 				duration(&o, list.node, list.text);
-	if (cJSON_GetArraySize(j_array(&o, "costs")) > 0)
-		j_not_yet(&o, "costs", "weights of outbounds");
+	l->costs = j_array(&o, "costs");
 	j_close(&o);
 }

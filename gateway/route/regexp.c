@@ -102,19 +102,38 @@ int regexp_new(const char *text, size_t len, struct regexp **out, char err[128])
 	return -EINVAL;
 }
 
-bool regexp_has(const struct regexp *r, const char *s, size_t len)
+/* As pcre2_match(); what was found is in @me */
+static int search(const struct regexp *r, struct searcher *me, const char *s,
+		  size_t len)
 {
-	struct searcher *me = searcher_mine();
 	int rc;
 
 	if (!me)
-		return false;
+		return PCRE2_ERROR_NOMATCH;
 	rc = pcre2_match(r->code, (PCRE2_SPTR)s, len, 0, 0, me->data,
 			 me->limits);
 	if (rc < PCRE2_ERROR_NOMATCH)
 		log_warning("route: regexp %.100s gave up: too much to try",
 			    r->text);
-	return rc >= 0;
+	return rc;
+}
+
+bool regexp_has(const struct regexp *r, const char *s, size_t len)
+{
+	return search(r, searcher_mine(), s, len) >= 0;
+}
+
+size_t regexp_find(const struct regexp *r, const char *s, size_t len,
+		   size_t *at)
+{
+	struct searcher *me = searcher_mine();
+	const size_t *v;
+
+	if (search(r, me, s, len) < 0)
+		return 0;
+	v = pcre2_get_ovector_pointer(me->data);
+	*at = v[0];
+	return v[1] > v[0] ? v[1] - v[0] : 0; /* \K can turn them round */
 }
 
 size_t regexp_bytes(const struct regexp *r)

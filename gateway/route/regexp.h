@@ -23,6 +23,9 @@ int regexp_new(const char *text, size_t len, struct regexp **out,
 	       char err[128]);
 /* @s contains a match. Thread-safe */
 bool regexp_has(const struct regexp *r, const char *s, size_t len);
+/* The first match in @s: its bytes, or 0, with *@at where it begins */
+size_t regexp_find(const struct regexp *r, const char *s, size_t len,
+		   size_t *at);
 size_t regexp_bytes(const struct regexp *r);
 void regexp_free(struct regexp *r); /* NULL is allowed */
 

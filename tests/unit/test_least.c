@@ -134,6 +134,49 @@ static void baselines_widen_until_there_are_enough(void **state)
 	selects(&r, ""); /* speed first: nobody is good enough */
 }
 
+/* Factors of the deviation: their square root. By tag, part of it or regexp */
+static void what_costs_more_is_taken_later(void **state)
+{
+	static const struct {
+		const char *costs, *want;
+	} cases[] = {
+		{ "[]", "abcd" },
+		{ "[{\"match\":\"a\",\"value\":5}]", "bacd" },
+		{ "[{\"match\":\"a\",\"value\":3.9}]", "abcd" },
+		/* the first that fits; a number in the text */
+		{ "[{\"match\":\"a\",\"value\":101},{\"match\":\"a\",\"value\":"
+		  "1}]",
+		  "bcda" },
+		{ "[{\"match\":\"[ab]\",\"regexp\":true,\"value\":100}]",
+		  "cdab" },
+		{ "[{\"match\":\"d\",\"value\":0.01}]", "dabc" },
+		{ "[{\"match\":\"e\"},{\"match\":\"x\",\"value\":9}]", "abcd" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		cJSON *costs = cJSON_Parse(cases[i].costs);
+		struct diag d;
+		struct arena a = { 0 };
+		struct rig r;
+
+		assert_non_null(costs);
+		rig_init(&r, BALANCE_LEAST_LOAD);
+		r.b.load.expected = 4;
+		set(&r, 0, HEALTH_ALIVE, 100, 10);
+		set(&r, 1, HEALTH_ALIVE, 100, 20);
+		set(&r, 2, HEALTH_ALIVE, 100, 30);
+		set(&r, 3, HEALTH_ALIVE, 100, 90);
+		diag_init(&d);
+		costs_parse(&r.b, &d, costs, &a);
+		assert_int_equal(d.errors, 0);
+		selects(&r, cases[i].want);
+		arena_free(&a);
+		diag_free(&d);
+		cJSON_Delete(costs);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -141,6 +184,7 @@ int main(void)
 		cmocka_unit_test(the_least_ping_is_of_one_alive),
 		cmocka_unit_test(the_load_is_shared_by_the_steadiest),
 		cmocka_unit_test(baselines_widen_until_there_are_enough),
+		cmocka_unit_test(what_costs_more_is_taken_later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
