@@ -16,9 +16,7 @@ done
 wait_port "$S" udp 53
 
 # What "localhost" means in $G
-etc=/etc/netns/$G
-mkdir -p "$etc"
-printf 'nameserver 10.3.0.%s\n' 1 2 >"$etc/resolv.conf"
+resolver "$G" 10.3.0.1 10.3.0.2
 
 config() { # DNS-KEYS [SERVERS]
 	cat <<-END

@@ -67,9 +67,7 @@ config() {
 	END
 }
 # for ownl: the nameserver of the host itself
-etc=/etc/netns/$G
-mkdir -p "$etc"
-echo "nameserver 10.3.0.2" >"$etc/resolv.conf"
+resolver "$G" 10.3.0.2
 export SSL_CERT_FILE=$TMP/ca.pem # what the system trusts, here
 start_culvert <<<"$(config)"
 unset SSL_CERT_FILE

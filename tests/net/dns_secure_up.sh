@@ -11,8 +11,7 @@
 . "$(dirname "$0")/host_lib.sh"
 
 secure_up
-mkdir -p "/etc/netns/$G"
-echo "nameserver 198.51.100.3" >"/etc/netns/$G/resolv.conf"
+resolver "$G" 198.51.100.3
 server() { echo "{ \"address\": \"$2\", \"domains\": [ \"domain:$1.test\" ], \"timeoutMs\": 2000, \"finalQuery\": true }"; }
 cat >"$TMP/up.json" <<-END
 	{

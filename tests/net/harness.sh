@@ -65,6 +65,10 @@ for l in lib in_lib peer_lib host_lib cap_lib transport_lib; do
 	eq "$l: what cannot run here" "$(verdict $l 'skip why')" 77
 done
 eq "no test has a trap that hides the code" \
-	"$(cd "$(dirname "$0")" && grep -l '^[^#]*trap [^-].*EXIT' ./*.sh | tr '\n' ' ')" \
+	"$(cd "$(dirname "$0")" && grep -l '^[^#]*trap [^-].*EXIT' ./*.sh \
+		../../scripts/demo | tr '\n' ' ')" \
 	"./cap_cgroup.sh ./lib.sh "
+eq "the demo of a culvert that ends at once" \
+	"$(CULVERT=/bin/false "$ROOT/scripts/demo" >"$TMP/demo.log" 2>&1; echo $?)" 1
+contains "the demo says why" "$(cat "$TMP/demo.log")" "FAIL: culvert ended at start"
 pass

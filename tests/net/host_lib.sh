@@ -10,8 +10,7 @@ host_net() {
 	command -v dnsmasq >/dev/null && command -v dig >/dev/null &&
 		command -v nft >/dev/null || skip "needs dnsmasq, dig and nft"
 	net_up
-	mkdir -p "/etc/netns/$G"
-	echo "nameserver 198.51.100.3" >"/etc/netns/$G/resolv.conf"
+	resolver "$G" 198.51.100.3
 	serve echo tcp-serve 5003 echo
 	serve udp udp-serve 5006 echo
 	bg "$S" dns dnsmasq -k --no-resolv --no-hosts --user=root --pid-file= \

@@ -59,8 +59,7 @@ bg "$G" culvert unshare -m bash -c "mount --bind '$TMP/resolv.conf' /etc/resolv.
 wait_for 10 tun_or_dead "$G" culvert0
 alive culvert || fail "culvert ended at start"
 to_tun culvert0
-mkdir -p "/etc/netns/$C"
-echo "nameserver 192.0.2.53" >"/etc/netns/$C/resolv.conf"
+resolver "$C" 192.0.2.53
 
 bg "$G" dump tcpdump -l -n -i g1 "ip or ip6"
 wait_log dump "listening on"

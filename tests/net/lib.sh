@@ -196,6 +196,17 @@ net_up() {
 	on "$G" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 }
 
+# resolver NS ADDRESS...: the name servers of what runs in NS. `ip netns exec` mounts
+# this over the host's file, and only warns when there is none to mount over.
+resolver() {
+	local ns=$1
+	shift
+	[ -e /etc/resolv.conf ] ||
+		fail "this host has no /etc/resolv.conf: make one, it may be empty"
+	mkdir -p "/etc/netns/$ns"
+	printf 'nameserver %s\n' "$@" >"/etc/netns/$ns/resolv.conf"
+}
+
 # to_tun DEV [TABLE]: what the client sends through the gateway goes into DEV.
 # A test that runs one program in $C itself has no need of it.
 to_tun() {
