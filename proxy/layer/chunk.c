@@ -45,6 +45,7 @@ static int flush_out(struct chunk *c)
 {
 	int rc = keep_flush(&c->out, c->s.below);
 
+	c->head_out |= c->started && !c->out;
 	return rc ? chunk_fail(c, rc) : 0;
 }
 
@@ -53,6 +54,7 @@ static int put_sealed(struct chunk *c, const uint8_t *p, size_t n)
 {
 	int rc = keep_put(&c->out, c->s.below, p, n);
 
+	c->head_out |= c->started && !c->out;
 	return rc ? chunk_fail(c, rc) : 0;
 }
 
@@ -562,7 +564,7 @@ static bool chunk_up(const struct stream *s)
 {
 	const struct chunk *c = (const struct chunk *)(const void *)s;
 
-	return !c->err && (c->lazy || (c->started && !c->out)) &&
+	return !c->err && (c->lazy || c->head_out || (c->started && !c->out)) &&
 	       s->below->ops->up(s->below);
 }
 

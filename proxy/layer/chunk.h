@@ -58,7 +58,8 @@ struct chunk_ops {
  *		order by its own word only
  * @single:	One chunk is opened at a time: what follows may be no chunk
  * @bare_in, @bare_out:	Such a direction passes through
- * @started:	The head went out
+ * @started:	The head was made; @head_out: and is down. It is up from then on,
+ *		whatever waits
  * @ended:	finish was asked for: no payload any more
  * @end_told:	By the body; the connection is not half-closed then
  * @more:	Whole chunks may wait behind those that were opened
@@ -77,7 +78,7 @@ struct chunk {
 	struct worker *worker;
 	uint32_t id;
 	uint32_t max, lead, extra, first;
-	bool lazy, started, ended, end_sealed, end_told, finished;
+	bool lazy, started, head_out, ended, end_sealed, end_told, finished;
 	bool security, single, bare_in, bare_out;
 	bool more, opened, eof, below_eof, end_read;
 	int err;

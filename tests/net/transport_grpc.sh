@@ -66,7 +66,9 @@ transfers "multi" $A 7002
 transfers "gun in TLS" $A 7003
 transfers "own names" $A 7004
 transfers "own names, multi" $A 7005
-transfers "haproxy between" $A 7012
+# haproxy 2.6 stands still in one of some 40 echoes larger than its windows, with credit
+# on both sides and nothing in any socket
+transfers "haproxy between" $A 7012 "$C" 60000
 transfers "nginx between" $A 7011
 refused "wrong service" $A 7006
 wait_log culvert "grpc: server answers 404"

@@ -38,10 +38,10 @@ pin() {
 	openssl x509 -in "$TMP/$1.crt" -outform DER | sha256sum | cut -d' ' -f1
 }
 
-# transfers NAME ADDR PORT [NS]: behind it is nt's echo
+# transfers NAME ADDR PORT [NS [MOST]]: behind it is nt's echo
 transfers() {
 	local out n ns=${4:-$C}
-	for n in 0 1 1400 3000000; do
+	for n in 0 1 1400 "${5:-3000000}"; do
 		out=$(on "$ns" "$NT" tcp "$2" "$3" -n $n -t 20)
 		contains "$1: echo of $n, half-close" "$out" \
 			"rx=$(sha $n) end=FIN"

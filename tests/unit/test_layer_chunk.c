@@ -386,6 +386,38 @@ static void an_end_in_the_body_is_not_told_below_again(void **state)
 	}
 }
 
+/* Who looks only when the socket is full must not take it for a handshake */
+static void once_up_it_stays_up(void **state)
+{
+	static const uint8_t id[16] = { 1, 2, 3 };
+	struct vmess_want v = { .command = VMESS_TCP,
+				.security = VMESS_AES_128_GCM,
+				.to = addr_of("192.0.2.1", 80) };
+	struct middle m = { .s.ops = &middle_ops };
+	struct vmess_user_key user;
+	uint8_t got[1024];
+	struct rig r;
+
+	(void)state;
+	rig_begin(&r);
+	m.s.below = r.below;
+	m.s.job = &r.l.job;
+	assert_int_equal(vmess_user_set(&user, id), 0);
+	assert_int_equal(vmess_client(&user, &v, &r.l.w, &m.s, 1, &r.st), 0);
+	m.full = true; /* the head waits: not yet */
+	assert_int_equal(stream_write(r.st, "a", 1), 1);
+	assert_false(r.st->ops->up(r.st));
+	m.full = false;
+	assert_int_equal(stream_write(r.st, "b", 1), 1);
+	m.full = true;
+	assert_int_equal(stream_write(r.st, "c", 1), 1);
+	assert_int_equal(stream_write(r.st, "d", 1), -EAGAIN);
+	assert_true(r.st->ops->up(r.st));
+	m.full = false;
+	assert_true(far_hear(&r, got, sizeof(got)) > 0);
+	rig_end(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -397,6 +429,7 @@ int main(void)
 			less_than_a_chunk_waits_in_a_buffer_of_its_size),
 		cmocka_unit_test(vmess_both_ways),
 		cmocka_unit_test(an_end_in_the_body_is_not_told_below_again),
+		cmocka_unit_test(once_up_it_stays_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
