@@ -96,9 +96,11 @@ for cap in tun redirect tproxy; do
 	else
 		[ $cap != redirect ] || bg "$C" long "$NT" tcp 198.51.100.1 5015 \
 			-n 6000000 -P
+		want=$(cap_ours)
 		never $cap nft flush ruleset
 		never $cap ip -4 rule flush
 		cap_main_rules
+		wait_for 5 cap_same || fail "not as it was: $(cap_ours)"
 		if [ $cap = redirect ]; then # NAT went on meanwhile
 			wait "${PID[long]}"
 			unset "PID[long]"
