@@ -421,18 +421,25 @@ int aead_seal(struct aead_key *k, const uint8_t *nonce, const struct iovec *aad,
 	return aead_feed(k, aad, in, n, out) ? aead_tag(k, out + n) : -EINVAL;
 }
 
-int aead_seal_tail(struct aead_key *k, const uint8_t *nonce,
-		   const struct iovec *aad, const uint8_t *in, size_t n,
-		   uint8_t tail, uint8_t *out)
+int aead_seal_parts(struct aead_key *k, const uint8_t *nonce,
+		    const struct iovec *aad, const struct iovec *part, int cnt,
+		    uint8_t *out)
 {
 	int m, err = aead_start(k, nonce, 1);
 
 	if (err)
 		return err;
-	if (!aead_feed(k, aad, in, n, out) ||
-	    !EVP_CipherUpdate(k->ctx, out + n, &m, &tail, 1))
+	if (!aead_feed(k, aad, NULL, 0, out))
 		return -EINVAL;
-	return aead_tag(k, out + n + 1);
+	for (int i = 0; i < cnt; i++) {
+		if (part[i].iov_len > INT_MAX ||
+		    (part[i].iov_len &&
+		     !EVP_CipherUpdate(k->ctx, out, &m, part[i].iov_base,
+				       (int)part[i].iov_len)))
+			return -EINVAL;
+		out += part[i].iov_len;
+	}
+	return aead_tag(k, out);
 }
 
 int aead_open(struct aead_key *k, const uint8_t *nonce, const struct iovec *aad,

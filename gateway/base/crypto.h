@@ -104,10 +104,10 @@ void aead_key_drop(struct aead_key *k);
  */
 int aead_seal(struct aead_key *k, const uint8_t *nonce, const struct iovec *aad,
 	      const uint8_t *in, size_t n, uint8_t *out);
-/* The same of @n bytes and one more, @tail: @n + 1 + AEAD_TAG_BYTES at @out */
-int aead_seal_tail(struct aead_key *k, const uint8_t *nonce,
-		   const struct iovec *aad, const uint8_t *in, size_t n,
-		   uint8_t tail, uint8_t *out);
+/* The same of @cnt pieces, one after the other; only the first may lie at @out */
+int aead_seal_parts(struct aead_key *k, const uint8_t *nonce,
+		    const struct iovec *aad, const struct iovec *part, int cnt,
+		    uint8_t *out);
 /*
  * @n bytes with the tag at their end to @n - AEAD_TAG_BYTES at @out; @in ==
  * @out is allowed. -EPROTO leaves @out undefined

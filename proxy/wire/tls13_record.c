@@ -76,19 +76,21 @@ ssize_t tls13_seal(struct tls13_dir *d, enum tls_content type, const uint8_t *p,
 {
 	size_t sealed = n + 1 + AEAD_TAG_BYTES;
 	struct iovec aad = { out, TLS13_HEAD_BYTES };
-	uint8_t iv[12];
+	uint8_t iv[12], kind = (uint8_t)type;
+	struct iovec part[2] = { { .iov_len = n }, { &kind, 1 } };
 	int rc;
 
 	if (n > TLS13_PLAIN_MAX)
 		return -EINVAL;
 	if (room < n + TLS13_EXTRA)
 		return -ENOBUFS;
+	memcpy(&part[0].iov_base, &p, sizeof(p)); /* it is only read */
 	out[0] = TLS_APPLICATION_DATA;
 	put_be16(out + 1, 0x0303);
 	put_be16(out + 3, (uint16_t)sealed);
 	nonce(d, iv);
-	rc = aead_seal_tail(&d->key, iv, &aad, p, n, (uint8_t)type,
-			    out + TLS13_HEAD_BYTES);
+	rc = aead_seal_parts(&d->key, iv, &aad, part, 2,
+			     out + TLS13_HEAD_BYTES);
 	d->seq++;
 	return rc < 0 ? rc : (ssize_t)(TLS13_HEAD_BYTES + sealed);
 }
