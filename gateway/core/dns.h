@@ -27,6 +27,12 @@ struct dns_ip {
 	uint8_t ip[16];
 };
 
+static inline struct addr dns_ip_addr(const struct dns_ip *ip, uint16_t port)
+{
+	return ip->kind == ADDR_V4 ? addr_v4(ip->ip, port) :
+				     addr_v6(ip->ip, port);
+}
+
 /**
  * struct dns_req - One question of a session; its asker owns it
  * @job:	Marked ready when @rc is no longer -EAGAIN, and when the second
@@ -60,7 +66,6 @@ int dns_ask(struct worker *w, struct config *cfg, struct dns_req *r,
 	    unsigned int flags);
 /* Forget an unfinished question; harmless when it is done */
 void dns_cancel(struct dns_req *r);
-struct addr dns_ip_addr(const struct dns_ip *ip, uint16_t port);
 
 /* Answer one client's DNS message (the dns outbound) */
 struct dns_serve {

@@ -26,12 +26,6 @@ struct dns_query {
 	int none;
 };
 
-struct addr dns_ip_addr(const struct dns_ip *ip, uint16_t port)
-{
-	return ip->kind == ADDR_V4 ? addr_v4(ip->ip, port) :
-				     addr_v6(ip->ip, port);
-}
-
 static int outcome_reason(const struct dns_outcome *o)
 {
 	if (o->rc)

@@ -51,12 +51,6 @@ void dns_cancel(struct dns_req *r)
 	(void)r;
 }
 
-struct addr dns_ip_addr(const struct dns_ip *ip, uint16_t port)
-{
-	return ip->kind == ADDR_V6 ? addr_v6(ip->ip, port) :
-				     addr_v4(ip->ip, port);
-}
-
 /* --- the server: a thread that serves one connection after the other --- */
 
 /**

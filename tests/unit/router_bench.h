@@ -59,12 +59,6 @@ void dns_cancel(struct dns_req *r)
 	dns.cancelled++;
 }
 
-struct addr dns_ip_addr(const struct dns_ip *ip, uint16_t port)
-{
-	return ip->kind == ADDR_V4 ? addr_v4(ip->ip, port) :
-				     addr_v6(ip->ip, port);
-}
-
 /* --- a configuration ----------------------------------------------------- */
 
 static struct outbound outbounds[] = {

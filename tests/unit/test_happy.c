@@ -89,12 +89,6 @@ void dns_cancel(struct dns_req *r)
 	dns.req = NULL;
 }
 
-struct addr dns_ip_addr(const struct dns_ip *ip, uint16_t port)
-{
-	return ip->kind == ADDR_V6 ? addr_v6(ip->ip, port) :
-				     addr_v4(ip->ip, port);
-}
-
 /* --- helpers --- */
 
 static const struct outbound_ops direct_ops = { .name = "t", .local = true };
