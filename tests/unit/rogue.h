@@ -21,35 +21,14 @@
 #include <cmocka.h>
 
 #include "gateway/core/dgram.h"
-#include "gateway/core/dns.h"
 #include "gateway/core/session.h"
 #include "gateway/core/transport.h"
 #include "gateway/core/udp.h"
 #include "loop.h"
+#include "no_dns.h"
 #include "proxy/out/out.h"
 #include "proxy/out/socks.h"
 #include "proxy/wire/socks5.h"
-
-/* Names are the server's business here: nobody may ask */
-/* NOLINTNEXTLINE(readability-function-size): the contract has 7 parameters */
-int dns_ask(struct worker *w, struct config *cfg, struct dns_req *r,
-	    struct job *job, const char *name, unsigned int families,
-	    unsigned int flags)
-{
-	(void)w;
-	(void)cfg;
-	(void)r;
-	(void)job;
-	(void)families;
-	(void)flags;
-	fail_msg("%s was looked up", name);
-	return -ENOENT;
-}
-
-void dns_cancel(struct dns_req *r)
-{
-	(void)r;
-}
 
 /* --- the server: a thread that serves one connection after the other --- */
 

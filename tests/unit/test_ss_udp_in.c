@@ -11,10 +11,11 @@
 
 #include "alloc_fail.h"
 #include "gateway/base/rand.h"
-#include "gateway/core/dns.h"
 #include "gateway/core/route.h"
 #include "gateway/core/session.h"
 #include "gateway/core/udp.h"
+#include "no_dns.h"
+#include "no_fakedns.h"
 #include "proxy/in/ss_in.h"
 
 #define SERVER_PSK "AAECAwQFBgcICQoLDA0ODw==" /* 16 bytes each */
@@ -131,41 +132,6 @@ bool router_wants_attrs(const struct router *r)
 {
 	(void)r;
 	return false;
-}
-
-/* NOLINTNEXTLINE(readability-function-size): the contract has 7 parameters */
-int dns_ask(struct worker *w, struct config *cfg, struct dns_req *r,
-	    struct job *job, const char *name, unsigned int families,
-	    unsigned int flags)
-{
-	(void)w;
-	(void)cfg;
-	(void)r;
-	(void)job;
-	(void)families;
-	(void)flags;
-	fail_msg("%s was looked up", name);
-	return -ENOENT;
-}
-
-void dns_cancel(struct dns_req *r)
-{
-	(void)r;
-}
-
-bool fakedns_in_pool(const struct fakedns *f, const struct addr *a)
-{
-	(void)f;
-	(void)a;
-	return false;
-}
-
-int fakedns_name(struct fakedns *f, const struct addr *a, char name[256])
-{
-	(void)f;
-	(void)a;
-	(void)name;
-	return -ENOENT;
 }
 
 /* --- the server and its clients ------------------------------------------------ */

@@ -14,6 +14,7 @@
 #include "gateway/core/route.h"
 #include "gateway/core/session.h"
 #include "gateway/core/udp_int.h"
+#include "no_fakedns.h"
 
 /* --- a fake dgram: what it was sent, what it shall give ------------------- */
 
@@ -223,21 +224,6 @@ void dns_cancel(struct dns_req *r)
 {
 	if (asked == r)
 		asked = NULL;
-}
-
-bool fakedns_in_pool(const struct fakedns *f, const struct addr *a)
-{
-	(void)f;
-	(void)a;
-	return false;
-}
-
-int fakedns_name(struct fakedns *f, const struct addr *a, char name[256])
-{
-	(void)f;
-	(void)a;
-	(void)name;
-	return -ENOENT;
 }
 
 /* --- set up ------------------------------------------------------------------ */
