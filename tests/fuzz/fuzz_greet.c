@@ -5,13 +5,8 @@
  * greeting ends with a target, a map of datagrams (whose packets are then read),
  * or an error; nothing is left behind.
  */
-#include "feed.h"
-
-#include "gateway/app/app.h"
-#include "gateway/base/log.h"
-#include "gateway/core/session.h"
-#include "gateway/core/udp_int.h"
 #include "proxy/in/greet.h"
+#include "worker.h"
 
 #define TURNS 20000 /* more than any greeting takes */
 
@@ -53,21 +48,8 @@ static struct config *cfg;
 
 static void start(void)
 {
-	struct merged m;
-	struct diag d;
-
-	log_level_now = LOG_NONE;
-	diag_init(&d);
-	MUST(jdoc_parse(&d, "conf", conf, sizeof(conf) - 1));
-	MUST(merge_docs(&d, d.docs, &m) == 0);
-	cfg = config_build(&d, &m, NULL, NULL);
-	if (!cfg)
-		diag_print(&d, stderr, false);
-	MUST(cfg);
-	merge_free(&m);
-	diag_free(&d);
-	MUST(worker_init(&w, 0, cfg) == 0);
-	worker_self = &w;
+	cfg = cfg_of(conf, sizeof(conf) - 1);
+	worker_up(&w, cfg);
 }
 
 /* The target is known: what follows goes through the layers on top */
@@ -83,23 +65,6 @@ static void drain(struct session *s)
 		k = stream_read(s->in, b, sizeof(b));
 	MUST(k != -EAGAIN);
 	(void)stream_write(s->in, b, 100);
-}
-
-/* Maps and what became of their packets */
-static void sweep(void)
-{
-	struct list *p, *next;
-
-	for (int i = 0; i < 8; i++)
-		worker_tick(&w, 0);
-	list_for_each_safe (p, next, &w.maps)
-		udp_map_kill(container_of(p, struct udp_map, node), 0);
-	for (int i = 0; i < 3; i++)
-		worker_tick(&w, 0);
-	list_for_each_safe (p, next, &w.sessions)
-		ses_kill(container_of(p, struct session, node), 0, 2);
-	worker_tick(&w, 0);
-	MUST(list_empty(&w.maps) && !w.session_count);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
@@ -125,7 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (rc == 0)
 		drain(s);
 	ses_kill(s, rc, 1);
-	sweep();
+	worker_sweep(&w);
 	MUST(f.closed);
 	return 0;
 }

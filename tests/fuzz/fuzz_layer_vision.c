@@ -5,11 +5,8 @@
  * Second: the size of the pieces and the end. The rest comes from the connection; it
  * is written back into the layer as the stream within.
  */
-#include "feed.h"
-
-#include "gateway/base/log.h"
-#include "gateway/core/config.h"
 #include "proxy/layer/vision.h"
+#include "worker.h"
 
 #define TURNS 20000 /* more than any input takes */
 
@@ -27,22 +24,6 @@ static int feed_bare(struct stream *s, unsigned int dir)
 	MUST(!(bare & dir));
 	bare |= dir;
 	return 0;
-}
-
-static void cfg_free(struct config *c)
-{
-	(void)c;
-}
-
-static void start(void)
-{
-	log_level_now = LOG_NONE;
-	atomic_init(&cfg.refs, 1);
-	cfg.free = cfg_free;
-	cfg.levels[0].policy = POLICY_DEFAULT;
-	cfg.level_count = 1;
-	MUST(worker_init(&w, 0, &cfg) == 0);
-	worker_self = &w;
 }
 
 /* To its end, writing what comes back; the last result */
@@ -79,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (n < 2)
 		return 0;
 	if (!cfg.level_count)
-		start();
+		worker_up_plain(&w, &cfg);
 	if (p[0] & 2)
 		early = (n - 2) / 3;
 	feed_init(&f, p + 2 + early, n - 2 - early, p[1]);

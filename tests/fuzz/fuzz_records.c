@@ -6,12 +6,9 @@
  * the pieces and the end. Then records: type, two bytes of length, that much. After a
  * KeyUpdate the next ones are sealed with the next key.
  */
-#include "feed.h"
-
-#include "gateway/base/log.h"
-#include "gateway/core/config.h"
 #include "proxy/layer/records.h"
 #include "proxy/transport/ws_int.h"
+#include "worker.h"
 
 #define WIRE_BYTES (96u << 10)
 #define TURNS      20000 /* more than any input takes */
@@ -21,22 +18,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 static struct worker w;
 static struct config cfg;
 static uint8_t wire[WIRE_BYTES];
-
-static void cfg_free(struct config *c)
-{
-	(void)c;
-}
-
-static void start(void)
-{
-	log_level_now = LOG_NONE;
-	atomic_init(&cfg.refs, 1);
-	cfg.free = cfg_free;
-	cfg.levels[0].policy = POLICY_DEFAULT;
-	cfg.level_count = 1;
-	MUST(worker_init(&w, 0, &cfg) == 0);
-	worker_self = &w;
-}
 
 static void keys(struct tls13_dir *d, uint8_t first)
 {
@@ -126,7 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (n < 2)
 		return 0;
 	if (!cfg.level_count)
-		start();
+		worker_up_plain(&w, &cfg);
 	feed_init(&f, wire, seal_all(p + 2, n - 2), p[1]);
 	r = calloc(1, sizeof(*r));
 	ws = calloc(1, sizeof(*ws));

@@ -5,12 +5,8 @@
  * handshake, and what follows it, is read and written until the end comes; all
  * is closed then.
  */
-#include "feed.h"
-
-#include "gateway/base/log.h"
-#include "gateway/core/config.h"
-#include "gateway/core/worker.h"
 #include "proxy/transport/transports.h"
+#include "worker.h"
 
 #define TURNS  4000
 #define BIRTHS 8
@@ -68,20 +64,9 @@ static void idle(struct job *j)
 	(void)j;
 }
 
-static void keep(struct config *c)
-{
-	(void)c;
-}
-
 static void start(void)
 {
-	log_level_now = LOG_NONE;
-	atomic_init(&cfg.refs, 1);
-	cfg.free = keep;
-	cfg.levels[0].policy = POLICY_DEFAULT;
-	cfg.level_count = 1;
-	MUST(worker_init(&w, 0, &cfg) == 0);
-	worker_self = &w;
+	worker_up_plain(&w, &cfg);
 	job = (struct job){ .run = idle, .worker = &w };
 	for (size_t i = 0; i < ARRAY_SIZE(levels); i++)
 		for (int side = 0; side < 2; side++) {

@@ -6,14 +6,11 @@
  * length (2) of that answer; the rest is the responder's. What is kept is an answer
  * that its issuer signed, and it lies inside of what came.
  */
-#include "feed.h"
-
 #include <openssl/ssl.h>
 
-#include "gateway/base/log.h"
-#include "gateway/core/config.h"
 #include "ocsp_certs.h"
 #include "proxy/transport/tls.h"
+#include "worker.h"
 
 #define TICKS 20000 /* more than any exchange takes */
 
@@ -44,11 +41,6 @@ int transport_dial(const struct transport *t, const struct dial *d,
 
 /* --- the level with one certificate ---------------------------------------------- */
 
-static void cfg_free(struct config *c)
-{
-	(void)c;
-}
-
 static X509 *cert(const uint8_t *der, size_t n)
 {
 	X509 *x = d2i_X509(NULL, &der, (long)n);
@@ -59,13 +51,7 @@ static X509 *cert(const uint8_t *der, size_t n)
 
 static void start(void)
 {
-	log_level_now = LOG_NONE;
-	atomic_init(&cfg.refs, 1);
-	cfg.free = cfg_free;
-	cfg.levels[0].policy = POLICY_DEFAULT;
-	cfg.level_count = 1;
-	MUST(worker_init(&w, 0, &cfg) == 0);
-	worker_self = &w;
+	worker_up_plain(&w, &cfg);
 	pairs = calloc(1, sizeof(*pairs) + sizeof(pairs->pair[0]));
 	chain = sk_X509_new_null();
 	MUST(pairs && chain);

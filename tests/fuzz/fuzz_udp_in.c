@@ -14,12 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "feed.h"
-
-#include "gateway/app/app.h"
-#include "gateway/base/log.h"
-#include "gateway/core/session.h"
-#include "gateway/core/udp_int.h"
+#include "worker.h"
 
 #define TURNS 400 /* of the worker, at most */
 #define KEPT  64
@@ -29,8 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 static struct worker w;
 static struct config *cfg;
 static struct listener *listeners[8];
-static int
-	knock[8]; /* sends to their sockets: readiness comes from the kernel */
+/* Sends to their sockets: readiness comes from the kernel */
+static int knock[8];
 static const uint8_t *input;
 static size_t left;
 
@@ -296,44 +291,18 @@ static void start(void)
 {
 	static char conf[sizeof(form) + 64];
 	unsigned int port[4];
-	struct merged m;
-	struct diag d;
 	int n;
 
-	log_level_now = LOG_NONE;
 	for (int i = 0; i < 4; i++)
 		knock[i] = knocker(&port[i]);
 	n = snprintf(conf, sizeof(conf), form, port[0], port[1], port[2],
 		     port[3]);
-	diag_init(&d);
-	MUST(jdoc_parse(&d, "conf", conf, (size_t)n));
-	MUST(merge_docs(&d, d.docs, &m) == 0);
-	cfg = config_build(&d, &m, NULL, NULL);
-	if (!cfg)
-		diag_print(&d, stderr, false);
-	MUST(cfg);
-	merge_free(&m);
-	diag_free(&d);
+	cfg = cfg_of(conf, (size_t)n);
 	cfg->outbounds[0]->ops = &echo_outbound;
-	MUST(worker_init(&w, 0, cfg) == 0);
-	worker_self = &w;
+	worker_up(&w, cfg);
 	for (unsigned int i = 0; i < cfg->inbound_count; i++)
 		MUST(cfg->inbounds[i]->ops->start(cfg->inbounds[i], &w,
 						  &listeners[i]) == 0);
-}
-
-static void sweep(void)
-{
-	struct list *p, *next;
-
-	list_for_each_safe (p, next, &w.maps)
-		udp_map_kill(container_of(p, struct udp_map, node), 0);
-	for (int i = 0; i < 3; i++)
-		worker_tick(&w, 0);
-	list_for_each_safe (p, next, &w.sessions)
-		ses_kill(container_of(p, struct session, node), 0, 2);
-	worker_tick(&w, 0);
-	MUST(list_empty(&w.maps) && !w.session_count);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
@@ -351,8 +320,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		MUST(send(knock[which], "x", 1, 0) == 1);
 		worker_tick(&w, 0);
 	}
-	for (int i = 0; i < 8; i++)
-		worker_tick(&w, 0);
-	sweep();
+	worker_sweep(&w);
 	return 0;
 }
