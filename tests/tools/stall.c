@@ -53,7 +53,7 @@ int epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
 	return real(ep, op, fd, ev);
 }
 
-/* Decide, and see to it that readiness is told again */
+/* Decide, and see to it that readiness is told again. NOTHING: errno says why */
 static enum fate decide(int fd)
 {
 	static int share = -1;
@@ -66,7 +66,10 @@ static enum fate decide(int fd)
 		return WHOLE;
 	ev = reg[fd].ev;
 	epoll_ctl(reg[fd].ep, EPOLL_CTL_MOD, fd, &ev);
-	return dice < share ? NOTHING : PART;
+	if (dice >= share)
+		return PART;
+	errno = EAGAIN;
+	return NOTHING;
 }
 
 /* At most half of @iov, at least a byte, to @part. Its pieces */
@@ -96,10 +99,8 @@ ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 
 	if (!real)
 		*(void **)&real = dlsym(RTLD_NEXT, "sendmsg");
-	if (f == NOTHING) {
-		errno = EAGAIN;
+	if (f == NOTHING)
 		return -1;
-	}
 	if (f == PART) {
 		less.msg_iovlen =
 			(size_t)cut(m->msg_iov, (int)m->msg_iovlen, part);
@@ -116,10 +117,8 @@ ssize_t readv(int fd, const struct iovec *iov, int cnt)
 
 	if (!real)
 		*(void **)&real = dlsym(RTLD_NEXT, "readv");
-	if (f == NOTHING) {
-		errno = EAGAIN;
+	if (f == NOTHING)
 		return -1;
-	}
 	if (f == PART) {
 		cnt = cut(iov, cnt, part);
 		iov = part;
@@ -129,16 +128,7 @@ ssize_t readv(int fd, const struct iovec *iov, int cnt)
 
 ssize_t read(int fd, void *p, size_t n)
 {
-	static ssize_t (*real)(int, void *, size_t);
-	enum fate f = decide(fd);
+	struct iovec iov = { p, n };
 
-	if (!real)
-		*(void **)&real = dlsym(RTLD_NEXT, "read");
-	if (f == NOTHING) {
-		errno = EAGAIN;
-		return -1;
-	}
-	if (f == PART && n > 1)
-		n = (size_t)rand_r(&seed) % (n / 2) + 1;
-	return real(fd, p, n);
+	return readv(fd, &iov, 1);
 }
