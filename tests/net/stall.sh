@@ -31,5 +31,7 @@ plan own ss22a,socks,http raw bare
 INS+=("${OWNINS[@]}")
 serve_all own 10 "$CULVERT" run -c
 served own
+# a preload that fails is only warned of
+contains "stall.so is loaded" "$(<"/proc/${PID[own]}/maps")" "$TMP/stall.so"
 run_cells "${ONLY:-.}"
 pass
