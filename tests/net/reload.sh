@@ -4,6 +4,8 @@
 # timeout: 240
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/net/tun_lib.sh
+. "$(dirname "$0")/tun_lib.sh"
 
 net_up
 serve echo tcp-serve 5003 echo -t 300
@@ -68,14 +70,6 @@ while True:
     if u.recv(99) != b"%d" % n: sys.exit("wrong datagram")
     print("turn", n)
     time.sleep(0.1)'
-turns() { grep -c ^turn "$TMP/talker.log"; }
-more_turns() { [ "$(turns)" -gt "$1" ]; }
-still_talks() { # WHAT
-	local n
-	n=$(turns)
-	wait_for 5 more_turns $((n + 3)) || fail "$1: $(tail -n 2 "$TMP/talker.log")"
-	ASSERTS=$((ASSERTS + 1))
-}
 still_talks "before"
 
 echo "-- new rules for new flows, the old ones stay"

@@ -4,7 +4,7 @@
 #	tun_plain		culvert with two workers, TUN -> freedom, nothing else
 #	talker			a flow to an echo at 10.3.0.1:5003 that says something
 #				ten times a second; it ends when it is ended
-#	still_talks NAME	it goes on
+#	still_talks NAME	it goes on; also one of a test's own, run as "talker"
 
 tun_plain() {
 	start_culvert <<-'END'
