@@ -52,11 +52,12 @@ wait_log echo "from=10.1.0.2,4444"
 
 # A test that fails is told as one, whatever it sources
 verdict() { # LIBRARY STATEMENTS
-	CULVERT_NS_PREFIX=$PREFIX bash -c '. "$1/lib.sh"; [ "$2" = lib ] || . "$1/$2.sh"
+	CULVERT_NS_PREFIX=$PREFIX SOURCE_BYTES=1 bash -c '. "$1/lib.sh"; [ "$2" = lib ] || . "$1/$2.sh"
 		set +u; eval "$3"; pass' x "$(dirname "$0")" "$1" "$2" >"$TMP/verdict.log" 2>&1
 	echo $?
 }
-for l in lib in_lib peer_lib host_lib cap_lib transport_lib; do
+for l in "$(dirname "$0")"/{lib,*_lib}.sh; do
+	l=$(basename "$l" .sh)
 	eq "$l: one that passes" "$(verdict $l 'eq a 1 1')" 0
 	eq "$l: one that fails" "$(verdict $l 'eq a 1 2')" 1
 	eq "$l: in a subshell" "$(verdict $l 'eq a 1 1; x=$(eq b 1 2)')" 1
