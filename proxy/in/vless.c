@@ -22,6 +22,7 @@
 #include "proxy/wire/vless.h"
 
 #define ID_BYTES 16
+
 enum { USER_VISION = 1, USER_DEFAULT = 2 };
 
 static const struct head_ops vless_answer = { .name = "vless", .lazy = true };

@@ -208,9 +208,8 @@ static ssize_t head_readv(struct stream *s, const struct iovec *iov, int cnt)
 	rc = head_step(h);
 	if (rc)
 		return rc == 1 ? 0 : rc;
-	if (h->in)
-		return (ssize_t)keep_take(&h->in, iov,
-					  cnt); /* behind the answer */
+	if (h->in) /* read behind the answer */
+		return (ssize_t)keep_take(&h->in, iov, cnt);
 	return s->below->ops->readv(s->below, iov, cnt);
 }
 

@@ -5,8 +5,9 @@
  *
  * Accepts what nftables redirects to PORT, connects to the original target and
  * moves bytes both ways: no protocol, no rules, no timeouts, no log. One thread
- * or more that share nothing: each has its listener and its epoll. copy: read and write through one 256 KiB buffer; splice: through a
- * 1 MiB pipe that a direction borrows while it holds bytes.
+ * or more that share nothing: each has its listener and its epoll. copy: read and
+ * write through one 256 KiB buffer; splice: through a 1 MiB pipe that a direction
+ * borrows while it holds bytes.
  */
 #include "tests/bench/bench.h"
 

@@ -1,6 +1,8 @@
 /*
- * Request targets, padding and bodies of XHTTP. A body read whole and byte by
- * byte: the same bytes, the same verdict. First byte: how it is framed.
+ * fuzz_xhttp.c - Request targets, padding and bodies of XHTTP
+ *
+ * A body read whole and byte by byte: the same bytes, the same verdict. First
+ * byte: how it is framed.
  */
 #include <stdlib.h>
 #include <string.h>

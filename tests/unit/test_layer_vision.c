@@ -289,8 +289,8 @@ static void others_stay_within(void **state)
 		tls_within(&e, suites[i], 500);
 		for (int k = 0; k < 2; k++) {
 			assert_false(e.t[k]->tx_bare || e.t[k]->rx_bare);
-			stream_shed(
-				&e.st[k]); /* its work is done all the same */
+			/* its work is done all the same */
+			stream_shed(&e.st[k]);
 			assert_string_equal(e.st[k]->ops->name, "sealed");
 		}
 		end(&e);
@@ -337,8 +337,8 @@ static void a_silent_client_shows_itself(void **state)
 	assert_int_equal(e.m.way[0].len, 0);
 	assert_int_equal(stream_read(e.st[0], p, sizeof(p)), -EAGAIN);
 	assert_true(e.m.way[1].len > 900);
-	pass(&e, 1, p, text(p, 8, 1),
-	     8); /* the server knows whom it talks to */
+	/* the server knows whom it talks to */
+	pass(&e, 1, p, text(p, 8, 1), 8);
 	pass(&e, 0, p, text(p, 8, 2), 8);
 	end(&e);
 	begin(&e);
