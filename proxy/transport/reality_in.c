@@ -57,6 +57,7 @@ enum guest_state { HELLO, FLIGHT, ANSWER, FINISH, WAIT, RELAY, GUEST_OVER };
  * @flight_left:	Bytes of the target's flight still to come
  * @mirrored:	The target is shown what the client says behind its hello
  * @claim:	What the client says it is; its key; @alpn: what it wants to speak
+ * @session:	The id in its hello, which the target repeats
  * @wait_ms:	When it began to wait
  * @half:	Of a relay
  * @why:	How it ends: 0 in order, -errno
@@ -72,6 +73,7 @@ struct guest {
 	size_t sent, hello, seen, flight_left;
 	bool mirrored;
 	struct reality_claim claim;
+	uint8_t session[TLS13_SESSION_ID_BYTES];
 	struct reality_keys keys;
 	struct half half[2];
 	enum guest_state state;
@@ -309,12 +311,16 @@ static const char *judge(struct guest *g, size_t len)
 {
 	uint8_t *msg = g->job.worker->scratch;
 	struct reality_hello h;
+	const char *why;
 
 	if (reality_hello_decode(msg, len, &h) < 0)
 		return "its hello is broken";
+	why = reality_judge(&conf_of(g)->rules, msg, len, &h,
+			    (uint64_t)clock_wall_ms(), &g->claim);
 	g->alpn = h.alpn;
-	return reality_judge(&conf_of(g)->rules, msg, len, &h,
-			     (uint64_t)clock_wall_ms(), &g->claim);
+	if (!why)
+		memcpy(g->session, h.session, sizeof(g->session));
+	return why;
 }
 
 /* What is said behind the handshake; NULL: not known yet */
@@ -430,13 +436,6 @@ static int make_answer(struct guest *g, const struct reality_mould *m)
 	return n < 0 ? (int)n : 0;
 }
 
-/* The session id of the client's hello, where the target repeats it */
-static const uint8_t *session_of(const struct guest *g)
-{
-	return buf_head(g->from_client) + TLS13_HEAD_BYTES +
-	       TLS13_SESSION_ID_AT;
-}
-
 /* Bytes of the target's flight that were not read yet */
 static size_t flight_left(const struct guest *g, const struct reality_mould *m)
 {
@@ -486,7 +485,7 @@ static int run_flight(struct guest *g)
 			return relay(g, "the target ended");
 		}
 		rc = reality_mould_take(buf_head(g->from_target),
-					g->from_target->len, session_of(g), &m);
+					g->from_target->len, g->session, &m);
 		if (rc < 0)
 			return relay(g, "the target answers in another way");
 		if (rc == 1)

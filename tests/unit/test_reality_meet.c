@@ -37,6 +37,7 @@ struct site {
  * struct rig - All of it
  * @path:	The target's, with a zero byte in front
  * @far:	The client's end
+ * @cut:	Its hello goes in records of a byte
  * @born:	What came out; NULL
  */
 struct rig {
@@ -52,6 +53,7 @@ struct rig {
 	struct site site[TARGETS];
 	int sites;
 	struct stream *born;
+	bool cut;
 	struct tls13_shake k;
 	uint8_t auth[32], said[32768];
 	size_t said_len;
@@ -265,12 +267,19 @@ static void say(struct rig *r, const void *p, size_t n)
 	assert_int_equal(send(r->far, p, n, MSG_NOSIGNAL), n);
 }
 
+static ssize_t cut_hello(const uint8_t *hello, size_t n, uint8_t *out)
+{
+	for (size_t i = 0; i < n; i++)
+		memcpy(out + 6 * i, (uint8_t[]){ 22, 3, 1, 0, 1, hello[i] }, 6);
+	return (ssize_t)(6 * n);
+}
+
 /* false: out of memory */
 static bool say_hello(struct rig *r)
 {
 	struct reality_in_conf *c = r->t.settings;
 	struct tls13_offer o = { .name = "site.test" };
-	uint8_t hello[TLS13_HELLO_MAX], out[TLS13_HELLO_MAX + 5];
+	uint8_t hello[TLS13_HELLO_MAX], out[6 * TLS13_HELLO_MAX];
 	struct reality_id id = { .short_id = { 0 } };
 	ssize_t n;
 
@@ -287,7 +296,10 @@ static bool say_hello(struct rig *r)
 	r->k.arg = r->auth;
 	if (tls13_shake_start(&r->k, hello, (size_t)n) < 0)
 		return false;
-	n = tls13_shake_hello(&r->k, out, sizeof(out));
+	if (r->cut)
+		n = cut_hello(hello, (size_t)n, out);
+	else
+		n = tls13_shake_hello(&r->k, out, sizeof(out));
 	say(r, out, (size_t)n);
 	return true;
 }
@@ -367,6 +379,19 @@ static void a_known_client_goes_on(void **state)
 	assert_int_equal(empty, 2); /* as many as OpenSSL has tickets */
 	assert_int_equal(len, 4);
 	assert_memory_equal(data, "down", 4);
+	end(&r);
+}
+
+/* Cut so that no one record shows a name; sealed is the message, not its records */
+static void a_hello_in_many_records_is_known(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	begin(&r);
+	r.cut = true;
+	assert_int_equal(connect_client(&r), 0);
+	assert_true(shake(&r));
 	end(&r);
 }
 
@@ -609,6 +634,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_known_client_goes_on),
+		cmocka_unit_test(a_hello_in_many_records_is_known),
 		cmocka_unit_test(the_target_judges_what_comes_instead),
 		cmocka_unit_test(a_stranger_meets_the_target),
 		cmocka_unit_test(a_target_that_speaks_first_is_heard),
