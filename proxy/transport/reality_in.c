@@ -449,8 +449,11 @@ static size_t flight_left(const struct guest *g, const struct reality_mould *m)
 
 static int flight_whole(struct guest *g, const struct reality_mould *m)
 {
-	int rc = make_answer(g, m);
+	int rc;
 
+	if (g->sent < g->hello)
+		return relay(g, "the target answers before it was told all");
+	rc = make_answer(g, m);
 	if (rc == -EPROTO)
 		return relay(g, "the target's answer is no mould for ours");
 	if (rc < 0)
@@ -517,7 +520,7 @@ static int run_answer(struct guest *g)
 	}
 	buf_end(&g->to_client);
 	buf_drop(g->from_client, g->hello);
-	g->sent -= g->hello; /* the target has answered: all of it was sent */
+	g->sent -= g->hello; /* all of it was sent: flight_whole() */
 	g->state = FINISH;
 	return 0;
 }

@@ -15,6 +15,7 @@
 
 #include "alloc_fail.h"
 #include "gateway/base/rand.h"
+#include "gateway/base/wr.h"
 #include "gateway/core/fd_stream.h"
 #include "gateway/core/policy.h"
 #include "loop.h"
@@ -37,6 +38,7 @@ struct site {
  * struct rig - All of it
  * @path:	The target's, with a zero byte in front
  * @far:	The client's end
+ * @alpn:	What the client would like to speak
  * @cut:	Its hello goes in records of a byte
  * @born:	What came out; NULL
  */
@@ -53,6 +55,7 @@ struct rig {
 	struct site site[TARGETS];
 	int sites;
 	struct stream *born;
+	const char *alpn;
 	bool cut;
 	struct tls13_shake k;
 	uint8_t auth[32], said[32768];
@@ -283,6 +286,10 @@ static bool say_hello(struct rig *r)
 	struct reality_id id = { .short_id = { 0 } };
 	ssize_t n;
 
+	if (r->alpn) {
+		o.alpn = (const uint8_t *)r->alpn;
+		o.alpn_len = strlen(r->alpn);
+	}
 	rand_bytes(r->k.private_key, 32);
 	rand_bytes(o.random, 32);
 	rand_bytes(o.dice, sizeof(o.dice));
@@ -429,6 +436,84 @@ static void the_target_judges_what_comes_instead(void **state)
 	assert_int_equal(r.said_len, before + 24); /* its alert, sealed */
 	assert_int_equal(r.said[before], TLS_APPLICATION_DATA);
 	assert_null(r.born);
+	end(&r);
+}
+
+/* The socket to the target takes little at a time */
+static void narrow(const struct rig *r)
+{
+	int found = 0, least = 1;
+
+	for (int fd = 3; fd < 256; fd++) {
+		struct sockaddr_un at;
+		socklen_t len = sizeof(at);
+
+		if (getpeername(fd, (struct sockaddr *)&at, &len) < 0 ||
+		    at.sun_family != AF_UNIX ||
+		    len <= offsetof(struct sockaddr_un, sun_path) + 1 ||
+		    memcmp(at.sun_path, r->path.sun_path,
+			   len - offsetof(struct sockaddr_un, sun_path)) != 0)
+			continue;
+		assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &least,
+					    sizeof(least)),
+				 0);
+		found++;
+	}
+	assert_int_equal(found, 1);
+}
+
+/* A flight in form, as far as one looks, by who knows no more than @session */
+static size_t rash_flight(const uint8_t *session, uint8_t out[256])
+{
+	static const uint8_t exts[] = {
+		0,  46, 0,  43, 0,  2, 3,  4, 0,
+		51, 0,  36, 0,  29, 0, 32, 9, [47] = 0
+	};
+	static const uint8_t behind[] = { 20, 3, 3, 0, 1, 1, 23, 3, 3, 3, 0 };
+	struct wr w = wr_init(out, 256);
+
+	wr_bytes(&w, "\x16\3\3\0\x7a\2\0\0\x76\3\3", 11);
+	wr_bytes(&w, (uint8_t[32]){ 7 }, 32);
+	wr_u8(&w, TLS13_SESSION_ID_BYTES);
+	wr_bytes(&w, session, TLS13_SESSION_ID_BYTES);
+	wr_bytes(&w, "\x13\1", 3); /* and no compression */
+	wr_bytes(&w, exts, sizeof(exts));
+	wr_bytes(&w, behind, sizeof(behind));
+	assert_true(wr_ok(&w));
+	return wr_len(&w);
+}
+
+static void an_answer_before_all_was_said_is_passed_on(void **state)
+{
+	uint8_t flight[256];
+	char alpn[601];
+	struct rig r;
+	size_t n;
+
+	(void)state;
+	begin(&r);
+	memset(alpn, 199, 600);
+	alpn[600] = 0;
+	r.alpn = alpn;
+	r.cut = true;
+	assert_int_equal(connect_client(&r), 0);
+	step(&r, false);
+	narrow(&r);
+	assert_true(say_hello(&r));
+	for (int i = 0; i < 5; i++)
+		step(&r, false);
+	n = rash_flight(r.k.session, flight);
+	assert_int_equal(send(r.site[0].fd, flight, n, 0), n);
+	for (int i = 0; i < 5; i++)
+		step(&r, false);
+	assert_true(hear(&r));
+	assert_int_equal(r.said_len, n);
+	assert_memory_equal(r.said, flight, n);
+	for (size_t left = 6 * r.k.log_len; left; left -= n) {
+		n = (size_t)recv(r.site[0].fd, r.said, sizeof(r.said), 0);
+		assert_in_range(n, 1, left); /* the rest comes, too */
+		step(&r, false);
+	}
 	end(&r);
 }
 
@@ -636,6 +721,7 @@ int main(void)
 		cmocka_unit_test(a_known_client_goes_on),
 		cmocka_unit_test(a_hello_in_many_records_is_known),
 		cmocka_unit_test(the_target_judges_what_comes_instead),
+		cmocka_unit_test(an_answer_before_all_was_said_is_passed_on),
 		cmocka_unit_test(a_stranger_meets_the_target),
 		cmocka_unit_test(a_target_that_speaks_first_is_heard),
 		cmocka_unit_test(a_deadline_ends_who_says_too_little),
