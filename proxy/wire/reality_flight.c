@@ -21,6 +21,7 @@ enum {
 
 #define SCHEME_ED25519 0x0807
 #define JOINED_FROM    513 /* a first record so long holds all messages */
+#define SIZE_MOST      (TLS13_PLAIN_MAX + TLS13_EXTRA) /* that we can make, too */
 #define SKIP_MAX       16 /* change_cipher_spec records before the Finished */
 #define MESSAGES_MAX   1024 /* ours: 6 + 184 + 72 + 52, headers included */
 
@@ -36,7 +37,7 @@ static ssize_t record_size(const struct rd *r, enum tls_content type)
 	if (have < TLS13_HEAD_BYTES)
 		return 0;
 	size = TLS13_HEAD_BYTES + get_be16(r->p + 3);
-	if (get_be16(r->p + 1) != 0x0303 || size > TLS13_RECORD_MAX)
+	if (get_be16(r->p + 1) != 0x0303 || size > SIZE_MOST)
 		return -EPROTO;
 	return (ssize_t)size;
 }

@@ -429,6 +429,10 @@ static void what_is_joined_stays_joined_and_tickets_are_seen(void **state)
 	joined = m;
 	/* a record of 3000 in place of the first: its head is enough */
 	n = 5 + (ssize_t)m.hello_len + 6;
+	put_be16(p.flight + n + 3, 16402); /* longer than any */
+	assert_int_equal(mould(&p, (size_t)n + 5, &joined), -EPROTO);
+	put_be16(p.flight + n + 3, 16401);
+	assert_int_equal(mould(&p, (size_t)n + 5, &joined), 1);
 	put_be16(p.flight + n + 3, 2995);
 	assert_int_equal(mould(&p, (size_t)n + 4, &joined), 0);
 	assert_int_equal(mould(&p, (size_t)n + 5, &joined), 1);
@@ -609,8 +613,9 @@ static void records_behind_the_handshake_are_measured(void **state)
 					   { 21, 3, 3, 0, 30 },
 					   { 23, 3, 1, 0, 30 },
 					   { 23, 3, 3, 0, 16 },
+					   { 23, 3, 3, 0x40, 18 },
 					   { 23, 3, 3, 0x42, 0 } };
-	uint8_t p[2000] = { 23, 3, 3, 1, 0 };
+	static uint8_t p[20000] = { 23, 3, 3, 1, 0 };
 	size_t size[8];
 
 	(void)state;
@@ -627,6 +632,9 @@ static void records_behind_the_handshake_are_measured(void **state)
 		memcpy(p + 283, ends[i], 5);
 		assert_int_equal(reality_after_take(p, sizeof(p), size, 8), 2);
 	}
+	memcpy(p + 283, (uint8_t[]){ 23, 3, 3, 0x40, 17 }, 5);
+	assert_int_equal(reality_after_take(p, sizeof(p), size, 8), 3);
+	assert_int_equal(size[2], 16406);
 	assert_int_equal(reality_after_take(NULL, 0, size, 8), 0);
 }
 
