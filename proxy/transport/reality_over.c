@@ -5,8 +5,6 @@
 #include "proxy/layer/records.h"
 #include "proxy/transport/reality_in.h"
 
-#define AFTER_BYTES 32768 /* of records behind the handshake */
-
 static const struct chunk_ops server_chunk = {
 	.name = "reality",
 	RECORDS_OPS,
@@ -26,17 +24,18 @@ static int set_hello(struct records *r, const char *name)
 /* Empty records as the target's behind the handshake. 0 or -ENOMEM */
 static int put_after(struct records *r, const struct reality_after *after)
 {
+	size_t count = after ? after->count : 0, total = 0;
 	struct buf *b;
 	ssize_t n = 0;
 
-	if (!after || !after->count)
+	for (size_t i = 0; i < count; i++)
+		total += after->size[i];
+	if (!total)
 		return 0;
-	b = r->c.out = buf_new(AFTER_BYTES);
+	b = r->c.out = buf_new(total);
 	if (!b)
 		return -ENOMEM;
-	for (size_t i = 0; n >= 0 && i < after->count; i++) {
-		if (after->size[i] > buf_space(b))
-			break;
+	for (size_t i = 0; n >= 0 && i < count; i++) {
 		n = tls13_seal_padded(&r->tx, TLS_APPLICATION_DATA, NULL, 0,
 				      after->size[i], buf_tail(b));
 		if (n > 0)

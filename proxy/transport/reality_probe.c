@@ -28,7 +28,6 @@
 #define PROBE_MS   5000u
 #define SILENCE_MS 1000u
 #define AGAIN_MS   30000u
-#define HEAR_MAX   32768
 #define OUT_MAX    (PROXY_HEAD_OUT_MAX + TLS13_HEAD_BYTES + TLS13_HELLO_MAX)
 
 enum { UNKNOWN, ASKED, KNOWN };
@@ -144,7 +143,7 @@ static int hear(struct reality_probe *p)
 	ssize_t n;
 
 	if (!p->in)
-		p->in = buf_new(HEAR_MAX);
+		p->in = buf_new(REALITY_FLIGHT_MAX);
 	if (!p->in)
 		return -ENOMEM;
 	if (!buf_space(p->in))
