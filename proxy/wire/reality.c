@@ -9,8 +9,7 @@
 #include "gateway/base/crypto_pk.h"
 #include "gateway/base/rd.h"
 
-#define RANDOM_AT      6 /* in a ClientHello message */
-#define SCHEME_ED25519 0x0807
+#define RANDOM_AT 6 /* in a ClientHello message */
 
 /*
  * The version a client claims to be. Servers of Xray-core's HEAD refuse below
@@ -18,30 +17,42 @@
  */
 static const uint8_t version[3] = { 26, 3, 27 };
 
+int reality_auth(const uint8_t private_key[32], const uint8_t peer[32],
+		 const uint8_t *random, uint8_t auth_key[REALITY_KEY_BYTES])
+{
+	uint8_t shared[X25519_BYTES], first[REALITY_NONCE_AT];
+	struct iovec ikm = { shared, sizeof(shared) };
+	struct iovec salt = { first, sizeof(first) };
+	int rc = x25519_shared(private_key, peer, shared);
+
+	memcpy(first, random, sizeof(first));
+	if (!rc)
+		rc = hkdf(HASH_SHA256, &ikm, &salt, "REALITY", auth_key,
+			  REALITY_KEY_BYTES);
+	wipe(shared, sizeof(shared));
+	return rc;
+}
+
 int reality_seal(const struct reality_id *id, const uint8_t private_key[32],
 		 uint32_t now, uint8_t *hello, size_t n,
 		 uint8_t auth_key[REALITY_KEY_BYTES])
 {
-	uint8_t shared[X25519_BYTES], *random = hello + RANDOM_AT;
+	const uint8_t *random = hello + RANDOM_AT;
 	uint8_t sid[TLS13_SESSION_ID_BYTES] = { 0 };
-	struct iovec ikm = { shared, sizeof(shared) }, salt = { random, 20 };
 	struct iovec aad = { hello, n };
 	int rc;
 
 	if (n < TLS13_SESSION_ID_AT + TLS13_SESSION_ID_BYTES)
 		return -EINVAL;
-	rc = x25519_shared(private_key, id->server_key, shared);
-	if (!rc)
-		rc = hkdf(HASH_SHA256, &ikm, &salt, "REALITY", auth_key,
-			  REALITY_KEY_BYTES);
-	wipe(shared, sizeof(shared));
+	rc = reality_auth(private_key, id->server_key, random, auth_key);
 	if (rc < 0)
 		return rc;
 	memcpy(sid, version, sizeof(version));
 	put_be32(sid + 4, now);
 	memcpy(sid + 8, id->short_id, REALITY_SHORT_ID_BYTES);
-	rc = aead_seal_once(AEAD_AES_256_GCM, auth_key, random + 20, &aad, sid,
-			    16);
+	rc = aead_seal_once(AEAD_AES_256_GCM, auth_key,
+			    random + REALITY_NONCE_AT, &aad, sid,
+			    REALITY_PLAIN_BYTES);
 	if (!rc)
 		memcpy(hello + TLS13_SESSION_ID_AT, sid, sizeof(sid));
 	return rc;

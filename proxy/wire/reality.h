@@ -14,6 +14,10 @@
 
 #define REALITY_KEY_BYTES      32
 #define REALITY_SHORT_ID_BYTES 8
+#define REALITY_NONCE_AT       20 /* in the ClientHello's random; before it: salt */
+#define REALITY_PLAIN_BYTES    16 /* of the session id; behind it: the tag */
+
+#define SCHEME_ED25519 0x0807 /* in a CertificateVerify */
 
 /**
  * struct reality_id - What a server knows a client by
@@ -25,6 +29,12 @@ struct reality_id {
 	uint8_t short_id[REALITY_SHORT_ID_BYTES];
 };
 
+/*
+ * The key that only both ends can have: @private_key of one, @peer of the other;
+ * @random of the ClientHello. 0, -ENOMEM, -EPROTO (useless key)
+ */
+int reality_auth(const uint8_t private_key[32], const uint8_t peer[32],
+		 const uint8_t *random, uint8_t auth_key[REALITY_KEY_BYTES]);
 /*
  * Put the sealed session id into @hello, a ClientHello with 32 zero bytes
  * there. @private_key: of its key share. @now: seconds since 1970. @auth_key:

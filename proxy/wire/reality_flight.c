@@ -19,11 +19,10 @@ enum {
 	MSG_FINISHED = 20,
 };
 
-#define SCHEME_ED25519 0x0807
-#define JOINED_FROM    513 /* a first record so long holds all messages */
-#define SIZE_MOST      (TLS13_PLAIN_MAX + TLS13_EXTRA) /* that we can make, too */
-#define SKIP_MAX       16 /* change_cipher_spec records before the Finished */
-#define MESSAGES_MAX   1024 /* ours: 6 + 184 + 72 + 52, headers included */
+#define JOINED_FROM  513 /* a first record so long holds all messages */
+#define SIZE_MOST    (TLS13_PLAIN_MAX + TLS13_EXTRA) /* that we can make, too */
+#define SKIP_MAX     16 /* change_cipher_spec records before the Finished */
+#define MESSAGES_MAX 1024 /* ours: 6 + 184 + 72 + 52, headers included */
 
 /* --- the mould ------------------------------------------------------------------ */
 

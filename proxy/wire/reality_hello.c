@@ -13,9 +13,7 @@
 enum { MSG_CLIENT_HELLO = 1, MSG_HEAD = 4 };
 enum { EXT_NAME = 0, EXT_ALPN = 16, EXT_VERSIONS = 43, EXT_SHARES = 51 };
 
-#define BOTH_BYTES  (MLKEM768_KEY_BYTES + X25519_BYTES)
-#define SEALED      16 /* bytes of a session id before the tag */
-#define RANDOM_SALT 20 /* the rest of the random is the nonce */
+#define BOTH_BYTES (MLKEM768_KEY_BYTES + X25519_BYTES)
 
 /* --- the message ---------------------------------------------------------------- */
 
@@ -166,23 +164,6 @@ int reality_hello_decode(const uint8_t *msg, size_t n,
 
 /* --- who sent it ---------------------------------------------------------------- */
 
-/* The key that only both ends can have. 0, -ENOMEM, -EPROTO */
-static int make_auth(const struct reality_rules *r,
-		     const struct reality_hello *h, uint8_t *auth)
-{
-	uint8_t shared[X25519_BYTES], random[RANDOM_SALT];
-	struct iovec ikm = { shared, sizeof(shared) };
-	struct iovec salt = { random, sizeof(random) };
-	int rc = x25519_shared(r->private_key, h->x25519, shared);
-
-	memcpy(random, h->random, sizeof(random));
-	if (!rc)
-		rc = hkdf(HASH_SHA256, &ikm, &salt, "REALITY", auth,
-			  REALITY_KEY_BYTES);
-	wipe(shared, sizeof(shared));
-	return rc;
-}
-
 /* The session id with zeros in its place is what was sealed with it */
 static int open_session(uint8_t *msg, size_t n, const struct reality_hello *h,
 			const uint8_t *auth, uint8_t plain[32])
@@ -195,8 +176,9 @@ static int open_session(uint8_t *msg, size_t n, const struct reality_hello *h,
 	memcpy(sealed, sid, sizeof(sealed));
 	memcpy(plain, sid, sizeof(sealed));
 	memset(sid, 0, sizeof(sealed));
-	rc = aead_open_once(AEAD_AES_256_GCM, auth, h->random + RANDOM_SALT,
-			    &aad, plain, SEALED + AEAD_TAG_BYTES);
+	rc = aead_open_once(AEAD_AES_256_GCM, auth,
+			    h->random + REALITY_NONCE_AT, &aad, plain,
+			    REALITY_PLAIN_BYTES + AEAD_TAG_BYTES);
 	memcpy(sid, sealed, sizeof(sealed));
 	return rc;
 }
@@ -248,7 +230,8 @@ const char *reality_judge(const struct reality_rules *r, uint8_t *msg, size_t n,
 		return "another server name";
 	if (!h->session || !h->x25519)
 		return "no session id, or no key share";
-	if (make_auth(r, h, out->auth_key) < 0 ||
+	if (reality_auth(r->private_key, h->x25519, h->random, out->auth_key) <
+		    0 ||
 	    open_session(msg, n, h, out->auth_key, plain) < 0)
 		return "its session id is not for us";
 	out->opened = true;
