@@ -301,6 +301,25 @@ static void any_changed_byte_of_the_hello_is_told(void **state)
 	end(&p);
 }
 
+/* Also where the length in its head is that of what is left, or there is more */
+static void cuts_are_refused(const uint8_t *msg, size_t n)
+{
+	static uint8_t cut[8192];
+	struct reality_hello h;
+
+	memcpy(cut, msg, n);
+	for (size_t len = 0; len <= n + 1; len++) {
+		if (len == n)
+			continue;
+		assert_int_equal(reality_hello_decode(msg, len, &h), -EPROTO);
+		if (len < 4)
+			continue;
+		cut[2] = (uint8_t)((len - 4) >> 8);
+		cut[3] = (uint8_t)(len - 4);
+		assert_int_equal(reality_hello_decode(cut, len, &h), -EPROTO);
+	}
+}
+
 /* Hellos that Xray's client made; the rest of a line is the server's view */
 static void real_hellos_are_known(void **state)
 {
@@ -325,6 +344,7 @@ static void real_hellos_are_known(void **state)
 		assert_int_equal(reality_hello_gather(said, p.said_len, p.msg,
 						      sizeof(p.msg), &p.len),
 				 p.said_len);
+		cuts_are_refused(p.msg, p.len);
 		assert_int_equal(reality_hello_decode(p.msg, p.len, &p.h), 0);
 		assert_int_equal(!!p.h.mlkem, !strcmp(v.field[0], "chrome"));
 		assert_non_null(p.h.alone);
