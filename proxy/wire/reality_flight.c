@@ -11,13 +11,6 @@
 #include "gateway/base/wr.h"
 
 enum { MSG_HEAD = 4 };
-enum {
-	MSG_SERVER_HELLO = 2,
-	MSG_EXTENSIONS = 8,
-	MSG_CERTIFICATE = 11,
-	MSG_VERIFY = 15,
-	MSG_FINISHED = 20,
-};
 
 #define JOINED_FROM  513 /* a first record so long holds all messages */
 #define SIZE_MOST    (TLS13_PLAIN_MAX + TLS13_EXTRA) /* that we can make, too */
@@ -76,7 +69,7 @@ static int take_hello(struct rd *r, const uint8_t *session,
 		return (int)size;
 	m->hello = p + TLS13_HEAD_BYTES;
 	m->hello_len = (size_t)size - TLS13_HEAD_BYTES;
-	if (m->hello_len < MSG_HEAD || m->hello[0] != MSG_SERVER_HELLO ||
+	if (m->hello_len < MSG_HEAD || m->hello[0] != TLS13_SERVER_HELLO ||
 	    m->hello[1] || get_be16(m->hello + 2) != m->hello_len - MSG_HEAD)
 		return -EPROTO;
 	if (tls13_answer_decode(m->hello + MSG_HEAD, m->hello_len - MSG_HEAD,
@@ -193,18 +186,6 @@ static int exchange(const struct shake *s, uint8_t *share, uint8_t *secret,
 	return rc;
 }
 
-static int dir_keys(struct shake *s, const char *label, const uint8_t *sum,
-		    struct tls13_dir *d)
-{
-	uint8_t secret[TLS13_SECRET_BYTES];
-	int rc = tls13_keys_secret(&s->keys, label, sum, secret);
-
-	if (!rc)
-		rc = tls13_dir_set(d, s->keys.hash, s->keys.aead, secret);
-	wipe(secret, sizeof(secret));
-	return rc;
-}
-
 /* ServerHello and change_cipher_spec; the handshake's keys */
 static int say_hello(struct shake *s)
 {
@@ -222,7 +203,7 @@ static int say_hello(struct shake *s)
 	wr_be16(s->out, 0x0303);
 	wr_be16(s->out, (uint16_t)s->m->hello_len);
 	wr_bytes(s->out, s->hello, s->m->hello_len);
-	wr_bytes(s->out, "\x14\3\3\0\1\1", TLS13_CCS_BYTES);
+	wr_bytes(s->out, tls13_ccs, TLS13_CCS_BYTES);
 	if (!rc)
 		rc = tls13_keys_early(&s->keys);
 	if (!rc)
@@ -230,9 +211,9 @@ static int say_hello(struct shake *s)
 	if (!rc)
 		rc = transcript(s, sum);
 	if (!rc)
-		rc = dir_keys(s, "c hs traffic", sum, &s->k->rx);
+		rc = tls13_keys_dir(&s->keys, "c hs traffic", sum, &s->k->rx);
 	if (!rc)
-		rc = dir_keys(s, "s hs traffic", sum, &s->k->tx);
+		rc = tls13_keys_dir(&s->keys, "s hs traffic", sum, &s->k->tx);
 	wipe(secret, sizeof(secret));
 	return rc;
 }
@@ -277,7 +258,7 @@ static int say_certificate(struct shake *s)
 	if (!rc)
 		rc = hmac_once(HASH_SHA512, s->c->auth_key, REALITY_KEY_BYTES,
 			       key, sizeof(key), proof);
-	message(s, PART_CERTIFICATE, MSG_CERTIFICATE, CERT_BYTES + 9);
+	message(s, PART_CERTIFICATE, TLS13_CERTIFICATE, CERT_BYTES + 9);
 	wr_u8(&s->log, 0); /* no context */
 	wr_u8(&s->log, 0);
 	wr_be16(&s->log, CERT_BYTES + 5);
@@ -301,7 +282,7 @@ static int say_verify(struct shake *s)
 		rc = ed25519_sign(s->dice->cert, covered,
 				  tls13_covered(s->keys.hash, sum, covered),
 				  sig);
-	message(s, PART_VERIFY, MSG_VERIFY, 4 + sizeof(sig));
+	message(s, PART_VERIFY, TLS13_VERIFY, 4 + sizeof(sig));
 	wr_be16(&s->log, SCHEME_ED25519);
 	wr_be16(&s->log, sizeof(sig));
 	wr_bytes(&s->log, sig, sizeof(sig));
@@ -316,7 +297,7 @@ static int say_finished(struct shake *s)
 	if (!rc)
 		rc = tls13_keys_finished(s->keys.hash, s->k->tx.secret, sum,
 					 say);
-	message(s, PART_FINISHED, MSG_FINISHED, hash_len(s->keys.hash));
+	message(s, PART_FINISHED, TLS13_FINISHED, hash_len(s->keys.hash));
 	wr_bytes(&s->log, say, hash_len(s->keys.hash));
 	return rc;
 }
@@ -325,7 +306,7 @@ static int say_messages(struct shake *s)
 {
 	int rc;
 
-	message(s, PART_EXTENSIONS, MSG_EXTENSIONS, 2);
+	message(s, PART_EXTENSIONS, TLS13_EXTENSIONS, 2);
 	wr_be16(&s->log, 0); /* no extensions: no ALPN is chosen */
 	rc = say_certificate(s);
 	if (!rc)
@@ -385,7 +366,7 @@ static int application(struct shake *s)
 		rc = tls13_keys_secret(&s->keys, "c ap traffic", sum,
 				       s->k->next_rx);
 	if (!rc)
-		rc = dir_keys(s, "s ap traffic", sum, &s->k->tx);
+		rc = tls13_keys_dir(&s->keys, "s ap traffic", sum, &s->k->tx);
 	/* the target's ticket: an empty record of the same length */
 	if (!rc && s->m->ticket)
 		rc = put_record(s, TLS_APPLICATION_DATA, NULL, 0, s->m->ticket);
@@ -426,7 +407,7 @@ static int check_finished(struct reality_keys *k, const uint8_t *p, size_t n)
 {
 	size_t len = hash_len(k->hash);
 
-	if (n != MSG_HEAD + len || p[0] != MSG_FINISHED || p[1] ||
+	if (n != MSG_HEAD + len || p[0] != TLS13_FINISHED || p[1] ||
 	    get_be16(p + 2) != len || !ct_equal(p + MSG_HEAD, k->finished, len))
 		return -EPROTO;
 	return tls13_dir_set(&k->rx, k->rx.hash, k->rx.aead, k->next_rx);

@@ -26,8 +26,6 @@
 
 #define REALITY_FLIGHT_MAX 49152 /* of a target that is imitated */
 
-#define TLS13_CCS_BYTES 6 /* a change_cipher_spec, with its head */
-
 /* Our encrypted messages, in order; a record each, or all in the first */
 enum reality_part {
 	PART_EXTENSIONS,

@@ -10,7 +10,7 @@
 #include "gateway/base/mlkem.h"
 #include "gateway/base/rd.h"
 
-enum { MSG_CLIENT_HELLO = 1, MSG_HEAD = 4 };
+enum { MSG_HEAD = 4 };
 enum { EXT_NAME = 0, EXT_ALPN = 16, EXT_VERSIONS = 43, EXT_SHARES = 51 };
 
 #define BOTH_BYTES (MLKEM768_KEY_BYTES + X25519_BYTES)
@@ -42,7 +42,7 @@ ssize_t reality_hello_gather(const uint8_t *p, size_t n, uint8_t *msg,
 			return -EPROTO;
 		/* the first bytes tell early what it is not */
 		if (!have && n - at > TLS13_HEAD_BYTES &&
-		    p[at + TLS13_HEAD_BYTES] != MSG_CLIENT_HELLO)
+		    p[at + TLS13_HEAD_BYTES] != TLS13_CLIENT_HELLO)
 			return -EPROTO;
 		if (n - at < TLS13_HEAD_BYTES + size)
 			return 0;
@@ -137,7 +137,7 @@ int reality_hello_decode(const uint8_t *msg, size_t n,
 	size_t len;
 
 	memset(out, 0, sizeof(*out));
-	if (rd_u8(&r) != MSG_CLIENT_HELLO || rd_be24(&r) != rd_left(&r))
+	if (rd_u8(&r) != TLS13_CLIENT_HELLO || rd_be24(&r) != rd_left(&r))
 		return -EPROTO;
 	if (rd_be16(&r) != 0x0303)
 		return -EPROTO;

@@ -237,7 +237,7 @@ ssize_t tls13_hello_encode(const struct tls13_offer *o, uint8_t *out,
 	struct wr w = wr_init(out, room);
 	struct hello h = { .o = o, .w = &w };
 
-	wr_u8(&w, 1); /* client_hello; its length comes last */
+	wr_u8(&w, TLS13_CLIENT_HELLO); /* its length comes last */
 	wr_room(&w, 3);
 	wr_be16(&w, 0x0303);
 	wr_bytes(&w, o->random, sizeof(o->random));

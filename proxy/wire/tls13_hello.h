@@ -16,6 +16,16 @@
 #define TLS13_SESSION_ID_AT    39 /* offset of its 32 bytes */
 #define TLS13_SESSION_ID_BYTES 32
 
+enum tls13_message {
+	TLS13_CLIENT_HELLO = 1,
+	TLS13_SERVER_HELLO = 2,
+	TLS13_EXTENSIONS = 8,
+	TLS13_CERTIFICATE = 11,
+	TLS13_VERIFY = 15,
+	TLS13_FINISHED = 20,
+	TLS13_COMPRESSED = 25, /* certificate */
+};
+
 /**
  * struct tls13_offer - What goes into a ClientHello
  * @name:	server_name; NULL: none (an IP)

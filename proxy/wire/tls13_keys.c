@@ -38,6 +38,18 @@ int tls13_keys_secret(const struct tls13_keys *k, const char *label,
 				   len);
 }
 
+int tls13_keys_dir(const struct tls13_keys *k, const char *label,
+		   const uint8_t *transcript, struct tls13_dir *d)
+{
+	uint8_t secret[TLS13_SECRET_BYTES];
+	int rc = tls13_keys_secret(k, label, transcript, secret);
+
+	if (!rc)
+		rc = tls13_dir_set(d, k->hash, k->aead, secret);
+	wipe(secret, sizeof(secret));
+	return rc;
+}
+
 int tls13_keys_step(struct tls13_keys *k, const uint8_t *input, size_t n)
 {
 	uint8_t salt[HASH_MAX_BYTES], nothing[HASH_MAX_BYTES];

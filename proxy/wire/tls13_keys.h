@@ -37,6 +37,9 @@ int tls13_keys_master(struct tls13_keys *k);
 /* @out = Derive-Secret(@k->secret, @label, what @transcript is of) */
 int tls13_keys_secret(const struct tls13_keys *k, const char *label,
 		      const uint8_t *transcript, uint8_t *out);
+/* Such a secret's keys in @d */
+int tls13_keys_dir(const struct tls13_keys *k, const char *label,
+		   const uint8_t *transcript, struct tls13_dir *d);
 /* The verify_data of whoever writes with the traffic secret @secret */
 int tls13_keys_finished(enum hash_kind hash, const uint8_t *secret,
 			const uint8_t *transcript, uint8_t *out);

@@ -6,6 +6,10 @@
 
 #include "gateway/base/compat.h"
 
+const uint8_t tls13_ccs[TLS13_CCS_BYTES] = {
+	TLS_CHANGE_CIPHER_SPEC, 3, 3, 0, 1, 1
+};
+
 int tls13_suite(uint16_t suite, enum hash_kind *hash, enum aead_kind *aead)
 {
 	*hash = suite == 0x1302 ? HASH_SHA384 : HASH_SHA256;
@@ -71,51 +75,51 @@ static void nonce(const struct tls13_dir *d, uint8_t out[12])
 		out[i] ^= d->iv[i];
 }
 
+/* The pieces of a record of @size bytes at @out. @size or -errno */
+static ssize_t seal(struct tls13_dir *d, const struct iovec *part, int cnt,
+		    size_t size, uint8_t *out)
+{
+	struct iovec aad = { out, TLS13_HEAD_BYTES };
+	uint8_t iv[12];
+	int rc;
+
+	out[0] = TLS_APPLICATION_DATA;
+	put_be16(out + 1, 0x0303);
+	put_be16(out + 3, (uint16_t)(size - TLS13_HEAD_BYTES));
+	nonce(d, iv);
+	rc = aead_seal_parts(&d->key, iv, &aad, part, cnt,
+			     out + TLS13_HEAD_BYTES);
+	d->seq++;
+	return rc < 0 ? rc : (ssize_t)size;
+}
+
 ssize_t tls13_seal(struct tls13_dir *d, enum tls_content type, const uint8_t *p,
 		   size_t n, uint8_t *out, size_t room)
 {
-	size_t sealed = n + 1 + AEAD_TAG_BYTES;
-	struct iovec aad = { out, TLS13_HEAD_BYTES };
-	uint8_t iv[12], kind = (uint8_t)type;
+	uint8_t kind = (uint8_t)type;
 	struct iovec part[2] = { { .iov_len = n }, { &kind, 1 } };
-	int rc;
 
 	if (n > TLS13_PLAIN_MAX)
 		return -EINVAL;
 	if (room < n + TLS13_EXTRA)
 		return -ENOBUFS;
 	memcpy(&part[0].iov_base, &p, sizeof(p)); /* it is only read */
-	out[0] = TLS_APPLICATION_DATA;
-	put_be16(out + 1, 0x0303);
-	put_be16(out + 3, (uint16_t)sealed);
-	nonce(d, iv);
-	rc = aead_seal_parts(&d->key, iv, &aad, part, 2,
-			     out + TLS13_HEAD_BYTES);
-	d->seq++;
-	return rc < 0 ? rc : (ssize_t)(TLS13_HEAD_BYTES + sealed);
+	return seal(d, part, 2, n + TLS13_EXTRA, out);
 }
 
 ssize_t tls13_seal_padded(struct tls13_dir *d, enum tls_content type,
 			  const uint8_t *p, size_t n, size_t size, uint8_t *out)
 {
-	struct iovec aad = { out, TLS13_HEAD_BYTES };
-	uint8_t iv[12], *inner = out + TLS13_HEAD_BYTES;
-	size_t len = size - TLS13_HEAD_BYTES - AEAD_TAG_BYTES;
-	int rc;
+	uint8_t *inner = out + TLS13_HEAD_BYTES;
+	struct iovec part = { inner, size - TLS13_HEAD_BYTES - AEAD_TAG_BYTES };
 
 	if (size < n + TLS13_EXTRA || size > TLS13_PLAIN_MAX + TLS13_EXTRA)
 		return -EINVAL;
 	if (n)
 		memmove(inner, p, n);
-	memset(inner + n, 0, len - n);
+	memset(inner + n, 0, part.iov_len - n);
 	inner[n] = (uint8_t)type;
-	out[0] = TLS_APPLICATION_DATA;
-	put_be16(out + 1, 0x0303);
-	put_be16(out + 3, (uint16_t)(size - TLS13_HEAD_BYTES));
-	nonce(d, iv);
-	rc = aead_seal(&d->key, iv, &aad, inner, len, inner);
-	d->seq++;
-	return rc < 0 ? rc : (ssize_t)size;
+	return seal(d, &part, 1, size, out);
 }
 
 /* The content type is the last byte that is not zero. 0 or -EPROTO */

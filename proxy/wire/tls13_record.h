@@ -16,6 +16,7 @@
 #define TLS13_PLAIN_MAX    16384
 #define TLS13_RECORD_MAX   (TLS13_HEAD_BYTES + TLS13_PLAIN_MAX + 256)
 #define TLS13_EXTRA        (TLS13_HEAD_BYTES + 1 + AEAD_TAG_BYTES)
+#define TLS13_CCS_BYTES    6 /* a change_cipher_spec, with its head */
 #define TLS13_SECRET_BYTES 48 /* of SHA-384; SHA-256 uses 32 */
 
 enum tls_content {
@@ -24,6 +25,8 @@ enum tls_content {
 	TLS_HANDSHAKE = 22,
 	TLS_APPLICATION_DATA = 23,
 };
+
+extern const uint8_t tls13_ccs[TLS13_CCS_BYTES];
 
 /**
  * struct tls13_dir - Keys of one direction; zeroed: unset

@@ -10,15 +10,6 @@
 #include "gateway/base/rd.h"
 #include "gateway/base/wr.h"
 
-enum {
-	MSG_SERVER_HELLO = 2,
-	MSG_EXTENSIONS = 8,
-	MSG_CERTIFICATE = 11,
-	MSG_VERIFY = 15,
-	MSG_FINISHED = 20,
-	MSG_COMPRESSED = 25,
-};
-
 /* The state is the message awaited; after the server's Finished: */
 enum { SHAKE_DONE = 256 };
 
@@ -71,7 +62,7 @@ static int log_hash(const struct tls13_shake *k, size_t n, uint8_t *out)
 static int handshake_keys(struct tls13_shake *k, size_t transcript,
 			  const uint8_t share[32])
 {
-	uint8_t both[X25519_BYTES], s[TLS13_SECRET_BYTES], sum[HASH_MAX_BYTES];
+	uint8_t both[X25519_BYTES], sum[HASH_MAX_BYTES];
 	int rc = tls13_keys_early(&k->keys);
 
 	if (!rc)
@@ -81,15 +72,10 @@ static int handshake_keys(struct tls13_shake *k, size_t transcript,
 	if (!rc)
 		rc = log_hash(k, transcript, sum);
 	if (!rc)
-		rc = tls13_keys_secret(&k->keys, "c hs traffic", sum, s);
+		rc = tls13_keys_dir(&k->keys, "c hs traffic", sum, &k->tx);
 	if (!rc)
-		rc = tls13_dir_set(&k->tx, k->keys.hash, k->keys.aead, s);
-	if (!rc)
-		rc = tls13_keys_secret(&k->keys, "s hs traffic", sum, s);
-	if (!rc)
-		rc = tls13_dir_set(&k->rx, k->keys.hash, k->keys.aead, s);
+		rc = tls13_keys_dir(&k->keys, "s hs traffic", sum, &k->rx);
 	wipe(both, sizeof(both));
-	wipe(s, sizeof(s));
 	return rc;
 }
 
@@ -133,7 +119,7 @@ static int on_server_hello(struct tls13_shake *k, const uint8_t *p, size_t n)
 		return fail(k, "it wants another hello");
 	if (tls13_suite(a.suite, &k->keys.hash, &k->keys.aead) < 0)
 		return fail(k, "an unknown cipher suite");
-	k->state = MSG_EXTENSIONS;
+	k->state = TLS13_EXTENSIONS;
 	return handshake_keys(k, k->parsed, a.share);
 }
 
@@ -157,7 +143,7 @@ static int on_extensions(struct tls13_shake *k, const uint8_t *p, size_t n)
 	}
 	if (!rd_ok(&r) || !rd_ok(&all) || rd_left(&r))
 		return fail(k, "broken EncryptedExtensions");
-	k->state = MSG_CERTIFICATE;
+	k->state = TLS13_CERTIFICATE;
 	return 0;
 }
 
@@ -173,7 +159,7 @@ static int on_certificate(struct tls13_shake *k, const uint8_t *p, size_t n)
 		return fail(k, "broken Certificate");
 	k->cert_at = (size_t)(leaf.p - k->log);
 	k->cert_len = rd_left(&leaf);
-	k->state = MSG_VERIFY;
+	k->state = TLS13_VERIFY;
 	return 0;
 }
 
@@ -198,7 +184,7 @@ static int on_verify(struct tls13_shake *k, const uint8_t *p, size_t n,
 	proof.sig_len = rd_left(&sig);
 	proof.cert = k->compressed ? NULL : k->log + k->cert_at;
 	proof.cert_len = k->compressed ? 0 : k->cert_len;
-	k->state = MSG_FINISHED;
+	k->state = TLS13_FINISHED;
 	return k->judge(k->arg, &proof);
 }
 
@@ -221,21 +207,21 @@ static int on_finished(struct tls13_shake *k, const uint8_t *p, size_t n,
 static int on_message(struct tls13_shake *k, uint8_t type, const uint8_t *p,
 		      size_t n, size_t before)
 {
-	if (type == MSG_COMPRESSED && k->state == MSG_CERTIFICATE) {
+	if (type == TLS13_COMPRESSED && k->state == TLS13_CERTIFICATE) {
 		k->compressed = true;
-		k->state = MSG_VERIFY;
+		k->state = TLS13_VERIFY;
 		return 0;
 	}
 	if (type != k->state)
 		return fail(k, "a message out of order");
 	switch (type) {
-	case MSG_SERVER_HELLO:
+	case TLS13_SERVER_HELLO:
 		return on_server_hello(k, p, n);
-	case MSG_EXTENSIONS:
+	case TLS13_EXTENSIONS:
 		return on_extensions(k, p, n);
-	case MSG_CERTIFICATE:
+	case TLS13_CERTIFICATE:
 		return on_certificate(k, p, n);
-	case MSG_VERIFY:
+	case TLS13_VERIFY:
 		return on_verify(k, p, n, before);
 	default:
 		return on_finished(k, p, n, before);
@@ -259,7 +245,8 @@ static int messages(struct tls13_shake *k)
 		k->parsed += 4 + n;
 		rc = on_message(k, p[0], p + 4, n, before);
 		/* keys change behind a ServerHello: nothing may follow in its record */
-		if (!rc && p[0] == MSG_SERVER_HELLO && k->parsed != k->log_len)
+		if (!rc && p[0] == TLS13_SERVER_HELLO &&
+		    k->parsed != k->log_len)
 			rc = fail(k, "more behind its ServerHello");
 	}
 	return rc;
@@ -317,7 +304,7 @@ static ssize_t record(struct tls13_shake *k, const uint8_t *p, size_t n)
 		return 0;
 	if (p[0] == TLS_CHANGE_CIPHER_SPEC)
 		rc = size == 1 ? 0 : fail(k, "a broken change_cipher_spec");
-	else if (k->state == MSG_SERVER_HELLO)
+	else if (k->state == TLS13_SERVER_HELLO)
 		rc = bare_record(k, p, size);
 	else
 		rc = sealed_record(k, p, TLS13_HEAD_BYTES + size);
@@ -331,7 +318,7 @@ int tls13_shake_start(struct tls13_shake *k, const uint8_t *hello, size_t n)
 	int rc = log_add(k, hello, n);
 
 	k->parsed = k->log_len;
-	k->state = MSG_SERVER_HELLO;
+	k->state = TLS13_SERVER_HELLO;
 	if (n >= TLS13_SESSION_ID_AT + TLS13_SESSION_ID_BYTES)
 		memcpy(k->session, hello + TLS13_SESSION_ID_AT,
 		       TLS13_SESSION_ID_BYTES);
@@ -378,25 +365,24 @@ static int keys_swap(struct tls13_shake *k)
 
 ssize_t tls13_shake_finish(struct tls13_shake *k, uint8_t *out, size_t room)
 {
-	static const uint8_t ccs[] = { TLS_CHANGE_CIPHER_SPEC, 3, 3, 0, 1, 1 };
-	uint8_t msg[4 + HASH_MAX_BYTES] = { MSG_FINISHED };
+	uint8_t msg[4 + HASH_MAX_BYTES] = { TLS13_FINISHED };
 	size_t len = hash_len(k->keys.hash);
 	ssize_t n;
 	int rc;
 
-	if (k->state != SHAKE_DONE || room < sizeof(ccs))
+	if (k->state != SHAKE_DONE || room < TLS13_CCS_BYTES)
 		return k->state != SHAKE_DONE ? -EINVAL : -ENOBUFS;
 	msg[3] = (uint8_t)len;
 	rc = finished_sum(k, &k->tx, k->log_len, msg + 4);
 	if (rc < 0)
 		return rc;
-	memcpy(out, ccs, sizeof(ccs));
-	n = tls13_seal(&k->tx, TLS_HANDSHAKE, msg, 4 + len, out + sizeof(ccs),
-		       room - sizeof(ccs));
+	memcpy(out, tls13_ccs, TLS13_CCS_BYTES);
+	n = tls13_seal(&k->tx, TLS_HANDSHAKE, msg, 4 + len,
+		       out + TLS13_CCS_BYTES, room - TLS13_CCS_BYTES);
 	if (n < 0)
 		return n;
 	rc = keys_swap(k);
-	return rc < 0 ? rc : n + (ssize_t)sizeof(ccs);
+	return rc < 0 ? rc : n + TLS13_CCS_BYTES;
 }
 
 void tls13_shake_drop(struct tls13_shake *k)
