@@ -231,26 +231,39 @@ static int reality_dial(const struct transport *t, const struct dial *d,
 
 /* --- settings ----------------------------------------------------------------- */
 
-static void parse_keys(struct jobj *o, struct reality_conf *c)
+void reality_parse_key(struct jobj *o, const char *key, const char *more,
+		       uint8_t out[REALITY_KEY_BYTES])
 {
-	const char *key = j_get(o, "password") ? "password" : "publicKey";
 	const char *text = j_need_str(o, key);
 	uint8_t raw[REALITY_KEY_BYTES + 3];
 
-	j_get(o, "publicKey");
 	if (text[0] && base64_decode(text, strlen(text), raw, sizeof(raw)) !=
 			       REALITY_KEY_BYTES)
 		diag_error(o->d, j_get(o, key), NULL,
-			   "must be 32 bytes in base64url, the server's public "
-			   "key");
+			   "must be 32 bytes in base64url%s", more);
 	else if (text[0])
-		memcpy(c->id.server_key, raw, REALITY_KEY_BYTES);
-	text = j_str(o, "shortId", "");
-	if (hex_decode(text, strlen(text), c->id.short_id,
-		       REALITY_SHORT_ID_BYTES) < 0)
-		diag_error(o->d, j_get(o, "shortId"), NULL,
+		memcpy(out, raw, REALITY_KEY_BYTES);
+	wipe(raw, sizeof(raw));
+}
+
+void reality_parse_short_id(struct jobj *o, const cJSON *at, const char *text,
+			    uint8_t id[REALITY_SHORT_ID_BYTES])
+{
+	if (hex_decode(text, strlen(text), id, REALITY_SHORT_ID_BYTES) < 0)
+		diag_error(o->d, at, NULL,
 			   "must be an even number of hexadecimal digits, at "
 			   "most 16");
+}
+
+static void parse_keys(struct jobj *o, struct reality_conf *c)
+{
+	const char *key = j_get(o, "password") ? "password" : "publicKey";
+	const char *id = j_str(o, "shortId", "");
+
+	j_get(o, "publicKey");
+	reality_parse_key(o, key, ", the server's public key",
+			  c->id.server_key);
+	reality_parse_short_id(o, j_get(o, "shortId"), id, c->id.short_id);
 }
 
 static void parse_fingerprint(struct jobj *o)
@@ -286,16 +299,16 @@ static int reality_parse(struct transport *t, struct jobj *o,
 	struct reality_conf *c;
 	const char *name;
 
+	if (t->alpn && strcmp(t->alpn, "h2") != 0)
+		diag_error(o->d, o->node, NULL,
+			   "reality goes with the networks raw, grpc and xhttp "
+			   "only");
 	if (t->server)
 		return reality_in_parse(t, o, cfg);
 	c = arena_alloc(&cfg->arena, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
 	t->settings = c;
-	if (t->alpn && strcmp(t->alpn, "h2") != 0)
-		diag_error(o->d, o->node, NULL,
-			   "reality goes with the networks raw, grpc and xhttp "
-			   "only");
 	name = j_str(o, "serverName", "");
 	if (strlen(name) > ADDR_NAME_MAX)
 		diag_error(o->d, j_get(o, "serverName"), NULL,

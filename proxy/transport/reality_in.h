@@ -53,6 +53,12 @@ struct reality_in_conf {
 	bool show;
 };
 
+/* Of both sides' settings. @more: goes on with the complaint */
+void reality_parse_key(struct jobj *o, const char *key, const char *more,
+		       uint8_t out[REALITY_KEY_BYTES]);
+void reality_parse_short_id(struct jobj *o, const cJSON *at, const char *text,
+			    uint8_t id[REALITY_SHORT_ID_BYTES]);
+
 /* transport_ops of a listener; reality.c has those of clients */
 int reality_in_parse(struct transport *t, struct jobj *o, struct config *cfg);
 void reality_in_drop(struct transport *t);

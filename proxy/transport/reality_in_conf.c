@@ -7,9 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "gateway/base/base64.h"
 #include "gateway/base/crypto.h"
-#include "gateway/base/text.h"
 #include "gateway/core/config.h"
 #include "proxy/transport/reality_in.h"
 
@@ -34,21 +32,6 @@ static int parse_target(struct jobj *o, struct reality_in_conf *c,
 	return rc == -ENOMEM ? rc : 0;
 }
 
-static void parse_key(struct jobj *o, struct reality_in_conf *c)
-{
-	const char *text = j_need_str(o, "privateKey");
-	uint8_t raw[REALITY_KEY_BYTES + 3];
-
-	if (text[0] && base64_decode(text, strlen(text), raw, sizeof(raw)) !=
-			       REALITY_KEY_BYTES)
-		diag_error(o->d, j_get(o, "privateKey"), NULL,
-			   "must be 32 bytes in base64url; `culvert x25519` "
-			   "makes some");
-	else if (text[0])
-		memcpy(c->rules.private_key, raw, REALITY_KEY_BYTES);
-	wipe(raw, sizeof(raw));
-}
-
 /* "26.3.27", or its first parts; @def when it is absent */
 static uint32_t parse_version(struct jobj *o, const char *key, uint32_t def)
 {
@@ -62,8 +45,8 @@ static uint32_t parse_version(struct jobj *o, const char *key, uint32_t def)
 		char *end;
 		unsigned long n = strtoul(p, &end, 10);
 
-		if (end == p || end - p > 3 || n > 255 || ++parts > 3 ||
-		    *p == '+' || *p == '-' || *p == ' ')
+		if (*p < '0' || *p > '9' || end - p > 3 || n > 255 ||
+		    ++parts > 3)
 			break;
 		v |= (uint32_t)n << 8 * (3 - parts);
 		p = end;
@@ -130,12 +113,7 @@ static int parse_short_ids(struct jobj *o, struct reality_rules *r,
 	{
 		const char *text = cJSON_IsString(it) ? it->valuestring : "?";
 
-		if (hex_decode(text, strlen(text), id[r->short_ids],
-			       REALITY_SHORT_ID_BYTES) < 0)
-			diag_error(o->d, it, NULL,
-				   "must be an even number of hexadecimal "
-				   "digits, at most 16");
-		r->short_ids++;
+		reality_parse_short_id(o, it, text, id[r->short_ids++]);
 	}
 	return 0;
 }
@@ -179,12 +157,9 @@ int reality_in_parse(struct transport *t, struct jobj *o, struct config *cfg)
 	if (!c)
 		return -ENOMEM;
 	t->settings = c;
-	if (t->alpn && strcmp(t->alpn, "h2") != 0)
-		diag_error(o->d, o->node, NULL,
-			   "reality goes with the networks raw, grpc and xhttp "
-			   "only");
 	rc = parse_target(o, c, &cfg->arena);
-	parse_key(o, c);
+	reality_parse_key(o, "privateKey", "; `culvert x25519` makes some",
+			  c->rules.private_key);
 	c->rules.min = parse_version(o, "minClientVer", MIN_VERSION);
 	c->rules.max = parse_version(o, "maxClientVer", 0);
 	c->rules.max_diff_ms =

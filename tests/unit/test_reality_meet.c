@@ -169,17 +169,12 @@ static void step(struct rig *r, bool tls)
 
 /* --- rig ------------------------------------------------------------------------ */
 
-static void parse(struct rig *r)
+/* realitySettings of a listener. How many mistakes there are */
+static unsigned int parse(struct rig *r, const char *json)
 {
-	char json[512];
 	struct jdoc *doc;
 	struct jobj o;
 
-	snprintf(json, sizeof(json),
-		 "{ \"target\": \"@%s\", \"serverNames\": [ \"site.test\" ], "
-		 "\"shortIds\": [ \"\" ], \"privateKey\": "
-		 "\"GBiPjPVzHcULQDz2xrvzT4XKwWv0rlVFtPvVzYFlo00\" }",
-		 r->path.sun_path + 1);
 	diag_init(&r->d);
 	doc = jdoc_parse(&r->d, "test", json, strlen(json));
 	assert_non_null(doc);
@@ -188,7 +183,19 @@ static void parse(struct rig *r)
 				   .server = true };
 	assert_true(j_open(&o, &r->d, doc->root));
 	assert_int_equal(r->t.ops->parse(&r->t, &o, &r->l.cfg), 0);
-	assert_int_equal(r->d.errors, 0);
+	return r->d.errors;
+}
+
+static void parse_good(struct rig *r)
+{
+	char json[512];
+
+	snprintf(json, sizeof(json),
+		 "{ \"target\": \"@%s\", \"serverNames\": [ \"site.test\" ], "
+		 "\"shortIds\": [ \"\" ], \"privateKey\": "
+		 "\"GBiPjPVzHcULQDz2xrvzT4XKwWv0rlVFtPvVzYFlo00\" }",
+		 r->path.sun_path + 1);
+	assert_int_equal(parse(r, json), 0);
 }
 
 static void begin(struct rig *r)
@@ -198,7 +205,7 @@ static void begin(struct rig *r)
 	loop_init(&r->l);
 	listen_at(r);
 	make_ctx(r);
-	parse(r);
+	parse_good(r);
 	r->policy = POLICY_DEFAULT;
 	r->ib = (struct inbound){ .tag = "in", .policy = &r->policy };
 	r->birth =
@@ -350,6 +357,59 @@ static bool shake(struct rig *r)
 			return false;
 	}
 	return true;
+}
+
+/* --- settings ------------------------------------------------------------------- */
+
+/* KEY, SHORTID, VERSION in otherwise good settings */
+static unsigned int mistakes(struct rig *r, const char *key, const char *id,
+			     const char *version)
+{
+	char json[512];
+	unsigned int n;
+
+	snprintf(json, sizeof(json),
+		 "{ \"target\": 443, \"serverNames\": [ \"a\" ], \"shortIds\": "
+		 "[ \"%s\" ], \"privateKey\": \"%s\", \"minClientVer\": \"%s\" "
+		 "}",
+		 id, key, version);
+	n = parse(r, json);
+	transport_reality_ops.drop(&r->t);
+	diag_free(&r->d);
+	return n;
+}
+
+static void settings_too_short_or_too_long_are_mistakes(void **state)
+{
+	static const char good[] =
+		"GBiPjPVzHcULQDz2xrvzT4XKwWv0rlVFtPvVzYFlo00";
+	static const char *const keys[] = {
+		"GBiPjPVzHcULQDz2xrvzT4XKwWv0rlVFtPvVzYFlo",
+		"GBiPjPVzHcULQDz2xrvzT4XKwWv0rlVFtPvVzYFlo00A",
+		"GBiPjPVzHcULQDz2xrvzT4XKwWv0rlVFtPvVzYFlo00AAAAAAAA", "?"
+	};
+	static const char *const ids[] = { "1", "123", "1g",
+					   "00112233445566778" };
+	static const char *const wrong[] = { "26.", ".26",  "26.3.27.1",
+					     "256", "1000", "26.-1",
+					     "+26", " 26",  "\\t26",
+					     "26 ", "26.x", "0x1a" };
+	static const char *const right[] = { "", "0", "26.3", "255.255.255" };
+	struct rig r;
+
+	(void)state;
+	memset(&r, 0, sizeof(r));
+	loop_init(&r.l);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		assert_int_equal(mistakes(&r, keys[i], "", ""), 1);
+	for (size_t i = 0; i < ARRAY_SIZE(ids); i++)
+		assert_int_equal(mistakes(&r, good, ids[i], ""), 1);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+		assert_int_equal(mistakes(&r, good, "", wrong[i]), 1);
+	for (size_t i = 0; i < ARRAY_SIZE(right); i++)
+		assert_int_equal(
+			mistakes(&r, good, "0011223344556677", right[i]), 0);
+	loop_fini(&r.l);
 }
 
 /* --- tests ---------------------------------------------------------------------- */
@@ -718,6 +778,7 @@ static void a_limit_is_a_rate(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(settings_too_short_or_too_long_are_mistakes),
 		cmocka_unit_test(a_known_client_goes_on),
 		cmocka_unit_test(a_hello_in_many_records_is_known),
 		cmocka_unit_test(the_target_judges_what_comes_instead),
