@@ -212,6 +212,7 @@ static void make_u(struct poly *u, const struct poly *y, const uint8_t *rho,
 	ntt_back(u);
 	sample_noise(&a, r, (uint8_t)(RANK + i));
 	poly_add(u, &a);
+	wipe(&a, sizeof(a));
 }
 
 /* v: @t times @y, noise, and the message's bits as halves of q */
