@@ -330,7 +330,7 @@ static ssize_t read_some(struct chunk *c)
 static int below_ended(struct chunk *c)
 {
 	c->below_eof = true;
-	if (c->in->len == c->in->off && !c->ops->within(c) &&
+	if (!c->security && c->in->len == c->in->off && !c->ops->within(c) &&
 	    (c->opened || c->finished)) {
 		c->eof = true;
 		return 0;
@@ -564,7 +564,8 @@ static bool chunk_up(const struct stream *s)
 {
 	const struct chunk *c = (const struct chunk *)(const void *)s;
 
-	return !c->err && (c->lazy || c->head_out || (c->started && !c->out)) &&
+	return !c->err &&
+	       (c->lazy || (c->started && (c->head_out || !c->out))) &&
 	       s->below->ops->up(s->below);
 }
 

@@ -23,7 +23,7 @@ struct chunk_in;
  * @size:	Payload of the next chunk, at most c->max; NULL: c->max
  * @seal:	One chunk of @n bytes at @p: @out + c->lead, or elsewhere
  * @open:	As ss_open(); also takes the other side's head. -EPIPE: the end
- * @within:	A chunk has begun and is not whole
+ * @within:	A chunk has begun and is not whole; of no use in a security level
  * @end:	What marks the end, 0 bytes or NULL: the end of the connection does
  * @fault:	What tells the other side that it went wrong, 0 bytes or NULL: nothing
  * @hello:	As the stream's op; NULL: what lies below knows

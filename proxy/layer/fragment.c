@@ -18,6 +18,7 @@
 #include "gateway/base/compat.h"
 #include "gateway/base/rand.h"
 #include "gateway/core/worker.h"
+#include "proxy/layer/keep.h"
 
 #define RECORD_HEAD 5
 #define RECORD_MAX  8192u /* a longer hello passes as it is */
@@ -114,16 +115,10 @@ static int push(struct fragment *f)
 	stream_shed(&f->s.below);
 	for (;;) {
 		if (f->out) {
-			ssize_t n = stream_write(f->s.below, buf_head(f->out),
-						 f->out->len);
+			int rc = keep_flush(&f->out, f->s.below);
 
-			if (n < 0)
-				return (int)n;
-			buf_drop(f->out, (size_t)n);
-			if (f->out->len)
-				return -EAGAIN;
-			buf_free(f->out);
-			f->out = NULL;
+			if (rc < 0)
+				return rc;
 			if (f->in->len && f->conf->gap_ms.hi && !f->plain)
 				timer_set(&f->worker->wheel, &f->timer,
 					  rand_between(f->conf->gap_ms.lo,

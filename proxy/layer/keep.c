@@ -34,6 +34,24 @@ int keep_copy(struct buf **b, const uint8_t *p, size_t n)
 	return *b ? buf_put(*b, p, n) : -ENOMEM;
 }
 
+int keep_append(struct buf **b, const uint8_t *p, size_t n)
+{
+	struct buf *more;
+
+	if (!*b)
+		return keep_copy(b, p, n);
+	if (!n || buf_put(*b, p, n) == 0)
+		return 0;
+	more = buf_new((*b)->len + n);
+	if (!more)
+		return -ENOMEM;
+	buf_put(more, buf_head(*b), (*b)->len);
+	buf_put(more, p, n);
+	buf_free(*b);
+	*b = more;
+	return 0;
+}
+
 int keep_put(struct buf **b, struct stream *below, const uint8_t *p, size_t n)
 {
 	size_t done = 0;

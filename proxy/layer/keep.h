@@ -18,6 +18,8 @@ int keep_flush(struct buf **b, struct stream *below);
 int keep_put(struct buf **b, struct stream *below, const uint8_t *p, size_t n);
 /* A copy of @n bytes (0: none) in *@b, NULL before. 0 or -ENOMEM */
 int keep_copy(struct buf **b, const uint8_t *p, size_t n);
+/* @n bytes more behind what *@b (NULL: nothing) has. 0 or -ENOMEM, then as it was */
+int keep_append(struct buf **b, const uint8_t *p, size_t n);
 /* From *@b, not NULL, to the caller; freed when empty. Bytes */
 size_t keep_take(struct buf **b, const struct iovec *iov, int cnt);
 

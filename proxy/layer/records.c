@@ -1,10 +1,6 @@
 /*
  * records.c - A stream in records of TLS 1.3
  *
- * The first 16 KiB of a burst go in records of one segment each, so that the other
- * side can use the first bytes at once; then 16 KiB each. A burst ends with a second
- * of silence.
- *
  * An end without close_notify may be anybody's: it is a cut.
  */
 #include "proxy/layer/records.h"
@@ -16,11 +12,8 @@
 #include "gateway/base/compat.h"
 #include "gateway/base/log.h"
 
-#define RECORD_FIRST 1360u /* fits one segment with all that is around it */
-#define BURST_SMALL  16384u
-#define BURST_END_MS 1000u
-#define IDLE_MAX     32 /* records in a row without data */
-#define TICKET_MAX   (1u << 17)
+#define IDLE_MAX   32 /* records in a row without data */
+#define TICKET_MAX (1u << 17)
 
 /* Records under one key before another is taken (RFC 8446, 5.5: 2^24.5) */
 #define KEY_RECORDS (1u << 24)
@@ -44,13 +37,7 @@ static struct records *records_of(struct chunk *c)
 
 uint32_t records_size(struct chunk *c)
 {
-	struct records *r = records_of(c);
-	uint32_t now = c->worker->now_ms;
-
-	if (now - r->put_ms > BURST_END_MS)
-		r->burst = 0;
-	r->put_ms = now;
-	return r->burst < BURST_SMALL ? RECORD_FIRST : TLS13_PLAIN_MAX;
+	return burst_size(&records_of(c)->burst, c->worker->now_ms);
 }
 
 /* KeyUpdate at @out, and our next key. 0 or -errno */
@@ -88,8 +75,7 @@ ssize_t records_seal(struct chunk *c, const uint8_t *p, size_t n, uint8_t *out,
 	}
 	put = tls13_seal(&r->tx, TLS_APPLICATION_DATA, p, n, out + before,
 			 room - before);
-	if (r->burst < BURST_SMALL)
-		r->burst += (uint32_t)n;
+	burst_add(&r->burst, (uint32_t)n);
 	return put < 0 ? put : put + (ssize_t)before;
 }
 
@@ -199,13 +185,6 @@ ssize_t records_open(struct chunk *c, uint8_t *p, size_t n, uint8_t **data,
 		r->alert = UNEXPECTED_MESSAGE;
 	}
 	return rc < 0 ? rc : used;
-}
-
-/* Without close_notify the end may be anybody's */
-bool records_within(const struct chunk *c)
-{
-	(void)c;
-	return true;
 }
 
 /* --- the rest ----------------------------------------------------------------- */

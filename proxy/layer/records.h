@@ -11,6 +11,7 @@
 #ifndef PROXY_LAYER_RECORDS_H
 #define PROXY_LAYER_RECORDS_H
 
+#include "proxy/layer/burst.h"
 #include "proxy/layer/chunk.h"
 #include "proxy/wire/tls13_record.h"
 
@@ -20,8 +21,7 @@
  * @name:	Of a server: the name the client asked for. Owned, NULL none; for op
  *		hello
  * @alpn:	What was agreed on, the same
- * @burst:	Bytes put since the last pause: decides the size of a record
- * @put_ms:	When
+ * @burst:	Decides the size of a record
  * @skip:	Bytes of a message that are still to come, and to be passed over
  * @idle:	Records without data since the last with some
  * @alert:	What the other side is told when it went wrong
@@ -31,7 +31,8 @@ struct records {
 	struct chunk c; /* must be first */
 	struct tls13_dir tx, rx;
 	char *name, *alpn;
-	uint32_t burst, put_ms, skip;
+	struct burst burst;
+	uint32_t skip;
 	uint8_t idle, alert;
 	bool update;
 };
@@ -44,8 +45,7 @@ int records_hello_set(struct records *r, const struct stream_hello *hello);
 /* All of a struct chunk_ops but its name, @start and @drop; see there */
 #define RECORDS_OPS \
 	.size = records_size, .seal = records_seal, .open = records_open, \
-	.within = records_within, .end = records_end, .fault = records_fault, \
-	.hello = records_hello
+	.end = records_end, .fault = records_fault, .hello = records_hello
 
 extern const struct chunk_ops records_ops;
 uint32_t records_size(struct chunk *c);
@@ -55,7 +55,6 @@ ssize_t records_open(struct chunk *c, uint8_t *p, size_t n, uint8_t **data,
 		     size_t *len);
 ssize_t records_end(struct chunk *c, uint8_t *out, size_t room);
 ssize_t records_fault(struct chunk *c, uint8_t *out, size_t room);
-bool records_within(const struct chunk *c);
 void records_hello(struct chunk *c, struct stream_hello *out);
 void records_drop(struct chunk *c);
 

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "gateway/base/compat.h"
+#include "proxy/layer/keep.h"
 #include "proxy/layer/room.h"
 #include "proxy/wire/trojan.h"
 #include "proxy/wire/vless.h"
@@ -89,23 +90,6 @@ static void wait_push(struct tube *t, const struct pkt *p)
 
 /* --- sending ------------------------------------------------------------------- */
 
-static int flush_tx(struct tube *t)
-{
-	ssize_t n;
-
-	while (t->tx) {
-		n = stream_write(t->s, buf_head(t->tx), t->tx->len);
-		if (n < 0)
-			return (int)n;
-		buf_drop(t->tx, (size_t)n);
-		if (t->tx->len)
-			continue;
-		buf_free(t->tx);
-		t->tx = NULL;
-	}
-	return 0;
-}
-
 /* @n bytes of whole packets. 0 all taken, -EAGAIN none, -errno */
 static int put_bytes(struct tube *t, const uint8_t *p, size_t n)
 {
@@ -169,7 +153,7 @@ static int send_some(struct tube *t, const struct pkt *v, int n)
 
 int tube_flush(struct tube *t)
 {
-	int rc = flush_tx(t);
+	int rc = keep_flush(&t->tx, t->s);
 
 	while (!rc && t->head) {
 		struct pkt p = { .peer = t->head->peer,
@@ -180,7 +164,7 @@ int tube_flush(struct tube *t)
 		if (rc < 0)
 			break;
 		wait_pop(t);
-		rc = flush_tx(t);
+		rc = keep_flush(&t->tx, t->s);
 	}
 	return rc;
 }
@@ -193,7 +177,7 @@ int tube_send(struct tube *t, const struct pkt *v, int n)
 		rc = send_some(t, v + i, n - i);
 		if (rc > 0) {
 			i += rc;
-			rc = flush_tx(t);
+			rc = keep_flush(&t->tx, t->s);
 		}
 	}
 	if (rc < 0 && rc != -EAGAIN)

@@ -15,9 +15,7 @@
  * empty. An idle connection so has no buffer at all (SSL_MODE_RELEASE_BUFFERS
  * frees OpenSSL's).
  *
- * Records: the first 16 KiB of a burst go in records of one segment each, so
- * that the other side can use the first bytes at once; then 16 KiB each. A
- * burst ends with a second of silence.
+ * Records are sized by burst.h.
  *
  * The end: finish() sends close_notify, then FIN. An end of below without
  * close_notify is a cut (-ECONNRESET).
@@ -42,9 +40,6 @@
 
 #define RECORD_MAX   16384u /* payload of one record */
 #define RECORD_EXTRA 320u /* head, explicit IV, tag, padding, at most */
-#define RECORD_FIRST 1360u /* fits one segment with all that is around it */
-#define BURST_SMALL  16384u
-#define BURST_END_MS 1000u
 #define BATCH_BYTES  (4 * (RECORD_MAX + RECORD_EXTRA))
 #define READ_BYTES   (8 * 16416u) /* one read of below: eight whole records */
 #define IN_KEEP      2 /* buffers kept for the next connection */
@@ -237,24 +232,9 @@ static void bio_init(void)
 /* Keep @n bytes that below did not take. 0 or -errno */
 static int keep(struct tls *t, const uint8_t *p, size_t n)
 {
-	struct buf *b = t->out;
-
-	if (!b) {
-		t->out = buf_new(n);
-		return t->out ? buf_put(t->out, p, n) : -ENOMEM;
-	}
-	if (b->len + n > OUT_MAX)
+	if (t->out && t->out->len + n > OUT_MAX)
 		return -ENOBUFS;
-	if (b->off + b->len + n > b->cap) {
-		struct buf *more = buf_new(b->len + n);
-
-		if (!more)
-			return -ENOMEM;
-		buf_put(more, buf_head(b), b->len);
-		buf_free(b);
-		t->out = b = more;
-	}
-	return buf_put(b, p, n);
+	return keep_append(&t->out, p, n);
 }
 
 /* Bytes of @p that below took, or -errno (-EAGAIN: none) */
@@ -458,16 +438,6 @@ static ssize_t tls_readv(struct stream *s, const struct iovec *iov, int cnt)
 	return total ? (ssize_t)total : rc == 1 ? 0 : rc;
 }
 
-static size_t record_size(struct tls *t)
-{
-	uint32_t now = t->worker->now_ms;
-
-	if (now - t->put_ms > BURST_END_MS)
-		t->burst = 0;
-	t->put_ms = now;
-	return t->burst < BURST_SMALL ? RECORD_FIRST : RECORD_MAX;
-}
-
 /* Payload into the batch until it is full. Bytes, or -errno */
 static ssize_t seal(struct tls *t, const struct iovec *iov, int cnt)
 {
@@ -476,7 +446,8 @@ static ssize_t seal(struct tls *t, const struct iovec *iov, int cnt)
 	size_t total = 0;
 
 	while (sizeof(r->batch) - r->used >= RECORD_MAX + RECORD_EXTRA) {
-		size_t n = record_size(t), left = cursor_left(&from), put = 0;
+		size_t n = burst_size(&t->burst, t->worker->now_ms);
+		size_t left = cursor_left(&from), put = 0;
 		const uint8_t *p;
 
 		if (!left)
@@ -491,7 +462,7 @@ static ssize_t seal(struct tls *t, const struct iovec *iov, int cnt)
 			return rc == -EAGAIN ? (t->err = -EIO) : rc;
 		}
 		total += put;
-		t->burst += (uint32_t)put;
+		burst_add(&t->burst, (uint32_t)put);
 	}
 	return (ssize_t)total;
 }
@@ -663,7 +634,6 @@ static struct tls *tls_new(struct tls_conf *c, struct worker *w)
 		goto err_free;
 	t->conf = c;
 	t->worker = w;
-	t->put_ms = w->now_ms;
 	t->room = room_get(w);
 	t->ssl = t->room ? SSL_new(c->ctx) : NULL;
 	if (!t->ssl)

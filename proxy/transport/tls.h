@@ -7,6 +7,7 @@
 #include "gateway/base/buf.h"
 #include "gateway/core/transport.h"
 #include "gateway/core/worker.h"
+#include "proxy/layer/burst.h"
 
 struct records;
 struct ssl_st;
@@ -156,8 +157,7 @@ struct tls_secret {
  * @in:		Of the pool, while records wait in it; NULL none
  * @out:	Records below did not take yet; NULL none
  * @name, @ip:	Whom the certificate must name: @name, or @ip when NULL
- * @burst:	Bytes put since the last pause: decides the record size
- * @put_ms:	When
+ * @burst:	Decides the record size
  * @err:	Final -errno; 0
  * @below_err:	What below said in a read or write
  * @below_eof:	Below ended
@@ -182,7 +182,8 @@ struct tls {
 	struct buf *out;
 	char *name, *verify_why;
 	struct addr ip;
-	uint32_t id, burst, put_ms;
+	uint32_t id;
+	struct burst burst;
 	int err, below_err, verify_err;
 	uint32_t record_left;
 	uint8_t head[5], head_len;

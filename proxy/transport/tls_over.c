@@ -17,7 +17,6 @@
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "gateway/base/compat.h"
 #include "gateway/base/text.h"
@@ -58,7 +57,7 @@ static void on_message(int write_p, int version, int type, const void *buf,
 
 	(void)version;
 	(void)arg;
-	if (!t || !len)
+	if (!len)
 		return;
 	if (type == SSL3_RT_HEADER && p[0] == SSL3_RT_APPLICATION_DATA)
 		(write_p ? &t->tx : &t->rx)->seq++;
@@ -135,7 +134,6 @@ struct records *tls_over(struct tls *t)
 	r->c.id = t->id;
 	r->c.started = true;
 	r->c.single = t->bare;
-	r->put_ms = t->worker->now_ms;
 	rc = set_keys(r, t);
 	if (!rc) { /* a client knows whom it asked for */
 		t->s.ops->hello(&t->s, &hello);

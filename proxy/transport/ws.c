@@ -29,6 +29,7 @@
 #include "gateway/core/config.h"
 #include "gateway/core/session.h"
 #include "proxy/layer/cursor.h"
+#include "proxy/layer/keep.h"
 #include "proxy/layer/room.h"
 #include "proxy/transport/transports.h"
 #include "proxy/transport/ws_int.h"
@@ -54,39 +55,16 @@ int ws_fail(struct ws *w, int err)
 
 int ws_keep(struct ws *w, const void *p, size_t n)
 {
-	struct buf *b = w->out;
+	int rc = keep_append(&w->out, p, n);
 
-	if (!n)
-		return 0;
-	if (!b || buf_put(b, p, n) < 0) {
-		struct buf *more = buf_new((b ? b->len : 0) + n);
-
-		if (!more)
-			return ws_fail(w, -ENOMEM);
-		if (b)
-			buf_put(more, buf_head(b), b->len);
-		buf_put(more, p, n);
-		buf_free(b);
-		w->out = more;
-	}
-	return 0;
+	return rc ? ws_fail(w, rc) : 0;
 }
 
 int ws_flush(struct ws *w)
 {
-	while (w->out) {
-		ssize_t n =
-			stream_write(w->s.below, buf_head(w->out), w->out->len);
+	int rc = keep_flush(&w->out, w->s.below);
 
-		if (n < 0)
-			return ws_fail(w, (int)n);
-		buf_drop(w->out, (size_t)n);
-		if (!w->out->len) {
-			buf_free(w->out);
-			w->out = NULL;
-		}
-	}
-	return 0;
+	return rc ? ws_fail(w, rc) : 0;
 }
 
 static struct ws_head head_for(const struct ws *w, enum ws_opcode op, size_t n)
