@@ -14,12 +14,7 @@
 #include "gateway/base/compat.h"
 #include "gateway/base/rand.h"
 #include "gateway/core/stream.h"
-
-#define MUST(x) \
-	do { \
-		if (!(x)) \
-			abort(); \
-	} while (0)
+#include "must.h"
 
 /**
  * struct feed - The far end

@@ -7,13 +7,8 @@
 
 #include "gateway/base/base64.h"
 #include "gateway/base/text.h"
+#include "must.h"
 #include "proxy/wire/uuid.h"
-
-#define MUST(x) \
-	do { \
-		if (!(x)) \
-			abort(); \
-	} while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 

@@ -8,12 +8,7 @@
 
 #include "gateway/app/app.h"
 #include "gateway/core/route.h"
-
-#define MUST(x) \
-	do { \
-		if (!(x)) \
-			abort(); \
-	} while (0)
+#include "must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

@@ -6,12 +6,7 @@
 #include <string.h>
 
 #include "gateway/base/jdoc.h"
-
-#define MUST(x) \
-	do { \
-		if (!(x)) \
-			abort(); \
-	} while (0)
+#include "must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

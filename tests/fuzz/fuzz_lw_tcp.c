@@ -8,14 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "must.h"
 #include "netstack/lw/lw_in.h"
 #include "tests/unit/lw_peer.c"
-
-#define MUST(x) \
-	do { \
-		if (!(x)) \
-			abort(); \
-	} while (0)
 
 enum { FLOWS = 3, OPS_MAX = 400 };
 

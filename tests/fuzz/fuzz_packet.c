@@ -3,13 +3,8 @@
 #include <string.h>
 
 #include "gateway/base/compat.h"
+#include "must.h"
 #include "netstack/packet.h"
-
-#define MUST(x) \
-	do { \
-		if (!(x)) \
-			abort(); \
-	} while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
