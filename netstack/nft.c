@@ -163,6 +163,15 @@ static void one_line(char *text)
 			*p = ';';
 }
 
+/* An nft(8) that takes lines from *@in and ends with us. Its pid, or 0 */
+static pid_t nft_start(int *in)
+{
+	static const char *const argv[] = { "nft", "-i", NULL };
+	pid_t pid = child_start(argv, true, in);
+
+	return pid > 0 ? pid : 0;
+}
+
 static void end_one(pid_t *pid, int *in)
 {
 	if (*in >= 0)
@@ -245,7 +254,6 @@ static int renew_keep(struct nft *n, const struct intake *in)
  */
 static void start_spare(struct nft *n, const struct intake *in)
 {
-	static const char *const argv[] = { "nft", "-i", NULL };
 	int err;
 
 	if (n->spare > 0 && waitpid(n->spare, NULL, WNOHANG) == 0)
@@ -255,11 +263,9 @@ static void start_spare(struct nft *n, const struct intake *in)
 	n->spare_in = -1;
 	n->kept = n->shut = false;
 	n->keep++;
-	n->spare = child_start(argv, true, &n->spare_in);
-	if (n->spare < 0) {
-		n->spare = 0;
+	n->spare = nft_start(&n->spare_in);
+	if (!n->spare)
 		return;
-	}
 	err = renew_keep(n, in);
 	if (err > 0)
 		err = await_table(n->spare, keep_name(n), SPARE_MS);
@@ -282,8 +288,6 @@ static void start_spare(struct nft *n, const struct intake *in)
  */
 static int take_spare(struct nft *n, char words[64])
 {
-	static const char *const argv[] = { "nft", "-i", NULL };
-
 	words[0] = '\0';
 	if (n->spare > 0 && waitpid(n->spare, NULL, WNOHANG) == 0) {
 		if (n->kept)
@@ -296,11 +300,8 @@ static int take_spare(struct nft *n, char words[64])
 		n->kept = n->shut = false;
 		return 0;
 	}
-	n->pid = child_start(argv, true, &n->in);
-	if (n->pid > 0)
-		return 0;
-	n->pid = 0;
-	return -EAGAIN;
+	n->pid = nft_start(&n->in);
+	return n->pid ? 0 : -EAGAIN;
 }
 
 /* --- the three ways ----------------------------------------------------------------- */

@@ -49,23 +49,24 @@ static unsigned int braces_cidrs(FILE *out, const char *before,
 	return count;
 }
 
+static void braces_range(FILE *out, bool first, uint32_t lo, uint32_t hi)
+{
+	fprintf(out, "%s%u", first ? "{ " : ", ", lo);
+	if (hi != lo)
+		fprintf(out, "-%u", hi);
+}
+
 static void braces_ids(FILE *out, const struct id_range *v, unsigned int n)
 {
-	for (unsigned int i = 0; i < n; i++) {
-		fprintf(out, "%s%u", i ? ", " : "{ ", v[i].lo);
-		if (v[i].hi != v[i].lo)
-			fprintf(out, "-%u", v[i].hi);
-	}
+	for (unsigned int i = 0; i < n; i++)
+		braces_range(out, i == 0, v[i].lo, v[i].hi);
 	fputs(" }", out);
 }
 
 static void braces_ports(FILE *out, const struct port_range *v, unsigned int n)
 {
-	for (unsigned int i = 0; i < n; i++) {
-		fprintf(out, "%s%u", i ? ", " : "{ ", v[i].lo);
-		if (v[i].hi != v[i].lo)
-			fprintf(out, "-%u", v[i].hi);
-	}
+	for (unsigned int i = 0; i < n; i++)
+		braces_range(out, i == 0, v[i].lo, v[i].hi);
 	fputs(" }", out);
 }
 
