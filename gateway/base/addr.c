@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gateway/base/arena.h"
 #include "gateway/base/compat.h"
 #include "gateway/base/hash.h"
 
@@ -348,4 +349,31 @@ int addr_clean_name(const char *name, size_t len, char out[256])
 	tmp[len] = '\0';
 	memcpy(out, tmp, len + 1);
 	return (int)len;
+}
+
+int addr_parse_host(struct addr *a, const char *text, size_t n,
+		    struct arena *mem)
+{
+	char host[ADDR_NAME_MAX + 1];
+	const char *kept;
+	int len;
+
+	if (n >= 2 && text[0] == '[' && text[n - 1] == ']') {
+		text++;
+		n -= 2;
+	}
+	if (!n || n > ADDR_NAME_MAX)
+		return -EINVAL;
+	memcpy(host, text, n);
+	host[n] = '\0';
+	if (!addr_parse_ip(a, host))
+		return 0;
+	len = addr_clean_name(host, n, host);
+	if (len < 0)
+		return -EINVAL;
+	kept = arena_strndup(mem, host, (size_t)len);
+	if (!kept)
+		return -ENOMEM;
+	*a = addr_name(kept, (size_t)len, a->port);
+	return 0;
 }

@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+struct arena;
+
 enum addr_kind { ADDR_NONE, ADDR_V4, ADDR_V6, ADDR_NAME };
 
 #define ADDR_NAME_MAX 255 /* bytes of a domain name as text */
@@ -87,5 +89,11 @@ const char *cidr_format(const struct cidr *c, char *buf, size_t size);
  * Letters, digits, '-', '.', '_' only. Returns its length, or -EINVAL.
  */
 int addr_clean_name(const char *name, size_t len, char out[256]);
+/*
+ * The host that @n bytes of @text are: an IP address, in brackets or not, or a
+ * name, which is kept in @mem. Port is kept. 0, -EINVAL, -ENOMEM
+ */
+int addr_parse_host(struct addr *a, const char *text, size_t n,
+		    struct arena *mem);
 
 #endif

@@ -92,3 +92,20 @@ ssize_t hex_decode(const char *text, size_t n, uint8_t *out, size_t room)
 	}
 	return (ssize_t)(n / 2);
 }
+
+int text_port(const char *text, size_t n, uint16_t *port)
+{
+	uint32_t v = 0;
+
+	if (!n || n > 5)
+		return -EINVAL;
+	for (size_t i = 0; i < n; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return -EINVAL;
+		v = v * 10 + (uint32_t)(text[i] - '0');
+	}
+	if (v > UINT16_MAX)
+		return -EINVAL;
+	*port = (uint16_t)v;
+	return 0;
+}

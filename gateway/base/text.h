@@ -26,6 +26,8 @@ static inline int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* 0 to 65535 by @n digits, five at most, and nothing else. 0 or -EINVAL */
+int text_port(const char *text, size_t n, uint16_t *port);
 /* Pairs of digits, @n in all. Bytes, -EINVAL, -ENOBUFS */
 ssize_t hex_decode(const char *text, size_t n, uint8_t *out, size_t room);
 

@@ -15,11 +15,11 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "gateway/base/compat.h"
+#include "gateway/base/text.h"
 #include "gateway/core/config.h"
 #include "gateway/dns/conf.h"
 #include "gateway/dns/conn.h"
@@ -63,55 +63,22 @@ struct place {
 	const char *key, *text;
 };
 
-/* "host", "host:port", "[v6]:port"; @port is the default. 0 or -EINVAL */
-/* NOLINTNEXTLINE(readability-function-cognitive-complexity): one form a branch */
+/* "host", "host:port", "[v6]:port"; @port is the default. 0 or -errno */
 static int host_parse(struct dns *dns, const char *text, uint16_t port,
 		      struct addr *out)
 {
-	char host[256], clean[256];
-	const char *colon = strrchr(text, ':');
-	size_t len = strlen(text);
-	long number = port;
-	char *end;
-	int n;
+	const char *end = text + strcspn(text, *text == '[' ? "]" : ":");
 
-	if (*text == '[' || (colon && strchr(text, ':') == colon)) {
-		const char *close = *text == '[' ? strchr(text, ']') : colon;
-
-		if (!close)
-			return -EINVAL;
-		len = (size_t)(close - text);
-		if (*close == ']' && close[1] == ':')
-			colon = close + 1;
-		else if (*close == ']')
-			colon = close[1] ? NULL : close;
-		if (!colon)
-			return -EINVAL;
-		if (*colon == ':') {
-			number = strtol(colon + 1, &end, 10);
-			if (*end || end == colon + 1 || number < 1 ||
-			    number > 65535)
-				return -EINVAL;
-		}
-	}
-	if (*text == '[') {
-		text++;
-		len--;
-	}
-	if (!len || len >= sizeof(host))
+	if (*text == '[' && *end)
+		end++;
+	else if (*end && strchr(end + 1, ':')) /* IPv6 alone */
+		end = strchr(end, '\0');
+	*out = (struct addr){ .port = port };
+	if (*end &&
+	    (*end != ':' ||
+	     text_port(end + 1, strlen(end + 1), &out->port) < 0 || !out->port))
 		return -EINVAL;
-	memcpy(host, text, len);
-	host[len] = '\0';
-	memset(out, 0, sizeof(*out));
-	if (addr_parse_ip(out, host)) {
-		n = addr_clean_name(host, len, clean);
-		if (n <= 0 || strchr(host, ':'))
-			return -EINVAL;
-		*out = addr_name(arena_strndup(&dns->arena, clean, (size_t)n),
-				 (size_t)n, 0);
-	}
-	out->port = (uint16_t)number;
-	return 0;
+	return addr_parse_host(out, text, (size_t)(end - text), &dns->arena);
 }
 
 /* Name for the log: @prefix and the address */

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "gateway/base/log.h"
+#include "gateway/base/text.h"
 #include "gateway/core/config.h"
 #include "gateway/core/listen.h"
 #include "gateway/core/session.h"
@@ -210,71 +211,34 @@ static int parse_network(struct jobj *o, struct doko_conf *c)
 	return 0;
 }
 
-/* An IP address or a name, kept in the arena. 0 or -errno */
-static int keep_host(struct addr *out, const char *text, size_t len,
-		     struct arena *a)
-{
-	uint16_t port = out->port;
-	char name[256], *copy;
-	int n;
-
-	if (!len || len > ADDR_NAME_MAX)
-		return -EINVAL;
-	memcpy(name, text, len);
-	name[len] = '\0';
-	if (!addr_parse_ip(out, name))
-		return 0;
-	n = addr_clean_name(text, len, name);
-	if (n <= 0)
-		return -EINVAL;
-	copy = arena_strdup(a, name);
-	if (!copy)
-		return -ENOMEM;
-	*out = addr_name(copy, (size_t)n, port);
-	return 0;
-}
-
 /* "host:port", ":port", "host:", "[v6]:port" */
 static int parse_place(struct addr *out, const char *text, struct arena *a)
 {
 	const char *colon = strrchr(text, ':');
 	size_t n = colon ? (size_t)(colon - text) : 0;
-	unsigned long port = 0;
-	char *end;
 
 	*out = (struct addr){ .kind = ADDR_NONE };
 	if (!colon)
 		return -EINVAL;
-	if (colon[1]) {
-		port = strtoul(colon + 1, &end, 10);
-		if (*end || colon[1] < '0' || colon[1] > '9' || !port ||
-		    port > UINT16_MAX)
-			return -EINVAL;
-	}
-	out->port = (uint16_t)port;
+	if (colon[1] &&
+	    (text_port(colon + 1, strlen(colon + 1), &out->port) < 0 ||
+	     !out->port))
+		return -EINVAL;
 	if (!n)
-		return port ? 0 : -EINVAL;
-	if (text[0] == '[' && text[n - 1] == ']') {
-		text++;
-		n -= 2;
-	}
-	return keep_host(out, text, n, a);
+		return out->port ? 0 : -EINVAL;
+	return addr_parse_host(out, text, n, a);
 }
 
 static int parse_map_entry(struct jobj *o, const cJSON *node,
 			   struct port_map *m, struct arena *a)
 {
-	unsigned long port = 0;
-	char *end = NULL;
 	int err = -EINVAL;
 
-	if (node->string[0] >= '0' && node->string[0] <= '9')
-		port = strtoul(node->string, &end, 10);
-	if (!port || port > UINT16_MAX || *end) {
+	if (text_port(node->string, strlen(node->string), &m->port) < 0 ||
+	    !m->port) {
 		diag_error(o->d, node, NULL, "\"%s\" is no port", node->string);
 		return err;
 	}
-	m->port = (uint16_t)port;
 	if (cJSON_IsString(node))
 		err = parse_place(&m->to, node->valuestring, a);
 	if (err == -EINVAL)

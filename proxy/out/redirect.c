@@ -7,10 +7,12 @@
  */
 #include "proxy/out/redirect.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gateway/base/compat.h"
+#include "gateway/base/text.h"
 #include "gateway/core/config.h"
 #include "gateway/core/dns.h"
 #include "gateway/core/stream.h"
@@ -34,53 +36,21 @@ static struct redirect *redirect_of(struct dgram *d)
 	return container_of(d, struct redirect, d);
 }
 
-static int parse_port(const char *text, uint16_t *port)
-{
-	unsigned long v = 0;
-	size_t n = strlen(text);
-
-	if (!n || n > 5 || strspn(text, "0123456789") != n)
-		return -EINVAL;
-	v = strtoul(text, NULL, 10);
-	if (v > 65535)
-		return -EINVAL;
-	*port = (uint16_t)v;
-	return 0;
-}
-
 int redirect_parse(const char *text, struct arena *a, struct addr *out)
 {
 	const char *colon = strrchr(text, ':');
 	struct addr r = { .kind = ADDR_NONE };
-	char host[256], name[256];
-	size_t n;
-	int len;
+	int rc = 0;
 
-	if (!colon || parse_port(colon + 1, &r.port) < 0)
+	if (!colon || text_port(colon + 1, strlen(colon + 1), &r.port) < 0)
 		return -EINVAL;
-	n = (size_t)(colon - text);
-	if (n >= 2 && text[0] == '[' && colon[-1] == ']') {
-		text++;
-		n -= 2;
-	}
-	if (n >= sizeof(host))
-		return -EINVAL;
-	memcpy(host, text, n);
-	host[n] = '\0';
-	if (!n || !addr_parse_ip(&r, host)) {
-		if (!n && !r.port)
-			return -EINVAL;
+	if (colon != text)
+		rc = addr_parse_host(&r, text, (size_t)(colon - text), a);
+	else if (!r.port)
+		rc = -EINVAL;
+	if (!rc)
 		*out = r;
-		return 0;
-	}
-	len = addr_clean_name(host, n, name);
-	if (len <= 0)
-		return -EINVAL;
-	text = arena_strndup(a, name, (size_t)len);
-	if (!text)
-		return -ENOMEM;
-	*out = addr_name(text, (size_t)len, r.port);
-	return 0;
+	return rc;
 }
 
 void redirect_apply(const struct addr *r, struct addr *to)

@@ -98,23 +98,6 @@ int link_add(struct link *l, const char *key, const char *value,
 	return 0;
 }
 
-static int parse_port(const char *p, size_t n, uint16_t *port)
-{
-	unsigned int v = 0;
-
-	if (n == 0 || n > 5)
-		return -EPROTO;
-	for (size_t i = 0; i < n; i++) {
-		if (!isdigit((unsigned char)p[i]))
-			return -EPROTO;
-		v = v * 10 + (unsigned int)(p[i] - '0');
-	}
-	if (v == 0 || v > 65535)
-		return -EPROTO;
-	*port = (uint16_t)v;
-	return 0;
-}
-
 /* An address, or what may be a name */
 static bool host_fits(const char *host)
 {
@@ -145,7 +128,8 @@ int link_host_port(struct link *l, struct arena *a, const char *p, size_t n,
 			return -EPROTO;
 		len = (size_t)(end - p);
 	}
-	if (parse_port(end + 1, (size_t)(p + n - end - 1), &l->port) < 0)
+	if (text_port(end + 1, (size_t)(p + n - end - 1), &l->port) < 0 ||
+	    !l->port)
 		return -EPROTO;
 	l->host = link_text(a, host, len);
 	if (!l->host || !host_fits(l->host)) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gateway/base/addr.h"
+#include "gateway/base/arena.h"
 
 static struct addr ip(const char *text, uint16_t port)
 {
@@ -312,6 +313,55 @@ static void bad_names_are_refused_and_change_nothing(void **state)
 	assert_string_equal(out, "kept");
 }
 
+static void hosts_are_addresses_or_names_that_are_kept(void **state)
+{
+	static const struct {
+		const char *text;
+		enum addr_kind kind;
+		const char *want;
+	} good[] = {
+		{ "192.0.2.1", ADDR_V4, "192.0.2.1" },
+		{ "[192.0.2.1]", ADDR_V4, "192.0.2.1" },
+		{ "2001:db8::1", ADDR_V6, "2001:db8::1" },
+		{ "[2001:db8::1]", ADDR_V6, "2001:db8::1" },
+		{ "A.Example.", ADDR_NAME, "a.example" },
+	};
+	static const char *const bad[] = { "",     "[]",   "[",
+					   "[::1", "::1]", "a..b",
+					   "a b",  "a:b",  "1.2.3.4:5" };
+	char text[300], longest[ADDR_NAME_MAX + 2];
+	struct arena mem = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		struct addr a = { .port = 9 };
+		size_t n = strlen(good[i].text);
+
+		memcpy(text, good[i].text, n);
+		text[n] = '9'; /* behind @n: not looked at */
+		assert_int_equal(addr_parse_host(&a, text, n, &mem), 0);
+		memset(text, 'x', n);
+		assert_int_equal(a.kind, good[i].kind);
+		assert_int_equal(a.port, 9);
+		a.port = 0;
+		assert_string_equal(addr_format_host(&a, text, sizeof(text)),
+				    good[i].want);
+	}
+	memset(longest, 'a', sizeof(longest));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct addr a = { .port = 9 };
+
+		assert_int_equal(
+			addr_parse_host(&a, bad[i], strlen(bad[i]), &mem),
+			-EINVAL);
+		assert_int_equal(a.kind, ADDR_NONE);
+		assert_int_equal(
+			addr_parse_host(&a, longest, sizeof(longest), &mem),
+			-EINVAL);
+	}
+	arena_free(&mem);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -329,6 +379,7 @@ int main(void)
 		cmocka_unit_test(bad_prefixes_are_refused),
 		cmocka_unit_test(prefix_has_its_first_and_last_address_only),
 		cmocka_unit_test(names_are_cleaned),
+		cmocka_unit_test(hosts_are_addresses_or_names_that_are_kept),
 		cmocka_unit_test(bad_names_are_refused_and_change_nothing),
 	};
 

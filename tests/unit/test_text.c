@@ -84,10 +84,31 @@ static void hex_is_decoded_in_pairs(void **state)
 				 c < 128 && isxdigit(c) != 0);
 }
 
+static void ports_are_digits_and_nothing_else(void **state)
+{
+	static const char *const bad[] = { "",   "65536", "99999", "000080",
+					   "-1", "+80",   " 80",   "80 ",
+					   "8x", "0x50" };
+	uint16_t port = 7;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(text_port(bad[i], strlen(bad[i]), &port),
+				 -EINVAL);
+	assert_int_equal(port, 7);
+	assert_int_equal(text_port("65535x", 5, &port), 0);
+	assert_int_equal(port, 65535);
+	assert_int_equal(text_port("00443", 5, &port), 0);
+	assert_int_equal(port, 443);
+	assert_int_equal(text_port("0", 1, &port), 0);
+	assert_int_equal(port, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hex_is_decoded_in_pairs),
+		cmocka_unit_test(ports_are_digits_and_nothing_else),
 		cmocka_unit_test(only_printable_utf8_is_a_character),
 		cmocka_unit_test(distance_counts_edits_and_swaps_without_case),
 		cmocka_unit_test(words_longer_than_63_have_no_neighbours),
