@@ -9,25 +9,20 @@
 #include "gateway/base/compat.h"
 #include "gateway/core/fd_dgram.h"
 #include "gateway/core/fd_stream.h"
-#include "gateway/core/session.h"
 #include "gateway/core/sock.h"
 #include "gateway/core/udp.h"
 #include "gateway/dns/pair.h"
 
 /**
- * struct up_end - The client side of a routed query
+ * struct up_end - The client side of a routed query by UDP
  * @u:		NULL when the query is over; then this end only waits for close
  * @unsent:	The query shall be read (again)
- * @off:	Bytes of the query the session has read (TCP)
  */
 struct up_end {
 	struct dgram d;
-	struct stream s;
 	struct upstream *u;
 	struct udp_map *map;
-	struct session *ses;
 	bool unsent;
-	size_t off;
 	uint8_t query[2 + DNS_PADDED_MAX];
 };
 
@@ -101,18 +96,15 @@ static void end_want(struct dgram *d, unsigned int events)
 		job_ready(d->job);
 }
 
-static void end_gone(struct up_end *e, int why)
-{
-	if (e->u) {
-		e->u->end = NULL;
-		up_fail(e->u, why);
-	}
-	free(e);
-}
-
 static void end_close(struct dgram *d)
 {
-	end_gone(container_of(d, struct up_end, d), -ECONNRESET);
+	struct up_end *e = container_of(d, struct up_end, d);
+
+	if (e->u) {
+		e->u->end = NULL;
+		up_fail(e->u, -ECONNRESET);
+	}
+	free(e);
 }
 
 static void end_reject(struct dgram *d, const struct addr *peer)
@@ -133,131 +125,36 @@ static const struct dgram_ops end_dgram_ops = {
 	.reject = end_reject,
 };
 
-/* --- the stream end -------------------------------------------------------- */
-
-static ssize_t end_readv(struct stream *s, const struct iovec *iov, int cnt)
-{
-	struct up_end *e = container_of(s, struct up_end, s);
-	size_t n = 0, k;
-	int i;
-
-	if (!e->u)
-		return 0;
-	for (i = 0; i < cnt && e->off < e->u->query_len; i++) {
-		k = e->u->query_len - e->off;
-		if (k > iov[i].iov_len)
-			k = iov[i].iov_len;
-		memcpy(iov[i].iov_base, e->query + e->off, k);
-		e->off += k;
-		n += k;
-	}
-	return n ? (ssize_t)n : -EAGAIN;
-}
-
-static ssize_t end_writev(struct stream *s, const struct iovec *iov, int cnt)
-{
-	struct up_end *e = container_of(s, struct up_end, s);
-	size_t n = 0;
-	bool done = false;
-	int i;
-
-	for (i = 0; i < cnt; i++) {
-		if (e->u && !done)
-			done = rx_put(e->u, iov[i].iov_base, iov[i].iov_len);
-		n += iov[i].iov_len;
-	}
-	return (ssize_t)n;
-}
-
-static void end_swant(struct stream *s, unsigned int events)
-{
-	struct up_end *e = container_of(s, struct up_end, s);
-
-	if (events & ST_WRITE ||
-	    (events & ST_READ && (!e->u || e->off < e->u->query_len)))
-		job_ready(s->job);
-}
-
-static bool end_up(const struct stream *s)
-{
-	(void)s;
-	return true;
-}
-
-static int end_finish(struct stream *s)
-{
-	struct up_end *e = container_of(s, struct up_end, s);
-
-	if (e->u)
-		up_fail(e->u, -ECONNRESET);
-	return 0;
-}
-
-static void end_sclose(struct stream *s, int why)
-{
-	end_gone(container_of(s, struct up_end, s), why);
-}
-
-static const struct stream_ops end_stream_ops = {
-	.name = "dns",
-	.readv = end_readv,
-	.writev = end_writev,
-	.want = end_swant,
-	.up = end_up,
-	.finish = end_finish,
-	.close = end_sclose,
-};
-
 /* --- open and close ---------------------------------------------------------- */
-
-static int open_session(struct upstream *u, const struct inbound *ib,
-			struct up_end *e)
-{
-	struct session *s = ses_new(u->worker, ib, NET_TCP, &e->s);
-
-	if (!s)
-		return -ENOBUFS;
-	s->source = own_client();
-	s->orig = u->to;
-	s->target = u->to;
-	s->skip_dns = true;
-	e->ses = s;
-	ses_start(s);
-	return 0;
-}
-
-static int open_map(struct upstream *u, const struct inbound *ib,
-		    struct up_end *e)
-{
-	struct addr client = own_client();
-	struct udp_map *m = udp_map_new(u->worker, ib, &client, &e->d);
-
-	if (!m)
-		return -ENOBUFS;
-	udp_map_set(m, NULL, true);
-	e->map = m;
-	return 0;
-}
 
 static int open_routed(struct upstream *u, const struct inbound *ib)
 {
+	struct addr client = own_client();
 	struct up_end *e = calloc(1, sizeof(*e));
-	int err;
 
 	if (!e)
 		return -ENOMEM;
 	e->d.ops = &end_dgram_ops;
-	e->s.ops = &end_stream_ops;
 	e->u = u;
 	e->unsent = true;
 	memcpy(e->query, u->query, u->query_len);
-	err = u->tcp ? open_session(u, ib, e) : open_map(u, ib, e);
-	if (err) {
+	e->map = udp_map_new(u->worker, ib, &client, &e->d);
+	if (!e->map) {
 		free(e);
-		return err;
+		return -ENOBUFS;
 	}
+	udp_map_set(e->map, NULL, true);
 	u->end = e;
 	return 0;
+}
+
+static int open_routed_tcp(struct upstream *u, const struct inbound *ib)
+{
+	int err = pair_open(u->worker, u->job, ib, &u->to, &u->s);
+
+	if (!err)
+		job_ready(u->job);
+	return err;
 }
 
 static int open_straight(struct upstream *u)
@@ -323,8 +220,10 @@ int upstream_open(struct upstream *u, const struct inbound *ib)
 	put_be16(u->query, (uint16_t)(u->query_len - 2));
 	if (u->via)
 		err = open_shared(u);
+	else if (!ib)
+		err = open_straight(u);
 	else
-		err = ib ? open_routed(u, ib) : open_straight(u);
+		err = u->tcp ? open_routed_tcp(u, ib) : open_routed(u, ib);
 	u->open = !err;
 	return err;
 }
@@ -413,10 +312,7 @@ void upstream_close(struct upstream *u)
 	u->end = NULL;
 	if (e) {
 		e->u = NULL;
-		if (e->map)
-			udp_map_kill(e->map, 0);
-		else
-			ses_kill(e->ses, 0, 0);
+		udp_map_kill(e->map, 0);
 	}
 	if (u->d)
 		u->d->ops->close(u->d);

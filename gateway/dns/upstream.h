@@ -1,8 +1,8 @@
 /*
  * upstream.h - One query on its way to one server
  *
- *   routed    our end (dgram or stream) is the "client" of a UDP map or session
- *             whose inbound has the dns tag: routing rules decide
+ *   routed    our end (a dgram, or of a pair) is the "client" of a UDP map or
+ *             session whose inbound has the dns tag: routing rules decide
  *   straight  a marked socket of our own
  *   shared    a connection to an encrypted server, with other queries (conn.h)
  *
@@ -43,8 +43,8 @@ struct up_end;
  * @query:	Two length bytes (for TCP), then the message
  * @sent:	Bytes of @query that are out (TCP)
  * @rx:		TCP: the answer so far
- * @end:	Routed: our end, freed by the map or session that owns it
- * @d, @s:	Straight: our socket
+ * @end:	Routed, UDP: our end, freed by the map that owns it
+ * @d, @s:	Straight: our socket; @s: routed, TCP: our end of a pair
  */
 struct upstream {
 	struct worker *worker;
@@ -73,7 +73,7 @@ struct upstream {
  * 0 or -errno (then it is closed)
  */
 int upstream_open(struct upstream *u, const struct inbound *ib);
-/* Straight sockets: read and write. Called from the job */
+/* @d, @s: read and write. Called from the job */
 void upstream_run(struct upstream *u);
 /* Send a UDP query once more: the first one may be lost. Shared: see conn.h */
 void upstream_again(struct upstream *u);
