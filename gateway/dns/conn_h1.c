@@ -103,12 +103,7 @@ static int head_read(struct conn *c, const struct http1_head *head)
 	if (http1_body_begin(head, &h->body) < 0)
 		return -EPROTO;
 	h->keep = head->minor && !http1_has_token(head, "connection", "close");
-	h->age_s = 0;
-	if (http1_header(head, "age", &value))
-		for (size_t i = 0; i < value.n && value.p[i] >= '0' &&
-				   value.p[i] <= '9' && h->age_s < 100000000u;
-		     i++)
-			h->age_s = h->age_s * 10 + (uint32_t)(value.p[i] - '0');
+	h->age_s = http1_header(head, "age", &value) ? http1_number(&value) : 0;
 	h->msg = malloc(CONN_MSG_MAX);
 	return h->msg ? 0 : -ENOMEM;
 }

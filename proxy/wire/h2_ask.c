@@ -108,20 +108,6 @@ static bool name_is(const uint8_t *p, size_t n, const char *name)
 	return n == strlen(name) && !memcmp(p, name, n);
 }
 
-static uint32_t number(const uint8_t *p, size_t n)
-{
-	uint64_t v = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		if (p[i] < '0' || p[i] > '9')
-			return 0;
-		v = v * 10 + (uint64_t)(p[i] - '0');
-		if (v > UINT32_MAX)
-			return UINT32_MAX;
-	}
-	return (uint32_t)v;
-}
-
 /* NOLINTNEXTLINE(readability-function-size): nghttp2's callback */
 static int on_header(nghttp2_session *ng, const nghttp2_frame *frame,
 		     const uint8_t *name, size_t name_len, const uint8_t *value,
@@ -135,11 +121,11 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame,
 	if (!a)
 		return 0;
 	if (name_is(name, name_len, ":status"))
-		a->status = (uint16_t)number(value, value_len);
+		a->status = (uint16_t)http1_number(&text);
 	else if (name_is(name, name_len, "content-type"))
 		a->typed = http1_is_type(&text, a->type);
 	else if (name_is(name, name_len, "age"))
-		a->age_s = number(value, value_len);
+		a->age_s = http1_number(&text);
 	return 0;
 }
 
@@ -374,7 +360,7 @@ unsigned int h2_ask_places(struct h2_ask *h)
 	uint32_t max = nghttp2_session_get_remote_settings(
 		h->ng, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 
-	if (h->leaving || !nghttp2_session_check_request_allowed(h->ng))
+	if (h2_ask_leaving(h))
 		return 0;
 	return h->count < max ? max - h->count : 0;
 }

@@ -171,6 +171,20 @@ ssize_t http1_body_read(struct http1_body *b, const uint8_t *p, size_t n,
 	return rc ? rc : (ssize_t)at;
 }
 
+uint32_t http1_number(const struct http1_text *value)
+{
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < value->n; i++) {
+		if (value->p[i] < '0' || value->p[i] > '9')
+			return 0;
+		v = v * 10 + (uint64_t)(value->p[i] - '0');
+		if (v > UINT32_MAX)
+			v = UINT32_MAX;
+	}
+	return (uint32_t)v;
+}
+
 bool http1_is_type(const struct http1_text *value, const char *type)
 {
 	size_t n = strlen(type), at = n;

@@ -48,6 +48,8 @@ int http1_body_begin(const struct http1_head *h, struct http1_body *b);
  */
 ssize_t http1_body_read(struct http1_body *b, const uint8_t *p, size_t n,
 			uint8_t *out, size_t room, size_t *got);
+/* A number of digits only; another text: 0; what does not fit: UINT32_MAX */
+uint32_t http1_number(const struct http1_text *value);
 /* Is @value the media type @type, with whatever parameters? Any case */
 bool http1_is_type(const struct http1_text *value, const char *type);
 

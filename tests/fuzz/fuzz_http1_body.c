@@ -47,6 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		return 0;
 	if (http1_header(&h, "content-type", &value))
 		http1_is_type(&value, "application/dns-message");
+	if (http1_header(&h, "age", &value))
+		http1_number(&value);
 	a = payload(&h, p + head, n - (size_t)head, n, one);
 	b = payload(&h, p + head, n - (size_t)head, 1, two);
 	/* What is refused late may have given something before */

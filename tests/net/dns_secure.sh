@@ -13,7 +13,7 @@ secure_up
 bg "$S" micro microsocks -i 10.2.0.3 -p 1082
 wait_port "$S" tcp 1082
 bg "$S" front nghttpx --conf=/dev/null --no-ocsp --workers=1 -f '10.3.0.4,8443' \
-	--npn-list=http/1.1 -b '10.3.0.1,8080;;proto=h2' --errorlog-file=/dev/stderr \
+	--npn-list=http/1.1 --add-response-header='age: 50' -b '10.3.0.1,8080;;proto=h2' --errorlog-file=/dev/stderr \
 	--accesslog-file="$TMP/front.txt" "$TMP/dns.key" "$TMP/dns.crt"
 wait_port "$S" tcp 8443
 
@@ -82,6 +82,8 @@ for d in doh six dohl named own ownl dot dotl one onel h2c h2cl; do
 	eq "$d: 40 addresses are cut to what is kept" "$(grep -c "^big.$d.test. A" <<<"$out")" 16
 	contains "$d: no such name" "$out" NXDOMAIN
 done
+le "Age: 50 is taken from the 60 s of an answer" \
+	"$(ask b.many.one.test A | awk '/IN\tA\t/ { print $2 }')" 10
 contains "dnsLog" "$(<"$TMP/access.txt")" "DOH//10.3.0.1:443 got answer: a.doh.test -> [10.9.9.1]"
 contains "dnsLog, DoT" "$(<"$TMP/access.txt")" "DOTL//dns.secure.test:853 got answer: a.dotl.test -> [10.9.9.1]"
 for t in 'DOH//10.3.0.1:443: connected, HTTP/2' 'DOT//10.3.0.1:853: connected, DNS over TLS' \

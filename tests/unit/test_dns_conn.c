@@ -35,7 +35,7 @@ struct wire {
  * struct rig - The server and who asks
  * @refuse:	What dialing gives; @hold: connections do not come up
  * @dialed:	How many there were, wire[0] being the first
- * @told, @rc, @first:	Of ask @i
+ * @told, @rc, @first, @age:	Of ask @i
  */
 struct rig {
 	struct loop l; /* must be first */
@@ -53,6 +53,7 @@ struct rig {
 	unsigned int told[ASKS];
 	int rc[ASKS];
 	uint8_t first[ASKS];
+	uint32_t age[ASKS];
 };
 
 static struct rig *rig;
@@ -186,7 +187,7 @@ static void on_done(struct conn_ask *a, int rc, uint8_t *msg, size_t n,
 {
 	size_t i = (size_t)(a - rig->ask);
 
-	(void)age_s;
+	rig->age[i] = age_s;
 	rig->told[i]++;
 	rig->rc[i] = rc;
 	rig->first[i] = !rc && n > DNS_HEAD_BYTES ? msg[DNS_HEAD_BYTES] : 0;
@@ -445,9 +446,12 @@ static void http1_takes_one_each_and_four_connections(void **state)
 	turns(&r);
 	assert_int_equal(r.told[0], 1);
 	assert_int_equal(r.first[0], 7);
-	h1_reply(&r.wire[0], "connection: close\r\n", 8); /* the fifth's */
+	/* the fifth's */
+	h1_reply(&r.wire[0], "connection: close\r\nage: 9\r\n", 8);
 	turns(&r);
 	assert_int_equal(r.first[4], 8);
+	assert_int_equal(r.age[0], 0);
+	assert_int_equal(r.age[4], 9);
 	assert_false(r.wire[0].open);
 	assert_int_equal(r.dialed, CONN_MAX + 1); /* for the sixth */
 	conn_ask_end(&r.ask[1], true);

@@ -180,6 +180,31 @@ static void media_types_are_compared(void **state)
 	}
 }
 
+static void numbers_are_digits_and_stop_at_the_most(void **state)
+{
+	static const struct {
+		const char *value;
+		uint32_t want;
+	} v[] = {
+		{ "0", 0 },
+		{ "300", 300 },
+		{ "4294967295", UINT32_MAX },
+		{ "4294967296", UINT32_MAX },
+		{ "99999999999999999999999999", UINT32_MAX },
+		{ "", 0 },
+		{ "12x", 0 },
+		{ "-1", 0 },
+		{ "1.5", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(v); i++) {
+		struct http1_text t = { v[i].value, strlen(v[i].value) };
+
+		assert_int_equal(http1_number(&t), v[i].want);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,6 +213,7 @@ int main(void)
 		cmocka_unit_test(chunks_that_lie_are_refused),
 		cmocka_unit_test(a_length_ends_the_body),
 		cmocka_unit_test(media_types_are_compared),
+		cmocka_unit_test(numbers_are_digits_and_stop_at_the_most),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
