@@ -74,7 +74,8 @@ static void take_outbounds(struct balancer *b, struct jobj *o,
 		      tag_order);
 }
 
-static void read_strategy(struct balancer *b, struct diag *d, struct jobj *o)
+static void read_strategy(struct balancer *b, struct diag *d, struct jobj *o,
+			  struct arena *a)
 {
 	const cJSON *node = j_get(o, "strategy");
 	const char *type;
@@ -95,7 +96,7 @@ static void read_strategy(struct balancer *b, struct diag *d, struct jobj *o)
 			   "leastLoad, got \"%s\"",
 			   type);
 	if (b->strategy == BALANCE_LEAST_LOAD)
-		least_parse(&b->load, &s);
+		least_parse(b, &s, a);
 	else
 		j_ignore(&s, "settings", NULL);
 	j_close(&s);
@@ -153,10 +154,8 @@ static void balancer_parse(struct balancer *b, struct diag *d,
 	b->tag = arena_strdup(&cfg->arena, j_need_str(&o, "tag"));
 	if (!b->tag)
 		diag_error(d, node, "tag", "out of memory");
-	read_strategy(b, d, &o);
 	take_outbounds(b, &o, cfg);
-	costs_parse(b, d, b->load.costs, &cfg->arena);
-	b->load.costs = NULL;
+	read_strategy(b, d, &o, &cfg->arena);
 	check_probes(b, d, &o);
 	read_fallback(b, d, &o, cfg);
 	if (!b->count && !b->fallback) {

@@ -6,6 +6,7 @@
  * they were multiplied by its square root.
  * Source: Xray app/router/weight.go, strategy_leastload.go (facts)
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,24 +15,6 @@
 #include "gateway/route/rule.h"
 
 #define COST_MAX 1e6
-
-/* Floor of the square root */
-static uint64_t root(uint64_t n)
-{
-	uint64_t r = 0, bit = (uint64_t)1 << 62;
-
-	while (bit > n)
-		bit >>= 2;
-	for (; bit; bit >>= 2) {
-		if (n >= r + bit) {
-			n -= r + bit;
-			r = (r >> 1) + bit;
-		} else {
-			r >>= 1;
-		}
-	}
-	return r;
-}
 
 /* The first number in @n bytes at @text; 1: none */
 static double first_number(const char *text, size_t n)
@@ -100,12 +83,12 @@ static double cost_of(const struct cost *c, const char *tag)
 static void apply(struct balancer *b, const struct cost *c)
 {
 	for (uint32_t i = 0; i < b->count; i++) {
-		double v = b->outbounds[i]->tag ?
-				   cost_of(c, b->outbounds[i]->tag) :
-				   -1;
+		double v = -1;
 
-		if (v >= 0 && !b->weight[i])
-			b->weight[i] = (uint32_t)root((uint64_t)(v * 1e6)) + 1;
+		if (b->weight[i] < 0 && b->outbounds[i]->tag)
+			v = cost_of(c, b->outbounds[i]->tag);
+		if (v >= 0)
+			b->weight[i] = sqrt(v);
 	}
 }
 
@@ -115,18 +98,22 @@ void costs_parse(struct balancer *b, struct diag *d, const cJSON *array,
 	const cJSON *node;
 	struct cost c;
 
-	if (cJSON_GetArraySize(array) <= 0 || !b->count)
+	if (cJSON_GetArraySize(array) <= 0)
 		return;
-	b->weight = arena_alloc(a, b->count * sizeof(*b->weight));
+	b->weight = arena_alloc(a, (b->count + 1) * sizeof(*b->weight));
 	if (!b->weight) {
 		diag_error(d, array, NULL, "out of memory");
 		return;
 	}
-	memset(b->weight, 0, b->count * sizeof(*b->weight));
+	for (uint32_t i = 0; i < b->count; i++)
+		b->weight[i] = -1; /* no entry fitted yet */
 	cJSON_ArrayForEach(node, array)
 	{
 		if (read_cost(&c, d, node))
 			apply(b, &c);
 		regexp_free(c.re);
 	}
+	for (uint32_t i = 0; i < b->count; i++)
+		if (b->weight[i] < 0)
+			b->weight[i] = 1;
 }

@@ -39,11 +39,11 @@ static uint32_t all_of(const struct balancer *b, bool dead_too,
 
 /**
  * struct node - An outbound with what is compared; read once
- * @deviation:	In us, as its cost makes it
+ * @deviation:	In ms, times its weight
  */
 struct node {
 	const struct outbound *ob;
-	uint64_t deviation;
+	double deviation;
 	uint32_t delay, average, fails, count;
 };
 
@@ -51,7 +51,7 @@ static int by_load(const void *x, const void *y)
 {
 	const struct node *a = x, *b = y;
 
-	if (a->deviation != b->deviation)
+	if (a->deviation < b->deviation || a->deviation > b->deviation)
 		return a->deviation < b->deviation ? -1 : 1;
 	if (a->average != b->average)
 		return a->average < b->average ? -1 : 1;
@@ -71,12 +71,11 @@ static int by_delay(const void *x, const void *y)
 	return strcmp(a->ob->tag, b->ob->tag);
 }
 
-static uint64_t weighed(const struct balancer *b, uint32_t i)
+static double weighed(const struct balancer *b, uint32_t i)
 {
 	uint32_t ms = atomic_load(&b->outbounds[i]->health->deviation_ms);
-	uint32_t weight = b->weight && b->weight[i] ? b->weight[i] - 1 : 1000;
 
-	return (uint64_t)ms * weight;
+	return ms * (b->weight ? b->weight[i] : 1);
 }
 
 static uint32_t alive(const struct balancer *b, struct node *out)
@@ -117,8 +116,7 @@ static uint32_t shares(const struct least_load *l, const struct node *v,
 	if (!l->baseline_count)
 		return expected < n ? expected : n;
 	for (unsigned int i = 0; i < l->baseline_count && count < expected; i++)
-		while (count < n &&
-		       v[count].deviation < l->baselines[i] * (uint64_t)1000)
+		while (count < n && v[count].deviation < l->baselines[i])
 			count++;
 	return l->expected && count < expected ? expected : count;
 }
@@ -172,8 +170,9 @@ static uint32_t duration(struct jobj *o, const cJSON *at, const char *text)
 	return ms < 0 ? 0 : (uint32_t)ms;
 }
 
-void least_parse(struct least_load *l, struct jobj *strategy)
+void least_parse(struct balancer *b, struct jobj *strategy, struct arena *a)
 {
+	struct least_load *l = &b->load;
 	struct jobj o;
 	struct jlist list;
 	const cJSON *part;
@@ -194,6 +193,6 @@ void least_parse(struct least_load *l, struct jobj *strategy)
 		if (l->baseline_count < BALANCE_BASELINES)
 			l->baselines[l->baseline_count++] =
 				duration(&o, list.node, list.text);
-	l->costs = j_array(&o, "costs");
+	costs_parse(b, o.d, j_array(&o, "costs"), a);
 	j_close(&o);
 }

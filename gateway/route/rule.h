@@ -72,20 +72,18 @@ enum balance {
  * @max_rtt_ms:	Slower ones are out; 0: none
  * @tolerance:	Part of probes that may fail, in percent; 0: all may
  * @baselines:	Limits for the deviation, ms
- * @costs:	What costs_parse() reads; while parsing only
  */
 struct least_load {
 	uint32_t expected, max_rtt_ms, tolerance;
 	uint32_t baselines[BALANCE_BASELINES];
 	unsigned int baseline_count;
-	const cJSON *costs;
 };
 
 /**
  * struct balancer - A choice among outbounds
  * @outbounds:	Sorted by tag; borrowed from the config
  * @fallback:	When there are none; NULL: refuse
- * @weight:	Of each: 1 + 1000 times the root of its cost; 0: 1. NULL: all 1
+ * @weight:	Factors of their deviations: the roots of their costs. NULL: all 1
  * @next:	Round robin; shared by the workers
  */
 struct balancer {
@@ -95,7 +93,7 @@ struct balancer {
 	enum balance strategy;
 	const struct outbound *fallback;
 	struct least_load load; /* BALANCE_LEAST_LOAD */
-	uint32_t *weight;
+	double *weight;
 	atomic_uint next;
 };
 
@@ -176,9 +174,10 @@ void rule_free(struct rule *rule);
 void balancers_parse(struct router *r, struct diag *d, const cJSON *array,
 		     struct config *cfg);
 const struct outbound *balancer_pick(struct balancer *b);
-/* least.c: strategies that look at probes. "settings" of leastLoad */
-void least_parse(struct least_load *l, struct jobj *strategy);
-/* cost.c: @array is costs[] of its settings; @b has its outbounds */
+/* least.c: strategies that look at probes. "settings" of leastLoad; @b has its
+ * outbounds */
+void least_parse(struct balancer *b, struct jobj *strategy, struct arena *a);
+/* cost.c: @array is costs[] of these settings; @b has its outbounds */
 void costs_parse(struct balancer *b, struct diag *d, const cJSON *array,
 		 struct arena *a);
 /*

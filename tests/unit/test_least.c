@@ -137,20 +137,33 @@ static void baselines_widen_until_there_are_enough(void **state)
 /* Factors of the deviation: their square root. By tag, part of it or regexp */
 static void what_costs_more_is_taken_later(void **state)
 {
+	/* The tag of the first, when it is not "a" */
 	static const struct {
-		const char *costs, *want;
+		const char *costs, *want, *tag;
 	} cases[] = {
-		{ "[]", "abcd" },
-		{ "[{\"match\":\"a\",\"value\":5}]", "bacd" },
-		{ "[{\"match\":\"a\",\"value\":3.9}]", "abcd" },
-		/* the first that fits; a number in the text */
+		{ "[]", "abcd", NULL },
+		{ "[{\"match\":\"a\",\"value\":5}]", "bacd", NULL },
+		{ "[{\"match\":\"a\",\"value\":3.9}]", "abcd", NULL },
+		/* the first that fits */
 		{ "[{\"match\":\"a\",\"value\":101},{\"match\":\"a\",\"value\":"
 		  "1}]",
-		  "bcda" },
+		  "bcda", NULL },
+		{ "[{\"match\":\"a\"},{\"match\":\"a\",\"value\":9}]", "abcd",
+		  NULL },
 		{ "[{\"match\":\"[ab]\",\"regexp\":true,\"value\":100}]",
-		  "cdab" },
-		{ "[{\"match\":\"d\",\"value\":0.01}]", "dabc" },
-		{ "[{\"match\":\"e\"},{\"match\":\"x\",\"value\":9}]", "abcd" },
+		  "cdab", NULL },
+		{ "[{\"match\":\"d\",\"value\":0.01}]", "dabc", NULL },
+		{ "[{\"match\":\"e\"},{\"match\":\"x\",\"value\":9}]", "abcd",
+		  NULL },
+		/* a number in the text */
+		{ "[{\"match\":\"x[0-9.]+\",\"regexp\":true}]", "bacd",
+		  "a2 x6.5" },
+		{ "[{\"match\":\"x[0-9.]+\",\"regexp\":true}]", "abcd",
+		  "a5 x3.9" },
+		{ "[{\"match\":\"x6\"}]", "bacd", "a2 x6.5" },
+		{ "[{\"match\":\"x5\"}]", "abcd", "a2 x6.5" },
+		{ "[{\"match\":\".*\",\"regexp\":true}]", "bcda",
+		  "a 99999999999999999999999999999999999999999" },
 	};
 
 	(void)state;
@@ -163,6 +176,8 @@ static void what_costs_more_is_taken_later(void **state)
 		assert_non_null(costs);
 		rig_init(&r, BALANCE_LEAST_LOAD);
 		r.b.load.expected = 4;
+		if (cases[i].tag)
+			r.ob[0].tag = cases[i].tag;
 		set(&r, 0, HEALTH_ALIVE, 100, 10);
 		set(&r, 1, HEALTH_ALIVE, 100, 20);
 		set(&r, 2, HEALTH_ALIVE, 100, 30);

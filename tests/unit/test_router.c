@@ -13,6 +13,7 @@
 
 #include "gateway/core/config.h"
 #include "gateway/core/dns.h"
+#include "gateway/core/health.h"
 #include "gateway/core/route.h"
 #include "gateway/core/session.h"
 #include "gateway/route/explain.h"
@@ -555,6 +556,55 @@ static void wrong_rules_are_named(void **state)
 			 1, "needs observatory or burstObservatory");
 }
 
+#define COSTS(selector, costs) \
+	"{\"balancers\":[{\"tag\":\"b\",\"selector\":[\"" selector "\"]," \
+	"\"fallbackTag\":\"first\",\"strategy\":{\"type\":\"leastLoad\"," \
+	"\"settings\":{\"costs\":[" costs "]}}}]," \
+	"\"rules\":[{\"port\":80,\"balancerTag\":\"b\"}]}"
+
+/* Both are probed; "proxy-b" is steadier than "proxy-a" */
+static struct health probed[] = {
+	{ .state = HEALTH_ALIVE, .deviation_ms = 10, .count = 10 },
+	{ .state = HEALTH_ALIVE, .deviation_ms = 90, .count = 10 },
+};
+
+static void costs_make_the_load_go_elsewhere(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	outbounds[1].health = &probed[0];
+	outbounds[2].health = &probed[1];
+	bench_open(&b, COSTS("proxy", ""));
+	assert_int_equal(b.d.errors, 0);
+	assert_string_equal(pick_to(&b, "x.com", 80), "proxy-b");
+	bench_close(&b);
+	bench_open(&b, COSTS("proxy", "{\"match\":\"-b$\",\"regexp\":true,"
+				      "\"value\":100}"));
+	assert_int_equal(b.d.errors, 0);
+	assert_string_equal(pick_to(&b, "x.com", 80), "proxy-a");
+	bench_close(&b);
+	outbounds[1].health = outbounds[2].health = NULL;
+}
+
+static void wrong_costs_are_named(void **state)
+{
+	(void)state;
+	outbounds[1].health = outbounds[2].health = &probed[0];
+	assert_complaint(COSTS("proxy", "{\"value\":2}"), 1, "match");
+	assert_complaint(COSTS("proxy", "{\"match\":\"a\",\"value\":-1}"), 1,
+			 "must be 0 to 1e+06, got -1");
+	assert_complaint(COSTS("proxy", "{\"match\":\"a\",\"value\":\"2\"}"), 1,
+			 "must be a number");
+	assert_complaint(COSTS("proxy", "{\"match\":\"(\",\"regexp\":true}"), 1,
+			 "bad regexp");
+	assert_complaint(COSTS("proxy", "7"), 1, "costs[0]");
+	/* also where nobody is selected */
+	assert_complaint(COSTS("zzz", "{\"match\":\"(\",\"regexp\":true}"), 1,
+			 "bad regexp");
+	outbounds[1].health = outbounds[2].health = NULL;
+}
+
 static void doubtful_rules_give_warnings(void **state)
 {
 	(void)state;
@@ -712,6 +762,8 @@ int main(void)
 		cmocka_unit_test(random_takes_all_and_only_the_selected),
 		cmocka_unit_test(a_fallback_is_used_when_none_is_selected),
 		cmocka_unit_test(wrong_rules_are_named),
+		cmocka_unit_test(costs_make_the_load_go_elsewhere),
+		cmocka_unit_test(wrong_costs_are_named),
 		cmocka_unit_test(doubtful_rules_give_warnings),
 		cmocka_unit_test(rules_of_other_systems_never_match),
 		cmocka_unit_test(explain_tells_rule_and_need_of_dns),
