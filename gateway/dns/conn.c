@@ -99,6 +99,14 @@ static void ask_leave(struct conn *c, struct conn_ask *a)
 			  c->cfg == w->cfg ? CONN_IDLE_MS : 0);
 }
 
+/* @a does not wait for its answer any more */
+static void ask_recall(struct conn *c, struct conn_ask *a)
+{
+	if (c->kind->cancel)
+		c->kind->cancel(c, a);
+	ask_leave(c, a);
+}
+
 /* Wait for another connection. False: it was sent twice */
 static bool ask_again(struct conn_pool *p, struct conn_ask *a)
 {
@@ -122,6 +130,15 @@ void conn_answer(struct conn *c, struct conn_ask *a, int rc, uint8_t *msg,
 		return;
 	}
 	ask_done(a, rc == -EAGAIN ? -ECONNREFUSED : rc, msg, n, age_s);
+}
+
+void conn_log_http(const struct conn *c, unsigned int status)
+{
+	if (status != 200)
+		log_info("dns: %s: HTTP status %u", c->server->name, status);
+	else
+		log_info("dns: %s: the answer is no " DOH_TYPE,
+			 c->server->name);
 }
 
 static void waiting_fail(struct conn_pool *p, int err)
@@ -492,8 +509,7 @@ void conn_ask_end(struct conn_ask *a, bool timed_out)
 		pool_put_away(p);
 		return;
 	}
-	c->kind->cancel(c, a);
-	ask_leave(c, a);
+	ask_recall(c, a);
 	if (timed_out && a->mark == c->answers && !c->err) {
 		c->err = -ETIMEDOUT;
 		c->leaving = true;
@@ -511,8 +527,7 @@ void conn_ask_again(struct conn_ask *a)
 	log_debug("dns: %s: silent, another connection is tried",
 		  c->server->name);
 	c->leaving = true;
-	c->kind->cancel(c, a);
-	ask_leave(c, a);
+	ask_recall(c, a);
 	ask_again(p, a);
 	job_ready(&c->job);
 	pool_go(p);

@@ -57,8 +57,9 @@ static int dot_send(struct conn *c, struct conn_ask *a)
 	return conn_put(c, bytes, a->len + 2);
 }
 
-static int message(struct conn *c, uint8_t *msg, size_t n)
+static int message(void *arg, uint8_t *msg, size_t n)
 {
+	struct conn *c = arg;
 	struct conn_ask *a;
 
 	if (n < DNS_HEAD_BYTES) /* @msg may be NULL */
@@ -73,30 +74,7 @@ static int message(struct conn *c, uint8_t *msg, size_t n)
 
 static int dot_take(struct conn *c, const uint8_t *p, size_t n)
 {
-	struct frame *f = c->state;
-	size_t len;
-	ssize_t k;
-	int rc = 0;
-
-	while (n && !rc) {
-		k = frame_take(f, p, n);
-		if (k < 0)
-			return (int)k;
-		p += k;
-		n -= (size_t)k;
-		if (!frame_whole(f, &len))
-			continue;
-		rc = message(c, f->msg, len);
-		frame_next(f);
-	}
-	return rc;
-}
-
-/* An answer that comes all the same is to nobody */
-static void dot_cancel(struct conn *c, struct conn_ask *a)
-{
-	(void)c;
-	(void)a;
+	return frame_each(c->state, p, n, message, c);
 }
 
 static void dot_drop(struct conn *c)
@@ -112,6 +90,5 @@ const struct conn_kind conn_dot = {
 	.places = dot_places,
 	.send = dot_send,
 	.take = dot_take,
-	.cancel = dot_cancel,
 	.drop = dot_drop,
 };

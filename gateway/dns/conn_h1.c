@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/base/log.h"
 #include "gateway/dns/conn_int.h"
 #include "proxy/wire/http1_body.h"
 
@@ -89,15 +88,10 @@ static int head_read(struct conn *c, const struct http1_head *head)
 	struct h1 *h = c->state;
 	struct http1_text value;
 
-	if (head->status != 200) {
-		log_info("dns: %s: HTTP status %u", c->server->name,
-			 head->status);
-		return -EPROTO;
-	}
-	if (!http1_header(head, "content-type", &value) ||
+	if (head->status != 200 ||
+	    !http1_header(head, "content-type", &value) ||
 	    !http1_is_type(&value, DOH_TYPE)) {
-		log_info("dns: %s: the answer is no " DOH_TYPE,
-			 c->server->name);
+		conn_log_http(c, head->status);
 		return -EPROTO;
 	}
 	if (http1_body_begin(head, &h->body) < 0)

@@ -11,11 +11,8 @@ static void on_answer(void *arg, void *user, const struct h2_ask_answer *r)
 {
 	struct conn *c = arg;
 
-	if (r->rc == -EPROTO && r->status != 200)
-		log_info("dns: %s: HTTP status %u", c->server->name, r->status);
-	else if (r->rc == -EPROTO)
-		log_info("dns: %s: the answer is no " DOH_TYPE,
-			 c->server->name);
+	if (r->rc == -EPROTO)
+		conn_log_http(c, r->status);
 	conn_answer(c, user, r->rc, r->body, r->len, r->age_s);
 }
 

@@ -21,7 +21,8 @@
  * @take:	Bytes came. 0, or -errno: the connection ends
  * @give:	More frames into conn->out. 0 or -errno. NULL: none of its own
  * @end:	The server's end of stream. NULL: nothing to do
- * @cancel:	@a is not of interest any more. It is still on conn->asks
+ * @cancel:	@a is not of interest any more. It is still on conn->asks. NULL: its
+ *		answer will be one to nobody
  * @drop:	Free conn->state
  */
 struct conn_kind {
@@ -70,6 +71,8 @@ struct conn {
 
 /* @n bytes for the server. 0, -ENOMEM, -ENOBUFS */
 int conn_put(struct conn *c, const void *p, size_t n);
+/* Say what is wrong with a response: its status, else its type */
+void conn_log_http(const struct conn *c, unsigned int status);
 /* Query @a has ended, and leaves the connection. -EAGAIN: it may be sent again */
 void conn_answer(struct conn *c, struct conn_ask *a, int rc, uint8_t *msg,
 		 size_t n, uint32_t age_s);

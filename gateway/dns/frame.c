@@ -4,10 +4,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 
 #include "gateway/base/compat.h"
 
-ssize_t frame_take(struct frame *f, const uint8_t *p, size_t n)
+/*
+ * Take bytes, up to the end of one message. Bytes used (not 0 when @n is not),
+ * -ENOMEM
+ */
+static ssize_t frame_take(struct frame *f, const uint8_t *p, size_t n)
 {
 	size_t used = 0, left;
 
@@ -28,14 +33,30 @@ ssize_t frame_take(struct frame *f, const uint8_t *p, size_t n)
 	return (ssize_t)(used + left);
 }
 
-bool frame_whole(const struct frame *f, size_t *len)
-{
-	*len = get_be16(f->head);
-	return f->got >= 2 && f->got - 2 == *len;
-}
-
 void frame_next(struct frame *f)
 {
 	free(f->msg);
 	*f = (struct frame){ .got = 0 };
+}
+
+int frame_each(struct frame *f, const uint8_t *p, size_t n, frame_fn *message,
+	       void *arg)
+{
+	size_t len;
+	ssize_t k;
+	int rc = 0;
+
+	while (n && !rc) {
+		k = frame_take(f, p, n);
+		if (k < 0)
+			return (int)k;
+		p += k;
+		n -= (size_t)k;
+		len = get_be16(f->head);
+		if (f->got < 2 || f->got - 2 < len)
+			continue;
+		rc = message(arg, f->msg, len);
+		frame_next(f);
+	}
+	return rc;
 }

@@ -8,10 +8,8 @@
 #ifndef GATEWAY_DNS_FRAME_H
 #define GATEWAY_DNS_FRAME_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 /**
  * struct frame - What came of the next message; zero is nothing
@@ -24,14 +22,15 @@ struct frame {
 	uint8_t *msg;
 };
 
+/* A whole message, which may be changed; NULL: 0 bytes. Not 0: an end */
+typedef int frame_fn(void *arg, uint8_t *msg, size_t n);
 /*
- * Take bytes, up to the end of one message. Bytes used (not 0 when @n is not),
- * -ENOMEM. When the message is whole, frame_next() before the next call
+ * @n bytes came: @message for each that is whole now. 0, -ENOMEM, or what
+ * @message gave: the bytes behind that one are lost
  */
-ssize_t frame_take(struct frame *f, const uint8_t *p, size_t n);
-/* All of a message is there: @f->msg with *@len bytes (NULL: 0 bytes) */
-bool frame_whole(const struct frame *f, size_t *len);
-/* Forget it, whole or not */
+int frame_each(struct frame *f, const uint8_t *p, size_t n, frame_fn *message,
+	       void *arg);
+/* Forget what came of a message */
 void frame_next(struct frame *f);
 
 #endif

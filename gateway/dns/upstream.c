@@ -35,27 +35,21 @@ static void up_fail(struct upstream *u, int err)
 
 /* --- bytes of a TCP answer ---------------------------------------------- */
 
+static int rx_message(void *arg, uint8_t *msg, size_t n)
+{
+	struct upstream *u = arg;
+
+	return n && u->answer(u, msg, n);
+}
+
 /* Take bytes of the stream; true when the answer is complete and accepted */
 static bool rx_put(struct upstream *u, const uint8_t *p, size_t n)
 {
-	size_t len;
-	ssize_t k;
-	bool done = false;
+	int rc = frame_each(&u->rx, p, n, rx_message, u);
 
-	while (n && !done) {
-		k = frame_take(&u->rx, p, n);
-		if (k < 0) {
-			up_fail(u, (int)k);
-			return false;
-		}
-		p += k;
-		n -= (size_t)k;
-		if (!frame_whole(&u->rx, &len))
-			continue;
-		done = len && u->answer(u, u->rx.msg, len);
-		frame_next(&u->rx);
-	}
-	return done;
+	if (rc < 0)
+		up_fail(u, rc);
+	return rc > 0;
 }
 
 /* --- the datagram end ------------------------------------------------------ */
