@@ -27,11 +27,7 @@ config() { # DNS-KEYS [SERVERS]
 	  "dns": { "tag": "dns-own", $1 "servers": [
 	      ${2:-{ \"address\": \"10.3.0.1\", \"timeoutMs\": 1500 \},
 	      { \"address\": \"10.3.0.2\", \"timeoutMs\": 1500 \}} ] },
-	  "routing": { "rules": [
-	    { "inboundTag": [ "dns-own" ], "outboundTag": "direct" },
-	    { "port": 53, "outboundTag": "dns" } ] },
-	  "outbounds": [ { "tag": "direct", "protocol": "freedom" },
-	    { "tag": "dns", "protocol": "dns" } ]
+	  $(dns_routing)
 	}
 	END
 }

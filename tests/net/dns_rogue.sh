@@ -40,11 +40,7 @@ start_culvert <<-END
 	    "settings": { "name": "culvert0", "mtu": 1500 } } ],
 	  "dns": { "tag": "dns-own", "disableCache": true, "clientIp": "192.0.2.77",
 	    "servers": [ $(servers) "https://10.3.0.1/dns-query" ] },
-	  "routing": { "rules": [
-	    { "inboundTag": [ "dns-own" ], "outboundTag": "direct" },
-	    { "port": 53, "outboundTag": "dns" } ] },
-	  "outbounds": [ { "tag": "direct", "protocol": "freedom" },
-	    { "tag": "dns", "protocol": "dns" } ]
+	  $(dns_routing)
 	}
 END
 unset SSL_CERT_FILE

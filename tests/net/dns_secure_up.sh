@@ -23,11 +23,7 @@ cat >"$TMP/up.json" <<-END
 	    $(server dohl https+local://198.51.100.1/dns-query),
 	    $(server dot tls://public.secure.test),
 	    $(server dotl tls+local://public.secure.test) ] },
-	  "routing": { "rules": [
-	    { "inboundTag": [ "dns-own" ], "outboundTag": "direct" },
-	    { "port": 53, "outboundTag": "dns" } ] },
-	  "outbounds": [ { "tag": "direct", "protocol": "freedom" },
-	    { "tag": "dns", "protocol": "dns" } ]
+	  $(dns_routing)
 	}
 END
 export SSL_CERT_FILE=$TMP/ca.pem

@@ -218,6 +218,18 @@ to_tun() {
 	done
 }
 
+# dns_routing: routing and outbounds of who answers at port 53 and asks itself by
+# [direct]; its "dns" has the tag dns-own
+dns_routing() {
+	cat <<-'END'
+	  "routing": { "rules": [
+	    { "inboundTag": [ "dns-own" ], "outboundTag": "direct" },
+	    { "port": 53, "outboundTag": "dns" } ] },
+	  "outbounds": [ { "tag": "direct", "protocol": "freedom" },
+	    { "tag": "dns", "protocol": "dns" } ]
+	END
+}
+
 # --- programs ------------------------------------------------------------------
 
 # bg NS NAME COMMAND...: in the background; output in $TMP/NAME.log
