@@ -67,7 +67,7 @@ start_in <<END
   "inbounds": [ $(join "$(at 7001 raw)" "$(at 7002 vision)" "$(at 7003 trojan)" "$(at 7004 grpc)" "$(at 7005 v13 8444)" \
 	"$(at 7006 v12 8445)" "$(at 7007 udp 5006)" "$(at 7008 grpct)" "$(at 7009 openssl)" "$(at 7010 noid)" \
 	"$(at 7011 key)" "$(at 7012 id)" "$(at 7013 name)" "$(at 7014 clock)" "$(at 7015 old)" "$(at 7016 tls12)" \
-	"$(at 7017 retry)" "$(at 7018 dead)" "$(at 7019 tapped)" "$(at 7020 xhttp)" "$(at 7021 other)"),
+	"$(at 7017 retry)" "$(at 7018 dead)" "$(at 7019 tapped)" "$(at 7020 xhttp)" "$(at 7021 other)" "$(at 7022 cut)"),
 	$(join "$(behind 8001 vless "$(hidden $T)")" "$(behind 8002 vless "$(hidden $T)" $V)" "$(behind 8003 trojan "$(hidden $T)")" \
 	"$(behind 8004 vless "$grpc $(hidden $T)")" "$(behind 8005 trojan "$grpc $(hidden $T)")" "$(behind 8006 vless "$(hidden hidden.test:9444)")" \
 	"$(behind 8007 vless "$(hidden $T ', "maxTimeDiff": 1')")" "$(behind 8008 vless "$(hidden $T ', "minClientVer": "26.3.28"')")" \
@@ -75,7 +75,7 @@ start_in <<END
 	"$(behind 8012 vless "$(hidden 10.2.0.3:9447 ', "xver": 2')")" \
 	"$(behind 8014 vless "$xhttp $(hidden $T)")" "$(behind 8015 trojan "$(hidden $T)" | sed "s/\"settings\": {/& \"fallbacks\": [ { \"dest\": 9 }, { \"name\": \"tls.test\", \"dest\": \"10.3.0.1:5001\" } ],/")" \
 	"$(behind 8013 vless "$(hidden $T ', "limitFallbackDownload": { "afterBytes": 1000000, "bytesPerSec": 2000000 }')")") ],
-  "routing": { "rules": [ $(to raw trojan grpc grpct openssl noid key id name clock old tls12 retry dead tapped xhttp),
+  "routing": { "rules": [ $(to raw trojan grpc grpct openssl noid key id name clock old tls12 retry dead tapped xhttp cut),
 	{ "inboundTag": [ "other" ], "outboundTag": "wrap" },
 	{ "inboundTag": [ "vision", "v13", "v12", "udp" ], "outboundTag": "v" } ] },
   "outbounds": [ { "tag": "direct", "protocol": "freedom" },
@@ -84,6 +84,8 @@ start_in <<END
 	"$(vless 8001 noid "$(knows "$public" "")")" "$(vless 8001 key "$(knows "$other")")" "$(vless 8001 id "$(knows "$public" 1234)")" \
 	"$(vless 8001 name "$(knows "$public" 1234abcd not.test)")" "$(vless 8007 clock "$(knows)")" "$(vless 8008 old "$(knows)")" \
 	"$(vless 8014 xhttp "$xhttp $(knows)")" "$(wrap_out wrap 10.2.0.1:8015 "{ $(knows) }")" "$(vless 8009 tls12 "$(knows)")" "$(vless 8010 retry "$(knows)")" "$(vless 8011 dead "$(knows)")") ,
+	$(vless 8001 cut "$(knows), \"sockopt\": { \"dialerProxy\": \"pieces\" }"),
+	{ "tag": "pieces", "protocol": "freedom", "settings": { "fragment": { "packets": "tlshello", "length": "20-40", "interval": "0" } } },
 	$(vless 8001 tapped "$(knows)" | sed 's/"10.2.0.1", "port": 8001/"10.2.0.2", "port": 9500/') ]
 }
 END
@@ -95,7 +97,7 @@ G4=10.1.0.1
 
 # --- who is known
 # the first of each waits a second for what the target says: all at once
-for p in 7001 7002 7003 7004 7008 7009 7010 7020 7021; do
+for p in 7001 7002 7003 7004 7008 7009 7010 7020 7021 7022; do
 	bg "$C" "first$p" "$NT" tcp $G4 $p -n 1 -t 20
 done
 all_said first
@@ -109,6 +111,7 @@ transfers "VLESS over XHTTP" $G4 7020
 contains "no Trojan: the fallback of the name" "$(on "$C" "$NT" tcp $G4 7021 -n 1400)" "rx=$(sha 1400)"
 transfers "the target is openssl" $G4 7009
 transfers "no short id" $G4 7010
+transfers "a hello in many records" $G4 7022
 for n in 1 2 3; do fetch "Vision, TLS 1.3, $n" $G4 7005; done
 fetch "Vision, TLS 1.2" $G4 7006
 both_spliced() {
