@@ -3,8 +3,8 @@
  *
  * The first byte of a connection to `target` says what it is for:
  *
- *   U  what follows is thrown away
- *   D  endless bytes come until the client closes
+ *   U  what follows is thrown away; T: without being copied out of the kernel
+ *   D  endless bytes come until the client closes; S: from a file, by sendfile(2)
  *   E  echo, this byte included
  *   C  the count of datagrams received so far comes back (8 bytes)
  *   B  the count of bytes thrown away so far comes back (8 bytes)
@@ -21,7 +21,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -64,6 +66,26 @@ static inline struct sockaddr_in sock_name(const char *host, const char *port)
 		exit(2);
 	}
 	return a;
+}
+
+/* Payload that costs its sender no copy: BULK_BYTES of a file in memory. As send() */
+static inline ssize_t send_file(int fd)
+{
+	static int file = -1;
+	off_t at = 0;
+
+	if (file < 0) {
+		file = memfd_create("bulk", MFD_CLOEXEC);
+		if (file < 0 || ftruncate(file, BULK_BYTES) < 0)
+			die("memfd");
+	}
+	return sendfile(fd, file, &at, BULK_BYTES);
+}
+
+/* Takes what has come out of the socket, and looks at none of it. As read() */
+static inline ssize_t throw_away(int fd)
+{
+	return recv(fd, NULL, 4 * BULK_BYTES, MSG_TRUNC);
 }
 
 static inline void watch_fd(int ep, int fd, uint32_t events, void *ptr, int op)

@@ -14,6 +14,7 @@
 # shellcheck source=tests/net/transport_lib.sh
 . "$(dirname "$0")/../net/transport_lib.sh"
 ROUNDS=${ROUNDS:-1} SECS=${SECS:-0.7}
+PAYLOAD=${PAYLOAD:-lean}
 PROTOCOLS=(vless trojan vmess ss-aes ss-chacha)
 TRANSPORTS=(raw tls wss grpc)
 BARE=8999 IDLE_FLOWS=2000
@@ -161,7 +162,7 @@ measure() {
 	alive "$2" || return 0
 	path_redirect "$3"
 	for dir in up down; do
-		load "$2" bulk "$T" "$PORT" $dir 1 "$SECS"
+		load "$2" bulk "$T" "$PORT" $dir 1 "$SECS" "$PAYLOAD"
 		[ -n "$OUT" ] || continue
 		put "$row" $dir "$(value "$OUT" gbps)"
 		put "$row" ${dir}_cpu "$(calc "$SPENT / $(value "$OUT" bytes)" 3)"

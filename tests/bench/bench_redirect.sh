@@ -8,6 +8,7 @@
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 ROUNDS=${ROUNDS:-3} SECS=${SECS:-0.7}
+PAYLOAD=${PAYLOAD:-lean}
 
 start_all() {
 	if command -v v2ray >/dev/null; then

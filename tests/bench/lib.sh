@@ -18,6 +18,8 @@ LOAD=$ROOT/build/bench/load TARGET=$ROOT/build/bench/target
 RELAY=$ROOT/build/bench/relay
 T=10.3.0.1 PORT=5001
 RESULTS=$TMP/results.tsv
+# Do client and target copy the bytes of bulk, as programs do (full), or not (lean)?
+PAYLOAD=${PAYLOAD:-full}
 
 machine() {
 	local model mem
@@ -27,11 +29,14 @@ machine() {
 		"load $(cut -d' ' -f1 /proc/loadavg) at the start, $(date -u +%F)."
 }
 
-# As many descriptors, ports and waiting connections as a load needs
+# As many descriptors, ports and waiting connections as a load needs. The congestion
+# control is the kernel's own default, whatever this machine's is: BBR paces by timers,
+# which are charged to whoever runs just then.
 wide() {
 	on "$1" sysctl -qw net.ipv4.ip_local_port_range="10240 65535" \
 		net.ipv4.tcp_tw_reuse=1 net.core.somaxconn=16384 \
-		net.ipv4.tcp_max_syn_backlog=16384
+		net.ipv4.tcp_max_syn_backlog=16384 \
+		net.ipv4.tcp_congestion_control="${CC_ALGO:-reno}"
 }
 
 # RT=1: all programs at real-time priority, so that latencies on a busy machine are
@@ -117,7 +122,7 @@ bulk() {
 	local row=$1 prog=$2 secs=$3 dir flows
 	for flows in 1 8; do
 		for dir in up down; do
-			load "$prog" bulk "$T" "$PORT" "$dir" "$flows" "$secs"
+			load "$prog" bulk "$T" "$PORT" "$dir" "$flows" "$secs" "$PAYLOAD"
 			[ -n "$OUT" ] || continue
 			put "$row" "$dir$flows${4:-}" "$(value "$OUT" gbps)"
 			put "$row" "$dir${flows}_cpu${4:-}" \

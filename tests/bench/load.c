@@ -1,11 +1,14 @@
 /*
  * load.c - The client of the benchmarks; talks to target.c
  *
- *	load bulk ADDR PORT up|down FLOWS SECS
+ *	load bulk ADDR PORT up|down FLOWS SECS full|lean
  *	load cps  ADDR PORT SECS PARALLEL	connect, 64 bytes there and back, close
  *	load lat  ADDR PORT SECS		one at a time
  *	load idle ADDR PORT FLOWS HOLD BUSY	open, then 64 bytes over random ones
  *	load udp  ADDR PORT SECS SIZE PER_SECOND	0: as fast as it goes
+ *
+ * lean: client and target do not copy the bytes, so that the path between them is
+ * what limits.
  *
  * Prints one line of name=value pairs. cps and idle spread over the nine
  * addresses from ADDR on, so that a client has ports enough.
@@ -13,6 +16,7 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 
 #include "tests/bench/bench.h"
 
@@ -138,11 +142,18 @@ static uint64_t bulk_arrived(uint64_t before, uint64_t sent)
 	return got;
 }
 
-static uint64_t bulk_turn(struct flow *f, int up)
+static uint64_t bulk_turn(struct flow *f, char kind)
 {
-	ssize_t n = up ? send(f->fd, buffer, sizeof(buffer), MSG_NOSIGNAL) :
-			 read(f->fd, buffer, sizeof(buffer));
+	ssize_t n;
 
+	switch (kind) {
+	case 'T': n = send_file(f->fd); break;
+	case 'S': n = throw_away(f->fd); break;
+	case 'U':
+		n = send(f->fd, buffer, sizeof(buffer), MSG_NOSIGNAL);
+		break;
+	default: n = read(f->fd, buffer, sizeof(buffer));
+	}
 	if (n == 0 || (n < 0 && errno != EAGAIN))
 		die("bulk");
 	return n > 0 ? (uint64_t)n : 0;
@@ -154,7 +165,8 @@ static int bulk(char **v)
 	    ep = epoll_create1(0);
 	struct flow *f = flows_new((unsigned int)count);
 	uint64_t before = ask_count("B"), start, bytes = 0, end;
-	const char *kind = up ? "U" : "D";
+	int lean = !strcmp(v[3], "lean");
+	const char *kind = up ? (lean ? "T" : "U") : (lean ? "S" : "D");
 
 	for (int i = 0; i < count; i++) {
 		f[i].fd = open_tcp((unsigned int)i, 0);
@@ -171,7 +183,7 @@ static int bulk(char **v)
 		int n = epoll_wait(ep, ev, 64, 100);
 
 		for (int i = 0; i < n; i++)
-			bytes += bulk_turn(ev[i].data.ptr, up);
+			bytes += bulk_turn(ev[i].data.ptr, *kind);
 	}
 	if (up) /* the bytes that say what for are counted, too */
 		bytes = bulk_arrived(before, bytes + (uint64_t)count);
@@ -420,12 +432,13 @@ int main(int argc, char **argv)
 		const char *name;
 		int (*run)(char **v);
 		int args;
-	} tests[] = { { "bulk", bulk, 7 },
+	} tests[] = { { "bulk", bulk, 8 },
 		      { "cps", cps, 6 },
 		      { "lat", lat, 5 },
 		      { "idle", idle, 7 },
 		      { "udp", udp, 7 } };
 
+	signal(SIGPIPE, SIG_IGN); /* sendfile has no MSG_NOSIGNAL */
 	fd_limit();
 	for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++) {
 		if (argc != tests[i].args ||

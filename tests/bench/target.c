@@ -6,6 +6,7 @@
  * One thread, epoll, level-triggered. What clients ask for: bench.h.
  */
 #include <fcntl.h>
+#include <signal.h>
 
 #include "tests/bench/bench.h"
 
@@ -38,7 +39,9 @@ static void conn_source(struct conn *c)
 	ssize_t n;
 
 	for (int i = 0; i < 4; i++) {
-		n = send(c->fd, buffer, sizeof(buffer), MSG_NOSIGNAL);
+		n = c->kind == 'S' ?
+			    send_file(c->fd) :
+			    send(c->fd, buffer, sizeof(buffer), MSG_NOSIGNAL);
 		if (n < 0 && errno != EAGAIN)
 			conn_end(c);
 		if (n < (ssize_t)sizeof(buffer))
@@ -50,18 +53,19 @@ static void conn_source(struct conn *c)
 static int conn_first(int ep, struct conn *c, char kind)
 {
 	c->kind = kind;
-	if (kind == 'D')
+	if (kind == 'D' || kind == 'S')
 		watch_fd(ep, c->fd, EPOLLOUT, c, EPOLL_CTL_MOD);
 	else if (kind == 'C')
 		answer(c, datagrams);
 	else if (kind == 'B')
 		answer(c, thrown_away);
-	return kind == 'U' || kind == 'E';
+	return kind == 'U' || kind == 'T' || kind == 'E';
 }
 
 static void conn_input(int ep, struct conn *c)
 {
-	ssize_t n = read(c->fd, buffer, sizeof(buffer));
+	ssize_t n = c->kind == 'T' ? throw_away(c->fd) :
+				     read(c->fd, buffer, sizeof(buffer));
 
 	if (n < 0 && errno == EAGAIN)
 		return;
@@ -71,7 +75,7 @@ static void conn_input(int ep, struct conn *c)
 	}
 	if (!c->kind && !conn_first(ep, c, (char)buffer[0]))
 		return;
-	if (c->kind == 'U')
+	if (c->kind == 'U' || c->kind == 'T')
 		thrown_away += (uint64_t)n;
 	/* what clients echo is small: a full socket is their mistake */
 	if (c->kind == 'E' && send(c->fd, buffer, (size_t)n, MSG_NOSIGNAL) != n)
@@ -148,6 +152,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: target ADDR PORT\n");
 		return 2;
 	}
+	signal(SIGPIPE, SIG_IGN); /* sendfile has no MSG_NOSIGNAL */
 	fd_limit();
 	listen_on(argv[1], argv[2]);
 	watch_fd(ep, tcp_listener.fd, EPOLLIN, &tcp_listener, EPOLL_CTL_ADD);
@@ -163,7 +168,7 @@ int main(int argc, char **argv)
 				accept_all(ep);
 			else if (c == &udp_socket)
 				datagrams_in();
-			else if (c->kind == 'D' && ev[i].events & EPOLLOUT)
+			else if (ev[i].events & EPOLLOUT)
 				conn_source(c);
 			else
 				conn_input(ep, c);
