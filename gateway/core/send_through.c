@@ -92,3 +92,12 @@ int send_through_bind(const struct outbound *ob, int fd, const struct addr *src)
 	}
 	return sock_bind(fd, src);
 }
+
+int send_through_to(const struct outbound *ob, int fd, const struct addr *src,
+		    const struct addr *to)
+{
+	if (src->kind == ADDR_NONE)
+		return 0;
+	return src->kind == to->kind ? send_through_bind(ob, fd, src) :
+				       -EAFNOSUPPORT;
+}

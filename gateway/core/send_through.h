@@ -29,5 +29,11 @@ struct addr send_through_pick(const struct outbound *ob,
  */
 int send_through_bind(const struct outbound *ob, int fd,
 		      const struct addr *src);
+/*
+ * The same for a connection to @to, when @src is no NONE: 0 or -errno;
+ * -EAFNOSUPPORT: no way out with an address of the other family
+ */
+int send_through_to(const struct outbound *ob, int fd, const struct addr *src,
+		    const struct addr *to);
 
 #endif

@@ -16,13 +16,12 @@
 static int open_udp(struct dns_fwd *f, const struct dial *dial)
 {
 	int family = f->to.kind == ADDR_V6 ? AF_INET6 : AF_INET;
-	int fd = sock_open(&dial->ob->sockopt, family, SOCK_DGRAM), rc = 0;
+	int fd = sock_open(&dial->ob->sockopt, family, SOCK_DGRAM), rc;
 	struct addr src = send_through_pick(dial->ob, dial->s);
 
 	if (fd < 0)
 		return fd;
-	if (src.kind == f->to.kind)
-		rc = send_through_bind(dial->ob, fd, &src);
+	rc = send_through_to(dial->ob, fd, &src, &f->to);
 	if (!rc)
 		rc = sock_connect(fd, family, &f->to);
 	if (!rc)

@@ -25,7 +25,7 @@ int server_udp_init(struct server_udp *u, const struct outbound *ob,
 int server_udp_open(struct server_udp *u, const struct addr *to,
 		    struct job *job, struct dgram **out)
 {
-	int family = to->kind == ADDR_V6 ? AF_INET6 : AF_INET, rc = 0, fd;
+	int family = to->kind == ADDR_V6 ? AF_INET6 : AF_INET, rc, fd;
 	struct dgram *d = NULL;
 
 	if (u->via) {
@@ -36,10 +36,7 @@ int server_udp_open(struct server_udp *u, const struct addr *to,
 	fd = sock_open(&u->ob->sockopt, family, SOCK_DGRAM);
 	if (fd < 0)
 		return fd;
-	if (u->src.kind != ADDR_NONE)
-		rc = u->src.kind == to->kind ?
-			     send_through_bind(u->ob, fd, &u->src) :
-			     -EAFNOSUPPORT;
+	rc = send_through_to(u->ob, fd, &u->src, to);
 	if (!rc) {
 		d = fd_dgram_new(u->worker, fd, family, job);
 		rc = d ? 0 : -ENOMEM;

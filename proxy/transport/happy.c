@@ -140,10 +140,7 @@ static int connect_fd(const struct happy *h, const struct addr *a)
 	fd = sock_open(h->so, family, SOCK_STREAM);
 	if (fd < 0)
 		return fd;
-	if (h->src.kind != ADDR_NONE)
-		rc = h->src.kind == a->kind ?
-			     send_through_bind(h->ob, fd, &h->src) :
-			     -EAFNOSUPPORT;
+	rc = send_through_to(h->ob, fd, &h->src, a);
 	if (!rc)
 		rc = sock_connect(fd, family, a);
 	if (rc < 0) {

@@ -141,6 +141,22 @@ static void a_socket_is_bound_to_what_was_picked(void **state)
 	close(fd);
 }
 
+static void another_family_is_no_way_out(void **state)
+{
+	struct addr v4 = addr_of("127.0.0.1", 0), v6 = addr_of("::1", 0),
+		    none = { .kind = ADDR_NONE };
+	struct outbound ob = { .tag = "t" };
+	int fd = socket(AF_INET6, SOCK_STREAM, 0);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(send_through_to(&ob, fd, &v4, &v6), -EAFNOSUPPORT);
+	assert_int_equal(send_through_to(&ob, fd, &v6, &v4), -EAFNOSUPPORT);
+	assert_int_equal(send_through_to(NULL, fd, &none, &v6), 0);
+	assert_int_equal(send_through_to(&ob, -1, &v6, &v6), -EBADF);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,6 +166,7 @@ int main(void)
 		cmocka_unit_test(a_prefix_gives_any_of_its_addresses),
 		cmocka_unit_test(other_words_are_refused),
 		cmocka_unit_test(a_socket_is_bound_to_what_was_picked),
+		cmocka_unit_test(another_family_is_no_way_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
