@@ -147,12 +147,17 @@ static uint64_t bulk_turn(struct flow *f, char kind)
 	ssize_t n;
 
 	switch (kind) {
-	case 'T': n = send_file(f->fd); break;
-	case 'S': n = throw_away(f->fd); break;
+	case 'T':
+		n = send_file(f->fd);
+		break;
+	case 'S':
+		n = throw_away(f->fd);
+		break;
 	case 'U':
 		n = send(f->fd, buffer, sizeof(buffer), MSG_NOSIGNAL);
 		break;
-	default: n = read(f->fd, buffer, sizeof(buffer));
+	default:
+		n = read(f->fd, buffer, sizeof(buffer));
 	}
 	if (n == 0 || (n < 0 && errno != EAGAIN))
 		die("bulk");
