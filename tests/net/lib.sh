@@ -22,9 +22,11 @@ set -uo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 CULVERT=${CULVERT:-$ROOT/build/culvert}
 NT=${NT:-$ROOT/build/nt}
-# Sanitizers are slow: waits are this much longer there
+# Sanitizers and emulated processors (scripts/in-vm) are slow: waits are this much
+# longer there
 SLOW=1
 [ "${CULVERT_VARIANT:-release}" = release ] || SLOW=4
+[ -z "${CULVERT_VM:-}" ] || SLOW=$((SLOW * 4))
 PREFIX=${CULVERT_NS_PREFIX:-cv}-$$
 C=$PREFIX-c G=$PREFIX-g S=$PREFIX-s
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/culvert-net.XXXXXX")
