@@ -407,6 +407,7 @@ static void ses_blocked(struct session *s)
 static int ses_open_outbound(struct session *s)
 {
 	const struct outbound *ob = s->outbound;
+	bool blocked;
 	int err;
 
 	assert(ob); /* ROUTE does not end without one */
@@ -416,9 +417,10 @@ static int ses_open_outbound(struct session *s)
 		err = s->out ? 0 : outbound_open(ob, s, &s->out);
 	if (err == -EAGAIN || err == 0)
 		return err;
-	if (err == -EACCES)
+	blocked = err == -EACCES || err == -EFORBIDDEN;
+	if (blocked)
 		ses_blocked(s);
-	ses_kill(s, err, err == -EACCES ? 2 : 1);
+	ses_kill(s, err, blocked ? 2 : 1);
 	return err;
 }
 

@@ -39,9 +39,12 @@ struct listener {
  * @same:	A reload may keep the running listener of @a for @b
  * @greet:	0 target known, -EAGAIN, -errno. NULL: known at birth
  * @drop:	Free what the arena does not. NULL: nothing
+ * @serves:	Its clients come from outside, by a proxy protocol: what is private
+ *		here is not theirs (docs/decisions/023)
  */
 struct inbound_ops {
 	const char *name, *alias;
+	bool serves;
 	int (*parse)(struct inbound *ib, struct jobj *settings,
 		     struct config *cfg);
 	int (*start)(const struct inbound *ib, struct worker *w,

@@ -2,7 +2,9 @@
 #ifndef GATEWAY_CORE_OUTBOUND_H
 #define GATEWAY_CORE_OUTBOUND_H
 
+#include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "gateway/base/jget.h"
 #include "gateway/core/dgram.h"
@@ -18,12 +20,31 @@ struct transport;
 struct udp_map;
 struct outbound_wrap;
 
+/* What an outbound's own rules forbid ends so; no system call gives it */
+#define EFORBIDDEN ENOTNAM
+
+/**
+ * struct reach - May a session's outbound speak to an address?
+ * @net:	NET_TCP or NET_UDP
+ * @stranger:	For a client of a server (inbound_ops.serves)
+ * @id:		Of the session, for the log
+ * @block_ms:	Set by the answer no: how long a stream is swallowed
+ */
+struct reach {
+	uint8_t net;
+	bool stranger;
+	uint32_t id;
+	uint32_t block_ms;
+};
+
 /**
  * struct outbound_ops - One kind of outbound
  * @name, @alias:	The JSON "protocol" and its second name (or NULL)
  * @xudp:	UDP goes as XUDP in connections to v1.mux.cool (vless, vmess);
  *		only ports 53 and 443 come to open_dgram
- * @may_dial:	@to (an IP) may be dialed by TCP. NULL: always
+ * @may_reach:	Its own rules let @to be spoken to; else why is in @r, and logged.
+ *		A name: it may go on as a name, to be looked up elsewhere. NULL:
+ *		always
  * @local:	Dials targets itself: names are resolved before open_dgram's sends
  * @parse:	Read settings. 0 or -errno after diag
  * @open:	Build the stack for s->target. 0 with *@out owned by the caller,
@@ -42,7 +63,8 @@ struct outbound_ops {
 		    struct stream **out);
 	int (*open_dgram)(const struct outbound *ob, struct udp_map *m,
 			  struct session *s, struct dgram **out);
-	bool (*may_dial)(const struct outbound *ob, const struct addr *to);
+	bool (*may_reach)(const struct outbound *ob, struct reach *r,
+			  const struct addr *to);
 	int (*reroute)(const struct outbound *ob, struct session *s);
 	void (*drop)(struct outbound *ob);
 };

@@ -85,6 +85,8 @@ const char *ses_why_text(const struct session *s, char buf[96])
 		return "done";
 	if (s->why == -EACCES)
 		return "blocked";
+	if (s->why == -EFORBIDDEN)
+		return "blocked by final rule";
 	if (s->why == -ETIMEDOUT && s->why_side == 2)
 		return "timeout";
 	snprintf(buf, 96, "%s: %s", sides[s->why_side < 3 ? s->why_side : 2],

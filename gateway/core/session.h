@@ -66,6 +66,7 @@ enum route_how { HOW_RULE, HOW_DEFAULT, HOW_FORCED };
  *		when the router wants attributes
  * @user:	Inbound user (email); borrowed from the config; NULL none
  * @policy:	Of that user's level; NULL: the inbound's
+ * @block_ms:	What its outbound's rules forbid is swallowed so long
  * @why:	First -errno; 0 for a normal end. @why_side: 0 in, 1 out, 2 culvert
  */
 struct session {
@@ -101,6 +102,7 @@ struct session {
 	struct udp_flow *flow; /* UDP: this destination's part of the map */
 	struct timer timer;
 	uint32_t born_ms, last_active, first_byte_ms;
+	uint32_t block_ms;
 	int why;
 };
 
@@ -130,6 +132,14 @@ static inline bool ses_open(const struct session *s)
 int ses_take_name(struct session *s, const struct sniffed *found);
 /* The fake address of a live flow is in use: other names' go before it */
 void ses_keep_fake(const struct session *s);
+/* What its outbound's rules are asked */
+static inline struct reach ses_reach(const struct session *s)
+{
+	return (struct reach){ .net = s->net,
+			       .stranger = s->inbound && s->inbound->ops &&
+					   s->inbound->ops->serves,
+			       .id = s->id };
+}
 /* The name routing looks at: route_name, else the target's, else NULL */
 const char *ses_route_name(const struct session *s);
 static inline void ses_active(struct session *s)

@@ -16,6 +16,7 @@ struct worker;
  * struct dial - Who dials, borrowed for the call
  * @s:		The session served; NULL for carriers and probes. What is built
  *		for a session may use it until close
+ * @stranger:	As in struct reach; of a carrier: of the session it began for
  */
 struct dial {
 	struct worker *worker;
@@ -23,6 +24,7 @@ struct dial {
 	struct config *cfg;
 	const struct outbound *ob;
 	struct session *s;
+	bool stranger;
 };
 
 /**

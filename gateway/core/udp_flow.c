@@ -366,18 +366,35 @@ static void flow_dns_done(struct session *s)
 	s->dns = NULL;
 }
 
+/* The outbound's own rules let datagrams go to @to */
+static bool flow_may_reach(const struct udp_flow *f, const struct addr *to)
+{
+	const struct outbound *ob = f->session->outbound;
+	struct reach r = ses_reach(f->session);
+
+	/* in mux it goes to who takes that apart */
+	return !ob->ops->may_reach || ob->wrap ||
+	       ob->ops->may_reach(ob, &r, to);
+}
+
 /* Best answer so far, of family @first if there is one; -EAGAIN: wait for it */
 static int flow_pick(struct udp_flow *f, const struct dns_req *r, uint8_t first,
 		     struct addr *peer)
 {
 	unsigned int bit = first == ADDR_V6 ? DNS_V6 : DNS_V4;
 	uint16_t port = f->session->target.port;
+	struct addr any = { .kind = ADDR_NONE }, a;
 	int i;
 
 	for (i = 0; i < r->count; i++) {
-		if (r->ips[i].kind != first)
+		a = dns_ip_addr(&r->ips[i], port);
+		if (!flow_may_reach(f, &a))
 			continue;
-		*peer = dns_ip_addr(&r->ips[i], port);
+		if (any.kind != first)
+			any = a;
+	}
+	if (any.kind == first) {
+		*peer = any;
 		return 0;
 	}
 	if ((r->pending & bit) && !f->late) {
@@ -386,9 +403,9 @@ static int flow_pick(struct udp_flow *f, const struct dns_req *r, uint8_t first,
 				  UDP_FAMILY_WAIT_MS);
 		return -EAGAIN;
 	}
-	if (!r->count)
-		return -ENOENT;
-	*peer = dns_ip_addr(&r->ips[0], port);
+	if (any.kind == ADDR_NONE)
+		return r->count ? -EFORBIDDEN : -ENOENT;
+	*peer = any;
 	return 0;
 }
 
@@ -438,6 +455,8 @@ int udp_flow_open(struct session *s)
 		rc = flow_resolve(f, &peer);
 		if (rc)
 			return rc;
+	} else if (!flow_may_reach(f, &peer)) {
+		return -EFORBIDDEN;
 	}
 	rc = udp_leg_find(f, &peer);
 	if ((rc == -EMFILE || rc == -ENFILE) && !f->retried &&

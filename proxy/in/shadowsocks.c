@@ -439,6 +439,7 @@ static void ss_drop(struct inbound *ib)
 
 const struct inbound_ops in_shadowsocks = {
 	.name = "shadowsocks",
+	.serves = true,
 	.parse = ss_parse,
 	.start = ss_start,
 	.stop = ss_stop,

@@ -63,6 +63,7 @@ static int trojan_parse(struct inbound *ib, struct jobj *o, struct config *cfg)
 
 const struct inbound_ops in_trojan = {
 	.name = "trojan",
+	.serves = true,
 	.parse = trojan_parse,
 	.start = proxy_in_start,
 	.stop = proxy_in_stop,

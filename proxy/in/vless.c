@@ -185,6 +185,7 @@ static int vless_parse(struct inbound *ib, struct jobj *o, struct config *cfg)
 
 const struct inbound_ops in_vless = {
 	.name = "vless",
+	.serves = true,
 	.parse = vless_parse,
 	.start = proxy_in_start,
 	.stop = proxy_in_stop,

@@ -144,6 +144,7 @@ static int vmess_parse(struct inbound *ib, struct jobj *o, struct config *cfg)
 
 const struct inbound_ops in_vmess = {
 	.name = "vmess",
+	.serves = true,
 	.parse = vmess_parse,
 	.start = proxy_in_start,
 	.stop = proxy_in_stop,

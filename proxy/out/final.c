@@ -3,10 +3,11 @@
  *
  * Asked for what is really dialed, after names became addresses: a name cannot
  * lead where its address may not. TCP: an address that is blocked is not dialed
- * (happy.c asks by outbound_ops.may_dial). UDP: a filter on the socket.
+ * (happy.c asks by outbound_ops.may_reach); when all are, swallow.c is what the
+ * client speaks to. UDP: a flow to it is refused (udp_flow.c asks), and a filter
+ * on the socket for what redirect makes of it, and for what comes in.
  *
- * Source: Xray proxy/freedom/freedom.go, matchFinalRule (facts). Xray swallows
- * what is blocked for 30 to 90 s; here it is refused at once, as blackhole does.
+ * Source: Xray proxy/freedom/freedom.go (facts); docs/decisions/023
  */
 #include "proxy/out/final.h"
 
@@ -15,11 +16,18 @@
 #include <strings.h>
 
 #include "gateway/base/compat.h"
+#include "gateway/base/rand.h"
 #include "gateway/core/match.h"
+#include "gateway/core/outbound.h"
+#include "gateway/core/sniff.h"
 
-static bool holds(const struct final_rule *r, bool udp, const struct addr *a)
+#define DELAY_FIRST_S 30 /* as Xray when blockDelay is absent */
+#define DELAY_LAST_S  90
+#define DELAY_MAX_S   86400
+
+static bool holds(const struct final_rule *r, uint8_t net, const struct addr *a)
 {
-	bool port = !r->port_count;
+	bool udp = net == NET_UDP, port = !r->port_count;
 
 	for (unsigned int i = 0; !port && i < r->port_count; i++)
 		port = a->port >= r->ports[i].lo && a->port <= r->ports[i].hi;
@@ -27,12 +35,32 @@ static bool holds(const struct final_rule *r, bool udp, const struct addr *a)
 	       (!r->ips || ipset_has(r->ips, a));
 }
 
-bool final_allows(const struct final_rules *f, bool udp, const struct addr *a)
+bool final_any(const struct final_rules *f, bool stranger)
 {
-	for (unsigned int i = 0; i < f->count; i++)
-		if (holds(&f->v[i], udp, a))
-			return f->v[i].allow;
-	return true;
+	return stranger || f->count;
+}
+
+bool final_allows(const struct final_rules *f, struct reach *r,
+		  const struct addr *a, uint32_t *rule)
+{
+	static const uint32_t usual[2] = { DELAY_FIRST_S, DELAY_LAST_S };
+	const uint32_t *delay_s = usual;
+	uint32_t i = 0;
+
+	while (i < f->count && !holds(&f->v[i], r->net, a))
+		i++;
+	if (i < f->count && f->v[i].allow)
+		return true;
+	if (i < f->count)
+		delay_s = f->v[i].delay_s;
+	else if (r->stranger && addr_is_private(a))
+		i = FINAL_IMPLIED;
+	else
+		return true;
+	r->block_ms = 1000 * rand_between(delay_s[0], delay_s[1]);
+	if (rule)
+		*rule = i;
+	return false;
 }
 
 void final_drop(struct final_rules *f)
@@ -47,11 +75,19 @@ void final_drop(struct final_rules *f)
 struct filter {
 	struct dgram d;
 	const struct final_rules *rules;
+	bool stranger;
 };
 
 static struct filter *filter_of(struct dgram *d)
 {
 	return container_of(d, struct filter, d);
+}
+
+static bool passes(const struct filter *f, const struct addr *a)
+{
+	struct reach r = { .net = NET_UDP, .stranger = f->stranger };
+
+	return final_allows(f->rules, &r, a, NULL);
 }
 
 /* Runs of allowed ones go down; the others count as sent */
@@ -60,9 +96,9 @@ static int filter_send(struct dgram *d, const struct pkt *v, int n)
 	struct filter *f = filter_of(d);
 	int k = 0, from, rc;
 
-	while (k < n && !final_allows(f->rules, true, &v[k].peer))
+	while (k < n && !passes(f, &v[k].peer))
 		k++;
-	for (from = k; k < n && final_allows(f->rules, true, &v[k].peer);)
+	for (from = k; k < n && passes(f, &v[k].peer);)
 		k++;
 	if (k == from)
 		return k;
@@ -80,7 +116,7 @@ static int filter_recv(struct dgram *d, struct pkt *v, int max)
 	do {
 		n = d->below->ops->recv(d->below, v, max);
 		for (int i = 0; i < n; i++)
-			if (final_allows(f->rules, true, &v[i].peer))
+			if (passes(f, &v[i].peer))
 				v[kept++] = v[i];
 	} while (n > 0 && !kept);
 	return n > 0 ? kept : n;
@@ -106,7 +142,7 @@ static const struct dgram_ops filter_ops = {
 	.close = filter_close,
 };
 
-int final_dgram(const struct final_rules *r, struct dgram *below,
+int final_dgram(const struct final_rules *r, bool stranger, struct dgram *below,
 		struct dgram **out)
 {
 	struct filter *f = calloc(1, sizeof(*f));
@@ -119,6 +155,7 @@ int final_dgram(const struct final_rules *r, struct dgram *below,
 			       .below = below,
 			       .job = below->job };
 	f->rules = r;
+	f->stranger = stranger;
 	*out = &f->d;
 	return 0;
 }
@@ -141,11 +178,28 @@ static void parse_network(struct jobj *o, struct final_rule *r)
 		r->tcp = r->udp = true;
 }
 
+/* Seconds */
+static void parse_delay(struct jobj *o, struct final_rule *r)
+{
+	int32_t lo, hi;
+
+	r->delay_s[0] = DELAY_FIRST_S;
+	r->delay_s[1] = DELAY_LAST_S;
+	if (!j_range(o, "blockDelay", &lo, &hi))
+		return;
+	if (lo < 0 || hi > DELAY_MAX_S) {
+		diag_error(o->d, j_get(o, "blockDelay"), NULL,
+			   "must be 0 to %d seconds", DELAY_MAX_S);
+		return;
+	}
+	r->delay_s[0] = (uint32_t)lo;
+	r->delay_s[1] = (uint32_t)hi;
+}
+
 static void parse_rule(struct jobj *o, struct final_rule *r)
 {
 	static const struct jword actions[] = { { "block", 0 },
 						{ "allow", 1 } };
-	int32_t lo, hi;
 
 	if (!j_get(o, "action"))
 		diag_error(o->d, o->node, "action", "is missing");
@@ -153,7 +207,7 @@ static void parse_rule(struct jobj *o, struct final_rule *r)
 	parse_network(o, r);
 	r->port_count = j_ports(o, "port", r->ports, FINAL_PORTS);
 	r->ips = ipset_parse(o, "ip");
-	(void)j_range(o, "blockDelay", &lo, &hi); /* nothing is swallowed */
+	parse_delay(o, r);
 }
 
 int final_parse(struct jobj *o, struct final_rules *out, struct arena *a)

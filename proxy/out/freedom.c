@@ -7,6 +7,7 @@
  * Source: xray.md section I
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -27,6 +28,7 @@
 #include "proxy/out/noise.h"
 #include "proxy/out/out.h"
 #include "proxy/out/redirect.h"
+#include "proxy/out/swallow.h"
 #include "proxy/wire/proxy_head.h"
 
 #define SPAN_MAX 65535 /* bytes, ms and counts of fragment */
@@ -119,38 +121,86 @@ static int put_fragment(const struct freedom_conf *conf, struct session *s,
 	return 0;
 }
 
-static int freedom_open(const struct outbound *ob, struct session *s,
-			struct stream **out)
+/* finalRules; in the log once for each address that is asked about */
+static bool freedom_may_reach(const struct outbound *ob, struct reach *r,
+			      const struct addr *to)
 {
 	const struct freedom_conf *conf = ob->settings;
+	char text[ADDR_TEXT_MAX], which[32];
+	struct addr a = *to;
+	uint32_t rule;
+
+	if (r->net == NET_UDP && conf->redirects)
+		redirect_apply(&conf->redirect, &a);
+	/* datagrams of a redirect to a name: the filter sees its address */
+	if (!addr_is_ip(&a))
+		return r->net == NET_UDP ||
+		       !final_any(&conf->final, r->stranger);
+	if (final_allows(&conf->final, r, &a, &rule))
+		return true;
+	snprintf(which, sizeof(which), "finalRules[%u]", rule);
+	log_info("s%x freedom: [%s] %s:%s blocked by final rule (%s)", r->id,
+		 ob->tag, r->net == NET_UDP ? "udp" : "tcp",
+		 addr_format(&a, text, sizeof(text)),
+		 rule == FINAL_IMPLIED ? "private, from outside" : which);
+	return false;
+}
+
+static int dial_target(const struct outbound *ob, struct session *s,
+		       const struct addr *to, struct stream **out)
+{
+	struct reach r = ses_reach(s);
 	struct dial d = { .worker = s->job.worker,
 			  .job = &s->job,
 			  .cfg = s->cfg,
 			  .ob = ob,
-			  .s = s };
+			  .s = s,
+			  .stranger = r.stranger };
+
+	if (ob->transport->below || ob->transport->settings) /* tls, ws ... */
+		return transport_dial(ob->transport, &d, to, out);
+	return raw_dial(&d, to, &ob->sockopt, strategy_of(ob), out);
+}
+
+/* Dial, if rules let us; what they forbid is swallowed */
+static int dial_by_rules(const struct outbound *ob, struct session *s,
+			 const struct addr *to, struct stream **out)
+{
+	const struct freedom_conf *conf = ob->settings;
+	struct reach r = ses_reach(s);
+	struct stream *below = NULL;
+	int rc;
+
+	if (!final_any(&conf->final, r.stranger))
+		return dial_target(ob, s, to, out);
+	if (addr_is_ip(to)) {
+		if (freedom_may_reach(ob, &r, to))
+			return dial_target(ob, s, to, out);
+		s->block_ms = r.block_ms;
+		rc = -EFORBIDDEN;
+	} else { /* forbidden by what its name becomes, now or later */
+		rc = dial_target(ob, s, to, &below);
+	}
+	if (rc < 0 && (rc != -EFORBIDDEN || !s->block_ms))
+		return rc;
+	return swallow_new(s, below, out);
+}
+
+static int freedom_open(const struct outbound *ob, struct session *s,
+			struct stream **out)
+{
+	const struct freedom_conf *conf = ob->settings;
 	struct addr to = s->target;
 	int rc;
 
 	if (conf->redirects)
 		redirect_apply(&conf->redirect, &to);
-	if (addr_is_ip(&to) && !final_allows(&conf->final, false, &to))
-		return -EACCES;
-	if (ob->transport->below || ob->transport->settings) /* tls, ws ... */
-		rc = transport_dial(ob->transport, &d, &to, out);
-	else
-		rc = raw_dial(&d, &to, &ob->sockopt, strategy_of(ob), out);
+	rc = dial_by_rules(ob, s, &to, out);
 	if (!rc && conf->proxy_version)
 		rc = put_proxy_head(ob, s, &to, out);
 	if (!rc && conf->fragment)
 		rc = put_fragment(conf, s, out);
 	return rc;
-}
-
-static bool freedom_may_dial(const struct outbound *ob, const struct addr *to)
-{
-	const struct freedom_conf *conf = ob->settings;
-
-	return final_allows(&conf->final, false, to);
 }
 
 /* A socket for all destinations of a client; *@family says which it is */
@@ -180,10 +230,11 @@ static int open_udp(const struct outbound *ob, const struct session *s,
 static int wrap_dgram(const struct freedom_conf *conf, const struct session *s,
 		      struct worker *w, struct dgram *d, struct dgram **out)
 {
+	bool stranger = ses_reach(s).stranger;
 	int rc = 0;
 
-	if (conf->final.count)
-		rc = final_dgram(&conf->final, d, &d);
+	if (final_any(&conf->final, stranger))
+		rc = final_dgram(&conf->final, stranger, d, &d);
 	if (!rc && conf->redirects)
 		rc = redirect_dgram(w, s->cfg, &conf->redirect, d, &d);
 	if (!rc && conf->noises.count)
@@ -340,6 +391,6 @@ const struct outbound_ops out_freedom = {
 	.parse = freedom_parse,
 	.open = freedom_open,
 	.open_dgram = freedom_open_dgram,
-	.may_dial = freedom_may_dial,
+	.may_reach = freedom_may_reach,
 	.drop = freedom_drop,
 };

@@ -3,7 +3,8 @@
  *
  * A name is looked up first when sockopt's or freedom's domainStrategy says so
  * (Xray-core, transport/internet/dialer.go): then the other outbound gets an
- * address. Until there is an answer, nothing is below.
+ * address. So too when the first outbound's own rules are about addresses: they
+ * are asked before the other one is. Until there is an answer, nothing is below.
  *
  * The other outbound sees an inner session: a copy of the one served, whose
  * target is the server. Outbounds look at a session, they never change it, and
@@ -26,12 +27,16 @@
 /**
  * struct chain - A layer that owns what the stream below looks at
  * @inner:	Never on a worker's list, never run; its job hands readiness on
+ * @from:	Whose dialer it is; @reach: what its rules are asked
  * @dns:	The server's name, while @asking; @round: of its strategy
  * @err:	-errno once nothing will come
  */
 struct chain {
 	struct stream s;
 	struct session inner;
+	const struct outbound *from;
+	struct session *ses; /* is told of a block; NULL: nobody's */
+	struct reach reach;
 	struct dns_req dns;
 	enum domain_strategy strategy;
 	uint8_t round;
@@ -53,12 +58,28 @@ static void inner_run(struct job *j)
 	job_ready(c->s.job);
 }
 
+/* The rules of the first outbound, for an address or a name */
+static bool chain_may_reach(struct chain *c, const struct addr *to)
+{
+	const struct outbound *ob = c->from;
+
+	if (!ob->ops || !ob->ops->may_reach ||
+	    ob->ops->may_reach(ob, &c->reach, to))
+		return true;
+	if (c->ses)
+		c->ses->block_ms = c->reach.block_ms;
+	return false;
+}
+
 /* Open the other outbound. 0 or -errno */
 static int chain_open(struct chain *c)
 {
 	const struct outbound *via = c->inner.outbound;
-	int rc = outbound_open(via, &c->inner, &c->s.below);
+	int rc;
 
+	if (!chain_may_reach(c, &c->inner.target))
+		return -EFORBIDDEN;
+	rc = outbound_open(via, &c->inner, &c->s.below);
 	if (!rc)
 		stream_set_job(&c->s, c->s.job);
 	return rc;
@@ -90,7 +111,8 @@ static int chain_answered(struct chain *c)
 	if (!rc)
 		c->inner.target =
 			dns_ip_addr(&c->dns.ips[0], c->inner.target.port);
-	else if (c->strategy >= DS_FORCE_IP)
+	else if (c->strategy >= DS_FORCE_IP ||
+		 !chain_may_reach(c, &c->inner.target))
 		return rc;
 	c->inner.orig = c->inner.target;
 	return chain_open(c);
@@ -209,6 +231,14 @@ int chain_dial(const struct dial *d, const struct addr *to,
 	if (!c)
 		return -ENOMEM;
 	c->s = (struct stream){ .ops = &chain_ops, .job = d->job };
+	c->from = d->ob;
+	c->ses = d->s;
+	c->reach = (struct reach){ .net = NET_TCP,
+				   .stranger = d->stranger,
+				   .id = d->s ? d->s->id : 0 };
+	if (strategy == DS_AS_IS && to->kind == ADDR_NAME &&
+	    !chain_may_reach(c, to))
+		strategy = DS_FORCE_IP;
 	c->strategy = strategy;
 	inner_init(&c->inner, d, to);
 	if (strategy == DS_AS_IS || to->kind != ADDR_NAME) {

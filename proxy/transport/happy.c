@@ -46,6 +46,7 @@ _Static_assert(DNS_MAX_IPS <= 16, "tried has a bit for each address");
  * @req:	The question; a literal is its only answer
  * @round:	Lookups of the strategy done; @system: the last resort was asked
  * @guard:	Direct target of a client: our own listeners are refused
+ * @reach:	What @ob's rules are asked; @ses: is told how they answer, or NULL
  * @own:	An address of this host, where the session was accepted
  * @tried:	Bit for each of req.ips
  * @family, @run:	Kind tried last, and how often in a row
@@ -61,6 +62,8 @@ struct happy {
 	const struct outbound *ob;
 	const struct sockopt *so;
 	struct addr to, own, src;
+	struct reach reach;
+	struct session *ses;
 	struct dns_req req;
 	struct timer timer;
 	struct stream *attempt[ATTEMPTS_MAX];
@@ -115,13 +118,16 @@ static bool own_listener(const struct happy *h, const struct addr *a)
 }
 
 /* 0, or why @a must not be dialed */
-static int check_addr(const struct happy *h, const struct addr *a)
+static int check_addr(struct happy *h, const struct addr *a)
 {
 	if (h->cfg && h->cfg->fakedns && fakedns_in_pool(h->cfg->fakedns, a))
 		return -EADDRNOTAVAIL;
-	if (h->ob && h->ob->ops && h->ob->ops->may_dial &&
-	    !h->ob->ops->may_dial(h->ob, a))
-		return -EACCES;
+	if (h->ob && h->ob->ops && h->ob->ops->may_reach &&
+	    !h->ob->ops->may_reach(h->ob, &h->reach, a)) {
+		if (h->ses)
+			h->ses->block_ms = h->reach.block_ms;
+		return -EFORBIDDEN;
+	}
 	if (h->guard && own_listener(h, a)) {
 		log_warning("s%x raw: target is a listener of our own", h->id);
 		return -ELOOP;
@@ -130,7 +136,7 @@ static int check_addr(const struct happy *h, const struct addr *a)
 }
 
 /* A socket on its way to @a; descriptor or -errno */
-static int connect_fd(const struct happy *h, const struct addr *a)
+static int connect_fd(struct happy *h, const struct addr *a)
 {
 	int family = a->kind == ADDR_V6 ? AF_INET6 : AF_INET;
 	int rc = check_addr(h, a), fd;
@@ -367,7 +373,7 @@ static int happy_step(struct happy *h)
 	if (h->rc < 0)
 		log_info("s%x raw: %s: %s", h->id,
 			 addr_format(&h->to, text, sizeof(text)),
-			 strerror(-h->rc));
+			 h->rc == -EFORBIDDEN ? "blocked" : strerror(-h->rc));
 	else
 		h->s.below->ops->want(h->s.below, h->want);
 	return h->rc;
@@ -469,6 +475,10 @@ int happy_dial(const struct dial *d, const struct addr *to,
 	h->id = d->s ? d->s->id : 0;
 	h->guard = d->s && d->ob && d->ob->ops->local &&
 		   addr_eq(to, &d->s->target);
+	h->reach = (struct reach){ .net = NET_TCP,
+				   .stranger = d->stranger,
+				   .id = h->id };
+	h->ses = d->s;
 	if (d->s)
 		h->own = d->s->local;
 	h->src = send_through_pick(d->ob, d->s);

@@ -118,7 +118,7 @@ start_all() {
 	local log='"loglevel": "warning", "access": "none"'
 	cat >"$TMP/server.json" <<-CONF
 	{ "log": { $log }, "inbounds": [ $(join "${INS[@]}") ],
-	  "outbounds": [ { "protocol": "freedom" } ] }
+	  "outbounds": [ { "protocol": "freedom", "settings": { $ALLOW } } ] }
 	CONF
 	if [ "$SERVER" = culvert ]; then
 		bg "$S" server "$CULVERT" run -c "$TMP/server.json"

@@ -42,7 +42,7 @@ start_in <<END
       "settings": { "decryption": "none", "clients": [ { "id": "a" } ] } },
     $(join "$(door 7001 viau)" "$(door 7002 viaw)" "$(door 7003 lost)") ],
   "routing": { "rules": [ $(to viau viaw lost) ] },
-  "outbounds": [ { "tag": "direct", "protocol": "freedom" },
+  "outbounds": [ { "tag": "direct", "protocol": "freedom", "settings": { $ALLOW } },
     { "tag": "viau", "protocol": "trojan", "settings": { "address": "$TMP/in.sock", "password": "a" } },
     { "tag": "viaw", "protocol": "vless", "settings": { "address": "@@cv-padded", "id": "a", "encryption": "none" } },
     { "tag": "lost", "protocol": "vless", "settings": { "address": "$TMP/no.sock", "id": "a", "encryption": "none" } } ]

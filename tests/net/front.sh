@@ -26,7 +26,7 @@ INS=("$(behind 9101 "{ $(ws /v) }")") port=9101
 serve_all v2ray 1 v2ray -config
 if [ -n "${XRAY:-}" ]; then
 	INS=("$(behind 9201 "{ $(grpc x) }")") port=9201
-	FREEDOM='{ "finalRules": [ { "action": "allow" } ] }' serve_all xray 1 "$XRAY" run -c
+	serve_all xray 1 "$XRAY" run -c
 fi
 INS=("$(behind 9001 "{ $(ws /w) }")" "$(behind 9002 "{ $(hu /u) }")" "$(behind 9003 "{ $(grpc g) }")"
 	"$(behind 9004 "{ $(xhttp h1 auto) }")" "$(behind 9005 "{ $(xhttp h2 auto) }")") port=9005

@@ -78,7 +78,7 @@ start_in <<END
         { "path": "/two", "dest": "10.3.0.1:9001", "xver": 2 },
         { "dest": "10.3.0.1:9001", "xver": 1 } ] } } ],
   "outbounds": [
-    { "tag": "direct", "protocol": "freedom", "settings": { "domainStrategy": "UseIP" } },
+    { "tag": "direct", "protocol": "freedom", "settings": { "domainStrategy": "UseIP", $ALLOW } },
     { "tag": "px1", "protocol": "freedom",
       "settings": { "proxyProtocol": 1, "domainStrategy": "UseIP" } },
     { "tag": "px2", "protocol": "freedom", "settings": { "proxyProtocol": 2, "domainStrategy": "UseIP" } },

@@ -45,7 +45,7 @@ start_in <<END
 	"${server/\"tlsSettings\": \{/\"tlsSettings\": { \"maxVersion\": \"1.2\",}") ],
   "routing": { "rules": [ $(to without needless old),
 	{ "inboundTag": [ "echo", "tls13", "tls12", "udp" ], "outboundTag": "v" } ] },
-  "outbounds": [ { "tag": "direct", "protocol": "freedom" }, $(vless_out 8001 v $V),
+  "outbounds": [ { "tag": "direct", "protocol": "freedom", "settings": { $ALLOW } }, $(vless_out 8001 v $V),
 	$(vless_out 8001 without ""), $(vless_out 8002 needless $V), $(vless_out 8003 old $V) ]
 }
 END

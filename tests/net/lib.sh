@@ -27,6 +27,8 @@ NT=${NT:-$ROOT/build/nt}
 SLOW=1
 [ "${CULVERT_VARIANT:-release}" = release ] || SLOW=4
 [ -z "${CULVERT_VM:-}" ] || SLOW=$((SLOW * 4))
+# Settings of freedom for a server: what its clients ask for is private here
+ALLOW='"finalRules": [ { "action": "allow" } ]'
 PREFIX=${CULVERT_NS_PREFIX:-cv}-$$
 C=$PREFIX-c G=$PREFIX-g S=$PREFIX-s
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/culvert-net.XXXXXX")

@@ -173,7 +173,7 @@ policy() { echo "\"policy\": { \"levels\": { \"0\": { ${POLICY:-\"uplinkOnly\": 
 serve_all() {
 	cat >"$TMP/$1.json" <<-END
 	{ "log": { "loglevel": "${LEVEL:-warning}" }, $(policy "$2"), "inbounds": [ $(join "${INS[@]}") ],
-	  "outbounds": [ { "protocol": "freedom", "settings": ${FREEDOM:-null} } ] }
+	  "outbounds": [ { "protocol": "freedom", "settings": { $ALLOW } } ] }
 	END
 	LAST[$1]=$port
 	bg "$S" "$1" "${@:3}" "$TMP/$1.json"

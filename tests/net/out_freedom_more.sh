@@ -38,7 +38,7 @@ way 7002 records 4434 "$(set_ '"fragment": { "packets": "tlshello", "length": "5
 way 7003 parts 4434 "$(set_ '"fragment": { "packets": "1-1", "length": "10", "interval": "20" }')"
 way 7004 noisy 4435 "$(set_ '"noises": [ { "type": "hex", "packet": "c0ffee", "delay": "30" },
 	{ "type": "rand", "packet": "5-9" }, { "type": "str", "packet": "six", "applyTo": "ipv6" } ]')" udp
-rules='"finalRules": [ { "action": "allow", "ip": "10.3.0.1", "port": "5001" }, { "action": "block", "ip": [ "10.0.0.0/8", "fd00::/8" ] } ]'
+rules='"finalRules": [ { "action": "allow", "ip": "10.3.0.1", "port": "5001" }, { "action": "block", "ip": [ "10.0.0.0/8", "fd00::/8" ], "blockDelay": 0 } ]'
 way 7005 allowed 5001 "$(set_ "$rules")"
 way 7006 blocked 5001 "$(set_ "$rules")" tcp 10.3.0.2
 way 7007 byname 5001 "$(set_ "\"domainStrategy\": \"ForceIP\", $rules")" tcp evil.test

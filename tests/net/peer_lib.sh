@@ -110,7 +110,7 @@ ended() {
 
 # --- the other way round: culvert is the server, in $G --------------------------
 
-# serve_culvert INBOUNDS [PORT...]: culvert in $G, freedom behind it
+# serve_culvert INBOUNDS [PORT...]: culvert in $G, freedom behind it; RULES: of it
 serve_culvert() {
 	local p
 	mkdir -p "/etc/netns/$G"
@@ -120,7 +120,7 @@ serve_culvert() {
 	  "log": { "loglevel": "debug" },
 	  "policy": { "levels": { "0": { "handshake": 2, "downlinkOnly": 5, "uplinkOnly": 5 } } },
 	  "inbounds": [ $1 ],
-	  "outbounds": [ { "tag": "direct", "protocol": "freedom", "settings": { "domainStrategy": "UseIP" } } ]
+	  "outbounds": [ { "tag": "direct", "protocol": "freedom", "settings": { "domainStrategy": "UseIP", ${RULES-$ALLOW} } } ]
 	}
 	END
 	bg "$G" server "$CULVERT" run -c "$TMP/server.json"

@@ -76,7 +76,7 @@ start_culvert <<-END
 	    $(rule over-block 198.51.100.3) $(rule over-three 2001:db8:51::1)
 	    $(rule via 10.2.0.5)
 	    { "port": "1-65535", "outboundTag": "plain" } ] },
-	  "outbounds": [ { "tag": "plain", "protocol": "freedom" },
+	  "outbounds": [ { "tag": "plain", "protocol": "freedom", "settings": { $ALLOW } },
 	    $(out fast '"tcpFastOpen": true')
 	    $(out alive '"tcpKeepAliveIdle": 20, "tcpKeepAliveInterval": 7')
 	    $(out quiet '"tcpKeepAliveIdle": -1')

@@ -69,7 +69,7 @@ start_in <<END
 { "log": { "loglevel": "info" },
   "inbounds": [ $(join "${doors[@]}" "${mine[@]}") ],
   "routing": { "rules": [ $(to "${tags[@]}") ] },
-  "outbounds": [ { "tag": "direct", "protocol": "freedom" }, $(join "${outs[@]}") ] }
+  "outbounds": [ { "tag": "direct", "protocol": "freedom", "settings": { $ALLOW } }, $(join "${outs[@]}") ] }
 END
 port=7001
 for t in "${tags[@]}"; do

@@ -78,7 +78,7 @@ start_in <<END
   "routing": { "rules": [ $(to raw trojan grpc grpct openssl noid key id name clock old tls12 retry dead tapped xhttp cut),
 	{ "inboundTag": [ "other" ], "outboundTag": "wrap" },
 	{ "inboundTag": [ "vision", "v13", "v12", "udp" ], "outboundTag": "v" } ] },
-  "outbounds": [ { "tag": "direct", "protocol": "freedom" },
+  "outbounds": [ { "tag": "direct", "protocol": "freedom", "settings": { $ALLOW } },
 	$(join "$(vless 8001 raw "$(knows)")" "$(vless 8002 v "$(knows)" $V)" "$(trojan 8003 trojan "$(knows)")" \
 	"$(vless 8004 grpc "$grpc $(knows)")" "$(trojan 8005 grpct "$grpc $(knows)")" "$(vless 8006 openssl "$(knows)")" \
 	"$(vless 8001 noid "$(knows "$public" "")")" "$(vless 8001 key "$(knows "$other")")" "$(vless 8001 id "$(knows "$public" 1234)")" \

@@ -27,7 +27,7 @@ XINS+=("${INS[@]}")
 plan xray vmessc,ssb,ssc,ssx,ss22m raw bare
 INS+=("${XINS[@]}")
 # it passes nothing on to private addresses unless told
-FREEDOM='{ "finalRules": [ { "action": "allow" } ] }' serve_all xray 1 "$XRAY" run -c
+serve_all xray 1 "$XRAY" run -c
 plan own vless,vmess,trojan,ss $ALL bare
 OWNINS=("${INS[@]}")
 plan own vless $XHTTP bare

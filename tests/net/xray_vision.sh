@@ -51,7 +51,7 @@ three() { # PORT TAG: ways in for TLS 1.3, TLS 1.2, UDP
 cat >"$TMP/server.json" <<END
 { "inbounds": [ $(join "$(vless_in 8443 $V "$hidden")" "$(vless_in 8442 $V "$own")" "$(vless_in 8441 "" "$grpc $hidden")" \
 	"$(vless_in 8440 "" "$xhttp $hidden")") ],
-  "outbounds": [ { "protocol": "freedom", "settings": { "finalRules": [ { "action": "allow" } ] } } ] }
+  "outbounds": [ { "protocol": "freedom", "settings": { $ALLOW } } ] }
 END
 # builds without go.mod have ML-KEM off
 bg "$S" server env GODEBUG=tlsmlkem=1 "$X" run -c "$TMP/server.json"
@@ -65,7 +65,7 @@ start_in <<END
 	'{ "inboundTag": [ "t8444", "t8445", "t5006" ], "outboundTag": "t" }' \
 	'{ "inboundTag": [ "g8444", "g8445", "g5006" ], "outboundTag": "g" }' \
 	'{ "inboundTag": [ "h8444", "h8445", "h5006" ], "outboundTag": "h" }') ] },
-  "outbounds": [ { "tag": "direct", "protocol": "freedom" }, $(join "$(vless_out r 10.2.0.3 8443 $V "$known")" \
+  "outbounds": [ { "tag": "direct", "protocol": "freedom", "settings": { $ALLOW } }, $(join "$(vless_out r 10.2.0.3 8443 $V "$known")" \
 	"$(vless_out t 10.2.0.3 8442 $V "$checked")" "$(vless_out g 10.2.0.3 8441 "" "$grpc $known")" \
 	"$(vless_out h 10.2.0.3 8440 "" "$xhttp $known")") ] }
 END

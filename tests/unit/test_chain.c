@@ -5,6 +5,7 @@
 
 #include "alloc_fail.h"
 #include "fake_ends.h"
+#include "gateway/core/dns.h"
 #include "gateway/core/transport.h"
 #include "proxy/transport/chain.h"
 
@@ -12,6 +13,43 @@ static struct session seen; /* as the other outbound saw it */
 static struct session *inner;
 static struct fake below;
 static int open_rc;
+
+/* The resolver of this test: @asked is answered by hand */
+static struct dns_req *asked;
+
+/* NOLINTNEXTLINE(readability-function-size): the contract has 7 parameters */
+int dns_ask(struct worker *w, struct config *cfg, struct dns_req *r,
+	    struct job *job, const char *name, unsigned int families,
+	    unsigned int flags)
+{
+	(void)w;
+	(void)cfg;
+	(void)families;
+	(void)flags;
+	assert_string_equal(name, "web.test");
+	memset(r, 0, sizeof(*r));
+	r->job = job;
+	r->rc = -EAGAIN;
+	asked = r;
+	return r->rc;
+}
+
+void dns_cancel(struct dns_req *r)
+{
+	if (asked == r)
+		asked = NULL;
+}
+
+static void answered(const char *ip)
+{
+	struct addr a = addr_of(ip, 0);
+
+	assert_non_null(asked);
+	asked->ips[0].kind = a.kind;
+	memcpy(asked->ips[0].ip, a.ip, 16);
+	asked->count = 1;
+	asked->rc = 0;
+}
 
 static int other_open(const struct outbound *ob, struct session *s,
 		      struct stream **out)
@@ -200,6 +238,57 @@ static void a_refusal_is_told(void **state)
 	end(&e);
 }
 
+/* Rules that let nothing but 192.0.2.1 go, and no name */
+static bool only_one(const struct outbound *ob, struct reach *r,
+		     const struct addr *to)
+{
+	(void)ob;
+	assert_true(r->stranger);
+	r->block_ms = 5000;
+	return to->kind == ADDR_V4 && to->ip[3] == 1;
+}
+
+static void rules_are_asked_before_the_other_outbound(void **state)
+{
+	static const struct outbound_ops rules_ops = { .name = "rules",
+						       .may_reach = only_one };
+	struct addr forbidden = addr_of("192.0.2.2", 80);
+	struct addr name = addr_name("web.test", 8, 443);
+	char byte;
+	struct ends e;
+
+	(void)state;
+	begin(&e);
+	e.ob.ops = &rules_ops;
+	e.d.stranger = true;
+	assert_int_equal(chain_dial(&e.d, &forbidden, DS_AS_IS, &e.st),
+			 -EFORBIDDEN);
+	assert_null(seen.outbound); /* it was not even opened */
+	assert_int_equal(e.s.block_ms, 5000);
+	/* a name is looked up here first, though nothing asks for that */
+	e.s.block_ms = 0;
+	assert_int_equal(chain_dial(&e.d, &name, DS_AS_IS, &e.st), 0);
+	assert_null(seen.outbound);
+	answered("192.0.2.2");
+	assert_int_equal(stream_read(e.st, &byte, 1), -EFORBIDDEN);
+	assert_null(seen.outbound);
+	assert_int_equal(e.s.block_ms, 5000);
+	stream_close(&e.st, 0);
+	assert_int_equal(chain_dial(&e.d, &name, DS_AS_IS, &e.st), 0);
+	asked->rc = -ENOENT;
+	assert_int_equal(stream_read(e.st, &byte, 1), -ENOENT);
+	stream_close(&e.st, 0);
+	assert_null(seen.outbound);
+	assert_int_equal(chain_dial(&e.d, &name, DS_AS_IS, &e.st), 0);
+	answered("192.0.2.1");
+	(void)stream_read(e.st, &byte, 1);
+	assert_int_equal(seen.target.ip[3], 1);
+	stream_close(&e.st, 0);
+	assert_int_equal(chain_dial(&e.d, &e.server, DS_AS_IS, &e.st), 0);
+	assert_true(addr_eq(&seen.target, &e.server));
+	end(&e);
+}
+
 static void what_opens_no_streams_cannot_be_dialled_through(void **state)
 {
 	const struct outbound_ops *ops;
@@ -229,6 +318,7 @@ int main(void)
 		cmocka_unit_test(readiness_reaches_the_owner),
 		cmocka_unit_test(the_end_tells_why),
 		cmocka_unit_test(a_refusal_is_told),
+		cmocka_unit_test(rules_are_asked_before_the_other_outbound),
 		cmocka_unit_test(
 			what_opens_no_streams_cannot_be_dialled_through),
 	};

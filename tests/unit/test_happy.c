@@ -104,6 +104,7 @@ struct dialing {
 	struct stream *st;
 	int rc;
 	uint32_t took_ms;
+	bool stranger;
 };
 
 static void begin(struct dialing *t)
@@ -134,7 +135,8 @@ static int dial(struct dialing *t, struct addr to, enum domain_strategy ds)
 			  .job = &t->l.job,
 			  .cfg = &t->l.cfg,
 			  .ob = &t->ob,
-			  .s = &t->s };
+			  .s = &t->s,
+			  .stranger = t->stranger };
 	uint32_t t0 = clock_ms();
 
 	t->s.target = to;
@@ -472,6 +474,53 @@ static void a_fake_address_is_never_dialed(void **state)
 	finish(&t);
 }
 
+/* Rules that forbid 127.0.0.1 and .3; to strangers .2 as well */
+static bool forbid_some(const struct outbound *ob, struct reach *r,
+			const struct addr *to)
+{
+	(void)ob;
+	assert_int_equal(r->net, NET_TCP);
+	r->block_ms = 1000u * to->ip[3];
+	return to->ip[3] == 2 ? !r->stranger : to->ip[3] != 1 && to->ip[3] != 3;
+}
+
+static void what_rules_forbid_is_never_dialed(void **state)
+{
+	static const struct outbound_ops rules_ops = {
+		.name = "t", .local = true, .may_reach = forbid_some
+	};
+	int l1, l2;
+	struct dialing t;
+	uint16_t port = 0;
+
+	(void)state;
+	begin(&t);
+	t.ob.ops = &rules_ops;
+	l1 = listen_on("127.0.0.1", &port);
+	l2 = listen_on("127.0.0.2", &port);
+	assert_int_equal(dial(&t, addr_of("127.0.0.1", port), DS_AS_IS),
+			 -EFORBIDDEN);
+	assert_int_equal(t.s.block_ms, 1000);
+	stream_close(&t.st, 0);
+	/* of a name, what is allowed is dialed */
+	dns.script[0] = (struct answer){ { "127.0.0.1", "127.0.0.2" }, 0 };
+	assert_int_equal(dial(&t, name_at(port), DS_AS_IS), 0);
+	assert_peer(&t, "127.0.0.2");
+	stream_close(&t.st, 0);
+	/* also when the answer comes later */
+	dns.script[1] = (struct answer){ { "127.0.0.1", "127.0.0.3" }, 20 };
+	assert_int_equal(dial(&t, name_at(port), DS_AS_IS), -EFORBIDDEN);
+	assert_int_equal(t.s.block_ms, 3000);
+	stream_close(&t.st, 0);
+	t.stranger = true;
+	assert_int_equal(dial(&t, addr_of("127.0.0.2", port), DS_AS_IS),
+			 -EFORBIDDEN);
+	assert_int_equal(t.s.block_ms, 2000);
+	close(l1);
+	close(l2);
+	finish(&t);
+}
+
 static void sixteen_seconds_are_the_end(void **state)
 {
 	struct dialing t;
@@ -518,6 +567,7 @@ int main(void)
 		cmocka_unit_test(send_through_is_the_source),
 		cmocka_unit_test(our_own_listener_is_not_a_target),
 		cmocka_unit_test(a_fake_address_is_never_dialed),
+		cmocka_unit_test(what_rules_forbid_is_never_dialed),
 		cmocka_unit_test(sixteen_seconds_are_the_end),
 	};
 
