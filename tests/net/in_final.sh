@@ -63,7 +63,7 @@ for p in "${SERVERS[@]}" socks; do
 done
 way vless plain mux ', "mux": { "enabled": true }'
 way vless allow muxallow ', "mux": { "enabled": true }'
-for f in byname chained redirect all again; do way vless $f; done
+for f in byname chained redirect renamed all again; do way vless $f; done
 cat >"$TMP/server.json" <<END
 { "log": { "loglevel": "info" },
   "inbounds": [ $(join "${ins[@]}") ],
@@ -72,6 +72,7 @@ cat >"$TMP/server.json" <<END
     { "tag": "byname", "protocol": "freedom", "settings": { "domainStrategy": "UseIPv4v6" } },
     { "tag": "chained", "protocol": "freedom", "streamSettings": { "sockopt": { "dialerProxy": "all" } } },
     { "tag": "redirect", "protocol": "freedom", "settings": { "redirect": "127.0.0.1:5001" } },
+    { "tag": "renamed", "protocol": "freedom", "settings": { "redirect": "loop.test:5001" } },
     { "tag": "all", "protocol": "freedom", "settings": { $ALLOW } },
     { "tag": "again", "protocol": "loopback", "settings": { "inboundTag": "once-more" } },
     { "tag": "allow", "protocol": "freedom", "settings": { "finalRules": [
@@ -166,6 +167,7 @@ both echo vless-byname both.test
 for a in 10.3.0.1 private.test loop.test; do both silence vless-chained $a; done
 for a in $P4 public.test; do both echo vless-chained $a; done
 both silence vless-redirect $P4
+both silence vless-renamed $P4
 both silence vless-again 10.3.0.1
 both echo vless-again $P4
 for a in "${PRIVATE[@]}" "${PUBLIC[@]}"; do
