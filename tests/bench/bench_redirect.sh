@@ -95,16 +95,6 @@ start_peers() {
 	fi
 }
 
-# row NAME PROGRAM SWITCH...: skipped when PROGRAM does not run
-row() {
-	local what
-	[ -z "$2" ] || alive "$2" || return 0
-	"${@:3}"
-	for what in $WHAT; do
-		"$what" "$1" "$2" "$SECS"
-	done
-}
-
 bench_up
 start_all
 start_peers

@@ -25,15 +25,6 @@ wait_port "$G" tcp 4001
 wait_port "$G" tcp 4002
 machine
 
-# row NAME PROGRAM SWITCH...
-row() {
-	local name=$1 prog=$2
-	"${@:3}"
-	for what in $WHAT; do
-		"$what" "$name" "$prog" "$SECS"
-	done
-}
-
 # Memory first: bulk leaves buffers behind for a while
 path_tun
 idle culvert culvert 1000

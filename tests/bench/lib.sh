@@ -2,7 +2,7 @@
 # lib.sh: what the bench_*.sh scripts share; on top of tests/net/lib.sh
 #
 #	bench_up			namespaces, target in $S
-#	path_tun | path_redirect PORT | path_tproxy PORT | path_none
+#	path_tun [DEVICE] | path_redirect PORT | path_tproxy PORT | path_none
 #					where the gateway sends the client's flows
 #	bulk ROW PROGRAM SECS		ROW: its name in the table; PROGRAM: a name
 #	cps, lat, idle, udp		of bg, or "" for the kernel's own path
@@ -50,6 +50,17 @@ bench_up() {
 	wait_port "$S" tcp "$PORT"
 }
 
+# row NAME PROGRAM SWITCH...: each of $WHAT by the path that SWITCH makes; PROGRAM ""
+# is the kernel, and one that does not run loses its row
+row() {
+	local what
+	[ -z "$2" ] || alive "$2" || return 0
+	"${@:3}"
+	for what in $WHAT; do
+		"$what" "$1" "$2" "$SECS"
+	done
+}
+
 # --- where the client's flows go -------------------------------------------------
 
 path_none() {
@@ -58,9 +69,9 @@ path_none() {
 	return 0
 }
 
-path_tun() {
+path_tun() { # [DEVICE]
 	path_none
-	ip -n "$G" route replace default dev culvert0 table 77
+	ip -n "$G" route replace default dev "${1:-culvert0}" table 77
 	ip -n "$G" rule add iif g0 lookup 77 pref 77
 }
 

@@ -50,6 +50,9 @@ eq "cut file" "$out" abcdef
 on "$C" "$NT" tcp 10.2.0.3 5003 -p 4444 -n 10 >/dev/null
 wait_log echo "from=10.1.0.2,4444"
 
+alive sink || fail "a program that runs is not alive"
+! alive nobody || fail "a program that was never started is alive"
+
 # A test that fails is told as one, whatever it sources
 verdict() { # LIBRARY STATEMENTS
 	CULVERT_NS_PREFIX=$PREFIX SOURCE_BYTES=1 bash -c '. "$1/lib.sh"; [ "$2" = lib ] || . "$1/$2.sh"

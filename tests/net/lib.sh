@@ -276,7 +276,7 @@ all_said() {
 	done
 }
 
-alive() { kill -0 "${PID[$1]:-0}" 2>/dev/null; }
+alive() { [ -n "${PID[$1]:-}" ] && kill -0 "${PID[$1]}" 2>/dev/null; }
 
 # wait_for SECONDS COMMAND...: until it succeeds
 wait_for() {
