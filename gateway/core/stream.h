@@ -10,7 +10,7 @@
 
 #include "gateway/core/job.h"
 
-enum { ST_READ = 1u << 0, ST_WRITE = 1u << 1 };
+enum { ST_READ = 1u << 0, ST_WRITE = 1u << 1, ST_STAY = 1u << 2 /* op bare */ };
 
 #define STREAM_IOV 64 /* iovec places a caller of lend/room brings */
 
@@ -55,7 +55,8 @@ struct stream_hello {
  * @bare:	For a layer on top that ends this one's work (Vision): from now on
  *		bytes pass @dir as they are, after what was written before, and
  *		from the first byte read that is not of this layer. @dir 0 comes
- *		first, and says that it may: read no more than one unit ahead.
+ *		first, and says that it may: read no more than one unit ahead;
+ *		ST_STAY takes that back: all that is read is of this layer.
  *		0, -EAGAIN (a head is awaited; ask again), -errno (cannot). The op
  *		may be NULL: cannot
  * @hello:	Of TLS whose handshake is over, either side. NULL: it is none

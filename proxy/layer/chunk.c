@@ -519,7 +519,7 @@ static int chunk_bare(struct stream *s, unsigned int dir)
 
 	if (!c->security)
 		return -EPROTONOSUPPORT;
-	c->single = true;
+	c->single = !(dir & ST_STAY);
 	if (dir & ST_WRITE && !c->started)
 		return -EAGAIN;
 	if (dir & ST_WRITE)

@@ -48,6 +48,8 @@ struct vision {
 	struct vision_tx tx;
 };
 
+static const struct stream_ops vision_ops, vision_lends_ops;
+
 static struct vision *vision_of(struct stream *s)
 {
 	return container_of(s, struct vision, s);
@@ -91,6 +93,8 @@ static int leave(struct vision *v, unsigned int dir, int how, bool *done)
 	b = v->s.below;
 	if (how == VISION_DIRECT)
 		rc = b->ops->bare ? b->ops->bare(b, dir) : -EPROTONOSUPPORT;
+	else if (dir == ST_READ && b->ops->bare)
+		rc = b->ops->bare(b, ST_STAY);
 	*done = !rc;
 	return rc ? vision_fail(v, rc) : 0;
 }
@@ -274,6 +278,13 @@ static ssize_t read_frames(struct vision *v, uint8_t *p, size_t room)
 	return -EAGAIN;
 }
 
+/* Past its frames, the layer below lends what it has; see vision_lend() */
+static void reads_below(struct vision *v)
+{
+	if (v->look.left <= 0 && v->s.below->ops->lend)
+		v->s.ops = &vision_lends_ops;
+}
+
 static ssize_t vision_readv(struct stream *s, const struct iovec *iov, int cnt)
 {
 	struct vision *v = vision_of(s);
@@ -300,7 +311,28 @@ static ssize_t vision_readv(struct stream *s, const struct iovec *iov, int cnt)
 		vision_look_at(&v->look, iov->iov_base,
 			       (size_t)n < iov->iov_len ? (size_t)n :
 							  iov->iov_len);
+	reads_below(v);
 	return n;
+}
+
+/* The layer below may have gone meanwhile: then it is read, not lent from */
+static ssize_t vision_lend(struct stream *s, struct iovec *iov, int *cnt)
+{
+	struct vision *v = vision_of(s);
+
+	if (v->err)
+		return v->err;
+	stream_shed(&s->below);
+	if (s->below->ops->lend)
+		return s->below->ops->lend(s->below, iov, cnt);
+	s->ops = &vision_ops;
+	job_ready(s->job);
+	return -EAGAIN;
+}
+
+static void vision_took(struct stream *s, size_t n)
+{
+	s->below->ops->took(s->below, n);
 }
 
 /* --- the rest ------------------------------------------------------------------ */
@@ -362,17 +394,15 @@ static struct watch *vision_watch(struct stream *s, unsigned int dir)
 	return b->ops->watch(b, dir);
 }
 
-static const struct stream_ops vision_ops = {
-	.name = "vision",
-	.readv = vision_readv,
-	.writev = vision_writev,
-	.want = vision_want,
-	.up = vision_up,
-	.finish = vision_finish,
-	.close = vision_close,
-	.shed = vision_shed,
-	.watch = vision_watch,
-};
+#define VISION_OPS \
+	.name = "vision", .readv = vision_readv, .writev = vision_writev, \
+	.want = vision_want, .up = vision_up, .finish = vision_finish, \
+	.close = vision_close, .shed = vision_shed, .watch = vision_watch
+
+static const struct stream_ops vision_ops = { VISION_OPS };
+static const struct stream_ops vision_lends_ops = { VISION_OPS,
+						    .lend = vision_lend,
+						    .took = vision_took };
 
 struct stream *vision_new(struct worker *w, struct stream *below,
 			  const uint8_t id[16], uint32_t session, bool server)

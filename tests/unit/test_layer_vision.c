@@ -115,7 +115,7 @@ static int sealed_bare(struct stream *s, unsigned int dir)
 
 	if (t->bare_rc)
 		return t->bare_rc;
-	t->told = true;
+	t->told = !(dir & ST_STAY);
 	if (dir & ST_WRITE)
 		t->tx_bare = true;
 	if (dir & ST_READ) {
@@ -147,16 +147,32 @@ static void sealed_close(struct stream *s, int why)
 	free(sealed_of(s));
 }
 
-static const struct stream_ops sealed_ops = {
-	.name = "sealed",
-	.readv = sealed_readv,
-	.writev = sealed_writev,
-	.want = sealed_want,
-	.up = sealed_up,
-	.finish = sealed_finish,
-	.close = sealed_close,
-	.bare = sealed_bare,
-};
+static ssize_t sealed_lend(struct stream *s, struct iovec *iov, int *cnt)
+{
+	struct sealed *t = sealed_of(s);
+	ssize_t n = t->in_at == t->in_len ? next_record(t) : 1;
+
+	if (n <= 0)
+		return n;
+	*cnt = 1;
+	*iov = (struct iovec){ t->in + t->in_at, t->in_len - t->in_at };
+	return (ssize_t)iov->iov_len;
+}
+
+static void sealed_took(struct stream *s, size_t n)
+{
+	sealed_of(s)->in_at += n;
+}
+
+#define SEALED_OPS \
+	.name = "sealed", .readv = sealed_readv, .writev = sealed_writev, \
+	.want = sealed_want, .up = sealed_up, .finish = sealed_finish, \
+	.close = sealed_close, .bare = sealed_bare
+
+static const struct stream_ops sealed_ops = { SEALED_OPS };
+static const struct stream_ops sealed_lends_ops = { SEALED_OPS,
+						    .lend = sealed_lend,
+						    .took = sealed_took };
 
 /**
  * struct ends - [0] the client's, [1] the server's
@@ -304,6 +320,45 @@ static void others_stay_within(void **state)
 		assert_false(e.t[0]->tx_bare || e.t[1]->tx_bare);
 		end(&e);
 	}
+}
+
+/* Who only downloads never ends its own frames: what it reads is lent all the same */
+static void what_is_behind_the_frames_is_lent(void **state)
+{
+	static uint8_t p[9000];
+	struct iovec iov[STREAM_IOV];
+	uint8_t got[50];
+	int cnt = STREAM_IOV;
+	struct ends e;
+
+	(void)state;
+	begin(&e);
+	e.t[0]->s.ops = &sealed_lends_ops;
+	pass(&e, 0, p, text(p, 16, 0), 16);
+	assert_null(e.st[0]->ops->lend);
+	assert_true(e.t[0]->told);
+	for (int k = 0; k < 20 && !e.st[0]->ops->lend; k++)
+		pass(&e, 1, p, text(p, 9000, k), 9000);
+	assert_non_null(e.st[0]->ops->lend);
+	assert_false(e.t[0]->told); /* it may read ahead again */
+	assert_int_equal(e.st[0]->ops->lend(e.st[0], iov, &cnt), -EAGAIN);
+
+	(void)text(p, 100, 7);
+	assert_int_equal(stream_write(e.st[1], p, 100), 100);
+	cnt = STREAM_IOV;
+	assert_int_equal(e.st[0]->ops->lend(e.st[0], iov, &cnt), 100);
+	assert_int_equal(cnt, 1);
+	assert_memory_equal(iov[0].iov_base, p, 100);
+	e.st[0]->ops->took(e.st[0], 50);
+
+	/* the layer below has changed for one that cannot */
+	e.t[0]->s.ops = &sealed_ops;
+	cnt = STREAM_IOV;
+	assert_int_equal(e.st[0]->ops->lend(e.st[0], iov, &cnt), -EAGAIN);
+	assert_null(e.st[0]->ops->lend);
+	assert_int_equal(stream_read(e.st[0], got, 50), 50);
+	assert_memory_equal(got, p + 50, 50);
+	end(&e);
 }
 
 static void a_layer_with_work_left_is_not_shed(void **state)
@@ -516,6 +571,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tls13_leaves_at_the_same_byte_on_both_sides),
 		cmocka_unit_test(others_stay_within),
+		cmocka_unit_test(what_is_behind_the_frames_is_lent),
 		cmocka_unit_test(a_layer_with_work_left_is_not_shed),
 		cmocka_unit_test(a_silent_client_shows_itself),
 		cmocka_unit_test(a_stranger_is_refused_for_good),
