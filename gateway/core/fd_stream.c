@@ -48,7 +48,10 @@ static int fds_settle(struct fd_stream *f)
 	    getsockopt(f->watch.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
 		err = errno;
 	f->connecting = false;
-	f->err = -err;
+	if (err == ECONNRESET || err == EPIPE) /* later than connected */
+		watch_broke(&f->watch, -err);
+	else
+		f->err = -err;
 	return f->err;
 }
 
@@ -64,7 +67,18 @@ static ssize_t fds_fail(struct fd_stream *f, unsigned int dir)
 			job_ready(f->s.job);
 		return -EAGAIN;
 	}
+	if (dir == ST_WRITE)
+		watch_broke(&f->watch, -err);
 	return -err;
+}
+
+/*
+ * Reading says that it ended. The reset that a write has met is told to no other
+ * call; -EPIPE is what the kernel makes of one behind the other side's FIN
+ */
+static int fds_end(const struct fd_stream *f)
+{
+	return f->watch.broken == -EPIPE ? 0 : f->watch.broken;
 }
 
 /* @n bytes were moved: all that could be, when they are fewer than asked for */
@@ -89,13 +103,14 @@ static ssize_t fds_readv(struct stream *s, const struct iovec *iov, int cnt)
 	if (err < 0)
 		return err;
 	if (!(f->watch.ready & ST_READ))
-		return f->eof ? 0 : -EAGAIN;
+		return f->eof ? 0 : fds_end(f) ? fds_end(f) : -EAGAIN;
 	n = cnt == 1 ? read(f->watch.fd, iov->iov_base, iov->iov_len) :
 		       readv(f->watch.fd, iov, cnt);
 	if (n < 0)
 		return fds_fail(f, ST_READ);
 	if (n == 0) {
-		f->eof = true; /* the next edge is a reset */
+		n = fds_end(f);
+		f->eof = n == 0; /* the next edge is a reset */
 		watch_used_up(&f->watch, ST_READ);
 	} else if (!f->watch.odd) {
 		fds_moved(f, ST_READ, (size_t)n, iov, cnt);
@@ -112,6 +127,8 @@ static ssize_t fds_writev(struct stream *s, const struct iovec *iov, int cnt)
 
 	if (err < 0)
 		return err;
+	if (f->watch.broken)
+		return f->watch.broken;
 	if (!(f->watch.ready & ST_WRITE))
 		return -EAGAIN;
 	/* sendmsg does not write through msg_iov; it has no const form */

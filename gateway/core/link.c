@@ -188,18 +188,20 @@ static size_t half_cost(const struct half *h, size_t n)
 }
 
 /*
- * One direction, one turn. 0, or -errno with *@dst_failed; sets *@again when the
- * budget ended it.
+ * One direction, one turn. 0, or -errno, of the destination if @h->dst_failed; sets
+ * *@again when the budget ended it.
  */
 static int half_pump(struct worker *w, struct half *h, size_t budget,
-		     bool *again, bool *dst_failed)
+		     bool *again)
 {
 	struct moved m = { 0, true };
 	size_t used = 0;
 
 	h->src_blocked = false;
 	h->dst_blocked = false;
-	*dst_failed = false;
+	if (h->err)
+		return h->err;
+	h->dst_failed = false;
 	if (h->finished)
 		return half_probe(h);
 	m.n = half_flush(h);
@@ -216,27 +218,31 @@ static int half_pump(struct worker *w, struct half *h, size_t budget,
 		m = moved(half_finish(h), true);
 	else if (m.n >= 0 && !h->early)
 		*again = true;
-	*dst_failed = m.dst_failed;
+	h->dst_failed = m.dst_failed;
 	return m.n == -EAGAIN || m.n >= 0 ? 0 : (int)m.n;
+}
+
+/* Is there more of what a broken side had sent? It gets nothing new */
+static bool half_delivers(const struct half *h)
+{
+	return !h->err && !h->finished && !h->src_blocked;
 }
 
 int link_pump(struct worker *w, struct half h[2], size_t budget, bool *again,
 	      int *side)
 {
-	bool dst_failed[2];
-	int err[2];
-
 	stream_shed(h[0].src);
 	stream_shed(h[0].dst);
 	*again = false;
 	for (int i = 0; i < 2; i++)
-		err[i] = half_pump(w, &h[i], budget, again, &dst_failed[i]);
-	/* A failed side is reported after the other direction had its turn */
+		h[i].err = half_pump(w, &h[i], budget, again);
 	for (int i = 0; i < 2; i++) {
-		if (err[i] < 0) {
-			*side = dst_failed[i] ? !i : i;
-			return err[i];
-		}
+		if (!h[i].err)
+			continue;
+		if (h[i].dst_failed && half_delivers(&h[!i]))
+			return 0;
+		*side = h[i].dst_failed ? !i : i;
+		return h[i].err;
 	}
 	return h[0].finished && h[1].finished;
 }

@@ -29,6 +29,7 @@ struct pipe; /* a kernel pipe of the worker's pool */
  * @eof:	@src has ended
  * @finished:	@dst has been told so
  * @src_blocked, @dst_blocked:	Why the last turn stopped
+ * @err:	-errno that ended it, of @dst when @dst_failed; 0 while it goes on
  */
 struct half {
 	struct stream **src, **dst;
@@ -38,7 +39,8 @@ struct half {
 	uint32_t most;
 	uint64_t total;
 	enum way way;
-	bool eof, finished, src_blocked, dst_blocked;
+	bool eof, finished, src_blocked, dst_blocked, dst_failed;
+	int err;
 };
 
 /**
@@ -47,6 +49,9 @@ struct half {
  * @h:		UP and DOWN
  * @budget:	Bytes a direction and turn
  * @again:	Set when the budget was used up: queue the job again
+ *
+ * A side that takes no more may have said something before: that is delivered
+ * first, however many turns it takes.
  *
  * Return: 1 both directions finished, 0 go on, -errno a side failed (and
  * *@side says which: 0 the source side of h[0] (in), 1 the other (out))

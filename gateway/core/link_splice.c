@@ -108,7 +108,10 @@ static ssize_t splice_once(struct watch *wt, unsigned int dir, int in, int out,
 		watch_used_up(wt, dir);
 		return -EAGAIN;
 	}
-	return -errno;
+	r = -errno;
+	if (dir == ST_WRITE)
+		watch_broke(wt, (int)r);
+	return r;
 }
 
 static struct moved splice_out(struct worker *w, struct half *h,

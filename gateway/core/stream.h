@@ -61,6 +61,9 @@ struct stream_hello {
  *		may be NULL: cannot
  * @hello:	Of TLS whose handshake is over, either side. NULL: it is none
  *
+ * A write that fails is no end of reading: what was received is delivered first,
+ * in the layers as at the bottom, and then the reason is read.
+ *
  * Only the owner calls; only from its job's run(). A stream may be used from
  * birth: while connecting, calls return -EAGAIN; a failed connect is the
  * -errno of the next call. There is no "on_connected".

@@ -141,6 +141,14 @@ void watch_want(struct watch *wt, unsigned int events)
 		job_ready(wt->job);
 }
 
+void watch_broke(struct watch *wt, int err)
+{
+	if (!wt->broken)
+		wt->broken = err;
+	wt->ready |= ST_READ;
+	wt->odd = true;
+}
+
 void worker_post(struct worker *w, struct message *m)
 {
 	uint64_t one = 1;

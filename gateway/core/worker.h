@@ -34,6 +34,8 @@ struct pipe;
  * @want:	Which of them shall mark @job ready
  * @odd:	An end, an error or urgent data is near: less than asked for does not
  *		mean that nothing is left
+ * @broken:	-errno that a write gave: what was received is read, then this. 0;
+ *		-EPIPE says nothing of the other side's bytes
  * @job:	Marked ready; may be changed at any time
  *
  * Registered once for both directions, so a flow costs two epoll_ctl calls.
@@ -42,6 +44,7 @@ struct watch {
 	int fd;
 	uint8_t ready, want;
 	bool odd;
+	int broken;
 	struct job *job;
 };
 
@@ -146,6 +149,11 @@ int watch_add_read(struct worker *w, struct watch *wt, int fd, struct job *job);
 void watch_del(struct worker *w, struct watch *wt);
 /* As stream want: marks the job at once if a wanted bit is ready */
 void watch_want(struct watch *wt, unsigned int events);
+/*
+ * A write gave @err: nothing more will come, so a read does not block, whatever
+ * epoll has told. The kernel tells the reason once: reading shall know it, too
+ */
+void watch_broke(struct watch *wt, int err);
 /* EAGAIN was seen in direction @dir: forget its readiness */
 static inline void watch_used_up(struct watch *wt, unsigned int dir)
 {

@@ -1,10 +1,14 @@
 /* test_link.c - The relay over real sockets, layers and a memory end */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -413,6 +417,150 @@ static void a_broken_server_is_reported_as_its_side(void **state)
 	rig_down(&r);
 }
 
+/* --- a server that answers and is gone, while the client still sends --- */
+
+/* The server's side by TCP: resets are TCP's */
+static void rig_tcp(struct rig *r)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	socklen_t len = sizeof(a);
+	int l = socket(AF_INET, SOCK_STREAM, 0), fd;
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(l, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(l, 1), 0);
+	assert_int_equal(getsockname(l, (struct sockaddr *)&a, &len), 0);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, len), 0);
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	close(r->server);
+	r->server = accept(l, NULL, NULL);
+	assert_true(r->server >= 0);
+	close(l);
+	stream_close(&r->out, 0);
+	r->out = fd_stream_new(&r->w, fd, &r->job, false);
+	assert_non_null(r->out);
+	worker_tick(&r->w, 0);
+}
+
+static struct watch *rig_in_watch(struct rig *r)
+{
+	struct stream *b = r->in->below ? r->in->below : r->in;
+
+	return b->ops->watch(b, ST_WRITE);
+}
+
+/* To the client goes little at a time */
+static void rig_narrow(struct rig *r)
+{
+	int small = 4096;
+
+	r->half[1].most = 2000;
+	setsockopt(rig_in_watch(r)->fd, SOL_SOCKET, SO_SNDBUF, &small,
+		   sizeof(small));
+}
+
+/* @n bytes of answer, which arrive; then the server's end, with a byte unread */
+static void answer_and_reset(struct rig *r, size_t n, bool fin)
+{
+	static uint8_t b[65536];
+	int left = 1;
+
+	assert_int_equal(write(r->client, "x", 1), 1);
+	worker_tick(&r->w, 0);
+	for (size_t i = 0; i < n; i++)
+		b[i] = pattern(i);
+	assert_int_equal(write(r->server, b, n), (ssize_t)n);
+	if (fin)
+		shutdown(r->server, SHUT_WR);
+	for (int i = 0; i < 1000 && left; i++) {
+		assert_int_equal(ioctl(r->server, SIOCOUTQ, &left), 0);
+		usleep(left ? 1000 : 0);
+	}
+	assert_int_equal(left, 0);
+	close(r->server); /* what is unread makes it a reset */
+	r->server = -1;
+}
+
+/* The client gets @n bytes, @step at a time */
+static size_t client_hears(struct rig *r, size_t n, size_t step)
+{
+	static uint8_t b[65536];
+	size_t got = 0;
+
+	for (int i = 0; i < 100000 && got < n; i++) {
+		ssize_t k;
+
+		worker_tick(&r->w, 0);
+		k = read(r->client, b, step);
+		for (ssize_t j = 0; j < k; j++)
+			assert_int_equal(b[j], pattern(got + (size_t)j));
+		got += k > 0 ? (size_t)k : 0;
+	}
+	return got;
+}
+
+/*
+ * The client's bytes are written before epoll is asked again: only the write tells
+ * of the reset. Spliced, copied; a client that reads at once, or slowly
+ */
+static void what_a_broken_server_said_is_delivered_first(void **state)
+{
+	for (int i = 0; i < 8; i++) {
+		bool copied = i & 1, slow = i & 2, fin = i & 4;
+		struct rig r;
+
+		(void)state;
+		rig_up(&r);
+		rig_tcp(&r);
+		if (copied) {
+			rig_wrap(&r, true);
+			assert_int_equal(write(r.client, "header!", HEAD),
+					 HEAD);
+			worker_tick(&r.w, 0);
+		}
+		if (slow)
+			rig_narrow(&r);
+		answer_and_reset(&r, 60000, fin);
+		assert_int_equal(write(r.client, "y", 1), 1);
+		/* epoll told of the client just before the reset came */
+		rig_in_watch(&r)->ready |= ST_READ;
+		rig_run(&r.job);
+		assert_int_equal(client_hears(&r, 60000, slow ? 500 : 65536),
+				 60000);
+		for (int k = 0; k < 5 && !r.done; k++)
+			worker_tick(&r.w, 0);
+		assert_true(r.done);
+		assert_int_equal(r.result, fin ? -EPIPE : -ECONNRESET);
+		assert_int_equal(r.side, 1);
+		/* an answer that was not told to be whole is none */
+		assert_int_equal(r.half[1].finished, fin);
+		rig_down(&r);
+	}
+}
+
+/* Waiting for a client that does not read costs nothing */
+static void delivering_to_a_stalled_client_costs_no_turns(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_up(&r);
+	rig_tcp(&r);
+	rig_narrow(&r);
+	answer_and_reset(&r, 60000, false);
+	assert_int_equal(write(r.client, "y", 1), 1);
+	for (int i = 0; i < 20; i++)
+		worker_tick(&r.w, 0);
+	assert_false(r.done);
+	assert_false(r.job.queued);
+	assert_int_equal(client_hears(&r, 60000, 65536), 60000);
+	for (int k = 0; k < 5 && !r.done; k++)
+		worker_tick(&r.w, 0);
+	assert_true(r.done);
+	rig_down(&r);
+}
+
 static void a_blocked_relay_costs_no_turns(void **state)
 {
 	struct rig r;
@@ -451,6 +599,8 @@ int main(void)
 		cmocka_unit_test(a_transforming_layer_is_copied),
 		cmocka_unit_test(a_short_write_is_kept_and_delivered),
 		cmocka_unit_test(a_broken_server_is_reported_as_its_side),
+		cmocka_unit_test(what_a_broken_server_said_is_delivered_first),
+		cmocka_unit_test(delivering_to_a_stalled_client_costs_no_turns),
 		cmocka_unit_test(a_blocked_relay_costs_no_turns),
 	};
 
