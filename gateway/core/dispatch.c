@@ -28,15 +28,21 @@ static const struct policy *ses_policy(const struct session *s)
 	return s->policy ? s->policy : s->inbound->policy;
 }
 
+/* That direction moves no more, in order or not */
+static bool half_over(const struct half *h)
+{
+	return h->finished || h->err;
+}
+
 static uint32_t ses_idle_limit(const struct session *s)
 {
 	const struct policy *p = ses_policy(s);
 
 	if (s->net == NET_UDP)
 		return udp_flow_idle_ms(s);
-	if (s->half[UP].finished)
+	if (half_over(&s->half[UP]))
 		return p->downlink_only_ms;
-	if (s->half[DOWN].finished)
+	if (half_over(&s->half[DOWN]))
 		return p->uplink_only_ms;
 	return p->idle_ms;
 }
@@ -448,7 +454,7 @@ static void ses_count(struct session *s, const uint64_t before[2])
 static int ses_relay(struct session *s)
 {
 	uint64_t before[2] = { s->half[UP].total, s->half[DOWN].total };
-	bool ended = s->half[UP].finished || s->half[DOWN].finished;
+	bool ended = half_over(&s->half[UP]) || half_over(&s->half[DOWN]);
 	bool again;
 	int side = 2;
 	int r = link_pump(s->job.worker, s->half, WORKER_BUDGET_BYTES, &again,
@@ -464,7 +470,7 @@ static int ses_relay(struct session *s)
 			  s->job.worker->now_ms - s->born_ms);
 		ses_enter(s, SES_RELAY);
 	} else if (s->state == SES_RELAY && !ended &&
-		   (s->half[UP].finished || s->half[DOWN].finished)) {
+		   (half_over(&s->half[UP]) || half_over(&s->half[DOWN]))) {
 		timer_set(&s->job.worker->wheel, &s->timer, ses_idle_limit(s));
 	}
 	link_want(s->half);

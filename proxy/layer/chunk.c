@@ -40,13 +40,29 @@ static int chunk_fail(struct chunk *c, int err)
 
 /* --- writing ----------------------------------------------------------------- */
 
+/* Nothing can be written any more: what waits is lost. What was received is not */
+static int write_fail(struct chunk *c, int err)
+{
+	if (err == -EAGAIN)
+		return err;
+	c->tx_err = err;
+	buf_free(c->out);
+	c->out = NULL;
+	return err;
+}
+
+static int write_err(const struct chunk *c)
+{
+	return c->err ? c->err : c->tx_err;
+}
+
 /* What was sealed before. 0, -EAGAIN, -errno */
 static int flush_out(struct chunk *c)
 {
 	int rc = keep_flush(&c->out, c->s.below);
 
 	c->head_out |= c->started && !c->out;
-	return rc ? chunk_fail(c, rc) : 0;
+	return rc ? write_fail(c, rc) : 0;
 }
 
 /* @n sealed bytes go out, or wait. 0 or -errno */
@@ -55,7 +71,7 @@ static int put_sealed(struct chunk *c, const uint8_t *p, size_t n)
 	int rc = keep_put(&c->out, c->s.below, p, n);
 
 	c->head_out |= c->started && !c->out;
-	return rc ? chunk_fail(c, rc) : 0;
+	return rc ? write_fail(c, rc) : 0;
 }
 
 /*
@@ -73,7 +89,7 @@ static int below_up(struct chunk *c)
 		return 0;
 	n = b->ops->writev(b, NULL, 0);
 	if (n < 0)
-		return chunk_fail(c, (int)n);
+		return write_fail(c, (int)n);
 	return b->ops->up(b) ? 0 : -EAGAIN;
 }
 
@@ -105,7 +121,7 @@ static int seal_some(struct chunk *c, uint8_t *out, struct cursor *k,
 							      sizeof(r->plain));
 		put = c->ops->start(c, r->plain, n, out, LAYER_CALL_BYTES);
 		if (put < 0)
-			return chunk_fail(c, (int)put);
+			return write_fail(c, (int)put);
 		c->started = true;
 		*taken += n;
 		*used += (size_t)put;
@@ -122,7 +138,7 @@ static int seal_some(struct chunk *c, uint8_t *out, struct cursor *k,
 		put = c->ops->seal(c, cursor_next(k, at + c->lead, n), n, at,
 				   room);
 		if (put < 0)
-			return chunk_fail(c, (int)put);
+			return write_fail(c, (int)put);
 		*taken += n;
 		*used += (size_t)put;
 	}
@@ -135,7 +151,7 @@ static ssize_t chunk_writev(struct stream *s, const struct iovec *iov, int cnt)
 	struct cursor k = { .iov = iov, .cnt = cnt };
 	size_t taken = 0, used = 0;
 	uint8_t *out = NULL;
-	int rc = c->err;
+	int rc = write_err(c);
 
 	if (!rc && c->ended)
 		rc = -EPIPE;
@@ -162,7 +178,7 @@ static int chunk_start(struct chunk *c)
 {
 	struct cursor k = { .cnt = 0 };
 	size_t taken = 0, used = 0;
-	int rc = c->err;
+	int rc = write_err(c);
 	uint8_t *out;
 
 	if (!rc && (!c->started || c->out))
@@ -184,7 +200,7 @@ static ssize_t put_word(struct chunk *c,
 {
 	uint8_t *out = lend_out(c);
 	ssize_t n = out ? say(c, out, LAYER_CALL_BYTES) : -ENOMEM;
-	int rc = n < 0 ? chunk_fail(c, (int)n) : put_sealed(c, out, (size_t)n);
+	int rc = n < 0 ? write_fail(c, (int)n) : put_sealed(c, out, (size_t)n);
 
 	give_back(c, out);
 	return rc < 0 ? rc : n;
@@ -330,6 +346,8 @@ static ssize_t read_some(struct chunk *c)
 static int below_ended(struct chunk *c)
 {
 	c->below_eof = true;
+	if (c->tx_err)
+		return c->tx_err; /* it did not end, it broke */
 	if (!c->security && c->in->len == c->in->off && !c->ops->within(c) &&
 	    (c->opened || c->finished)) {
 		c->eof = true;
@@ -371,7 +389,7 @@ static int past_end(struct chunk *c)
 static int open_failed(struct chunk *c, int err)
 {
 	if (err == -EPROTO && c->ops->fault && c->started && !c->bare_out &&
-	    !c->end_sealed && !c->out)
+	    !c->end_sealed && !c->out && !c->tx_err)
 		(void)put_word(c, c->ops->fault);
 	return chunk_fail(c, err);
 }
@@ -409,11 +427,13 @@ static int fill(struct chunk *c)
 	if (c->eof && !c->below_eof)
 		return c->security ? past_end(c) : 0;
 	rc = c->lazy ? 0 : chunk_start(c);
-	if (rc < 0 && (rc != -EAGAIN || !c->started))
+	if (rc < 0 && !c->started)
 		return rc;
 	rc = open_more(c);
 	if (!rc && has_segs(c))
 		return 1;
+	if (rc == -EAGAIN && c->tx_err)
+		rc = c->tx_err; /* nothing more will come */
 	if (c->in)
 		park(c);
 	return open_failed(c, rc);
@@ -544,7 +564,7 @@ static void chunk_want(struct stream *s, unsigned int events)
 	struct chunk *c = chunk_of(s);
 
 	/* the owner may have no more to write, and never call for that again */
-	if (c->out && flush_out(c) < 0 && c->err)
+	if (c->out && flush_out(c) < 0 && c->tx_err)
 		job_ready(s->job);
 	/* below knows nothing of what waits here: no event would tell of it */
 	if (events & ST_READ && (has_segs(c) || c->more))
@@ -564,7 +584,7 @@ static bool chunk_up(const struct stream *s)
 {
 	const struct chunk *c = (const struct chunk *)(const void *)s;
 
-	return !c->err &&
+	return !c->err && !c->tx_err &&
 	       (c->lazy || (c->started && (c->head_out || !c->out))) &&
 	       s->below->ops->up(s->below);
 }
@@ -588,7 +608,7 @@ static void chunk_close(struct stream *s, int why)
 	 * shows as an end without close_notify; a reset would take along what the
 	 * socket has not sent yet
 	 */
-	if (why == 0 && c->security && !c->err && !c->bare_out &&
+	if (why == 0 && c->security && !write_err(c) && !c->bare_out &&
 	    flush_out(c) == 0 && seal_end(c) == 0)
 		(void)flush_out(c);
 	stream_close(&s->below, why);

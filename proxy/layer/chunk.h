@@ -66,7 +66,8 @@ struct chunk_ops {
  * @opened:	Something of the other side was understood
  * @eof, @below_eof:	The other side ended the body; the connection
  * @end_read:	Its end was read
- * @err:	Final -errno; 0 while it goes on
+ * @err:	Final -errno; 0 while it goes on. @tx_err: of writing, which reading
+ *		tells when nothing more can be opened
  * @in:		Of the pool, while bytes move; @part: less than a chunk waits
  * @out:	Sealed, not written yet; NULL none
  *
@@ -81,7 +82,7 @@ struct chunk {
 	bool lazy, started, head_out, ended, end_sealed, end_told, finished;
 	bool security, single, bare_in, bare_out;
 	bool more, opened, eof, below_eof, end_read;
-	int err;
+	int err, tx_err;
 	struct chunk_in *in;
 	struct buf *part, *out;
 };

@@ -28,7 +28,8 @@
  * @in:		Bytes of the answer, later those behind it; NULL: none
  * @answered:	Nothing of the answer is awaited
  * @finished:	The end was passed down: the other side may end in silence
- * @err:	Final -errno; 0 while it goes on
+ * @err:	Final -errno; 0 while it goes on. @tx_err: of writing the head, which
+ *		reading tells when no answer is there
  */
 struct head {
 	struct stream s;
@@ -37,7 +38,7 @@ struct head {
 	void *arg;
 	uint32_t id;
 	bool answered, finished;
-	int err;
+	int err, tx_err;
 };
 
 static struct head *head_of(struct stream *s)
@@ -61,6 +62,19 @@ static int head_fail(struct head *h, int err)
 	return err;
 }
 
+/* Nothing can be written any more; what was received still counts */
+static int write_fail(struct head *h, int err)
+{
+	if (err != -EAGAIN)
+		h->tx_err = err;
+	return err;
+}
+
+static int write_err(const struct head *h)
+{
+	return h->err ? h->err : h->tx_err;
+}
+
 /* @n bytes of the head went out */
 static void head_sent(struct head *h, size_t n)
 {
@@ -80,7 +94,7 @@ static int head_fill(struct head *h)
 	if (!b->ops->up(b)) {
 		n = b->ops->writev(b, NULL, 0); /* tells how it stands */
 		if (n < 0)
-			return head_fail(h, (int)n);
+			return write_fail(h, (int)n);
 	}
 	stream_shed(&h->s.below);
 	h->out->len = (uint32_t)h->ops->fill(h->arg, h->s.below, h->out->data);
@@ -90,14 +104,14 @@ static int head_fill(struct head *h)
 /* The head alone. 0, -EAGAIN, -errno */
 static int head_flush(struct head *h)
 {
-	ssize_t n = head_fill(h);
+	ssize_t n = h->tx_err ? h->tx_err : head_fill(h);
 
 	if (n < 0)
 		return (int)n;
 	while (h->out) {
 		n = stream_write(h->s.below, buf_head(h->out), h->out->len);
 		if (n < 0)
-			return head_fail(h, (int)n);
+			return write_fail(h, (int)n);
 		head_sent(h, (size_t)n);
 	}
 	return 0;
@@ -169,6 +183,8 @@ static int head_answer(struct head *h)
 
 	while (!h->answered && rc == -EAGAIN) {
 		n = answer_read(h);
+		if ((n == -EAGAIN || n == 0) && h->tx_err)
+			n = h->tx_err; /* none will come */
 		if (n < 0)
 			return head_fail(h, (int)n);
 		if (n == 0 && h->finished && !h->in->len)
@@ -192,9 +208,11 @@ static int head_step(struct head *h)
 		return rc;
 	if (h->out && !h->ops->lazy && !h->ops->after)
 		rc = head_flush(h);
+	if (h->tx_err)
+		rc = 0;
 	if (!rc && !h->answered)
 		rc = head_answer(h);
-	if (!rc && h->out && h->ops->after)
+	if (!rc && h->out && h->ops->after && !h->tx_err)
 		rc = head_flush(h);
 	return rc;
 }
@@ -229,7 +247,7 @@ static ssize_t write_both(struct head *h, const struct iovec *iov, int cnt)
 		memcpy(v + 1, iov, (size_t)cnt * sizeof(*v));
 	n = h->s.below->ops->writev(h->s.below, v, cnt + 1);
 	if (n < 0)
-		return head_fail(h, (int)n);
+		return write_fail(h, (int)n);
 	head_sent(h, (size_t)n < head ? (size_t)n : head);
 	return (size_t)n > head ? n - (ssize_t)head : -EAGAIN;
 }
@@ -240,7 +258,9 @@ static ssize_t head_writev(struct stream *s, const struct iovec *iov, int cnt)
 	int rc;
 
 	stream_shed(&s->below);
-	rc = h->ops->wait ? head_step(h) : h->err;
+	rc = h->ops->wait ? head_step(h) : 0;
+	if (!rc)
+		rc = write_err(h);
 	if (rc)
 		return rc == 1 ? -EPIPE : rc;
 	if (h->out)
@@ -256,7 +276,8 @@ static void head_want(struct stream *s, unsigned int events)
 		events = ST_READ;
 	if (h->in && h->answered && events & ST_READ)
 		job_ready(s->job);
-	if (h->out && !h->ops->lazy && (!h->ops->after || h->answered))
+	if (h->out && !h->tx_err && !h->ops->lazy &&
+	    (!h->ops->after || h->answered))
 		events |= ST_WRITE;
 	s->below->ops->want(s->below, events);
 }
@@ -265,7 +286,7 @@ static bool head_up(const struct stream *s)
 {
 	const struct head *h = (const struct head *)(const void *)s;
 
-	if (h->err || (h->ops->wait && !h->answered))
+	if (write_err(h) || (h->ops->wait && !h->answered))
 		return false;
 	return (!h->out || h->ops->lazy) && s->below->ops->up(s->below);
 }
@@ -273,7 +294,7 @@ static bool head_up(const struct stream *s)
 static int head_finish(struct stream *s)
 {
 	struct head *h = head_of(s);
-	int rc = h->ops->wait ? head_step(h) : h->err;
+	int rc = h->ops->wait ? head_step(h) : write_err(h);
 
 	if (!rc && !h->ops->lazy)
 		rc = head_flush(h);

@@ -151,7 +151,21 @@ static int send_some(struct tube *t, const struct pkt *v, int n)
 	return t->ops->encode ? send_bytes(t, v, n) : send_chunk(t, v);
 }
 
-int tube_flush(struct tube *t)
+/* The stream takes no more: packets are lost, and recv tells when it has no more */
+static void send_failed(struct tube *t, int err)
+{
+	t->tx_err = err;
+	buf_free(t->tx);
+	t->tx = NULL;
+	while (t->head) {
+		worker_drop(t->worker, DROP_UDP_SEND);
+		wait_pop(t);
+	}
+	job_ready(t->s->job);
+}
+
+/* 0, -EAGAIN, -errno */
+static int flush(struct tube *t)
 {
 	int rc = keep_flush(&t->tx, t->s);
 
@@ -169,9 +183,17 @@ int tube_flush(struct tube *t)
 	return rc;
 }
 
-int tube_send(struct tube *t, const struct pkt *v, int n)
+void tube_flush(struct tube *t)
 {
-	int rc = tube_flush(t), i = 0;
+	int rc = t->tx_err ? 0 : flush(t);
+
+	if (rc < 0 && rc != -EAGAIN)
+		send_failed(t, rc);
+}
+
+void tube_send(struct tube *t, const struct pkt *v, int n)
+{
+	int rc = t->tx_err ? t->tx_err : flush(t), i = 0;
 
 	while (!rc && i < n) {
 		rc = send_some(t, v + i, n - i);
@@ -180,11 +202,13 @@ int tube_send(struct tube *t, const struct pkt *v, int n)
 			rc = keep_flush(&t->tx, t->s);
 		}
 	}
-	if (rc < 0 && rc != -EAGAIN)
-		return rc;
+	if (rc < 0 && rc != -EAGAIN) {
+		worker_drops(t->worker, DROP_UDP_SEND, (uint64_t)(n - i));
+		send_failed(t, rc);
+		return;
+	}
 	for (; i < n; i++)
 		wait_push(t, &v[i]);
-	return 0;
 }
 
 /* --- receiving ------------------------------------------------------------------ */
@@ -286,8 +310,11 @@ static int recv_bytes(struct tube *t, struct pkt *v, int max)
 
 int tube_recv(struct tube *t, struct pkt *v, int max)
 {
+	int n;
+
 	stream_shed(&t->s);
-	return t->ops->decode ? recv_bytes(t, v, max) : recv_chunks(t, v, max);
+	n = t->ops->decode ? recv_bytes(t, v, max) : recv_chunks(t, v, max);
+	return n == -EAGAIN && t->tx_err ? t->tx_err : n;
 }
 
 /* --- life ----------------------------------------------------------------------- */

@@ -34,6 +34,7 @@ struct tube_wait;
  * @rx, @tx:	Part of a packet received; rest of packets to be sent. NULL: none
  * @head, @tail, @wait_bytes:	Whole packets that wait, the oldest first
  * @lent:	Bytes shown by the last recv (chunks)
+ * @tx_err:	-errno of sending, which recv tells when it has nothing more; 0
  */
 struct tube {
 	struct stream *s;
@@ -43,16 +44,17 @@ struct tube {
 	struct buf *rx, *tx;
 	struct tube_wait *head, **tail;
 	size_t wait_bytes, lent;
+	int tx_err;
 };
 
 void tube_init(struct tube *t, const struct tube_ops *ops, struct worker *w,
 	       struct stream *s);
 /* >0 packets, 0 end of stream, -EAGAIN, -errno */
 int tube_recv(struct tube *t, struct pkt *v, int max);
-/* Takes all: what cannot go waits, or is dropped when too much waits. 0, -errno */
-int tube_send(struct tube *t, const struct pkt *v, int n);
-/* Send what waits. 0, -EAGAIN, -errno */
-int tube_flush(struct tube *t);
+/* Takes all: what cannot go waits, or is dropped when too much waits */
+void tube_send(struct tube *t, const struct pkt *v, int n);
+/* Send what waits */
+void tube_flush(struct tube *t);
 void tube_want(struct tube *t, struct job *j);
 void tube_close(struct tube *t, int why);
 

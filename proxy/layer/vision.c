@@ -34,14 +34,15 @@
  * @rest:	Read behind the last frame; NULL none
  * @rx_bare, @tx_bare:	That direction is past its frames, and below knows
  * @told:	Below was told that bare() will be asked for
- * @err:	Final -errno; 0
+ * @err:	Final -errno; 0. @tx_err: of writing, which reading tells when nothing
+ *		more is there
  */
 struct vision {
 	struct stream s;
 	struct worker *worker;
 	uint32_t id;
 	bool server, told, rx_bare, tx_bare;
-	int err;
+	int err, tx_err;
 	struct buf *out, *early, *rest;
 	struct vision_look look;
 	struct vision_rx rx;
@@ -60,6 +61,22 @@ static int vision_fail(struct vision *v, int err)
 	if (err != -EAGAIN)
 		v->err = err;
 	return err;
+}
+
+/* Nothing can be written any more: what waits is lost. What was received is not */
+static int write_fail(struct vision *v, int err)
+{
+	if (err == -EAGAIN)
+		return err;
+	v->tx_err = err;
+	buf_free(v->out);
+	v->out = NULL;
+	return err;
+}
+
+static int write_err(const struct vision *v)
+{
+	return v->err ? v->err : v->tx_err;
 }
 
 /* The TLS below shall not read ahead of what it is asked for. 0 or -errno */
@@ -96,7 +113,9 @@ static int leave(struct vision *v, unsigned int dir, int how, bool *done)
 	else if (dir == ST_READ && b->ops->bare)
 		rc = b->ops->bare(b, ST_STAY);
 	*done = !rc;
-	return rc ? vision_fail(v, rc) : 0;
+	if (!rc)
+		return 0;
+	return dir == ST_WRITE ? write_fail(v, rc) : vision_fail(v, rc);
 }
 
 /* --- writing ------------------------------------------------------------------ */
@@ -106,7 +125,7 @@ static int flush_out(struct vision *v)
 {
 	int rc = keep_flush(&v->out, v->s.below);
 
-	return rc ? vision_fail(v, rc) : 0;
+	return rc ? write_fail(v, rc) : 0;
 }
 
 /* @n bytes of frames go out, or wait. 0 or -errno */
@@ -114,7 +133,7 @@ static int put_frames(struct vision *v, const uint8_t *p, size_t n)
 {
 	int rc = keep_put(&v->out, v->s.below, p, n);
 
-	return rc ? vision_fail(v, rc) : 0;
+	return rc ? write_fail(v, rc) : 0;
 }
 
 /* Content of the caller to one frame at @out. Bytes of content, or -errno */
@@ -172,9 +191,9 @@ static ssize_t write_frames(struct vision *v, const struct iovec *iov, int cnt)
 	int rc;
 
 	if (!out)
-		return vision_fail(v, -ENOMEM);
+		return write_fail(v, -ENOMEM);
 	taken = frames(v, iov, cnt, out, &used);
-	rc = taken < 0 ? vision_fail(v, (int)taken) : put_frames(v, out, used);
+	rc = taken < 0 ? write_fail(v, (int)taken) : put_frames(v, out, used);
 	pool_put(&r->out, out);
 	return rc < 0 ? rc : taken;
 }
@@ -188,13 +207,13 @@ static int below_up(struct vision *v)
 	if (b->ops->up(b) || v->server)
 		return 0;
 	n = b->ops->writev(b, NULL, 0);
-	return n < 0 ? vision_fail(v, (int)n) : 0;
+	return n < 0 ? write_fail(v, (int)n) : 0;
 }
 
 static ssize_t vision_writev(struct stream *s, const struct iovec *iov, int cnt)
 {
 	struct vision *v = vision_of(s);
-	int rc = v->err ? v->err : tell_below(v);
+	int rc = write_err(v) ? write_err(v) : tell_below(v);
 	ssize_t n = 0;
 
 	if (!rc)
@@ -224,13 +243,13 @@ static int first_frame(struct vision *v)
 	if (v->server || !v->tx.first)
 		return flush_out(v);
 	n = vision_frame(&v->tx, &empty, out, sizeof(out));
-	return n < 0 ? vision_fail(v, (int)n) : put_frames(v, out, (size_t)n);
+	return n < 0 ? write_fail(v, (int)n) : put_frames(v, out, (size_t)n);
 }
 
 static int vision_finish(struct stream *s)
 {
 	struct vision *v = vision_of(s);
-	int rc = v->err ? v->err : tell_below(v);
+	int rc = write_err(v) ? write_err(v) : tell_below(v);
 
 	if (!rc)
 		rc = first_frame(v);
@@ -291,12 +310,14 @@ static ssize_t vision_readv(struct stream *s, const struct iovec *iov, int cnt)
 	int rc = v->err ? v->err : tell_below(v);
 	ssize_t n;
 
-	if (!rc)
-		rc = first_frame(v);
 	if (rc < 0 && rc != -EAGAIN)
 		return rc;
+	if (!rc && !v->tx_err)
+		(void)first_frame(v); /* a failure is read behind the rest */
 	if (!v->rx.done) {
 		n = read_frames(v, iov->iov_base, iov->iov_len);
+		if (n == -EAGAIN && !v->rx.done && v->tx_err)
+			n = v->tx_err;
 		if (n != -EAGAIN || !v->rx.done)
 			return n < 0 ? vision_fail(v, (int)n) : n;
 	}
@@ -307,6 +328,8 @@ static ssize_t vision_readv(struct stream *s, const struct iovec *iov, int cnt)
 		return rc;
 	s = v->s.below;
 	n = s->ops->readv(s, iov, cnt);
+	if (n == -EAGAIN && v->tx_err)
+		n = v->tx_err;
 	if (n > 0 && v->look.left > 0)
 		vision_look_at(&v->look, iov->iov_base,
 			       (size_t)n < iov->iov_len ? (size_t)n :
@@ -343,7 +366,7 @@ static void vision_want(struct stream *s, unsigned int events)
 
 	if (events & ST_READ && (v->early || v->rest))
 		job_ready(s->job);
-	if (v->out || (!v->server && v->tx.first))
+	if (v->out || (!v->server && v->tx.first && !v->tx_err))
 		events |= ST_WRITE;
 	s->below->ops->want(s->below, events);
 }
@@ -352,7 +375,7 @@ static bool vision_up(const struct stream *s)
 {
 	const struct vision *v = (const struct vision *)(const void *)s;
 
-	return !v->err && s->below->ops->up(s->below);
+	return !write_err(v) && s->below->ops->up(s->below);
 }
 
 static void vision_free(struct vision *v)

@@ -150,6 +150,23 @@ static void carrier_want(struct carrier *c)
 	c->conn->ops->want(c->conn, events);
 }
 
+static bool is_final(int rc)
+{
+	return rc < 0 && rc != -EAGAIN;
+}
+
+/*
+ * Nothing can be written any more: it ends with @err, but what was received comes
+ * first. A session that does not read yet calls again (trunk_resume)
+ */
+static void carrier_broken(struct carrier *c, int rd, int err)
+{
+	if (rd == 0)
+		job_ready(&c->inner.job);
+	else if (!c->rest)
+		carrier_kill(c, err);
+}
+
 static void carrier_run(struct job *j)
 {
 	struct carrier *c = of_job(j);
@@ -162,8 +179,12 @@ static void carrier_run(struct job *j)
 	rd = carrier_read(c);
 	if (wr >= 0 && rd != -ECONNRESET)
 		wr = carrier_write(c); /* answers */
-	if ((wr < 0 && wr != -EAGAIN) || (rd < 0 && rd != -EAGAIN)) {
-		carrier_kill(c, rd < 0 && rd != -EAGAIN ? rd : wr);
+	if (is_final(rd)) {
+		carrier_kill(c, rd);
+		return;
+	}
+	if (is_final(wr)) {
+		carrier_broken(c, rd, wr);
 		return;
 	}
 	if (!c->trunk.up && c->conn->ops->up(c->conn))

@@ -162,8 +162,7 @@ static int fan_send(struct dgram *d, const struct pkt *v, int n)
 			break;
 		list_del(&ft->node);
 		list_add_tail(&f->tubes, &ft->node);
-		rc = tube_send(&ft->t, v + i, k);
-		rc = rc < 0 ? fan_check(ft, rc) : 0;
+		tube_send(&ft->t, v + i, k);
 	}
 	return rc < 0 ? rc : n;
 }
@@ -179,8 +178,8 @@ static int fan_recv(struct dgram *d, struct pkt *v, int max)
 	list_for_each_safe (p, next, &f->tubes) {
 		struct fan_tube *ft = container_of(p, struct fan_tube, node);
 
-		rc = tube_flush(&ft->t);
-		n = rc < 0 && rc != -EAGAIN ? rc : tube_recv(&ft->t, v, max);
+		tube_flush(&ft->t);
+		n = tube_recv(&ft->t, v, max);
 		rc = fan_check(ft, n);
 		if (rc < 0)
 			return rc;

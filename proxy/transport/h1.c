@@ -95,7 +95,7 @@ ssize_t h1_fill(struct h1 *h, size_t most)
 		h->in->len += (uint32_t)n;
 	h->below_eof |= n == 0;
 	in_drop(h);
-	return n;
+	return n == -EAGAIN && h->tx_err ? h->tx_err : n;
 }
 
 int h1_sort(struct h1 *h)
@@ -126,8 +126,8 @@ int h1_sort(struct h1 *h)
 /* The connection ended. 0 in order, -errno */
 static ssize_t ended(struct h1 *h)
 {
-	if (!h->in_end)
-		return h->err = -ECONNRESET;
+	if (!h->in_end || h->tx_err) /* it did not end, it broke */
+		return h->err = h->tx_err ? h->tx_err : -ECONNRESET;
 	h->eof = true;
 	return 0;
 }
@@ -213,6 +213,15 @@ ssize_t h1_readv(struct h1 *h, const struct iovec *iov, int cnt)
 
 /* --- sending --- */
 
+/* Nothing can be written any more: what waits is lost. What was received is not */
+static int write_fail(struct h1 *h, int err)
+{
+	h->tx_err = err;
+	buf_free(h->out);
+	h->out = NULL;
+	return err;
+}
+
 int h1_say(struct h1 *h, const char *text, size_t n)
 {
 	size_t have = h->out ? h->out->len : 0;
@@ -233,10 +242,8 @@ int h1_flush(struct h1 *h)
 	int rc;
 
 	stream_shed(&h->s.below);
-	rc = keep_flush(&h->out, h->s.below);
-	if (rc < 0 && rc != -EAGAIN)
-		h->err = rc;
-	return rc;
+	rc = h->tx_err ? h->tx_err : keep_flush(&h->out, h->s.below);
+	return rc < 0 && rc != -EAGAIN ? write_fail(h, rc) : rc;
 }
 
 /* As much of @iov as goes into one chunk, side by side at @p. Bytes */
@@ -302,24 +309,22 @@ ssize_t h1_writev(struct h1 *h, const struct iovec *iov, int cnt)
 		return -EPIPE;
 	b = r ? pool_get(&r->out) : NULL;
 	if (!b)
-		return h->err = -ENOMEM;
+		return write_fail(h, -ENOMEM);
 	rc = put_some(h, b, iov, cnt);
 	pool_put(&r->out, b);
-	if (rc < 0)
-		h->err = (int)rc;
-	return rc;
+	return rc < 0 ? write_fail(h, (int)rc) : rc;
 }
 
 int h1_finish(struct h1 *h)
 {
-	int rc = h->err;
+	int rc = h1_write_err(h);
 
 	if (h->fin_sent)
 		return 0;
 	if (!rc && !h->fin && h->how == H1_CHUNKED)
 		rc = h1_say(h, "0\r\n\r\n", 5);
 	if (!rc && h->how == H1_LENGTH && h->left)
-		rc = h->err = -EPIPE;
+		rc = write_fail(h, -EPIPE);
 	if (rc < 0)
 		return rc;
 	h->fin = true;
@@ -333,7 +338,7 @@ int h1_finish(struct h1 *h)
 void h1_want(struct h1 *h, unsigned int events)
 {
 	if ((events & ST_READ && h->ready) ||
-	    (events & ST_WRITE && !h->out && h->err))
+	    (events & ST_WRITE && !h->out && h->err) || (events && h->tx_err))
 		job_ready(h->s.job);
 	if (h->out)
 		events |= ST_WRITE;

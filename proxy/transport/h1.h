@@ -26,7 +26,7 @@ enum h1_framing { H1_NOTHING, H1_LENGTH, H1_CHUNKED, H1_UNTIL_END };
  * @keep:	Both sides want to go on with this connection
  * @server:	The other side's request is over before our answer is: its end is a
  *		cut then
- * @err:	Final -errno; 0
+ * @err:	Final -errno; 0. @tx_err: of writing, told when nothing more is read
  */
 struct h1 {
 	struct stream s; /* must be first */
@@ -38,7 +38,7 @@ struct h1 {
 	enum h1_framing how;
 	uint64_t left;
 	bool server, in_end, eof, fin, fin_sent, keep, below_eof;
-	int err;
+	int err, tx_err;
 };
 
 /**
@@ -65,6 +65,11 @@ int h1_sort(struct h1 *h);
 ssize_t h1_lend(struct h1 *h, struct iovec *iov, int *cnt);
 void h1_took(struct h1 *h, size_t n);
 ssize_t h1_readv(struct h1 *h, const struct iovec *iov, int cnt);
+/* Whatever ends writing; 0 */
+static inline int h1_write_err(const struct h1 *h)
+{
+	return h->err ? h->err : h->tx_err;
+}
 /* Append to what waits in @out. 0 or -errno */
 int h1_say(struct h1 *h, const char *text, size_t n);
 /* Write what waits. 0, -EAGAIN, -errno */

@@ -214,9 +214,7 @@ static int step(struct h1_client *c)
 
 	if (rc < 0 && !c->h.ready)
 		return rc;
-	rc = h1_flush(&c->h);
-	if (rc < 0 && rc != -EAGAIN)
-		return rc;
+	(void)h1_flush(&c->h);
 	if (!c->answered) {
 		rc = answer(c);
 		if (rc < 0 && rc != -EAGAIN)
@@ -263,7 +261,7 @@ static bool client_up(const struct stream *s)
 {
 	const struct h1_client *c = (const struct h1_client *)(const void *)s;
 
-	return c->answered && !c->h.err;
+	return c->answered && !h1_write_err(&c->h);
 }
 
 static int client_finish(struct stream *s)
@@ -276,8 +274,8 @@ static bool is_clean(const struct h1_client *c)
 {
 	const struct h1 *h = &c->h;
 
-	return c->answered && h->keep && h->eof && h->fin_sent && !h->err &&
-	       !h->below_eof && !h->in && !h->out;
+	return c->answered && h->keep && h->eof && h->fin_sent &&
+	       !h1_write_err(h) && !h->below_eof && !h->in && !h->out;
 }
 
 static void client_close(struct stream *s, int why)

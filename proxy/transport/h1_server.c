@@ -256,7 +256,7 @@ static void conn_want(struct stream *s, unsigned int events)
 
 static bool conn_up(const struct stream *s)
 {
-	return !((const struct h1_conn *)(const void *)s)->h.err;
+	return !h1_write_err(&((const struct h1_conn *)(const void *)s)->h);
 }
 
 static int conn_finish(struct stream *s)
@@ -272,8 +272,8 @@ static void conn_close(struct stream *s, int why)
 
 	c->owned = false;
 	stream_set_job(s, &c->job);
-	if (!why && h->keep && h->eof && h->fin && !h->err && !h->below_eof &&
-	    !h->ready) {
+	if (!why && h->keep && h->eof && h->fin && !h1_write_err(h) &&
+	    !h->below_eof && !h->ready) {
 		h->eof = false;
 		timer_set(&c->job.worker->wheel, &c->timer, SERVE_IDLE_MS);
 		job_ready(&c->job);

@@ -307,6 +307,7 @@ static int hear_all(struct h2 *h, const struct iovec *iov, int cnt, size_t n)
 	return rc;
 }
 
+/* 0 more may be there, the job is marked; -EAGAIN all was heard, -errno */
 static int receive(struct h2 *h)
 {
 	size_t budget = H2_TURN_BYTES;
@@ -317,8 +318,6 @@ static int receive(struct h2 *h)
 		int cnt = STREAM_IOV;
 		ssize_t n = take_in(h, iov, &cnt);
 
-		if (n == -EAGAIN)
-			return 0;
 		if (n <= 0)
 			return n ? (int)n : -ECONNRESET;
 		rc = hear_all(h, iov, cnt, (size_t)n);
@@ -326,6 +325,26 @@ static int receive(struct h2 *h)
 	}
 	job_ready(&h->job);
 	return rc;
+}
+
+/*
+ * Hear, then say. That nothing can be said any more ends it when all that came was
+ * heard. 0 or -errno
+ */
+static int turn(struct h2 *h)
+{
+	int rc = receive(h), said;
+
+	if (rc && rc != -EAGAIN)
+		return rc;
+	if (h->err)
+		return rc ? h->err : 0;
+	said = flush(h);
+	if (said < 0 && said != -EAGAIN) {
+		h->err = said;
+		job_ready(&h->job);
+	}
+	return 0;
 }
 
 static void carrier_run(struct job *j)
@@ -338,10 +357,8 @@ static void carrier_run(struct job *j)
 		return;
 	stream_shed(&h->below);
 	was_up = h->below->ops->up(h->below);
-	rc = h->err ? h->err : receive(h);
-	if (rc == 0)
-		rc = flush(h);
-	if (rc < 0 && rc != -EAGAIN) {
+	rc = turn(h);
+	if (rc < 0) {
 		carrier_kill(h, h->count ? rc : 0);
 		return;
 	}

@@ -49,7 +49,7 @@ struct h2_room {
  * @timer:	Idle, keepalive, and the end of a dead one
  * @heard_ms:	When something was received; @ping_ms: a ping waits since
  * @goaway:	No new streams
- * @err:	Of a flush in a stream's call: the carrier's turn ends it
+ * @err:	Of a flush: the carrier's turn ends it when all that came was heard
  * @birth:	Server: what to do with new streams
  * @flows:	struct h2_flow that go on with it, @flow_count of them
  * @uses_left, @requests_left:	Flows and requests it may still get

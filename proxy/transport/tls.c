@@ -171,6 +171,8 @@ static int bio_read(BIO *b, char *p, int n)
 		got = t->below_err ? t->below_err :
 		      t->below_eof ? 0 :
 				     in_read(t, p, (size_t)n);
+	if (got == -EAGAIN && t->tx_err)
+		got = t->tx_err; /* nothing more will come */
 	if (got == -EAGAIN) {
 		BIO_set_retry_read(b);
 		return -1;
@@ -254,13 +256,27 @@ static ssize_t put_below(struct tls *t, const uint8_t *p, size_t n)
 	return (ssize_t)done;
 }
 
+/* Nothing can be written any more: what waits is lost. What was received is not */
+static int write_fail(struct tls *t, int err)
+{
+	t->tx_err = err;
+	buf_free(t->out);
+	t->out = NULL;
+	return err;
+}
+
+static int write_err(const struct tls *t)
+{
+	return t->tx_err ? t->tx_err : t->below_err;
+}
+
 /* Empty the batch: down, else kept. 0 all is down, -EAGAIN, -errno */
 static int flush(struct tls *t)
 {
 	struct tls_room *r = t->room;
 	size_t n = r->used;
 	ssize_t put = 0;
-	int rc = t->below_err ? t->below_err : keep_flush(&t->out, t->s.below);
+	int rc = write_err(t) ? write_err(t) : keep_flush(&t->out, t->s.below);
 
 	r->used = 0;
 	if (rc == 0 && n) {
@@ -275,12 +291,9 @@ static int flush(struct tls *t)
 	if (rc == -EAGAIN && n) {
 		int err = keep(t, r->batch + put, n - (size_t)put);
 
-		if (err < 0)
-			return t->err = err;
+		rc = err < 0 ? err : rc;
 	}
-	if (rc < 0 && rc != -EAGAIN)
-		t->below_err = rc;
-	return rc;
+	return rc < 0 && rc != -EAGAIN ? write_fail(t, rc) : rc;
 }
 
 /* --- failures --- */
@@ -323,12 +336,14 @@ static void hand_over(struct tls *t)
 	pool_put(&t->room->in, in);
 	t->in = NULL;
 	r->c.out = t->out;
+	r->c.tx_err = t->tx_err;
 	t->out = NULL;
 	chunk_init(&r->c, &records_ops, t->worker, t->s.below, t->id);
 	t->s.below = &r->c.s;
 	t->over = true;
 }
 
+/* A write that failed may have been answered before: an alert says more than it */
 static int handshake(struct tls *t)
 {
 	int ret, rc = 0, put;
@@ -339,9 +354,8 @@ static int handshake(struct tls *t)
 		rc = ret == 1 ? 0 : result(t, ret);
 		in_release(t);
 		put = flush(t);
-		if (put < 0 && put != -EAGAIN && rc == -EAGAIN)
-			return t->err = put;
-	} while (rc == -EAGAIN && put == 0 && SSL_want_write(t->ssl));
+	} while (rc == -EAGAIN &&
+		 (put == 0 ? SSL_want_write(t->ssl) : put != -EAGAIN));
 	if (rc == 0 && t->eof)
 		return t->err = -ECONNRESET;
 	if (rc == 0)
@@ -357,19 +371,23 @@ static int handshake(struct tls *t)
 	return rc;
 }
 
-/* Before anything: 0 payload may pass, -EAGAIN, -errno */
+/* Before anything: 0 payload may be read, -EAGAIN, -errno */
 static int step(struct tls *t)
 {
-	int rc;
-
 	stream_shed(&t->s.below);
 	if (t->err || t->over)
 		return t->err;
 	t->room->used = 0;
-	rc = flush(t);
-	if (rc < 0 && rc != -EAGAIN)
-		return t->err = rc;
+	(void)flush(t);
 	return SSL_is_init_finished(t->ssl) ? 0 : handshake(t);
+}
+
+/* The same before writing */
+static int step_write(struct tls *t)
+{
+	int rc = step(t);
+
+	return rc || t->over ? rc : write_err(t);
 }
 
 /* --- the stream --- */
@@ -470,7 +488,7 @@ static ssize_t seal(struct tls *t, const struct iovec *iov, int cnt)
 static ssize_t tls_writev(struct stream *s, const struct iovec *iov, int cnt)
 {
 	struct tls *t = tls_of(s);
-	int rc = step(t);
+	int rc = step_write(t);
 	ssize_t n;
 
 	if (rc < 0)
@@ -483,9 +501,7 @@ static ssize_t tls_writev(struct stream *s, const struct iovec *iov, int cnt)
 		return -EPIPE;
 	n = seal(t, iov, cnt);
 	rc = flush(t);
-	if (rc < 0 && rc != -EAGAIN)
-		return t->err = rc;
-	return n;
+	return rc < 0 && rc != -EAGAIN ? rc : n;
 }
 
 static void tls_want(struct stream *s, unsigned int events)
@@ -506,6 +522,8 @@ static void tls_want(struct stream *s, unsigned int events)
 	else if (t->err || t->below_err ||
 		 (events & ST_READ && (t->in || t->more) && !t->eof))
 		job_ready(s->job);
+	if (events && t->tx_err)
+		job_ready(s->job);
 	s->below->ops->want(s->below, down);
 }
 
@@ -519,7 +537,7 @@ static bool tls_up(const struct stream *s)
 
 	if (t->over)
 		return s->below->ops->up(s->below);
-	return !t->err && SSL_is_init_finished(t->ssl);
+	return !t->err && !t->tx_err && SSL_is_init_finished(t->ssl);
 }
 
 /* Say close_notify, once */
@@ -534,7 +552,7 @@ static void say_end(struct tls *t)
 static int tls_finish(struct stream *s)
 {
 	struct tls *t = tls_of(s);
-	int rc = step(t);
+	int rc = step_write(t);
 
 	if (rc < 0)
 		return rc;

@@ -159,7 +159,8 @@ struct tls_secret {
  * @name, @ip:	Whom the certificate must name: @name, or @ip when NULL
  * @burst:	Decides the record size
  * @err:	Final -errno; 0
- * @below_err:	What below said in a read or write
+ * @below_err:	What below said in a read; @tx_err: in a write, told when nothing
+ *		more can be read
  * @below_eof:	Below ended
  * @eof:	The other side said close_notify
  * @shut:	So did we
@@ -184,7 +185,7 @@ struct tls {
 	struct addr ip;
 	uint32_t id;
 	struct burst burst;
-	int err, below_err, verify_err;
+	int err, below_err, tx_err, verify_err;
 	uint32_t record_left;
 	uint8_t head[5], head_len;
 	struct tls_secret tx, rx;

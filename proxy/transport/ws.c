@@ -53,18 +53,33 @@ int ws_fail(struct ws *w, int err)
 	return err;
 }
 
+int ws_write_fail(struct ws *w, int err)
+{
+	if (err == -EAGAIN)
+		return err;
+	w->tx_err = err;
+	buf_free(w->out);
+	w->out = NULL;
+	return err;
+}
+
+static int write_err(const struct ws *w)
+{
+	return w->err ? w->err : w->tx_err;
+}
+
 int ws_keep(struct ws *w, const void *p, size_t n)
 {
-	int rc = keep_append(&w->out, p, n);
+	int rc = w->tx_err ? w->tx_err : keep_append(&w->out, p, n);
 
-	return rc ? ws_fail(w, rc) : 0;
+	return rc ? ws_write_fail(w, rc) : 0;
 }
 
 int ws_flush(struct ws *w)
 {
-	int rc = keep_flush(&w->out, w->s.below);
+	int rc = w->tx_err ? w->tx_err : keep_flush(&w->out, w->s.below);
 
-	return rc ? ws_fail(w, rc) : 0;
+	return rc ? ws_write_fail(w, rc) : 0;
 }
 
 static struct ws_head head_for(const struct ws *w, enum ws_opcode op, size_t n)
@@ -110,7 +125,7 @@ int ws_settle(struct ws *w)
 {
 	int rc = 0;
 
-	if (w->put_left || w->closed)
+	if (w->put_left || w->closed || w->tx_err)
 		return ws_flush(w);
 	if (w->pong_due) {
 		w->pong_due = false;
@@ -123,7 +138,7 @@ int ws_settle(struct ws *w)
 	return rc ? rc : ws_flush(w);
 }
 
-/* Before anything: 0 open, -EAGAIN, -errno */
+/* Before reading: 0 open, -EAGAIN, -errno */
 int ws_step(struct ws *w)
 {
 	int rc;
@@ -139,14 +154,22 @@ int ws_step(struct ws *w)
 	if (w->state == WS_UNDIALED)
 		return -EAGAIN;
 	rc = ws_settle(w);
-	if (rc < 0 && (rc != -EAGAIN || w->state != WS_OPEN))
-		return rc;
 	if (w->state == WS_OPEN)
 		return 0;
+	if (rc == -EAGAIN)
+		return rc;
 	rc = ws_read_head(w);
-	if (rc == 0 && (rc = ws_flush(w)) == -EAGAIN)
-		rc = 0;
+	if (rc == 0)
+		(void)ws_flush(w);
 	return rc;
+}
+
+/* The same before writing */
+static int step_write(struct ws *w)
+{
+	int rc = ws_step(w);
+
+	return rc ? rc : w->tx_err;
 }
 
 static void on_timer(struct timer *t)
@@ -256,16 +279,16 @@ static ssize_t write_masked(struct ws *w, const struct iovec *iov, int cnt)
 	ssize_t put;
 
 	if (!out)
-		return ws_fail(w, -ENOMEM);
+		return ws_write_fail(w, -ENOMEM);
 	if (n > FRAME_MAX)
 		n = FRAME_MAX;
 	total = mask_frame(w, iov, cnt, n, out);
 	put = stream_write(w->s.below, out, total);
 	/* -EAGAIN: nothing went out, another frame next time */
 	if (put < 0)
-		ws_fail(w, (int)put);
+		ws_write_fail(w, (int)put);
 	else if (ws_keep(w, out + put, total - (size_t)put) < 0)
-		put = w->err;
+		put = w->tx_err;
 	else
 		(void)ws_flush(w);
 	pool_put(&r->out, out);
@@ -299,12 +322,12 @@ static ssize_t write_plain(struct ws *w, const struct iovec *iov, int cnt)
 	}
 	put = w->s.below->ops->writev(w->s.below, v, used);
 	if (put < 0)
-		return ws_fail(w, (int)put);
+		return ws_write_fail(w, (int)put);
 	if (!w->put_left)
 		w->put_left = n;
 	if ((size_t)put < k) {
 		if (ws_keep(w, head + put, k - (size_t)put) < 0)
-			return w->err;
+			return w->tx_err;
 		return -EAGAIN;
 	}
 	w->put_left -= (size_t)put - k;
@@ -327,7 +350,7 @@ static ssize_t ws_writev(struct stream *s, const struct iovec *iov, int cnt)
 		if (early)
 			return (ssize_t)early;
 	}
-	rc = ws_step(w);
+	rc = step_write(w);
 	if (rc < 0)
 		return rc;
 	if (w->out)
@@ -350,7 +373,7 @@ static void ws_want(struct stream *s, unsigned int events)
 	if (w->state == WS_UNDIALED && !w->err && events & ST_WRITE &&
 	    dial_below(w) == 0)
 		(void)ws_put_request(w, NULL, 0);
-	if (w->err)
+	if (w->err || (events && w->tx_err))
 		job_ready(s->job);
 	if (!s->below)
 		return;
@@ -358,7 +381,8 @@ static void ws_want(struct stream *s, unsigned int events)
 		(void)ws_settle(w);
 		pick_ops(w);
 	}
-	if (w->err || (events & ST_READ && w->in && w->state == WS_OPEN))
+	if (w->err || (events && w->tx_err) ||
+	    (events & ST_READ && w->in && w->state == WS_OPEN))
 		job_ready(s->job);
 	if (w->state != WS_OPEN)
 		down = ST_READ;
@@ -372,7 +396,8 @@ static bool ws_up(const struct stream *s)
 	const struct ws *w = (const struct ws *)(const void *)s;
 
 	/* undialed: it is the first bytes that it waits for, with no end */
-	return (w->state == WS_OPEN || w->state == WS_UNDIALED) && !w->err;
+	return (w->state == WS_OPEN || w->state == WS_UNDIALED) &&
+	       !write_err(w);
 }
 
 /*
@@ -393,7 +418,7 @@ static int end_below(struct ws *w)
 static int ws_finish(struct stream *s)
 {
 	struct ws *w = ws_of(s);
-	int rc = w->err;
+	int rc = write_err(w);
 
 	if (w->state == WS_UNDIALED && !rc) { /* nothing to send at all */
 		rc = dial_below(w);
@@ -401,7 +426,7 @@ static int ws_finish(struct stream *s)
 			rc = ws_put_request(w, NULL, 0);
 	}
 	if (!rc)
-		rc = ws_step(w);
+		rc = step_write(w);
 	if (rc < 0)
 		return rc;
 	if (w->put_left)

@@ -40,6 +40,7 @@ struct ws_seg {
  * @put_left:	Server: payload promised by a frame head and not put yet
  * @pong, @pong_len:	Answer to the last ping; due when @pong_due
  * @eof:	The other side's end came; @end_read: and our owner was told
+ * @err:	Final -errno; 0. @tx_err: of writing, told when nothing more is read
  * @closed:	Our Close went out; @told: our end was told otherwise
  */
 struct ws {
@@ -55,7 +56,7 @@ struct ws {
 	uint8_t state, seg_count;
 	bool server, message, eof, closed, told, pong_due, ping_due, timed_out;
 	bool early, end_read;
-	int err;
+	int err, tx_err;
 	struct ws_head cur;
 	uint64_t left, put_left;
 	uint32_t ahead;
@@ -69,11 +70,18 @@ struct ws {
 /* ws.c */
 /* Note a final -errno; returns @err */
 int ws_fail(struct ws *w, int err);
+/* The same of writing: what waits is lost, what was received is not */
+int ws_write_fail(struct ws *w, int err);
+/* What a read that gave -EAGAIN means: nothing will come when writing failed */
+static inline int ws_nothing(const struct ws *w)
+{
+	return w->tx_err ? w->tx_err : -EAGAIN;
+}
 /* @n bytes behind what waits to go down. 0 or -ENOMEM */
 int ws_keep(struct ws *w, const void *p, size_t n);
 /* 0 all is down, -EAGAIN, -errno */
 int ws_flush(struct ws *w);
-/* Before anything: 0 open, -EAGAIN, -errno */
+/* Before reading: 0 open, -EAGAIN, -errno */
 int ws_step(struct ws *w);
 /* What we owe, if a frame may begin now. 0, -EAGAIN, -errno */
 int ws_settle(struct ws *w);

@@ -171,6 +171,8 @@ ssize_t ws_lend(struct stream *s, struct iovec *iov, int *cnt)
 		if (w->eof && !w->seg_count)
 			return ws_read_end(w);
 		n = b->ops->lend(b, lent, &lent_cnt);
+		if (n == -EAGAIN)
+			n = ws_nothing(w);
 		if (n <= 0) /* its end is no end: there was no Close */
 			return ws_fail(w, n ? (int)n : -ECONNRESET);
 		rc = look_ahead(w, lent, lent_cnt);
@@ -178,8 +180,8 @@ ssize_t ws_lend(struct stream *s, struct iovec *iov, int *cnt)
 			log_info("s%x ws: malformed frame", w->id);
 			return ws_fail(w, rc);
 		}
-		if (w->pong_due && ws_settle(w) < 0 && w->err)
-			return w->err;
+		if (w->pong_due)
+			(void)ws_settle(w);
 		*cnt = places;
 		n = show(w, lent, lent_cnt, iov, cnt);
 		if (n)

@@ -226,12 +226,14 @@ ssize_t ws_read(struct ws *w, const struct iovec *iov, int cnt)
 		} else {
 			n = read_frames(w, iov);
 		}
+		if (n == -EAGAIN)
+			n = ws_nothing(w);
 		if (n == -EPROTO)
 			log_info("s%x ws: malformed frame", w->id);
 		if (n < 0)
 			ws_fail(w, (int)n);
-		if (w->pong_due && ws_settle(w) < 0 && w->err)
-			return w->err;
+		if (w->pong_due)
+			(void)ws_settle(w);
 	} while (n == 0 && iov->iov_len);
 	return n;
 }

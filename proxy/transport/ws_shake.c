@@ -177,6 +177,8 @@ int ws_read_head(struct ws *w)
 		return ws_fail(w, -ENOMEM);
 	while (!used) {
 		n = stream_read(w->s.below, buf_tail(w->in), buf_space(w->in));
+		if (n == -EAGAIN)
+			n = ws_nothing(w);
 		if (n < 0)
 			return ws_fail(w, (int)n);
 		if (n == 0)

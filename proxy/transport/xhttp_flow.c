@@ -285,8 +285,8 @@ static void flow_free(struct flow *f, int why)
 	list_for_each_safe (p, n, &f->pieces)
 		piece_free(f, container_of(p, struct piece, node),
 			   why ? why : -ECONNRESET);
+	stream_close(&f->down, why); /* what it said comes before this end */
 	stream_close(&f->up, why);
-	stream_close(&f->down, why);
 	if (!list_empty(&f->unborn))
 		f->room->unborn_count--;
 	list_del(&f->unborn);

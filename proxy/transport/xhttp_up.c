@@ -425,7 +425,7 @@ static void split_want(struct stream *s, unsigned int events)
 	}
 	x->down->ops->want(x->down, events & ST_READ);
 	want_up(x, events);
-	if (x->err && !x->down_eof)
+	if (events && x->err && !x->down_eof)
 		job_ready(s->job);
 }
 

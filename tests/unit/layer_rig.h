@@ -66,6 +66,14 @@ static inline ssize_t far_hear(struct rig *r, void *p, size_t n)
 	return k;
 }
 
+/* The far end is gone; the worker does not know yet, a write tells it */
+static inline void far_gone(struct rig *r)
+{
+	close(r->far);
+	r->far = -1;
+	assert_int_equal(stream_write(r->st, "x", 1), -EPIPE);
+}
+
 static inline void far_end(struct rig *r)
 {
 	shutdown(r->far, SHUT_WR);

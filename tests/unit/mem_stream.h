@@ -3,7 +3,7 @@
  *
  * Every call moves at most @step bytes, and with @flaky every other call says
  * -EAGAIN first: each cut of a message is met. With @room a direction holds no
- * more than so many bytes.
+ * more than so many bytes. What @deaf writes fails, what it reads does not.
  */
 #ifndef TESTS_UNIT_MEM_STREAM_H
 #define TESTS_UNIT_MEM_STREAM_H
@@ -35,6 +35,7 @@ struct mem {
 	struct mem_end *end[2];
 	size_t step, room;
 	bool flaky;
+	struct mem_end *deaf;
 	int dials; /* 0: the next dial succeeds; else its -errno */
 };
 
@@ -105,7 +106,7 @@ static inline ssize_t mem_writev(struct stream *s, const struct iovec *iov,
 	struct mem_way *w = &e->m->way[!e->side];
 	size_t done = 0, room = mem_room(e->m);
 
-	if (w->cut || w->fin)
+	if (w->cut || w->fin || e->m->deaf == e)
 		return -EPIPE;
 	if (mem_not_now(e))
 		return -EAGAIN;

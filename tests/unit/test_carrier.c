@@ -1,5 +1,6 @@
 /* test_carrier.c - Connections to a Mux.cool server: places, death, idleness */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -193,6 +194,49 @@ static void its_death_ends_its_sessions_only(void **state)
 	rig_down(&r);
 }
 
+/* A write fails, but its sessions' bytes had come; one of them does not read yet */
+static void what_came_is_given_out_before_a_failed_write(void **state)
+{
+	static uint8_t frame[8 + 8192], got[sizeof(frame)];
+	size_t have[2] = { 0, 0 };
+	struct stream *s[2];
+	struct rig r;
+	ssize_t n = 0;
+
+	(void)state;
+	rig_up(&r);
+	for (int i = 0; i < 2; i++) {
+		s[i] = rig_sub(&r);
+		assert_int_equal(stream_write(s[i], "hi", 2), 2);
+	}
+	turns(&r);
+	/* so much for the first that the second's waits in the connection */
+	memcpy(frame, "\0\4\0\1\2\1\x20\0", 8);
+	for (int i = 0; i < 40; i++) {
+		frame[3] = i < 35 ? 1 : 2;
+		if (i < 28)
+			worker_tick(&r.l.w, 0);
+		assert_int_equal(send(r.far[0], frame, sizeof(frame), 0),
+				 sizeof(frame));
+	}
+	close(r.far[0]);
+	r.far[0] = open("/dev/null", O_RDONLY);
+	assert_int_equal(stream_write(s[0], "x", 1), 1);
+	turns(&r);
+	assert_false(s[0]->job->queued); /* waiting costs no turns */
+	for (int k = 0; k < 200; k++) {
+		n = stream_read(s[k & 1], got, sizeof(got));
+		have[k & 1] += n > 0 ? (size_t)n : 0;
+		worker_tick(&r.l.w, 0);
+	}
+	assert_int_equal(have[0], 35 * 8192);
+	assert_int_equal(have[1], 5 * 8192);
+	assert_true(n == -EPIPE || n == -ECONNRESET);
+	for (int i = 0; i < 2; i++)
+		stream_close(&s[i], 0);
+	rig_down(&r);
+}
+
 static void garbage_is_the_end_of_it(void **state)
 {
 	struct stream *s;
@@ -365,6 +409,7 @@ int main(void)
 		cmocka_unit_test(sessions_share_connections),
 		cmocka_unit_test(a_connection_has_128_sessions_in_its_life),
 		cmocka_unit_test(its_death_ends_its_sessions_only),
+		cmocka_unit_test(what_came_is_given_out_before_a_failed_write),
 		cmocka_unit_test(garbage_is_the_end_of_it),
 		cmocka_unit_test(an_open_that_fails_leaves_nothing),
 		cmocka_unit_test(a_stalled_one_gets_no_new_sessions),

@@ -205,6 +205,54 @@ static int answer(struct ss_secret_key *k, size_t n, int flip, bool cut)
 	return (int)rc;
 }
 
+/* @n of the response's bytes, then a write fails: all that can be opened is read */
+static void answered_and_gone(const struct ss_secret_key *k, size_t n)
+{
+	uint8_t out[16 + 100 * 39], got[600];
+	struct ss_flow_key tx;
+	size_t at = 16, have = 0;
+	struct rig r;
+	ssize_t rc;
+
+	rig_begin(&r);
+	r.st = client_ss(&r, k);
+	assert_int_equal(stream_write(r.st, "x", 1), 1);
+	memset(out, 7, 16);
+	assert_int_equal(ss_flow_set(&tx, k->method, k->master, out), 0);
+	for (; at < sizeof(out); at += 39)
+		assert_int_equal(ss_seal(&tx, (const uint8_t *)"hello", 5,
+					 out + at, sizeof(out) - at),
+				 39);
+	ss_flow_drop(&tx);
+	assert_true(far_hear(&r, got, sizeof(got)) > 0);
+	assert_int_equal(send(r.far, out, n, MSG_NOSIGNAL), (ssize_t)n);
+	far_gone(&r);
+	assert_false(r.st->ops->up(r.st));
+	while ((rc = stream_read(r.st, got + have, 3)) > 0)
+		have += (size_t)rc;
+	assert_int_equal(rc, -EPIPE);
+	assert_int_equal(have, n < 16 ? 0 : (n - 16) / 39 * 5);
+	for (size_t i = 0; i < have; i++)
+		assert_int_equal(got[i], "hello"[i % 5]);
+	/* and stays so, without work: it costs the owner no turns */
+	assert_int_equal(stream_read(r.st, got, 1), -EPIPE);
+	assert_int_equal(stream_write(r.st, "y", 1), -EPIPE);
+	assert_int_equal(r.st->ops->finish(r.st), -EPIPE);
+	assert_idle(&r);
+	rig_end(&r);
+}
+
+static void what_can_be_opened_is_read_before_a_failed_write(void **state)
+{
+	struct ss_secret_key k;
+
+	(void)state;
+	secret(&k, "aes-128-gcm");
+	for (size_t n = 1; n < 200; n++)
+		answered_and_gone(&k, n);
+	answered_and_gone(&k, 16 + 100 * 39);
+}
+
 static void a_cut_response_is_an_error_at_any_byte(void **state)
 {
 	struct ss_secret_key k;
@@ -423,6 +471,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shadowsocks_both_ways),
 		cmocka_unit_test(address_and_payload_leave_together),
+		cmocka_unit_test(
+			what_can_be_opened_is_read_before_a_failed_write),
 		cmocka_unit_test(a_cut_response_is_an_error_at_any_byte),
 		cmocka_unit_test(a_changed_byte_is_an_error_wherever_it_is),
 		cmocka_unit_test(

@@ -155,6 +155,33 @@ static void a_cut_answer_is_an_error_at_any_place(void **state)
 	}
 }
 
+/* The server refuses and is gone before it has the whole request */
+static void an_answer_is_read_before_a_failed_write(void **state)
+{
+	static const struct head_ops *const kinds[] = { &answered, &waiting };
+	char got[32];
+	struct rig r;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		open_head(&r, kinds[i]);
+		assert_int_equal(send(r.far, i ? "ok\nno" : "\0\0no", i ? 5 : 4,
+				      MSG_NOSIGNAL),
+				 i ? 5 : 4);
+		far_gone(&r);
+		assert_false(r.st->ops->up(r.st));
+		assert_int_equal(stream_read(r.st, got, sizeof(got)), 2);
+		assert_memory_equal(got, "no", 2);
+		assert_int_equal(stream_write(r.st, "x", 1), -EPIPE);
+		rig_end(&r);
+		/* and without an answer the reason is told */
+		open_head(&r, kinds[i]);
+		far_gone(&r);
+		assert_int_equal(stream_read(r.st, got, sizeof(got)), -EPIPE);
+		rig_end(&r);
+	}
+}
+
 static void silence_after_our_end_is_an_end(void **state)
 {
 	char got[32];
@@ -271,6 +298,7 @@ int main(void)
 			a_server_that_says_nothing_ends_without_a_head),
 		cmocka_unit_test(an_answer_in_pieces_is_taken_off),
 		cmocka_unit_test(a_cut_answer_is_an_error_at_any_place),
+		cmocka_unit_test(an_answer_is_read_before_a_failed_write),
 		cmocka_unit_test(silence_after_our_end_is_an_end),
 		cmocka_unit_test(a_wrong_answer_is_an_error),
 		cmocka_unit_test(payload_waits_for_the_answer_where_it_must),

@@ -49,6 +49,7 @@ static ssize_t sealed_writev(struct stream *s, const struct iovec *iov, int cnt)
 	struct sealed *t = sealed_of(s);
 	uint8_t out[RECORD_MAX + 2];
 	size_t n = 0;
+	ssize_t rc;
 
 	if (t->tx_bare)
 		return s->below->ops->writev(s->below, iov, cnt);
@@ -60,7 +61,10 @@ static ssize_t sealed_writev(struct stream *s, const struct iovec *iov, int cnt)
 	if (mem_space(s->below) < n + 2)
 		return -EAGAIN;
 	put_be16(out, (uint16_t)n);
-	assert_int_equal(stream_write(s->below, out, n + 2), (ssize_t)(n + 2));
+	rc = stream_write(s->below, out, n + 2);
+	if (rc < 0)
+		return rc;
+	assert_int_equal(rc, n + 2);
 	return (ssize_t)n;
 }
 
@@ -519,6 +523,31 @@ static void a_full_connection_is_back_pressure(void **state)
 	end(&e);
 }
 
+/* Frames that came are read, then why nothing can be written */
+static void what_came_is_read_before_a_failed_write(void **state)
+{
+	uint8_t p[3000], got[4000];
+	size_t have = 0;
+	struct ends e;
+	ssize_t n;
+
+	(void)state;
+	begin(&e);
+	pass(&e, 0, p, text(p, 100, 1), 4000);
+	assert_int_equal(stream_write(e.st[1], p, text(p, sizeof(p), 2)),
+			 sizeof(p));
+	e.m.deaf = e.m.end[0];
+	assert_int_equal(stream_write(e.st[0], "x", 1), -EPIPE);
+	assert_false(e.st[0]->ops->up(e.st[0]));
+	while ((n = stream_read(e.st[0], got + have, 1000)) > 0)
+		have += (size_t)n;
+	assert_int_equal(n, -EPIPE);
+	assert_int_equal(have, sizeof(p));
+	assert_memory_equal(got, p, sizeof(p));
+	assert_int_equal(e.st[0]->ops->finish(e.st[0]), -EPIPE);
+	end(&e);
+}
+
 static void a_connection_that_cannot_be_left_is_refused(void **state)
 {
 	uint8_t p[8];
@@ -578,6 +607,7 @@ int main(void)
 		cmocka_unit_test(what_was_read_before_comes_first),
 		cmocka_unit_test(what_is_behind_the_last_frame_is_kept),
 		cmocka_unit_test(a_full_connection_is_back_pressure),
+		cmocka_unit_test(what_came_is_read_before_a_failed_write),
 		cmocka_unit_test(a_connection_that_cannot_be_left_is_refused),
 		cmocka_unit_test(without_memory_nothing_is_made_up),
 	};

@@ -461,6 +461,109 @@ static void a_break_behind_a_close_spoils_nothing(void **state)
 	free(r);
 }
 
+/* Exchange a little; nothing is on its way afterwards */
+static void get_up(struct rig *r)
+{
+	uint8_t got[4096];
+
+	r->total = 100000;
+	assert_int_equal(dial(r), 0);
+	serve(r);
+	for (int i = 0; i < 1000 && (r->got[0] < 100 || r->got[1] < 100); i++) {
+		turn(r, 0, 100);
+		turn(r, 1, 100);
+		worker_tick(&r->l.w, 0);
+	}
+	assert_true(r->got[0] >= 100 && r->got[1] >= 100);
+	settle(r, got, sizeof(got));
+}
+
+/* As many bytes of @n as one call takes, then the next ones; nobody reads */
+static void server_says(struct rig *r, const uint8_t *p, size_t n)
+{
+	for (int i = 0; i < 100 && n; i++) {
+		ssize_t k = stream_write(r->st[1], p, n);
+
+		assert_true(k > 0 || k == -EAGAIN);
+		p += k > 0 ? k : 0;
+		n -= k > 0 ? (size_t)k : 0;
+		job_forget(&r->job[0]);
+		(void)r->st[1]->ops->writev(r->st[1], NULL, 0);
+	}
+	assert_int_equal(n, 0);
+}
+
+/*
+ * The server has said @n bytes, then the client's write fails: all of them are
+ * read, and the reason after them. @first: the client has read some of it before
+ */
+static void delivers(const struct level *v, const struct level *on, size_t n,
+		     bool first)
+{
+	static uint8_t said[30000], got[30001];
+	struct rig *r = calloc(1, sizeof(*r));
+	size_t have = 0;
+	ssize_t k = -EAGAIN;
+
+	assert_non_null(r);
+	begin_on(r, v, on);
+	get_up(r);
+	for (size_t i = 0; i < n; i++)
+		said[i] = byte_at(1, i);
+	server_says(r, said, n);
+	for (int i = 0; first && i < 10 && !have; i++) {
+		k = stream_read(r->st[0], got, 10);
+		have += k > 0 ? (size_t)k : 0;
+		worker_tick(&r->l.w, 0);
+	}
+	r->m.deaf = r->m.end[0];
+	(void)stream_write(r->st[0], "x", 1);
+	r->st[0]->ops->want(r->st[0], ST_READ | ST_WRITE);
+	for (int i = 0; i < 1000 && (k > 0 || k == -EAGAIN); i++) {
+		k = stream_read(r->st[0], got + have, sizeof(got) - have);
+		have += k > 0 ? (size_t)k : 0;
+		worker_tick(&r->l.w, 0);
+	}
+	if (have != n || k != -EPIPE)
+		fail_msg("%s%s: %zu of %zu bytes, then %zd", v->name,
+			 on ? " on tls" : "", have, n, k);
+	assert_memory_equal(got, said, n);
+	assert_false(r->st[0]->ops->up(r->st[0]));
+	assert_int_equal(stream_write(r->st[0], "x", 1), -EPIPE);
+	end(r);
+	free(r);
+}
+
+static void what_came_is_read_before_a_failed_write(void **state)
+{
+	static const struct level xhttp = {
+		"xhttp", &transport_xhttp_ops,
+		"{ \"path\": \"/x\", \"mode\": \"stream-one\" }",
+		"{ \"path\": \"/x\" }"
+	};
+	static const size_t sizes[] = { 1, 100, 30000 };
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_SIZE(sizes); k++) {
+		bool first = k == 2;
+
+		delivers(&xhttp, NULL, sizes[k], first);
+		for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
+			/* a head that is done leaves nothing to test */
+			if (levels[i].ops == &transport_raw_ops ||
+			    levels[i].ops == &transport_httpupgrade_ops)
+				continue;
+			delivers(&levels[i], NULL, sizes[k], first);
+			if (i >= 2) {
+				delivers(&levels[i], &levels[0], sizes[k],
+					 first);
+				delivers(&levels[i], &levels[1], sizes[k],
+					 first);
+			}
+		}
+	}
+}
+
 /* The connection breaks after @n bytes of either side: an error, no hang */
 static void breaks(const struct level *v, size_t n, bool clean)
 {
@@ -640,6 +743,7 @@ int main(void)
 		cmocka_unit_test(a_close_without_room_costs_no_payload),
 		cmocka_unit_test(a_break_behind_a_close_spoils_nothing),
 		cmocka_unit_test(what_waits_below_a_carrier_goes_when_it_can),
+		cmocka_unit_test(what_came_is_read_before_a_failed_write),
 		cmocka_unit_test(a_break_at_any_time_is_an_error),
 		cmocka_unit_test(rogue_servers_are_refused),
 		cmocka_unit_test(strangers_leave_nothing_behind),
