@@ -81,6 +81,10 @@ MAINOBJ	:= $(patsubst %.c,$B/obj/%.o,$(filter $(MAIN),$(SRC)))
 # worker gets a copy of its own, all names ended by _N: lw_ops_N is its vtable.
 # (Made local instead, as objcopy also can, global names break MIPS relocations.)
 LWIP_SRC ?= build/lwip/src
+# the root of lwIP's source will do as well as its src/
+ifneq ($(wildcard $(LWIP_SRC)/src/core/init.c),)
+override LWIP_SRC := $(LWIP_SRC:/=)/src
+endif
 NS_MAX	?= $(if $(filter asan fuzz,$V),1,4)
 LWSRC	:= $(wildcard netstack/lw/*.c)
 LWIDX	:= $(shell seq 0 $$(($(NS_MAX) - 1)))
@@ -177,6 +181,10 @@ $(LWSTAMP):
 	scripts/fetch-lwip build/lwip
 # so that make knows how the sources come into being
 $(LWIP_FILES:%=$(LWIP_SRC)/%.c): $(LWSTAMP) ;
+else
+$(LWIP_FILES:%=$(LWIP_SRC)/%.c):
+	@echo 'LWIP_SRC=$(LWIP_SRC): there is no $(@:$(LWIP_SRC)/%=%). It must be' \
+		"the unpacked source of lwIP 2.2.1, or its src/" >&2; exit 1
 endif
 
 # --- tests and fuzz targets ---------------------------------------------------
