@@ -27,13 +27,9 @@
 #include "gateway/core/session.h"
 #include "proxy/layer/keep.h"
 #include "proxy/transport/h2_int.h"
-#include "proxy/transport/tls.h"
 
-#define IDLE_MS     60000u /* without a stream */
-#define STREAMS_MAX 1024u /* a client may open with us */
-#define CONN_WINDOW (8 << 20)
-#define HEADERS_MAX (16u << 10) /* of one request or response */
-#define IN_KEEP     2 /* buffers kept for the next stream */
+#define IDLE_MS 60000u /* without a stream */
+#define IN_KEEP 2 /* buffers kept for the next stream */
 
 static void carrier_run(struct job *j);
 static void on_timer(struct timer *t);
@@ -76,7 +72,7 @@ static struct h2_room *room_get(struct worker *w)
 /* --- life --- */
 
 /* When the carrier is looked at: as soon as it was silent for too long */
-static void set_timer(struct h2 *h)
+void h2_set_timer(struct h2 *h)
 {
 	uint32_t silent = worker_of(h)->now_ms - h->heard_ms;
 	uint32_t keep = h->conf->keepalive_ms, ms = IDLE_MS;
@@ -104,14 +100,6 @@ static void carrier_free(struct h2 *h)
 	free(h);
 }
 
-/* One that nobody owns: its request is not complete, or was refused */
-static void unborn_free(struct h2_sub *u)
-{
-	h2_sub_drop_in(u);
-	buf_free(u->text);
-	free(u);
-}
-
 /* It ends now: every stream gets the reason; freed by the timer */
 static void carrier_kill(struct h2 *h, int why)
 {
@@ -133,12 +121,12 @@ static void carrier_kill(struct h2 *h, int why)
 		if (u->s.job)
 			h2_sub_fail(u, why ? why : -ECONNRESET);
 		else
-			unborn_free(u);
+			h2_sub_unborn(u);
 	}
 	h->count = 0;
 	h2_flows_gone(h);
 	stream_close(&h->below, why);
-	set_timer(h);
+	h2_set_timer(h);
 }
 
 void h2_sub_gone(struct h2 *h, struct h2_sub *u)
@@ -147,7 +135,7 @@ void h2_sub_gone(struct h2 *h, struct h2_sub *u)
 	h->count--;
 	h2_flush_soon(h);
 	if (!h->count)
-		set_timer(h);
+		h2_set_timer(h);
 }
 
 /* --- down --- */
@@ -400,235 +388,10 @@ static void on_timer(struct timer *t)
 		carrier_kill(h, 0);
 		return;
 	}
-	set_timer(h);
-}
-
-/* --- what nghttp2 tells --- */
-
-static struct h2_sub *sub_by_id(nghttp2_session *ng, int32_t id)
-{
-	return nghttp2_session_get_stream_user_data(ng, id);
-}
-
-static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id,
-		   const uint8_t *p, size_t n, void *arg)
-{
-	struct h2_sub *u = sub_by_id(ng, id);
-	int rc;
-
-	(void)flags;
-	(void)arg;
-	nghttp2_session_consume_connection(ng, n);
-	if (!u)
-		return 0;
-	rc = h2_sub_data(u, p, n);
-	if (rc < 0) {
-		h2_sub_fail(u, rc);
-		nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, id,
-					  NGHTTP2_PROTOCOL_ERROR);
-	}
-	return 0;
-}
-
-static bool text_is(const uint8_t *p, size_t n, const char *text)
-{
-	return n == strlen(text) && !memcmp(p, text, n);
-}
-
-/* NOLINTNEXTLINE(readability-function-size): nghttp2's callback */
-static int on_header(nghttp2_session *ng, const nghttp2_frame *frame,
-		     const uint8_t *name, size_t name_len, const uint8_t *value,
-		     size_t value_len, uint8_t flags, void *arg)
-{
-	struct h2 *h = arg;
-	int32_t id = frame->hd.stream_id;
-	struct h2_sub *u = sub_by_id(ng, id);
-
-	(void)flags;
-	if (!u)
-		return 0;
-	if (h->server && u->raw) {
-		if (h2_text_add(u, name, name_len, value, value_len) < 0)
-			return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	} else if (h->server && text_is(name, name_len, ":path")) {
-		for (int i = 0; i < 2; i++)
-			u->answered |=
-				text_is(value, value_len, h->conf->paths[i]);
-	} else if (!h->server && text_is(name, name_len, ":status") &&
-		   value_len && value[0] != '1') {
-		u->answered = text_is(value, value_len, "200");
-		if (u->answered)
-			return 0;
-		log_info("s%x %s: server answers %.*s", u->log_id,
-			 h->conf->name, value_len < 4 ? (int)value_len : 3,
-			 value);
-		h2_sub_fail(u, -EPROTO);
-	} else if (!h->server && !u->raw &&
-		   text_is(name, name_len, "grpc-status") &&
-		   !text_is(value, value_len, "0")) {
-		log_info("s%x grpc: server ends with status %.*s", u->log_id,
-			 value_len < 4 ? (int)value_len : 3, value);
-		h2_sub_fail(u, -ECONNRESET);
-	}
-	return 0;
-}
-
-static int on_begin(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
-{
-	struct h2 *h = arg;
-	struct h2_sub *u;
-
-	if (!h->server || frame->hd.type != NGHTTP2_HEADERS ||
-	    frame->headers.cat != NGHTTP2_HCAT_REQUEST)
-		return 0;
-	u = h2_sub_new(h, NULL);
-	if (!u)
-		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	u->id = frame->hd.stream_id;
-	nghttp2_session_set_stream_user_data(ng, u->id, u);
-	return 0;
-}
-
-#define NV(name, value) \
-	{ \
-		(uint8_t *)(uintptr_t)(name), (uint8_t *)(uintptr_t)(value), \
-			strlen(name), strlen(value), NGHTTP2_NV_FLAG_NONE \
-	}
-
-/* A request is complete: a session for it, or no */
-static void answer(struct h2 *h, struct h2_sub *u)
-{
-	/* NOLINTBEGIN(performance-no-int-to-ptr): nghttp2's macro */
-	nghttp2_nv ok[] = { NV(":status", "200"),
-			    NV("content-type", "application/grpc") };
-	nghttp2_nv no[] = { NV(":status", "404") };
-	/* NOLINTEND(performance-no-int-to-ptr) */
-	int32_t id = u->id;
-
-	if (u->answered) {
-		nghttp2_submit_response(h->ng, id, ok, ARRAY_SIZE(ok),
-					&h2_sub_source);
-		if (h->birth.born(&h->birth, worker_of(h), &u->s) == 0)
-			return;
-		nghttp2_submit_rst_stream(h->ng, NGHTTP2_FLAG_NONE, id,
-					  NGHTTP2_REFUSED_STREAM);
-	} else {
-		log_info("grpc: refused: not our service");
-		nghttp2_submit_response(h->ng, id, no, ARRAY_SIZE(no), NULL);
-	}
-	nghttp2_session_set_stream_user_data(h->ng, id, NULL);
-	h2_sub_gone(h, u);
-	unborn_free(u);
-}
-
-static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
-{
-	struct h2 *h = arg;
-	struct h2_sub *u;
-
-	if (frame->hd.type == NGHTTP2_GOAWAY) {
-		h->goaway = true;
-		return 0;
-	}
-	u = frame->hd.stream_id ? sub_by_id(ng, frame->hd.stream_id) : NULL;
-	if (!u || (frame->hd.type != NGHTTP2_HEADERS &&
-		   frame->hd.type != NGHTTP2_DATA))
-		return 0;
-	if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
-		u->eof = !u->err; /* not what a refusal ends with */
-		h2_sub_wake(u);
-	}
-	if (h->server && frame->hd.type == NGHTTP2_HEADERS &&
-	    frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-		if (u->raw)
-			h2_request(h, u);
-		else
-			answer(h, u);
-	} else if (u->raw && frame->hd.type == NGHTTP2_HEADERS) {
-		h2_sub_wake(u); /* it is up */
-	}
-	return 0;
-}
-
-static int on_close(nghttp2_session *ng, int32_t id, uint32_t code, void *arg)
-{
-	struct h2 *h = arg;
-	struct h2_sub *u = sub_by_id(ng, id);
-
-	if (!u)
-		return 0;
-	nghttp2_session_set_stream_user_data(ng, id, NULL);
-	list_del(&u->node);
-	h->count--;
-	u->h = NULL;
-	if (!h->count)
-		set_timer(h);
-	if (!u->s.job) {
-		unborn_free(u);
-		return 0;
-	}
-	/* All was said: what is still to be read can be read */
-	if (!u->eof || !u->fin_sent || code != NGHTTP2_NO_ERROR)
-		h2_sub_fail(u, code == NGHTTP2_REFUSED_STREAM ? -ECONNREFUSED :
-								-ECONNRESET);
-	else
-		u->err = -EPIPE;
-	h2_sub_wake(u);
-	return 0;
+	h2_set_timer(h);
 }
 
 /* --- birth --- */
-
-static int session_new(struct h2 *h)
-{
-	nghttp2_session_callbacks *cb;
-	nghttp2_option *opt = NULL;
-	int rc = nghttp2_session_callbacks_new(&cb);
-
-	if (rc == 0)
-		rc = nghttp2_option_new(&opt);
-	if (rc == 0) {
-		nghttp2_session_callbacks_set_send_data_callback(
-			cb, h2_sub_send_data);
-		nghttp2_session_callbacks_set_on_data_chunk_recv_callback(
-			cb, on_data);
-		nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
-		nghttp2_session_callbacks_set_on_begin_headers_callback(
-			cb, on_begin);
-		nghttp2_session_callbacks_set_on_frame_recv_callback(cb,
-								     on_frame);
-		nghttp2_session_callbacks_set_on_stream_close_callback(
-			cb, on_close);
-		nghttp2_option_set_no_auto_window_update(opt, 1);
-		nghttp2_option_set_max_send_header_block_length(opt,
-								HEADERS_MAX);
-		rc = h->server ?
-			     nghttp2_session_server_new2(&h->ng, cb, h, opt) :
-			     nghttp2_session_client_new2(&h->ng, cb, h, opt);
-	}
-	nghttp2_option_del(opt);
-	nghttp2_session_callbacks_del(cb);
-	return rc ? -ENOMEM : 0;
-}
-
-static int say_settings(struct h2 *h)
-{
-	uint32_t window = h->conf->window ? h->conf->window : H2_WINDOW_MIN;
-	nghttp2_settings_entry set[] = {
-		{ NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window },
-		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADERS_MAX },
-		{ h->server ? NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS :
-			      NGHTTP2_SETTINGS_ENABLE_PUSH,
-		  h->server ? STREAMS_MAX : 0 },
-	};
-
-	if (nghttp2_submit_settings(h->ng, NGHTTP2_FLAG_NONE, set,
-				    ARRAY_SIZE(set)) ||
-	    nghttp2_session_set_local_window_size(h->ng, NGHTTP2_FLAG_NONE, 0,
-						  CONN_WINDOW))
-		return -ENOMEM;
-	return 0;
-}
 
 static struct h2 *carrier_new(const struct h2_conf *conf, struct worker *w,
 			      struct config *cfg, bool server)
@@ -649,11 +412,11 @@ static struct h2 *carrier_new(const struct h2_conf *conf, struct worker *w,
 	list_init(&h->flows);
 	h2_reuse_init(h);
 	timer_init(&h->timer, on_timer);
-	if (session_new(h) < 0 || say_settings(h) < 0) {
+	if (h2_session_new(h) < 0) {
 		carrier_free(h);
 		return NULL;
 	}
-	set_timer(h);
+	h2_set_timer(h);
 	return h;
 }
 
@@ -708,32 +471,6 @@ static struct h2 *dial_new(const struct transport *t,
 	return h;
 }
 
-static int request(struct h2 *h, struct h2_sub *u)
-{
-	char text[ADDR_TEXT_MAX];
-	const char *authority = h->conf->authority;
-
-	if (!authority)
-		authority = tls_server_name(h->t->below);
-	if (!authority)
-		authority = addr_format_host(&h->to, text, sizeof(text));
-	nghttp2_nv nv[] = {
-		/* NOLINTBEGIN(performance-no-int-to-ptr): nghttp2's macro */
-		NV(":method", "POST"),
-		NV(":scheme", h->conf->scheme),
-		NV(":path", h->conf->path),
-		NV(":authority", authority),
-		NV("content-type", "application/grpc"),
-		NV("user-agent", h->conf->agent),
-		NV("te", "trailers"),
-		/* NOLINTEND(performance-no-int-to-ptr) */
-	};
-
-	u->id = nghttp2_submit_request(h->ng, NULL, nv, ARRAY_SIZE(nv),
-				       &h2_sub_source, u);
-	return u->id < 0 ? -ENOMEM : 0;
-}
-
 /* A stream of @h, with this request (NULL: gRPC's). 0 or -errno */
 static int open_sub(struct h2 *h, const struct dial *d,
 		    const struct http_ask *ask, struct stream **out)
@@ -745,13 +482,13 @@ static int open_sub(struct h2 *h, const struct dial *d,
 		return -ENOMEM;
 	u->log_id = d->s ? d->s->id : 0;
 	u->raw = ask != NULL;
-	if ((ask ? h2_submit(h, u, ask) : request(h, u)) < 0) {
+	if ((ask ? h2_submit(h, u, ask) : h2_session_request(h, u)) < 0) {
 		h2_sub_gone(h, u);
 		free(u);
 		return -ENOMEM;
 	}
 	if (h->count == 1 && conf->keepalive_ms && !h->pinging)
-		set_timer(h); /* it was set for a carrier without streams */
+		h2_set_timer(h); /* it was set for a carrier without streams */
 	h2_flush_soon(h);
 	*out = &u->s;
 	return 0;
@@ -808,5 +545,5 @@ void h2_flow_leave(struct h2_flow *f)
 	f->carrier = NULL;
 	h->flow_count--;
 	if (!h->flow_count && !h->count)
-		set_timer(h);
+		h2_set_timer(h);
 }

@@ -1,4 +1,4 @@
-/* h2_int.h - What h2_carrier.c and h2_stream.c share */
+/* h2_int.h - What the files of the HTTP/2 carrier share */
 #ifndef PROXY_TRANSPORT_H2_INT_H
 #define PROXY_TRANSPORT_H2_INT_H
 
@@ -132,6 +132,15 @@ int h2_sub_send_data(nghttp2_session *ng, nghttp2_frame *frame,
 		     void *arg);
 /* Forget what was received and not read */
 void h2_sub_drop_in(struct h2_sub *u);
+/* Free one that nobody owns: its request is not complete, or was refused */
+void h2_sub_unborn(struct h2_sub *u);
+
+/* h2_session.c */
+/* The library's session, its callbacks and our SETTINGS. 0 or -ENOMEM */
+int h2_session_new(struct h2 *h);
+/* A gRPC request goes out as @u. 0 or -ENOMEM */
+int h2_session_request(struct h2 *h, struct h2_sub *u);
+
 /* h2_request.c: what requests that are no gRPC say */
 /* A header of a request that comes in. 0 or -errno */
 int h2_text_add(struct h2_sub *u, const uint8_t *name, size_t name_len,
@@ -156,7 +165,10 @@ void h2_flow_join(struct h2_flow *f, struct h2 *h);
 /* It is dead: its flows find another one */
 void h2_flows_gone(struct h2 *h);
 
-/* h2_carrier.c: write frames in this turn or the next */
+/* h2_carrier.c */
+/* When the carrier is looked at: as soon as it was silent for too long */
+void h2_set_timer(struct h2 *h);
+/* Write frames in this turn or the next */
 void h2_flush_soon(struct h2 *h);
 /* Write frames now, what below takes; an error ends @h in its own turn */
 void h2_flush_now(struct h2 *h);

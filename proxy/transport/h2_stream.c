@@ -72,6 +72,13 @@ void h2_sub_drop_in(struct h2_sub *u)
 	u->in = NULL;
 }
 
+void h2_sub_unborn(struct h2_sub *u)
+{
+	h2_sub_drop_in(u);
+	buf_free(u->text);
+	free(u);
+}
+
 /* Room for @n more bytes. 0 or -ENOMEM */
 static int in_room(struct h2_sub *u, size_t n)
 {
