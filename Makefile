@@ -129,6 +129,7 @@ help:
 	@echo 'cross      build and unit-test for T=s390x|arm64|armhf|mipsel (root)'
 	@echo 'bench      benchmarks [T=name];  size: bytes of the stripped program'
 	@echo 'setup      install what is missing;  install, uninstall, clean'
+	@echo 'dist       build/culvert-$(VERSION).tar.xz of what is committed'
 
 $B/culvert: $(MAINOBJ) $B/libculvert.a
 	@echo "  LD      $@"
@@ -327,6 +328,13 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/culvert
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/culvert
 
+# The release: what packages are built from
+dist:
+	@mkdir -p build
+	@git archive --prefix=culvert-$(VERSION)/ HEAD | xz -9 \
+		> build/culvert-$(VERSION).tar.xz
+	@sha256sum build/culvert-$(VERSION).tar.xz
+
 clean:
 	rm -rf build
 
@@ -339,7 +347,7 @@ tidy-flags:
 FORCE:
 .PHONY: all help units fuzzers benches setup test check check-net asan tsan \
 	fuzz lint cross format \
-	demo bench run size install uninstall clean tidy-flags FORCE
+	demo bench run size install uninstall dist clean tidy-flags FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
