@@ -193,6 +193,7 @@ wrong() {
 	refuses "mark: '0x123456789' is no number" "option mark '0x123456789'"
 	refuses "port: 99999999999999999999 is not within" \
 		"option port '99999999999999999999'"
+	refuses "port: 65536 is not within 1 to 65535" "option port '65536'"
 	refuses "port: '-1' is no number" "option port '-1'"
 	refuses "tun_name: 'a/b' is no name" "option tun_name 'a/b'"
 	refuses "tun_name: '0123456789abcdef' is no name" \

@@ -17,7 +17,7 @@ ow_up() {
 	STUB=$TMP/stub
 	rm -rf "$STUB"
 	mkdir -p "$STUB/config" "$TMP/etc"
-	: >"$STUB/events"; : >"$STUB/uci"
+	: >"$STUB/events"; : >"$STUB/uci"; : >"$STUB/ppp9"
 	: >"$TMP/logread.log"
 	ln -sf "$TMP/logread.log" "$STUB/log"
 	echo "lan br-lan" >"$STUB/devices"
@@ -46,8 +46,10 @@ ow_config() {
 }
 
 ow() {
-	# shellcheck disable=SC2086 # busybox ash
-	${OW_NS:+ip netns exec "$OW_NS"} $OWSH "$ROOT/tests/openwrt/stub.sh" "$STUB/init" "$1" 2>"$TMP/stderr.log"
+	# Where there is a file that "ppp*" matches
+	# shellcheck disable=SC2086 # words
+	(cd "$STUB" && ${OW_NS:+ip netns exec "$OW_NS"} $OWSH \
+		"$ROOT/tests/openwrt/stub.sh" "$STUB/init" "$1") 2>"$TMP/stderr.log"
 	RC=$?
 	[ ! -s "$TMP/stderr.log" ] || fail "$1: $(<"$TMP/stderr.log")"
 }
