@@ -18,6 +18,7 @@
 #include "gateway/base/crypto.h"
 #include "gateway/base/log.h"
 #include "proxy/layer/keep.h"
+#include "proxy/layer/pass.h"
 
 #define ANSWER_FIRST 512
 #define ANSWER_MAX   (16u << 10)
@@ -40,6 +41,8 @@ struct head {
 	bool answered, finished;
 	int err, tx_err;
 };
+
+static const struct stream_ops head_stream_ops, head_lends_ops;
 
 static struct head *head_of(struct stream *s)
 {
@@ -183,8 +186,8 @@ static int head_answer(struct head *h)
 
 	while (!h->answered && rc == -EAGAIN) {
 		n = answer_read(h);
-		if ((n == -EAGAIN || n == 0) && h->tx_err)
-			n = h->tx_err; /* none will come */
+		if ((n == -EAGAIN || n == 0) && h->tx_err) /* none will come */
+			return head_fail(h, h->tx_err);
 		if (n < 0)
 			return head_fail(h, (int)n);
 		if (n == 0 && h->finished && !h->in->len)
@@ -228,7 +231,18 @@ static ssize_t head_readv(struct stream *s, const struct iovec *iov, int cnt)
 		return rc == 1 ? 0 : rc;
 	if (h->in) /* read behind the answer */
 		return (ssize_t)keep_take(&h->in, iov, cnt);
+	if (pass_can(s))
+		s->ops = &head_lends_ops;
 	return s->below->ops->readv(s->below, iov, cnt);
+}
+
+static ssize_t head_lend(struct stream *s, struct iovec *iov, int *cnt)
+{
+	int rc = head_step(head_of(s));
+
+	if (rc)
+		return rc == 1 ? 0 : rc;
+	return pass_lend(s, &head_stream_ops, iov, cnt);
 }
 
 /* Head and payload in one call */
@@ -352,21 +366,18 @@ static int head_bare(struct stream *s, unsigned int dir)
 
 	if (!b->ops->bare)
 		return -EPROTONOSUPPORT;
-	return dir ? -EAGAIN : b->ops->bare(b, dir);
+	return dir & (ST_READ | ST_WRITE) ? -EAGAIN : b->ops->bare(b, dir);
 }
 
-static const struct stream_ops head_stream_ops = {
-	.name = "head",
-	.readv = head_readv,
-	.writev = head_writev,
-	.want = head_want,
-	.up = head_up,
-	.finish = head_finish,
-	.close = head_close,
-	.shed = head_shed,
-	.watch = head_watch,
-	.bare = head_bare,
-};
+#define HEAD_OPS \
+	.name = "head", .readv = head_readv, .writev = head_writev, \
+	.want = head_want, .up = head_up, .finish = head_finish, \
+	.close = head_close, .shed = head_shed, .watch = head_watch, \
+	.bare = head_bare
+
+static const struct stream_ops head_stream_ops = { HEAD_OPS };
+static const struct stream_ops head_lends_ops = { HEAD_OPS, .lend = head_lend,
+						  .took = pass_took };
 
 struct stream *head_new(const struct head_ops *ops, struct stream *below,
 			const uint8_t *p, size_t n, void *arg, uint32_t id)

@@ -24,6 +24,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/rand.h"
 #include "proxy/layer/keep.h"
+#include "proxy/layer/pass.h"
 #include "proxy/layer/room.h"
 #include "proxy/wire/vision.h"
 
@@ -297,13 +298,6 @@ static ssize_t read_frames(struct vision *v, uint8_t *p, size_t room)
 	return -EAGAIN;
 }
 
-/* Past its frames, the layer below lends what it has; see vision_lend() */
-static void reads_below(struct vision *v)
-{
-	if (v->look.left <= 0 && v->s.below->ops->lend)
-		v->s.ops = &vision_lends_ops;
-}
-
 static ssize_t vision_readv(struct stream *s, const struct iovec *iov, int cnt)
 {
 	struct vision *v = vision_of(s);
@@ -326,36 +320,27 @@ static ssize_t vision_readv(struct stream *s, const struct iovec *iov, int cnt)
 	rc = leave(v, ST_READ, v->rx.done, &v->rx_bare);
 	if (rc < 0)
 		return rc;
-	s = v->s.below;
-	n = s->ops->readv(s, iov, cnt);
+	n = s->below->ops->readv(s->below, iov, cnt);
 	if (n == -EAGAIN && v->tx_err)
 		n = v->tx_err;
 	if (n > 0 && v->look.left > 0)
 		vision_look_at(&v->look, iov->iov_base,
 			       (size_t)n < iov->iov_len ? (size_t)n :
 							  iov->iov_len);
-	reads_below(v);
+	if (v->look.left <= 0 && pass_can(s))
+		s->ops = &vision_lends_ops;
 	return n;
 }
 
-/* The layer below may have gone meanwhile: then it is read, not lent from */
 static ssize_t vision_lend(struct stream *s, struct iovec *iov, int *cnt)
 {
 	struct vision *v = vision_of(s);
 
-	if (v->err)
-		return v->err;
-	stream_shed(&s->below);
-	if (s->below->ops->lend)
-		return s->below->ops->lend(s->below, iov, cnt);
-	s->ops = &vision_ops;
-	job_ready(s->job);
-	return -EAGAIN;
-}
+	ssize_t n = v->err ? v->err : pass_lend(s, &vision_ops, iov, cnt);
 
-static void vision_took(struct stream *s, size_t n)
-{
-	s->below->ops->took(s->below, n);
+	if (n == -EAGAIN && v->tx_err && s->ops->lend)
+		n = v->tx_err;
+	return n;
 }
 
 /* --- the rest ------------------------------------------------------------------ */
@@ -425,7 +410,7 @@ static struct watch *vision_watch(struct stream *s, unsigned int dir)
 static const struct stream_ops vision_ops = { VISION_OPS };
 static const struct stream_ops vision_lends_ops = { VISION_OPS,
 						    .lend = vision_lend,
-						    .took = vision_took };
+						    .took = pass_took };
 
 struct stream *vision_new(struct worker *w, struct stream *below,
 			  const uint8_t id[16], uint32_t session, bool server)

@@ -11,6 +11,8 @@ net_up
 make_ca
 serve echo tcp-serve 5001 echo
 serve uecho udp-serve 5006 echo
+serve sink tcp-serve 5002 sink
+serve source tcp-serve 5003 source -n 3000000
 make_www
 site 8444
 site 8445 -tls1_2
@@ -40,11 +42,12 @@ start_in <<END
   "log": { "loglevel": "debug" },
   "policy": { "levels": { "0": { "uplinkOnly": 20, "downlinkOnly": 20 } } },
   "inbounds": [ $(join "$(at 7001 echo 5001)" "$(at 7003 tls13 8444)" "$(at 7004 tls12 8445)" \
-	"$(at 7005 udp 5006)" "$(at 7006 without 5001)" "$(at 7007 needless 5001)" "$(at 7008 old 5001)") ,
+	"$(at 7005 udp 5006)" "$(at 7006 without 5001)" "$(at 7007 needless 5001)" "$(at 7008 old 5001)" \
+	"$(at 7009 sink 5002)" "$(at 7010 source 5003)") ,
 	$(vless_in 8001 in $V), $(vless_in 8002 plain ""), $(vless_in 8003 in12 $V \
 	"${server/\"tlsSettings\": \{/\"tlsSettings\": { \"maxVersion\": \"1.2\",}") ],
   "routing": { "rules": [ $(to without needless old),
-	{ "inboundTag": [ "echo", "tls13", "tls12", "udp" ], "outboundTag": "v" } ] },
+	{ "inboundTag": [ "echo", "sink", "source", "tls13", "tls12", "udp" ], "outboundTag": "v" } ] },
   "outbounds": [ { "tag": "direct", "protocol": "freedom", "settings": { $ALLOW } }, $(vless_out 8001 v $V),
 	$(vless_out 8001 without ""), $(vless_out 8002 needless $V), $(vless_out 8003 old $V) ]
 }
@@ -52,6 +55,13 @@ END
 G4=10.1.0.1
 transfers "plain" $G4 7001
 transfers "plain, v6" fd01::1 7001
+# one side says nothing: its own frames never end
+for a in $G4 fd01::1; do
+	out=$(on "$C" "$NT" tcp $a 7009 -n 3000000 -t 20 -P 2>/dev/null)
+	eq "an upload alone, $a" "$out" "$(sha 3000000)"
+	out=$(on "$C" "$NT" tcp $a 7010 -n 1 -t 20)
+	contains "a download alone, $a" "$out" "rx=$(sha 3000000) end=FIN"
+done
 
 for n in 1 2 3; do fetch "TLS 1.3, $n" $G4 7003; done
 fetch "TLS 1.2" $G4 7004

@@ -288,6 +288,129 @@ static void a_head_may_be_written_late(void **state)
 	}
 }
 
+/* --- over a layer that lends ----------------------------------------------------- */
+
+static const char lent[] = "lent";
+static size_t lent_at;
+static unsigned int bare_dirs;
+
+static ssize_t lender_readv(struct stream *s, const struct iovec *iov, int cnt)
+{
+	(void)s;
+	(void)cnt;
+	memcpy(iov->iov_base, lent + lent_at, 1);
+	lent_at++;
+	return 1;
+}
+
+static ssize_t lender_writev(struct stream *s, const struct iovec *iov, int cnt)
+{
+	ssize_t n = 0;
+
+	(void)s;
+	for (int i = 0; i < cnt; i++)
+		n += (ssize_t)iov[i].iov_len;
+	return n;
+}
+
+static ssize_t lender_lend(struct stream *s, struct iovec *iov, int *cnt)
+{
+	static char copy[sizeof(lent)];
+
+	(void)s;
+	memcpy(copy, lent, sizeof(lent));
+	*iov = (struct iovec){ copy + lent_at, 4 - lent_at };
+	*cnt = 1;
+	return lent_at < 4 ? (ssize_t)iov->iov_len : -EAGAIN;
+}
+
+static void lender_took(struct stream *s, size_t n)
+{
+	(void)s;
+	lent_at += n;
+}
+
+static void lender_want(struct stream *s, unsigned int events)
+{
+	(void)s;
+	(void)events;
+}
+
+static bool lender_up(const struct stream *s)
+{
+	(void)s;
+	return true;
+}
+
+static int lender_bare(struct stream *s, unsigned int dir)
+{
+	(void)s;
+	bare_dirs |= dir;
+	return 0;
+}
+
+static void lender_close(struct stream *s, int why)
+{
+	(void)s;
+	(void)why;
+}
+
+/* A server that has said nothing yet: its head stays, what it receives is lent */
+static void what_comes_is_lent_while_the_head_waits(void **state)
+{
+	static const struct stream_ops lends = { .name = "lender",
+						 .readv = lender_readv,
+						 .writev = lender_writev,
+						 .lend = lender_lend,
+						 .took = lender_took,
+						 .want = lender_want,
+						 .up = lender_up,
+						 .bare = lender_bare,
+						 .close = lender_close };
+	static const struct stream_ops copies = { .name = "copier",
+						  .readv = lender_readv,
+						  .writev = lender_writev,
+						  .want = lender_want,
+						  .up = lender_up,
+						  .close = lender_close };
+	struct stream below = { .ops = &lends };
+	struct iovec iov[STREAM_IOV];
+	int cnt = STREAM_IOV;
+	struct stream *st;
+	struct loop l;
+	char c;
+
+	(void)state;
+	loop_init(&l);
+	below.job = &l.job;
+	lent_at = 0;
+	bare_dirs = 0;
+	st = head_new(&lazy, &below, (const uint8_t *)"HEAD", 4, NULL, 1);
+	assert_non_null(st);
+	assert_null(st->ops->lend);
+	assert_int_equal(stream_read(st, &c, 1), 1);
+	assert_non_null(st->ops->lend);
+	assert_int_equal(st->ops->lend(st, iov, &cnt), 3);
+	assert_memory_equal(iov->iov_base, "ent", 3);
+	st->ops->took(st, 1);
+	assert_int_equal(lent_at, 2);
+
+	/* op bare: nothing is left before the head is spent, but that it stays */
+	assert_int_equal(st->ops->bare(st, ST_READ), -EAGAIN);
+	assert_int_equal(st->ops->bare(st, ST_STAY), 0);
+	assert_int_equal(bare_dirs, ST_STAY);
+
+	below.ops = &copies;
+	assert_int_equal(st->ops->lend(st, iov, &cnt), -EAGAIN);
+	assert_null(st->ops->lend);
+	assert_int_equal(stream_read(st, &c, 1), 1);
+	assert_int_equal(c, 'n');
+	assert_int_equal(stream_write(st, "down", 4), 4);
+	stream_shed(&st);
+	assert_string_equal(st->ops->name, "copier");
+	loop_fini(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +427,7 @@ int main(void)
 		cmocka_unit_test(payload_waits_for_the_answer_where_it_must),
 		cmocka_unit_test(an_endless_answer_is_refused),
 		cmocka_unit_test(a_head_may_be_written_late),
+		cmocka_unit_test(what_comes_is_lent_while_the_head_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
