@@ -5,6 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/host_lib.sh"
 host_net
+export HOME=$TMP
 
 before=$(host_state)
 host_up
@@ -86,5 +87,6 @@ wait_for 5 not_alive culvert || fail "culvert still runs after down"
 eq "state as before" "$(host_state)" "$before"
 out=$(on "$C" "$NT" tcp 198.51.100.1 5003 -n 1000)
 contains "as before" "$out" "end=FIN"
+bad "our rules are no history of nft's user" test -e "$TMP/.nft.history"
 contains "down says so" "$(on "$G" "$CULVERT" down)" "nothing of culvert's is left"
 pass

@@ -24,9 +24,9 @@ CULVERT=${CULVERT:-$ROOT/build/culvert}
 NT=${NT:-$ROOT/build/nt}
 # Sanitizers and emulated processors (scripts/in-vm) are slow: waits are this much
 # longer there
-SLOW=1
+SLOW=1 POLL=0.03
 [ "${CULVERT_VARIANT:-release}" = release ] || SLOW=4
-[ -z "${CULVERT_VM:-}" ] || SLOW=$((SLOW * 4))
+[ -z "${CULVERT_VM:-}" ] || SLOW=$((SLOW * 4)) POLL=0.15
 # Settings of freedom for a server: what its clients ask for is private here
 ALLOW='"finalRules": [ { "action": "allow" } ]'
 PREFIX=${CULVERT_NS_PREFIX:-cv}-$$
@@ -284,7 +284,7 @@ wait_for() {
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
-		sleep 0.03
+		sleep "$POLL"
 	done
 }
 

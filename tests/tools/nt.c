@@ -238,16 +238,15 @@ static int xfer_send(struct xfer *x)
 	const uint8_t *p = buf;
 	ssize_t k;
 
-	if (x->data) {
-		if (o.cut >= 0 && x->tx.n < (unsigned long long)o.cut &&
-		    n > (size_t)o.cut - x->tx.n)
-			n = (size_t)(o.cut - (long long)x->tx.n);
-		else if (o.cut >= 0 && x->tx.n == (unsigned long long)o.cut)
-			sleep_ms(o.delay_ms);
+	if (o.cut >= 0 && x->tx.n < (unsigned long long)o.cut &&
+	    n > (size_t)o.cut - x->tx.n)
+		n = (size_t)(o.cut - (long long)x->tx.n);
+	else if (o.cut >= 0 && x->tx.n == (unsigned long long)o.cut)
+		sleep_ms(o.delay_ms);
+	if (x->data)
 		p = x->data + x->tx.n;
-	} else {
+	else
 		fill(buf, n, x->tx.n);
-	}
 	k = send(x->fd, p, n, MSG_NOSIGNAL);
 	if (k < 0)
 		return errno == EAGAIN ? 0 : errno;
