@@ -58,6 +58,8 @@ static void child_run(int in, bool dies, pid_t parent, const char *const *argv)
 	if (dup2(in, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
 	    (!dies && dup2(null, STDERR_FILENO) < 0))
 		_exit(126);
+	/* `nft -i` reads and writes ~/.nft.history: ours is nobody's business */
+	setenv("HOME", "/dev/null", 1);
 	execvp(args[0], args);
 	_exit(127);
 }
