@@ -1,89 +1,24 @@
 /* intake.c - What decides how traffic is caught (contract: intake.h) */
 #include "netstack/intake.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/base/compat.h"
 #include "gateway/base/log.h"
 #include "gateway/core/config.h"
 #include "gateway/core/dns.h"
-
-static unsigned int uid_add(uint32_t uid, uint32_t uids[PLAN_UIDS],
-			    unsigned int n)
-{
-	for (unsigned int i = 0; i < n; i++)
-		if (uids[i] == uid)
-			return n;
-	if (n == PLAN_UIDS)
-		return n;
-	uids[n] = uid;
-	return n + 1;
-}
-
-/* Starts of the first @max fields of a line; moves *@p to its end */
-static size_t fields(const char **p, const char **out, size_t max)
-{
-	const char *s = *p;
-	size_t n = 0;
-
-	while (*s && *s != '\n') {
-		s += strspn(s, " ");
-		if (n < max && *s && *s != '\n')
-			out[n++] = s;
-		s += strcspn(s, " \n");
-	}
-	*p = s;
-	return n;
-}
-
-unsigned int resolver_uids(const char *text, uint32_t uids[PLAN_UIDS],
-			   unsigned int n, bool *root)
-{
-	static const char local[] = ":0035"; /* 53, as /proc writes it */
-	unsigned long uid;
-
-	for (; *text; text += *text == '\n') {
-		const char *f[8];
-		size_t n_f = fields(&text, f, ARRAY_SIZE(f));
-		const char *port = n_f == 8 ? strchr(f[1], ':') : NULL;
-
-		if (!port || strncmp(port, local, sizeof(local) - 1) != 0 ||
-		    port[sizeof(local) - 1] != ' ' ||
-		    !isdigit((unsigned char)*f[7]))
-			continue;
-		uid = strtoul(f[7], NULL, 10);
-		if (uid && uid < UINT32_MAX)
-			n = uid_add((uint32_t)uid, uids, n);
-		else
-			*root = true;
-	}
-	return n;
-}
+#include "netstack/resolvers.h"
 
 /* Whoever answers port 53 here asks the real servers, as culvert itself does */
-static void find_resolvers(struct intake *in)
+static void take_resolvers(struct intake *in)
 {
-	static const char *const files[] = { "/proc/net/udp",
-					     "/proc/net/udp6" };
-	static char text[65536]; /* main thread only */
-	bool root = false;
-	size_t n;
+	struct resolvers r = { .uid_count = 0 };
 
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		FILE *f = fopen(files[i], "re");
-
-		if (!f)
-			continue;
-		n = fread(text, 1, sizeof(text) - 1, f);
-		text[n] = '\0';
-		fclose(f);
-		in->uid_count =
-			resolver_uids(text, in->uids, in->uid_count, &root);
-	}
-	if (root && in->host->hijack_dns)
+	resolvers_find(&r);
+	in->uid_count = r.uid_count;
+	memcpy(in->uids, r.uids, sizeof(in->uids));
+	if (r.root && in->host->hijack_dns)
 		log_info("host: the resolver on port 53 runs as root: its own "
 			 "queries are caught too");
 }
@@ -127,5 +62,5 @@ void intake_fill(struct intake *in, const struct config *cfg,
 			answers_dns(cfg);
 	in->service_max = (uint16_t)(first_ephemeral() - 1);
 	if (!print)
-		find_resolvers(in);
+		take_resolvers(in);
 }

@@ -13,11 +13,5 @@ struct config;
 void intake_fill(struct intake *in, const struct config *cfg,
 		 const struct tun_conf *tc, const char *tun, int ifindex,
 		 bool print);
-/*
- * Owners of sockets on local port 53 in a text like /proc/net/udp, that are
- * not root, added to @uids. Returns how many there are now
- */
-unsigned int resolver_uids(const char *text, uint32_t uids[PLAN_UIDS],
-			   unsigned int n, bool *root);
 
 #endif

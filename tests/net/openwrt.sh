@@ -22,6 +22,7 @@ fw4_load() {
 			iif lo accept
 			ct state established,related accept
 			meta l4proto { icmp, icmpv6 } accept
+			iifname "g0" meta l4proto { tcp, udp } th dport 53 accept
 		}
 		chain forward {
 			type filter hook forward priority filter; policy drop
@@ -180,6 +181,37 @@ ow_switched() {
 	esac
 }
 
+# --- dnsmasq, as OpenWrt has it: its own user, and the router asks it ---------------
+
+resolves() {
+	how=dnsmasq
+	resolver "$G" 127.0.0.1
+	bg "$G" dnsmasq dnsmasq -k --user=nobody --pid-file= --no-hosts --no-resolv \
+		--server=198.51.100.3 --bind-dynamic \
+		--address=/nas.lan/10.1.0.77
+	wait_port "$G" udp 53
+	ow_config
+	ow_start
+	for at in 10.1.0.1 198.51.100.3 fd01::1; do
+		eq "dnsmasq: a name of the LAN by $at" "$(ask "$C" "$at" A nas.lan)" \
+			10.1.0.77
+		eq "dnsmasq: a public one by $at" \
+			"$(ask "$C" "$at" A www.example.com)" 198.51.100.1
+	done
+	eq "dnsmasq: the router itself" "$(ask "$G" 127.0.0.1 A www.example.com)" \
+		198.51.100.1
+	caught
+	# Without the hijack dnsmasq answers as before
+	ow_config "option dns_hijack '0'"
+	ow reload
+	wait_for 5 grep -q "generation 2" "$STUB/daemon.log" || fail "no reload"
+	eq "dnsmasq: not hijacked" "$(ask "$C" 10.1.0.1 A nas.lan)" 10.1.0.77
+	ow stop
+	fw4_load
+	stop dnsmasq
+	resolver "$G" 198.51.100.3
+}
+
 # --- not root: what the sandbox gives ------------------------------------------------
 
 sandboxed() {
@@ -217,5 +249,6 @@ passes "capture none"
 ow stop
 eq "none: stop leaves nothing" "$(host_state)" "$before"
 reloads
+resolves
 sandboxed
 pass

@@ -324,41 +324,6 @@ static void names_that_nft_could_misread(void **state)
 	assert_false(nft_name_ok("a\n"));
 }
 
-static void who_answers_port_53(void **state)
-{
-	static const char text[] =
-		"  sl  local_address rem_address   st tx_queue rx_queue tr "
-		"tm->when retrnsmt   uid  timeout inode\n"
-		"  12: 3500007F:0035 00000000:0000 07 00000000:00000000 "
-		"00:00000000 00000000   101        0 1 2 0 0\n"
-		"  13: 3500007F:0035 00000000:0000 07 00000000:00000000 "
-		"00:00000000 00000000   101        0 1 2 0 0\n"
-		"  14: 00000000:0044 00000000:0000 07 00000000:00000000 "
-		"00:00000000 00000000   102        0 1 2 0 0\n"
-		"  15: 00000000000000000000000000000000:0035 "
-		"00000000000000000000000000000000:0000 07 00000000:00000000 "
-		"00:00000000 00000000     0        0 1\n"
-		"  16: 0100007F:0035 00000000:0000 07 00000000:00000000 "
-		"00:00000000 00000000   453 0";
-	uint32_t uids[PLAN_UIDS] = { 0 };
-	bool root = false;
-
-	(void)state;
-	assert_int_equal(resolver_uids(text, uids, 0, &root), 2);
-	assert_int_equal(uids[0], 101);
-	assert_int_equal(uids[1], 453);
-	assert_true(root);
-	root = false;
-	for (size_t n = 0; n < sizeof(text); n++) { /* every cut */
-		char cut[sizeof(text)];
-
-		memcpy(cut, text, n);
-		cut[n] = '\0';
-		assert_true(resolver_uids(cut, uids, 0, &root) <= 2);
-	}
-	assert_int_equal(resolver_uids("", uids, 0, &root), 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,7 +337,6 @@ int main(void)
 		cmocka_unit_test(routes_of_the_tun_in_main),
 		cmocka_unit_test(the_table_as_text),
 		cmocka_unit_test(names_that_nft_could_misread),
-		cmocka_unit_test(who_answers_port_53),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
