@@ -10,6 +10,8 @@ V	?= release
 B	?= $(if $(filter release,$V),build,build/$V)
 PREFIX	?= /usr/local
 DESTDIR	?=
+# Where `make install` puts the unit: /usr/lib/systemd/system. Empty: nowhere
+SYSTEMD	?=
 CONF	?= config.json
 VERSION	:= 0.1.0
 Q	?= @
@@ -323,9 +325,17 @@ install: all
 	install -D -m 755 $B/culvert $(DESTDIR)$(PREFIX)/bin/culvert
 	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/culvert/LICENSE
 	install -D -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/culvert/README.md
+ifneq ($(SYSTEMD),)
+	install -D -m 644 scripts/systemd/config.json \
+		$(DESTDIR)$(PREFIX)/share/doc/culvert/config.json
+	install -d $(DESTDIR)$(SYSTEMD)
+	sed 's#@PREFIX@#$(PREFIX)#g' scripts/systemd/culvert.service \
+		> $(DESTDIR)$(SYSTEMD)/culvert.service
+endif
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/culvert
+	$(if $(SYSTEMD),rm -f $(DESTDIR)$(SYSTEMD)/culvert.service)
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/culvert
 
 # The release: what packages are built from
