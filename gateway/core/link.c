@@ -81,7 +81,7 @@ static int half_keep(struct half *h, const uint8_t *p, size_t n)
 	return buf_put(h->early, p, n);
 }
 
-static struct moved half_copy(struct worker *w, struct half *h)
+struct moved half_copy(struct worker *w, struct half *h)
 {
 	struct stream *dst = *h->dst;
 	size_t most = h->most && h->most < COPY_BYTES ? h->most : COPY_BYTES;

@@ -130,6 +130,15 @@ static struct moved splice_out(struct worker *w, struct half *h,
 	return moved(n, true);
 }
 
+/*
+ * TLS of the kernel: a record that is no data is not spliced, and of one that is
+ * broken the layer must know. Without a layer the read fails as splice did
+ */
+static bool to_be_read(ssize_t err)
+{
+	return err == -EINVAL || err == -EBADMSG || err == -EMSGSIZE;
+}
+
 struct moved half_splice(struct worker *w, struct half *h, struct watch *from,
 			 struct watch *to)
 {
@@ -143,6 +152,8 @@ struct moved half_splice(struct worker *w, struct half *h, struct watch *from,
 	n = splice_once(from, ST_READ, from->fd, h->pipe->fd[1], most);
 	if (n <= 0) {
 		pipe_return(w, h);
+		if (to_be_read(n))
+			return half_copy(w, h);
 		/* The stream must see the end itself: it reads 0 ever after */
 		if (n == 0)
 			n = stream_read(*h->src, w->scratch, 1);

@@ -35,5 +35,7 @@ void pipe_drop_all(struct worker *w);
 /* Empty the pipe into @to, else fill it from @from and empty it */
 struct moved half_splice(struct worker *w, struct half *h, struct watch *from,
 			 struct watch *to);
+/* By the worker's scratch memory; any two streams can */
+struct moved half_copy(struct worker *w, struct half *h);
 
 #endif

@@ -326,6 +326,7 @@ static int open_some(struct chunk *c)
 static ssize_t read_some(struct chunk *c)
 {
 	struct chunk_in *in = c->in;
+	size_t most;
 	ssize_t n;
 
 	if (in->off) {
@@ -335,8 +336,10 @@ static ssize_t read_some(struct chunk *c)
 	}
 	if (in->len == sizeof(in->data))
 		return -EPROTO; /* no chunk is so long */
-	n = stream_read(c->s.below, in->data + in->len,
-			sizeof(in->data) - in->len);
+	most = sizeof(in->data) - in->len;
+	if (c->edge && c->ops->missing(in->data, in->len) < most)
+		most = c->ops->missing(in->data, in->len);
+	n = stream_read(c->s.below, in->data + in->len, most);
 	if (n > 0)
 		in->len += (uint32_t)n;
 	return n;
@@ -363,6 +366,18 @@ static int below_ended(struct chunk *c)
 static bool has_segs(const struct chunk *c)
 {
 	return c->in && c->in->seg_at < c->in->seg_count;
+}
+
+bool chunk_rests(struct chunk *c)
+{
+	struct chunk_in *in = c->in;
+
+	if (c->part || has_segs(c) || (in && in->off < in->len))
+		return false;
+	if (in)
+		pool_put(&layer_room(c->worker)->in, in);
+	c->in = NULL;
+	return true;
 }
 
 /*
@@ -426,6 +441,11 @@ static int fill(struct chunk *c)
 		return rc < 0 ? rc : 1;
 	if (c->eof && !c->below_eof)
 		return c->security ? past_end(c) : 0;
+	if (c->edge && chunk_rests(c)) {
+		c->edge = false;
+		job_ready(c->s.job);
+		return -EAGAIN;
+	}
 	rc = c->lazy ? 0 : chunk_start(c);
 	if (rc < 0 && !c->started)
 		return rc;
@@ -446,7 +466,7 @@ static void top_up(struct chunk *c)
 	size_t space = sizeof(in->data) - in->len;
 	ssize_t n = 0;
 
-	if (c->single || c->eof || in->seg_count == LAYER_SEGS)
+	if (c->single || c->edge || c->eof || in->seg_count == LAYER_SEGS)
 		return;
 	if (space)
 		n = stream_read(c->s.below, in->data + in->len, space);
@@ -521,6 +541,17 @@ static struct watch *chunk_watch(struct stream *s, unsigned int dir)
 	return b->ops->watch(b, dir);
 }
 
+/* The codec may have a better way, once the head is out */
+static struct stream *chunk_change(struct stream *s)
+{
+	struct chunk *c = chunk_of(s);
+
+	if (!c->ops->shed || write_err(c) || c->asked || !c->started ||
+	    c->ended || c->eof || c->below_eof || c->out)
+		return NULL;
+	return c->ops->shed(c);
+}
+
 static struct stream *chunk_shed(struct stream *s)
 {
 	struct chunk *c = chunk_of(s);
@@ -539,6 +570,8 @@ static int chunk_bare(struct stream *s, unsigned int dir)
 
 	if (!c->security)
 		return -EPROTONOSUPPORT;
+	c->asked = true;
+	c->edge = false;
 	c->single = !(dir & ST_STAY);
 	if (dir & ST_WRITE && !c->started)
 		return -EAGAIN;
@@ -630,6 +663,7 @@ static const struct stream_ops chunk_stream_ops = {
 	.up = chunk_up,
 	.finish = chunk_finish,
 	.close = chunk_close,
+	.shed = chunk_change,
 	.watch = chunk_watch,
 	.hello = chunk_hello,
 	.bare = chunk_bare,

@@ -27,6 +27,10 @@ struct chunk_in;
  * @end:	What marks the end, 0 bytes or NULL: the end of the connection does
  * @fault:	What tells the other side that it went wrong, 0 bytes or NULL: nothing
  * @hello:	As the stream's op; NULL: what lies below knows
+ * @missing:	Bytes until the chunk at @p is whole, at least 1; needed by who sets
+ *		c->edge
+ * @shed:	As the stream's op, asked while the layer works and nothing of ours
+ *		waits in it; NULL: never
  * @drop:	Wipe keys; the memory is freed afterwards
  *
  * start, seal, end and fault return bytes written or -errno (which is final).
@@ -44,6 +48,8 @@ struct chunk_ops {
 	ssize_t (*end)(struct chunk *c, uint8_t *out, size_t room);
 	ssize_t (*fault)(struct chunk *c, uint8_t *out, size_t room);
 	void (*hello)(struct chunk *c, struct stream_hello *out);
+	size_t (*missing)(const uint8_t *p, size_t n);
+	struct stream *(*shed)(struct chunk *c);
 	void (*drop)(struct chunk *c);
 };
 
@@ -56,7 +62,10 @@ struct chunk_ops {
  * @lazy:	A server: the head goes with the first bytes, never by itself
  * @security:	A security level: a layer on top may end it (op bare); it ends in
  *		order by its own word only
+ * @asked:	A layer on top may end this one, so it is not exchanged for another
  * @single:	One chunk is opened at a time: what follows may be no chunk
+ * @edge:	Nothing is read behind the chunk that has begun; when it was taken the
+ *		owner is called again before the next one, and can shed
  * @bare_in, @bare_out:	Such a direction passes through
  * @started:	The head was made; @head_out: and is down. It is up from then on,
  *		whatever waits
@@ -80,7 +89,7 @@ struct chunk {
 	uint32_t id;
 	uint32_t max, lead, extra, first;
 	bool lazy, started, head_out, ended, end_sealed, end_told, finished;
-	bool security, single, bare_in, bare_out;
+	bool security, asked, single, edge, bare_in, bare_out;
 	bool more, opened, eof, below_eof, end_read;
 	int err, tx_err;
 	struct chunk_in *in;
@@ -92,5 +101,7 @@ void chunk_init(struct chunk *c, const struct chunk_ops *ops, struct worker *w,
 		struct stream *below, uint32_t id);
 /* Bytes that were read from below already come first. 0 or -ENOMEM */
 int chunk_unread(struct chunk *c, const uint8_t *p, size_t n);
+/* Nothing of the other side waits here, not even a part of a chunk */
+bool chunk_rests(struct chunk *c);
 
 #endif

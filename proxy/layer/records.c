@@ -11,22 +11,14 @@
 
 #include "gateway/base/compat.h"
 #include "gateway/base/log.h"
+#include "proxy/layer/ktls.h"
 
-#define IDLE_MAX   32 /* records in a row without data */
-#define TICKET_MAX (1u << 17)
+#define IDLE_MAX 32 /* records in a row without data */
 
 /* Records under one key before another is taken (RFC 8446, 5.5: 2^24.5) */
 #define KEY_RECORDS (1u << 24)
 
-enum { MSG_NEW_TICKET = 4, MSG_KEY_UPDATE = 24 };
-enum { UPDATE_BYTES = 5, UPDATE_RECORD = UPDATE_BYTES + TLS13_EXTRA };
-enum { WARNING = 1, FATAL = 2 };
-enum {
-	CLOSE_NOTIFY = 0,
-	UNEXPECTED_MESSAGE = 10,
-	BAD_RECORD_MAC = 20,
-	USER_CANCELED = 90,
-};
+enum { UPDATE_RECORD = TLS13_UPDATE_BYTES + TLS13_EXTRA };
 
 static struct records *records_of(struct chunk *c)
 {
@@ -43,9 +35,8 @@ uint32_t records_size(struct chunk *c)
 /* KeyUpdate at @out, and our next key. 0 or -errno */
 static int put_update(struct records *r, uint8_t *out)
 {
-	static const uint8_t msg[UPDATE_BYTES] = { MSG_KEY_UPDATE, 0, 0, 1, 0 };
-	ssize_t n = tls13_seal(&r->tx, TLS_HANDSHAKE, msg, sizeof(msg), out,
-			       UPDATE_RECORD);
+	ssize_t n = tls13_seal(&r->tx, TLS_HANDSHAKE, tls13_update,
+			       sizeof(tls13_update), out, UPDATE_RECORD);
 
 	r->update = false;
 	return n < 0 ? (int)n : tls13_dir_next(&r->tx);
@@ -89,69 +80,36 @@ static ssize_t put_alert(struct records *r, uint8_t level, uint8_t what,
 
 ssize_t records_end(struct chunk *c, uint8_t *out, size_t room)
 {
-	return put_alert(records_of(c), WARNING, CLOSE_NOTIFY, out, room);
+	return put_alert(records_of(c), TLS13_WARNING, TLS13_CLOSE_NOTIFY, out,
+			 room);
 }
 
 ssize_t records_fault(struct chunk *c, uint8_t *out, size_t room)
 {
 	struct records *r = records_of(c);
 
-	return r->alert ? put_alert(r, FATAL, r->alert, out, room) : 0;
+	return r->alert ? put_alert(r, TLS13_FATAL, r->alert, out, room) : 0;
 }
 
 /* --- reading ------------------------------------------------------------------ */
-
-/* The other side's key changes behind this record. 0 or -EPROTO */
-static int key_update(struct records *r, const uint8_t *p, size_t n)
-{
-	if (n != UPDATE_BYTES || get_be16(p + 2) != 1 || p[4] > 1)
-		return -EPROTO;
-	r->update |= p[4] == 1;
-	return tls13_dir_next(&r->rx);
-}
-
-/* Messages behind the handshake: tickets, which nobody wants, and new keys */
-static int after_shake(struct records *r, const uint8_t *p, size_t n)
-{
-	size_t take;
-
-	while (n) {
-		take = r->skip < n ? r->skip : n;
-		r->skip -= (uint32_t)take;
-		p += take;
-		n -= take;
-		if (!n)
-			break;
-		if (n < 4)
-			return -EPROTO;
-		if (p[0] == MSG_KEY_UPDATE && !p[1])
-			return key_update(r, p, n);
-		r->skip = (uint32_t)p[1] << 16 | get_be16(p + 2);
-		if (p[0] != MSG_NEW_TICKET || r->skip > TICKET_MAX)
-			return -EPROTO;
-		p += 4;
-		n -= 4;
-	}
-	return 0;
-}
 
 /* A record that is no data. 0 or -errno; -EPIPE: close_notify */
 static int other_record(struct records *r, enum tls_content type,
 			const uint8_t *p, size_t n)
 {
-	if (!n && type == TLS_CHANGE_CIPHER_SPEC)
-		return 0;
-	if (type == TLS_HANDSHAKE)
-		return n ? after_shake(r, p, n) : -EPROTO;
-	if (type != TLS_ALERT || n != 2)
-		return -EPROTO;
-	if (p[1] == CLOSE_NOTIFY)
+	int said = tls13_post_take(&r->post, type, p, n, true);
+
+	if (said == TLS13_SAID_END)
 		return -EPIPE;
-	if (p[1] == USER_CANCELED)
-		return 0;
-	log_info("s%x %s: the other side sent alert %u", r->c.id,
-		 r->c.ops->name, p[1]);
-	return -ECONNRESET;
+	if (said == TLS13_SAID_ALERT) {
+		log_info("s%x %s: the other side sent alert %u", r->c.id,
+			 r->c.ops->name, r->post.got[1]);
+		return -ECONNRESET;
+	}
+	r->update |= said == TLS13_SAID_BOTH;
+	if (said == TLS13_SAID_UPDATE || said == TLS13_SAID_BOTH)
+		return tls13_dir_next(&r->rx);
+	return said < 0 ? said : 0;
 }
 
 ssize_t records_open(struct chunk *c, uint8_t *p, size_t n, uint8_t **data,
@@ -165,11 +123,11 @@ ssize_t records_open(struct chunk *c, uint8_t *p, size_t n, uint8_t **data,
 	if (used == -EPROTO) {
 		log_info("s%x %s: a record that does not decrypt", c->id,
 			 c->ops->name);
-		r->alert = BAD_RECORD_MAC;
+		r->alert = TLS13_BAD_RECORD_MAC;
 	}
 	if (used <= 0)
 		return used;
-	if (type == TLS_APPLICATION_DATA && r->skip)
+	if (type == TLS_APPLICATION_DATA && r->post.skip)
 		rc = -EPROTO; /* within a message (RFC 8446, 5.1) */
 	else if (type != TLS_APPLICATION_DATA)
 		rc = other_record(r, type, *data, *len);
@@ -182,7 +140,7 @@ ssize_t records_open(struct chunk *c, uint8_t *p, size_t n, uint8_t **data,
 	if (rc == -EPROTO) {
 		log_info("s%x %s: a record that has no place here", c->id,
 			 c->ops->name);
-		r->alert = UNEXPECTED_MESSAGE;
+		r->alert = TLS13_UNEXPECTED_MESSAGE;
 	}
 	return rc < 0 ? rc : used;
 }
@@ -199,6 +157,28 @@ void records_hello(struct chunk *c, struct stream_hello *out)
 		memcpy(out->alpn, r->alpn, strlen(r->alpn) + 1);
 }
 
+/* Bytes until the record at @p is whole, at least 1 */
+static size_t records_missing(const uint8_t *p, size_t n)
+{
+	if (n < TLS13_HEAD_BYTES)
+		return TLS13_HEAD_BYTES - n;
+	return TLS13_HEAD_BYTES + (size_t)get_be16(p + 3) - n;
+}
+
+/*
+ * The kernel goes on from a record's edge; it is found by reading no further than
+ * that from now on
+ */
+static struct stream *records_shed(struct chunk *c)
+{
+	struct records *r = records_of(c);
+
+	if (!r->kernel || r->update || r->post.skip)
+		return NULL;
+	c->edge = !chunk_rests(c);
+	return c->edge ? NULL : ktls_over(r);
+}
+
 void records_drop(struct chunk *c)
 {
 	struct records *r = records_of(c);
@@ -212,6 +192,8 @@ void records_drop(struct chunk *c)
 const struct chunk_ops records_ops = {
 	.name = "tls",
 	RECORDS_OPS,
+	.missing = records_missing,
+	.shed = records_shed,
 	.drop = records_drop,
 };
 

@@ -13,7 +13,9 @@
 
 #include "proxy/layer/burst.h"
 #include "proxy/layer/chunk.h"
-#include "proxy/wire/tls13_record.h"
+#include "proxy/wire/tls13_post.h"
+
+struct ktls_kernel;
 
 /**
  * struct records - The layer
@@ -22,19 +24,21 @@
  *		hello
  * @alpn:	What was agreed on, the same
  * @burst:	Decides the size of a record
- * @skip:	Bytes of a message that are still to come, and to be passed over
+ * @post:	What came that is no data
  * @idle:	Records without data since the last with some
  * @alert:	What the other side is told when it went wrong
  * @update:	The other side wants our next key
+ * @kernel:	Shall do it all as soon as it can; NULL: never (ktls.h)
  */
 struct records {
 	struct chunk c; /* must be first */
 	struct tls13_dir tx, rx;
 	char *name, *alpn;
 	struct burst burst;
-	uint32_t skip;
+	struct tls13_post post;
 	uint8_t idle, alert;
 	bool update;
+	const struct ktls_kernel *kernel;
 };
 
 /* The numbers of @r->c; @r is zeroed by its maker */

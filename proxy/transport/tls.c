@@ -374,9 +374,9 @@ static int handshake(struct tls *t)
 /* Before anything: 0 payload may be read, -EAGAIN, -errno */
 static int step(struct tls *t)
 {
-	stream_shed(&t->s.below);
-	if (t->err || t->over)
+	if (t->err || t->over) /* the owner sheds, not we: Vision may follow */
 		return t->err;
+	stream_shed(&t->s.below);
 	t->room->used = 0;
 	(void)flush(t);
 	return SSL_is_init_finished(t->ssl) ? 0 : handshake(t);
@@ -509,11 +509,11 @@ static void tls_want(struct stream *s, unsigned int events)
 	struct tls *t = tls_of(s);
 	unsigned int down = events;
 
-	stream_shed(&t->s.below);
 	if (t->over) {
 		s->below->ops->want(s->below, events);
 		return;
 	}
+	stream_shed(&t->s.below);
 	t->room->used = 0;
 	if (t->out && flush(t) < 0)
 		down |= ST_WRITE; /* or the error comes with the next call */

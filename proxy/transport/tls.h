@@ -106,6 +106,7 @@ struct tls_known {
  * @pins:	@pin_count SHA-256 sums of DER certificates
  * @names:	Any of them may be in the certificate instead of @server_name
  * @resume:	Session tickets
+ * @kernel:	The kernel is to do the records, where it can
  * @reject_unknown:	Server: a name no certificate has ends the handshake
  * @keys, @key_count:	Own certificates; @pairs: as loaded, swapped on change
  * @checked_ms:	When the files were looked at; @loading: a thread does
@@ -124,7 +125,7 @@ struct tls_conf {
 	unsigned int pin_count;
 	const char **names;
 	unsigned int name_count;
-	bool resume, reject_unknown, server, ocsp;
+	bool resume, kernel, reject_unknown, server, ocsp;
 	atomic_bool ocsp_busy;
 	struct config *cfg;
 	struct tls_key *keys;

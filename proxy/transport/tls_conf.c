@@ -15,6 +15,7 @@
 
 #include "gateway/base/text.h"
 #include "gateway/core/config.h"
+#include "proxy/layer/ktls.h"
 #include "proxy/transport/tls.h"
 
 /**
@@ -440,6 +441,21 @@ static void parse_refused(struct parse *p)
 	j_ignore(p->o, "preferServerCipherSuites", NULL);
 }
 
+/* A key of our own, Xray has none. Without it nothing is lost: no error */
+static void parse_kernel(struct parse *p)
+{
+	int rc;
+
+	p->c->kernel = j_bool(p->o, "kernelTls", false);
+	rc = p->c->kernel ? ktls_there() : 0;
+	if (rc < 0)
+		diag_warning(
+			p->o->d, j_get(p->o, "kernelTls"), NULL,
+			"has no effect: this kernel has no TLS for sockets "
+			"(CONFIG_TLS, module \"tls\"): %s",
+			strerror(-rc));
+}
+
 static void parse_log(struct parse *p)
 {
 	const char *path = j_str(p->o, "masterKeyLog", "");
@@ -490,6 +506,7 @@ int tls_parse(struct transport *t, struct jobj *settings, struct config *cfg)
 	parse_fingerprint(&p);
 	parse_ech(&p);
 	parse_refused(&p);
+	parse_kernel(&p);
 	parse_log(&p);
 	tls_certs_free(p.trust);
 	tls_certs_setup(c);

@@ -20,6 +20,7 @@
 
 #include "gateway/base/compat.h"
 #include "gateway/base/text.h"
+#include "proxy/layer/ktls.h"
 #include "proxy/layer/records.h"
 #include "proxy/transport/tls.h"
 
@@ -134,6 +135,8 @@ struct records *tls_over(struct tls *t)
 	r->c.id = t->id;
 	r->c.started = true;
 	r->c.single = t->bare;
+	r->c.asked = t->bare;
+	r->kernel = t->conf->kernel ? &ktls_linux : NULL;
 	rc = set_keys(r, t);
 	if (!rc) { /* a client knows whom it asked for */
 		t->s.ops->hello(&t->s, &hello);
