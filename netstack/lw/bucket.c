@@ -159,7 +159,7 @@ void bucket_mark(struct lw *lw)
 static bool linger_over(const struct flow *f)
 {
 	return !f->owned && !f->half && f->pcb->state != FIN_WAIT_2 &&
-	       lw_now() - f->closed_ms > LW_LINGER_MS;
+	       lw_now() - f->closed_ms > (f->cut ? LW_CUT_MS : LW_LINGER_MS);
 }
 
 static void prepare_pcbs(void)
@@ -178,6 +178,8 @@ static void prepare_pcbs(void)
 			sack_tick(flow_of(p));
 		if (linger_over(flow_of(p)))
 			tcp_abort(p);
+		else
+			(void)flow_left(flow_of(p));
 	}
 	if (!retry_fin)
 		return;

@@ -27,6 +27,7 @@
 #define LW_ACK_MS      20 /* a lone small segment waits that long for company */
 #define LW_SOURCES     1024
 #define LW_LINGER_MS   60000 /* a closed flow's last bytes; then reset */
+#define LW_CUT_MS      5000 /* the same of one that ends with RST anyway */
 #define LW_MSS_MIN     64
 #define LW_SUPER_BYTES 64000 /* payload of a super-segment */
 
@@ -56,6 +57,8 @@ struct sack;
  * @half:	Counted as half-open; @rx_fin, @tx_fin: ends of the directions
  * @fin_read:	The owner has been told of the client's end
  * @ack_due:	Something was received since the last segment left
+ * @leaving:	Closed by its owner, with bytes on their way: it ends when the client
+ *		has them; @cut: with RST
  */
 struct flow {
 	struct stream stream; /* must be first */
@@ -72,7 +75,7 @@ struct flow {
 	uint16_t rmss, source, rx_space;
 	uint8_t want;
 	uint8_t challenged;
-	bool owned, half, rx_fin, tx_fin, fin_read, ack_due;
+	bool owned, half, rx_fin, tx_fin, fin_read, ack_due, leaving, cut;
 };
 
 /* A bucket's share of lwIP's lists */
@@ -169,6 +172,8 @@ bool guard_stops(struct flow *f, const uint8_t *tcp, uint32_t payload);
 /* tcp_end.c */
 struct flow *flow_new(struct lw *lw, struct tcp_pcb *pcb);
 /* lwIP frees the pcb of @f */
+/* A leaving one whose client has acknowledged all ends now. True: its pcb is gone */
+bool flow_left(struct flow *f);
 void flow_pcb_gone(struct flow *f);
 void flow_free(struct flow *f);
 void flow_accepted(struct flow *f);

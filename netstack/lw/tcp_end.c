@@ -11,7 +11,7 @@
  *   tx:  [slab: freed | acked later | free]   counted by tx_written, tx_freed
  *
  * The client's RST is -ECONNRESET at the next call, its FIN reads as 0.
- * close(0) ends with FIN, close(-errno) with RST.
+ * close(0) ends with FIN, close(-errno) with RST; either behind what was written.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -164,8 +164,7 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 			tcp_clear_flags(pcb, TF_ACK_NOW);
 			tcp_set_flags(pcb, TF_ACK_DELAY);
 		}
-	} else if (!f->owned) { /* cannot be: RXCLOSED is set by then */
-		tcp_recved(pcb, p->tot_len);
+	} else if (!f->owned) { /* it waits for its end: the window closes */
 		pbuf_free(p);
 	} else {
 		f->rx_bytes += p->tot_len;
@@ -182,6 +181,8 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 
 	f->tx_freed += len;
 	tx_release(f, false);
+	if (flow_left(f))
+		return ERR_ABRT;
 	if (pcb->snd_buf >= TX_LOW)
 		flow_notify(f, ST_WRITE);
 	return ERR_OK;
@@ -535,6 +536,12 @@ static int flow_finish(struct stream *s)
 	return 0;
 }
 
+/* The client still sends: lwIP would answer the next byte by RST */
+static bool has_more(const struct flow *f)
+{
+	return !f->rx_fin && (f->pcb->unsent || f->pcb->unacked);
+}
+
 /* FIN. Unread bytes count as taken, or lwIP would send RST */
 static void close_in_order(struct flow *f)
 {
@@ -544,6 +551,21 @@ static void close_in_order(struct flow *f)
 	f->pcb->rcv_wnd = TCP_WND_MAX(f->pcb);
 	tcp_close(f->pcb);
 	bucket_mark(lw_self);
+}
+
+bool flow_left(struct flow *f)
+{
+	struct tcp_pcb *pcb = f->pcb;
+	bool cut = f->cut;
+
+	if (!f->leaving || pcb->unsent || pcb->unacked)
+		return false;
+	f->leaving = false;
+	if (cut)
+		tcp_abort(pcb); /* frees @f through flow_pcb_gone() */
+	else
+		close_in_order(f);
+	return cut;
 }
 
 static void flow_close(struct stream *s, int why)
@@ -561,10 +583,16 @@ static void flow_close(struct stream *s, int why)
 	f->closed_ms = lw_now();
 	list_del(&f->ack);
 	bucket_select(lw_self, f->hash);
-	if (why == 0 || pcb->state == TIME_WAIT)
+	if (pcb->state == TIME_WAIT ||
+	    (why == 0 && (!has_more(f) || flow_finish(s) < 0))) {
 		close_in_order(f);
-	else
-		tcp_abort(pcb); /* frees @f through flow_pcb_gone() */
+		return;
+	}
+	flow_rx_drop(f);
+	f->leaving = true;
+	f->cut = why < 0;
+	if (!flow_left(f))
+		bucket_mark(lw_self);
 }
 
 static const struct stream_ops flow_ops = {

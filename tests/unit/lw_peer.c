@@ -288,7 +288,7 @@ size_t client_collect(struct client *c, uint8_t *out, size_t max, bool *fin)
 	while ((s = peer_next(c->p))) {
 		if (s->seq != c->ack || s->dst.port != c->src.port)
 			continue;
-		if (n + s->len > max)
+		if (n + s->len > max || s->flags & F_RST)
 			break;
 		memcpy(out + n, s->data, s->len);
 		n += s->len;

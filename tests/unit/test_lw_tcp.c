@@ -329,6 +329,65 @@ static void close_in_order_sends_fin_despite_unread_bytes(void **state)
 	assert_int_equal(stats().flows, 0);
 }
 
+/* Closed with @why; the client, which still sends, gets all that was written */
+static void closed_while_it_sends(int why)
+{
+	static uint8_t data[100000], got[100000];
+	struct client c = client_make(&P, 40000);
+	struct accepted *a = client_open(&c);
+	size_t sent = 0, n = 0;
+	bool fin = false;
+
+	c.wnd = 100; /* scaled by 128 */
+	client_send(&c, F_ACK, NULL, 0);
+	pattern(data, sizeof(data));
+	while (sent < sizeof(data)) {
+		ssize_t w = stream_write(a->stream, data + sent,
+					 sizeof(data) - sent);
+		assert_true(w > 0);
+		sent += (size_t)w;
+	}
+	stream_close(&a->stream, why);
+	for (int i = 0; i < 200 && n < sizeof(data); i++) {
+		if (i < 20)
+			client_send(&c, F_ACK, "more", 4);
+		peer_wait(&P, 10);
+		n += client_collect(&c, got + n, sizeof(got) - n, &fin);
+	}
+	assert_int_equal(n, sizeof(data));
+	assert_memory_equal(got, data, n);
+	assert_int_equal(fin, why == 0);
+	if (why < 0)
+		assert_int_equal(stats().flows, 0);
+}
+
+static void what_was_written_comes_before_a_reset(void **state)
+{
+	(void)state;
+	closed_while_it_sends(-EPIPE);
+}
+
+static void what_was_written_comes_whole_to_a_client_that_sends(void **state)
+{
+	(void)state;
+	closed_while_it_sends(0);
+}
+
+/* Who takes nothing of it is reset nevertheless */
+static void a_reset_waits_for_nobody_for_ever(void **state)
+{
+	struct client c = client_make(&P, 40000);
+	struct accepted *a = client_open(&c);
+
+	(void)state;
+	assert_int_equal(stream_write(a->stream, "lost", 4), 4);
+	stream_close(&a->stream, -ECONNRESET);
+	assert_int_equal(stats().flows, 1);
+	for (int i = 0; i < 20; i++)
+		peer_wait(&P, 500);
+	assert_int_equal(stats().flows, 0);
+}
+
 /* lwIP gives a closed flow two seconds; a slow client needs longer */
 static void bytes_before_the_fin_survive_a_slow_client(void **state)
 {
@@ -633,6 +692,9 @@ int main(void)
 		BOTH(our_fin_first_keeps_receiving),
 		BOTH(client_reset_is_an_error_at_once),
 		BOTH(close_with_error_resets_the_client),
+		BOTH(what_was_written_comes_before_a_reset),
+		BOTH(what_was_written_comes_whole_to_a_client_that_sends),
+		BOTH(a_reset_waits_for_nobody_for_ever),
 		BOTH(close_in_order_sends_fin_despite_unread_bytes),
 		BOTH(bytes_before_the_fin_survive_a_slow_client),
 		BOTH(shed_session_is_reset),
