@@ -27,6 +27,7 @@
 #define POSTS_MAX  64 /* without an answer, HTTP/2 */
 #define WAIT_FIRST 4096u
 #define TRIES_MAX  3
+#define REST_MS    500u /* what the way down still says when the upload broke */
 
 /**
  * struct post - A piece of the upload
@@ -49,7 +50,7 @@ struct post {
  * @wait:	What the next POST says; NULL nothing
  * @most:	Bytes of one
  * @posts:	struct post, @post_count of them
- * @gap:	Until the next one may go
+ * @gap:	Until the next one may go; until a broken upload is told
  * @full:	A write was told to wait
  * @fin:	finish() was called; @ended: the last POST is under way
  * @down_eof:	The other side said all: how the upload ends is no matter
@@ -176,16 +177,32 @@ static int post_step(struct split *x, struct post *p)
 	return rc < 0 ? rc : -EAGAIN;
 }
 
-static void upload_failed(struct split *x, int err)
+/*
+ * The upload is over. A server that ends everything may have said something before,
+ * on the other connection, which is read first; its refusal is final at once
+ */
+static void upload_over(struct split *x, int err)
+{
+	timer_cancel(&x->gap);
+	if (!x->err && (err == -ECONNRESET || err == -EPIPE))
+		timer_set(&x->d.worker->wheel, &x->gap, REST_MS);
+	x->err = err;
+}
+
+/* It is over, and the way down had its time. 0: not so */
+static int upload_err(const struct split *x)
+{
+	return timer_armed(&x->gap) ? 0 : x->err;
+}
+
+static void posts_drop(struct split *x, int err)
 {
 	struct list *p, *n;
 
-	x->err = err;
 	list_for_each_safe (p, n, &x->posts)
 		post_free(x, container_of(p, struct post, node), err);
 	buf_free(x->wait);
 	x->wait = NULL;
-	timer_cancel(&x->gap);
 }
 
 /* May another one begin? The last must be written, HTTP/1's answered */
@@ -259,7 +276,8 @@ static void pump(struct split *x)
 	log_info("s%x xhttp: the upload ends with POST %llu: %s",
 		 x->d.s ? x->d.s->id : 0, (unsigned long long)x->seq - 1,
 		 strerror(-rc));
-	upload_failed(x, rc);
+	posts_drop(x, rc);
+	upload_over(x, rc);
 }
 
 static void gap_over(struct timer *t)
@@ -285,7 +303,7 @@ static void drain(struct split *x)
 	if (n == -ECONNRESET && x->said)
 		x->up_over = true;
 	else if (n < 0 && n != -EAGAIN)
-		x->err = (int)n;
+		upload_over(x, (int)n);
 }
 
 /* --- the stream --- */
@@ -300,9 +318,7 @@ static void move_on(struct split *x)
 static ssize_t told(struct split *x, ssize_t n)
 {
 	x->down_eof |= n == 0;
-	if (n == -EAGAIN && x->err)
-		return x->err;
-	return n;
+	return n == -EAGAIN && upload_err(x) ? upload_err(x) : n;
 }
 
 static ssize_t split_lend(struct stream *s, struct iovec *iov, int *cnt)
@@ -376,26 +392,31 @@ static ssize_t packets_writev(struct split *x, const struct iovec *iov, int cnt)
 		did += k;
 	}
 	pump(x);
-	return x->err ? x->err : (ssize_t)did;
+	return (ssize_t)did; /* the next call tells */
 }
 
 static ssize_t split_writev(struct stream *s, const struct iovec *iov, int cnt)
 {
 	struct split *x = split_of(s);
+	ssize_t n;
 
 	move_on(x);
 	if (x->err)
-		return x->err;
+		return upload_err(x) ? upload_err(x) : -EAGAIN;
 	if (is_packets(x))
 		return packets_writev(x, iov, cnt);
-	return x->up->ops->writev(x->up, iov, cnt);
+	n = x->up->ops->writev(x->up, iov, cnt);
+	if (n >= 0 || n == -EAGAIN || x->up == x->down)
+		return n;
+	upload_over(x, (int)n);
+	return upload_err(x) ? upload_err(x) : -EAGAIN;
 }
 
 static void want_up(struct split *x, unsigned int events)
 {
 	struct list *l;
 
-	if (x->up_over)
+	if (x->up_over || x->err)
 		return;
 	if (x->up) {
 		stream_set_job(x->up, x->s.job);
@@ -425,7 +446,7 @@ static void split_want(struct stream *s, unsigned int events)
 	}
 	x->down->ops->want(x->down, events & ST_READ);
 	want_up(x, events);
-	if (events && x->err && !x->down_eof)
+	if (events && upload_err(x) && !x->down_eof)
 		job_ready(s->job);
 }
 
@@ -444,8 +465,10 @@ static int split_finish(struct stream *s)
 
 	x->fin = true;
 	move_on(x);
+	if (x->err && !x->down_eof)
+		return upload_err(x) ? upload_err(x) : -EAGAIN;
 	if (x->err)
-		return x->down_eof ? 0 : x->err;
+		return 0;
 	if (x->up && !x->said)
 		rc = x->up->ops->finish(x->up);
 	else if (x->up)
@@ -460,7 +483,8 @@ static void split_close(struct stream *s, int why)
 {
 	struct split *x = split_of(s);
 
-	upload_failed(x, why ? why : -ECANCELED);
+	posts_drop(x, why ? why : -ECANCELED);
+	timer_cancel(&x->gap);
 	if (x->up != x->down)
 		stream_close(&x->up, why);
 	stream_close(&x->down, why);
