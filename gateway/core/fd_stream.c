@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "gateway/core/fd_linger.h"
 #include "gateway/core/worker.h"
 
 /**
@@ -182,13 +183,14 @@ static int fds_finish(struct stream *s)
 static void fds_close(struct stream *s, int why)
 {
 	struct fd_stream *f = fds(s);
-	struct linger cut = { .l_onoff = 1, .l_linger = 0 };
 	int fd = f->watch.fd;
 
-	if (why < 0) /* RST instead of FIN; if refused, FIN is all we can do */
-		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &cut, sizeof(cut));
 	watch_del(f->worker, &f->watch);
-	close(fd);
+	/* an other side that has ended sends nothing that would spoil a FIN */
+	if (why < 0 || !f->eof)
+		fd_linger(f->worker, fd, why < 0);
+	else
+		close(fd);
 	free(f);
 }
 

@@ -222,10 +222,20 @@ static int half_pump(struct worker *w, struct half *h, size_t budget,
 	return m.n == -EAGAIN || m.n >= 0 ? 0 : (int)m.n;
 }
 
-/* Is there more of what a broken side had sent? It gets nothing new */
-static bool half_delivers(const struct half *h)
+/*
+ * Is there more of what a broken side had sent? It gets nothing new. What a layer
+ * of the other side has taken and holds counts as well
+ */
+static bool half_delivers(struct half *h)
 {
-	return !h->err && !h->finished && !h->src_blocked;
+	struct stream *dst = *h->dst;
+
+	if (h->finished || (h->err && h->dst_failed))
+		return false;
+	if (!h->err && !h->src_blocked)
+		return true;
+	h->dst_blocked = h->total && dst->ops->writev(dst, NULL, 0) == -EAGAIN;
+	return h->dst_blocked;
 }
 
 int link_pump(struct worker *w, struct half h[2], size_t budget, bool *again,
@@ -239,7 +249,7 @@ int link_pump(struct worker *w, struct half h[2], size_t budget, bool *again,
 	for (int i = 0; i < 2; i++) {
 		if (!h[i].err)
 			continue;
-		if (h[i].dst_failed && half_delivers(&h[!i]))
+		if (half_delivers(&h[h[i].dst_failed ? !i : i]))
 			return 0;
 		*side = h[i].dst_failed ? !i : i;
 		return h[i].err;

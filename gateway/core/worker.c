@@ -17,6 +17,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/core/config.h"
 #include "gateway/core/fd_dgram.h"
+#include "gateway/core/fd_linger.h"
 #include "gateway/core/link_way.h"
 #include "gateway/core/session.h"
 #include "gateway/core/udp.h"
@@ -278,6 +279,7 @@ static void worker_init_lists(struct worker *w)
 	list_init(&w->dead_maps);
 	list_init(&w->flushers);
 	list_init(&w->listeners);
+	list_init(&w->ends);
 }
 
 int worker_init(struct worker *w, unsigned int index, struct config *cfg)
@@ -326,6 +328,7 @@ void worker_fini(struct worker *w)
 	for (int i = 0; i < ROOM_SLOTS; i++)
 		if (w->rooms[i] && w->room_free[i])
 			w->room_free[i](w->rooms[i]);
+	fd_linger_drop(w);
 	pipe_drop_all(w);
 	if (w->wakefd >= 0) {
 		watch_del(w, &w->wake_watch);

@@ -105,6 +105,8 @@ struct worker {
 	uint32_t next_id; /* session ids; step WORKERS_MAX */
 	uint32_t server_first[SERVER_FIRST_SLOTS]; /* learned: see dispatch.c */
 	uint8_t *scratch; /* WORKER_SCRATCH_BYTES, for one call only */
+	struct list ends; /* struct fd_end */
+	unsigned int end_count;
 	struct pipe *pipes; /* idle ones */
 	unsigned int pipe_count;
 	struct timer tidy_timer;

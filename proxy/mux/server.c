@@ -266,7 +266,7 @@ static ssize_t server_writev(struct stream *s, const struct iovec *iov, int cnt)
 		if ((size_t)n < iov[i].iov_len)
 			break;
 	}
-	return done ? (ssize_t)done : -EAGAIN;
+	return done || !cnt ? (ssize_t)done : -EAGAIN;
 }
 
 /* Nothing to send: is it the end? */

@@ -229,7 +229,7 @@ static ssize_t sub_writev(struct stream *s, const struct iovec *iov, int cnt)
 	int rc = stream_broken(&ss->sub);
 	size_t done = 0;
 
-	if (rc < 0)
+	if (rc < 0 || !cnt)
 		return rc;
 	for (int i = 0; i < cnt; i++) {
 		ssize_t n = put_piece(ss, &iov[i]);

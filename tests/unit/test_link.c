@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -561,6 +562,49 @@ static void delivering_to_a_stalled_client_costs_no_turns(void **state)
 	rig_down(&r);
 }
 
+/* --- the end of a socket ---------------------------------------------------------- */
+
+/* Closed with more written than the other end takes at once, and bytes unread */
+static void a_socket_ends_behind_what_was_written(void **state)
+{
+	static uint8_t b[65536];
+	struct timespec ms = { 0, 1000000 };
+
+	(void)state;
+	for (int cut = 0; cut < 2; cut++) {
+		size_t sent = 0, got = 0;
+		ssize_t n = -1;
+		struct rig r;
+
+		rig_up(&r);
+		rig_tcp(&r);
+		fcntl(r.server, F_SETFL, O_NONBLOCK);
+		assert_int_equal(write(r.server, "unread", 6), 6);
+		while ((n = stream_write(r.out, b, sizeof(b))) > 0)
+			sent += (size_t)n;
+		assert_true(sent > sizeof(b));
+		stream_close(&r.out, cut ? -EPIPE : 0);
+		assert_int_equal(r.w.end_count, 1);
+		r.done = true; /* the relay is not of interest */
+		for (int i = 0; i < 5000 && (got < sent || n > 0); i++) {
+			n = read(r.server, b, sizeof(b));
+			got += n > 0 ? (size_t)n : 0;
+			if (n < 0 && errno == EAGAIN)
+				nanosleep(&ms, NULL);
+			worker_tick(&r.w, 0);
+		}
+		assert_int_equal(got, sent);
+		for (int i = 0; i < 1000 && r.w.end_count; i++) {
+			nanosleep(&ms, NULL);
+			worker_tick(&r.w, 0);
+		}
+		assert_int_equal(r.w.end_count, 0);
+		n = read(r.server, b, 1);
+		assert_true(cut ? n < 0 && errno == ECONNRESET : n == 0);
+		rig_down(&r);
+	}
+}
+
 static void a_blocked_relay_costs_no_turns(void **state)
 {
 	struct rig r;
@@ -601,6 +645,7 @@ int main(void)
 		cmocka_unit_test(a_broken_server_is_reported_as_its_side),
 		cmocka_unit_test(what_a_broken_server_said_is_delivered_first),
 		cmocka_unit_test(delivering_to_a_stalled_client_costs_no_turns),
+		cmocka_unit_test(a_socket_ends_behind_what_was_written),
 		cmocka_unit_test(a_blocked_relay_costs_no_turns),
 	};
 
