@@ -68,9 +68,22 @@ echo "-- each was asked, and none is believed"
 for i in "${!MODES[@]}"; do
 	contains "${MODES[i]}" "$(<"$TMP/culvert.log")" ":$((9001 + i)) does not answer"
 done
-for t in 'HTTP status 500' 'the answer is no application/dns-message' 'connection ends'; do
-	contains "said" "$(<"$TMP/culvert.log")" "$t"
-done
+# on a busy machine 31 at once may all be late: each is asked alone then
+asked=0
+told() {
+	log_has culvert "$2" && return
+	asked=$((asked + 1))
+	ask "y$asked.$1.rogue.test" A
+	log_has culvert "$2"
+}
+while read -r m t; do
+	wait_for 10 told "$m" "$t" || fail "$m: '$t' is not said"
+	ASSERTS=$((ASSERTS + 1))
+done <<-END
+	h1-status HTTP status 500
+	h2-type the answer is no application/dns-message
+	dot-cut connection ends
+END
 
 echo "-- what they were asked: whole blocks; a subnet, padding; no id over HTTPS"
 eq "over HTTPS" "$(grep '^h[12]-' "$TMP/rogue.log" | cut -d' ' -f2- | sort -u)" "128 no-id 8,12"
@@ -81,11 +94,13 @@ left() {
 	[ "$(on "$S" ss -Htn state established '( sport > 9000 and sport < 9100 )' |
 		grep -cvE ":90($(keep)) ")" = 0 ]
 }
-# Those whose connection has done no wrong: it may be used again
+# Those whose connection has done no wrong: it may be used again. Where the server ends
+# it, a query is sent once more by a new one; when its time is over before that is up, it
+# has heard no query, and waits for the next one
 keep() {
 	local i out=
 	for i in "${!MODES[@]}"; do
-		[[ ${MODES[i]} =~ ^h2-(status|type|stream|question|big)|^dot-question ]] &&
+		[[ ${MODES[i]} =~ ^h2-(status|type|stream|question|big)|^dot-question|-(cut|rst)$ ]] &&
 			out+="${out:+|}$(printf %02d $((i + 1)))"
 	done
 	echo "$out"
