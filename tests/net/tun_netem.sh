@@ -17,7 +17,8 @@ TUN='{ "tag": "tun-in", "protocol": "tun", "settings": { "name": "culvert0" } }'
 serve sink tcp-serve 5011 sink
 serve source tcp-serve 5012 source -n $N
 serve echo tcp-serve 5003 echo
-# A super-segment would be lost as a whole
+# A super-segment would be lost as a whole. Those of the TUN are: the device cuts them
+# behind netem only, so there are fewer packets to lose, and more goes with each
 for d in "$C c0" "$G g0"; do
 	# shellcheck disable=SC2086
 	set -- $d
@@ -56,8 +57,8 @@ transfers() {
 	l0=$(($(lost "$C" c0) - l0))
 	l1=$(($(lost "$G" g0) - l1))
 	echo "-- $1: $MS ms; lost $l0 of the client's packets, $l1 to it"
-	le "$1: packets of the client were lost" 10 $l0
-	le "$1: packets to the client were lost" 10 $l1
+	le "$1: packets of the client were lost" 3 $l0
+	le "$1: packets to the client were lost" 3 $l1
 }
 
 transfers "without culvert"
