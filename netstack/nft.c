@@ -24,7 +24,8 @@
 #include "netstack/nft_judge.h"
 #include "netstack/plan.h"
 
-enum { WAIT_STEP_MS = 5, WAIT_MS = 3000, SPARE_MS = 1000 };
+/* nft takes seconds for a large set on a slow router; what it refuses it says at once */
+enum { WAIT_STEP_MS = 5, WAIT_MS = 15000, SPARE_MS = 1000 };
 
 static void sleep_ms(long ms)
 {
