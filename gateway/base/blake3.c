@@ -11,6 +11,7 @@
 #include "gateway/base/blake3.h"
 
 #include <string.h>
+#include <sys/uio.h>
 
 #include "gateway/base/crypto.h"
 
@@ -215,16 +216,25 @@ void blake3_keyed(const uint8_t key[32], const void *p, size_t n, uint8_t *out,
 	wipe(words, sizeof(words));
 }
 
-void blake3_derive(const char *context, const void *p, size_t n, uint8_t *out,
-		   size_t len)
+void blake3_derive_bytes(const struct iovec *context, const void *p, size_t n,
+			 uint8_t *out, size_t len)
 {
 	uint8_t key[32];
 	uint32_t words[8];
 
-	tree_hash(iv, DERIVE_CONTEXT, (const uint8_t *)context, strlen(context),
-		  key, sizeof(key));
+	tree_hash(iv, DERIVE_CONTEXT, context->iov_base, context->iov_len, key,
+		  sizeof(key));
 	key_load(words, key);
 	tree_hash(words, DERIVE_MATERIAL, p, n, out, len);
 	wipe(key, sizeof(key));
 	wipe(words, sizeof(words));
+}
+
+void blake3_derive(const char *context, const void *p, size_t n, uint8_t *out,
+		   size_t len)
+{
+	struct iovec v = { .iov_len = strlen(context) };
+
+	memcpy(&v.iov_base, &context, sizeof(context)); /* it is only read */
+	blake3_derive_bytes(&v, p, n, out, len);
 }

@@ -12,5 +12,9 @@ void blake3_keyed(const uint8_t key[32], const void *p, size_t n, uint8_t *out,
 /* @context: a constant text of the program, @p: key material */
 void blake3_derive(const char *context, const void *p, size_t n, uint8_t *out,
 		   size_t len);
+/* The same with a context of any bytes, as VLESS encryption has it */
+struct iovec;
+void blake3_derive_bytes(const struct iovec *context, const void *p, size_t n,
+			 uint8_t *out, size_t len);
 
 #endif

@@ -1,10 +1,10 @@
 /*
- * mlkem.c - ML-KEM-768, encapsulation only
+ * mlkem.c - ML-KEM-768
  *
  * Polynomials have 256 coefficients below q = 3329. No branch, index or division
  * depends on what is secret: reduction is a multiplication.
  *
- * Source: FIPS 203, algorithms 5 to 17 and 20
+ * Source: FIPS 203, algorithms 5 to 18 and 20
  */
 #include "gateway/base/mlkem.h"
 
@@ -233,36 +233,181 @@ static void make_v(struct poly *v, const struct poly *t, const struct poly *y,
 	wipe(&e, sizeof(e));
 }
 
-int mlkem768_encaps(const uint8_t key[MLKEM768_KEY_BYTES], const uint8_t m[32],
-		    uint8_t sealed[MLKEM768_SEALED_BYTES],
-		    uint8_t shared[MLKEM_SHARED_BYTES])
+/* What only the key's owner reads: @m under the randomness @r. 0 or -EPROTO */
+static int seal(const uint8_t key[MLKEM768_KEY_BYTES], const uint8_t m[32],
+		const uint8_t r[32], uint8_t sealed[MLKEM768_SEALED_BYTES])
 {
 	const uint8_t *rho = key + RANK * POLY_BYTES;
-	uint8_t seed[64], kr[64];
 	struct poly t[RANK], y[RANK], out;
 
 	for (int i = 0; i < RANK; i++)
 		if (poly_read(&t[i], key + i * POLY_BYTES) < 0)
 			return -EPROTO;
-	memcpy(seed, m, 32);
-	keccak_hash(SHA3_256_RATE, SHA3_SUFFIX, key, MLKEM768_KEY_BYTES,
-		    seed + 32, 32);
-	keccak_hash(SHA3_512_RATE, SHA3_SUFFIX, seed, sizeof(seed), kr,
-		    sizeof(kr));
 	for (uint8_t i = 0; i < RANK; i++) {
-		sample_noise(&y[i], kr + 32, i);
+		sample_noise(&y[i], r, i);
 		ntt(&y[i]);
 	}
 	for (uint8_t i = 0; i < RANK; i++) {
-		make_u(&out, y, rho, kr + 32, i);
+		make_u(&out, y, rho, r, i);
 		poly_squeeze(&out, DU, sealed + i * N * DU / 8);
 	}
-	make_v(&out, t, y, kr + 32, m);
+	make_v(&out, t, y, r, m);
 	poly_squeeze(&out, DV, sealed + RANK * N * DU / 8);
-	memcpy(shared, kr, MLKEM_SHARED_BYTES);
-	wipe(seed, sizeof(seed));
-	wipe(kr, sizeof(kr));
 	wipe(y, sizeof(y));
 	wipe(&out, sizeof(out));
 	return 0;
+}
+
+/* The secret and the randomness that follow from a message and a key's hash */
+static void derive(const uint8_t m[32], const uint8_t hash[32], uint8_t kr[64])
+{
+	uint8_t seed[64];
+
+	memcpy(seed, m, 32);
+	memcpy(seed + 32, hash, 32);
+	keccak_hash(SHA3_512_RATE, SHA3_SUFFIX, seed, sizeof(seed), kr, 64);
+	wipe(seed, sizeof(seed));
+}
+
+int mlkem768_encaps(const uint8_t key[MLKEM768_KEY_BYTES], const uint8_t m[32],
+		    uint8_t sealed[MLKEM768_SEALED_BYTES],
+		    uint8_t shared[MLKEM_SHARED_BYTES])
+{
+	uint8_t hash[32], kr[64];
+	int rc;
+
+	keccak_hash(SHA3_256_RATE, SHA3_SUFFIX, key, MLKEM768_KEY_BYTES, hash,
+		    sizeof(hash));
+	derive(m, hash, kr);
+	rc = seal(key, m, kr + 32, sealed);
+	if (!rc)
+		memcpy(shared, kr, MLKEM_SHARED_BYTES);
+	wipe(kr, sizeof(kr));
+	return rc;
+}
+
+/* --- the owner ---------------------------------------------------------------- */
+
+static void poly_write(const struct poly *f, uint8_t out[POLY_BYTES])
+{
+	for (int i = 0; i < N; i += 2, out += 3) {
+		out[0] = (uint8_t)f->c[i];
+		out[1] = (uint8_t)(f->c[i] >> 8 | f->c[i + 1] << 4);
+		out[2] = (uint8_t)(f->c[i + 1] >> 4);
+	}
+}
+
+/* The reverse of poly_squeeze(), as near as what was kept allows */
+static void poly_expand(struct poly *f, unsigned int bits, const uint8_t *p)
+{
+	uint32_t pending = 0;
+	unsigned int have = 0;
+
+	for (int i = 0; i < N; i++) {
+		for (; have < bits; have += 8)
+			pending |= (uint32_t)*p++ << have;
+		f->c[i] = (uint16_t)(((pending & ((1u << bits) - 1)) * Q +
+				      (1u << (bits - 1))) >>
+				     bits);
+		pending >>= bits;
+		have -= bits;
+	}
+}
+
+/* Row @i of the public key: the matrix's row times @s, and noise */
+static void make_t(struct poly *t, const struct poly *s, const uint8_t *rho,
+		   const uint8_t *sigma, uint8_t i)
+{
+	struct poly a;
+
+	sample_noise(t, sigma, (uint8_t)(RANK + i));
+	ntt(t);
+	for (uint8_t j = 0; j < RANK; j++) {
+		sample_ntt(&a, rho, j, i);
+		mul_add(t, &a, &s[j]);
+	}
+}
+
+void mlkem768_key_set(struct mlkem768_secret_key *k,
+		      const uint8_t seed[MLKEM_SEED_BYTES])
+{
+	uint8_t d[33], both[64];
+	struct poly s[RANK], t;
+
+	memcpy(d, seed, 32);
+	d[32] = RANK;
+	keccak_hash(SHA3_512_RATE, SHA3_SUFFIX, d, sizeof(d), both,
+		    sizeof(both));
+	for (uint8_t i = 0; i < RANK; i++) {
+		sample_noise(&s[i], both + 32, i);
+		ntt(&s[i]);
+		memcpy(k->s + i * N, s[i].c, sizeof(s[i].c));
+	}
+	for (uint8_t i = 0; i < RANK; i++) {
+		make_t(&t, s, both, both + 32, i);
+		poly_write(&t, k->public_key + i * POLY_BYTES);
+	}
+	memcpy(k->public_key + RANK * POLY_BYTES, both, 32);
+	keccak_hash(SHA3_256_RATE, SHA3_SUFFIX, k->public_key,
+		    sizeof(k->public_key), k->hash, sizeof(k->hash));
+	memcpy(k->z, seed + 32, sizeof(k->z));
+	wipe(d, sizeof(d));
+	wipe(both, sizeof(both));
+	wipe(s, sizeof(s));
+	wipe(&t, sizeof(t));
+}
+
+/* The message in @sealed, or what looks like one */
+static void unseal(const struct mlkem768_secret_key *k, const uint8_t *sealed,
+		   uint8_t m[32])
+{
+	struct poly u, s, sum, v;
+
+	memset(&sum, 0, sizeof(sum));
+	for (int i = 0; i < RANK; i++) {
+		poly_expand(&u, DU, sealed + i * N * DU / 8);
+		ntt(&u);
+		memcpy(s.c, k->s + i * N, sizeof(s.c));
+		mul_add(&sum, &s, &u);
+	}
+	ntt_back(&sum);
+	poly_expand(&v, DV, sealed + RANK * N * DU / 8);
+	for (int i = 0; i < N; i++)
+		v.c[i] = sub(v.c[i], sum.c[i]);
+	poly_squeeze(&v, 1, m);
+	wipe(&s, sizeof(s));
+	wipe(&sum, sizeof(sum));
+	wipe(&v, sizeof(v));
+}
+
+/* What was not sealed for us has a secret of its own */
+static void reject_secret(const struct mlkem768_secret_key *k,
+			  const uint8_t *sealed, uint8_t out[32])
+{
+	uint8_t both[32 + MLKEM768_SEALED_BYTES];
+
+	memcpy(both, k->z, 32);
+	memcpy(both + 32, sealed, MLKEM768_SEALED_BYTES);
+	keccak_hash(SHAKE256_RATE, SHAKE_SUFFIX, both, sizeof(both), out, 32);
+	wipe(both, sizeof(both));
+}
+
+void mlkem768_decaps(const struct mlkem768_secret_key *k,
+		     const uint8_t sealed[MLKEM768_SEALED_BYTES],
+		     uint8_t shared[MLKEM_SHARED_BYTES])
+{
+	uint8_t m[32], kr[64], other[32], again[MLKEM768_SEALED_BYTES];
+	uint8_t keep;
+
+	unseal(k, sealed, m);
+	derive(m, k->hash, kr);
+	reject_secret(k, sealed, other);
+	(void)seal(k->public_key, m, kr + 32, again); /* our own key is one */
+	keep = (uint8_t)-ct_equal(sealed, again, sizeof(again));
+	for (int i = 0; i < MLKEM_SHARED_BYTES; i++)
+		shared[i] = (uint8_t)((kr[i] & keep) | (other[i] & ~keep));
+	wipe(m, sizeof(m));
+	wipe(kr, sizeof(kr));
+	wipe(other, sizeof(other));
+	wipe(again, sizeof(again));
 }
