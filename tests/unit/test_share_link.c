@@ -260,6 +260,9 @@ static void links_come_back_the_same(void **state)
 		   "@h:1?encryption=none&type=httpupgrade&path=/u");
 	round_trip("vless://" ID
 		   "@h:1?type=tcp&headerType=http&path=/a,/b&host=x");
+	round_trip("vless://" ID
+		   "@h:1?encryption=mlkem768x25519plus.native.0rtt.abc-_&"
+		   "type=ws");
 	round_trip("vless://" ID "@h:1?type=xhttp&mode=auto"
 		   "&extra=%7B%22a%22%3A1%7D");
 	round_trip("trojan://p%40%23%2F@h:443?security=tls#t");
