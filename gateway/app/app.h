@@ -30,7 +30,7 @@ struct cli {
 		*rest[CLI_FILES + 1]; /* arguments of the command, then NULL */
 	unsigned int rest_count;
 	const char *inbound, *source; /* of route-test; NULL: not given */
-	const char *key; /* of x25519; NULL: a new one */
+	const char *key; /* of x25519, mlkem768; NULL: a new one */
 };
 
 /* 0, or EXIT_USAGE after saying why. Strings stay the caller's or leak to the end */
@@ -106,6 +106,10 @@ int import_run(const char *what);
 int export_run(const struct cli *cli, const char *tag);
 /* `x25519`: prints a key pair; @given: the private key in base64, NULL a new one */
 int keys_run(const char *given);
+/* `mlkem768`: the same of ML-KEM-768; @given: a seed of 64 bytes */
+int keys_mlkem(const char *given);
+/* `vlessenc`: pairs of "decryption" and "encryption" */
+int keys_vlessenc(void);
 
 /* process.c: workers, signals, reload. Returns an exit code */
 int process_run(const struct cli *cli, struct config *cfg, bool full);

@@ -128,6 +128,10 @@ int main(int argc, char **argv)
 		return explain(&cli);
 	if (!strcmp(cli.command, "x25519"))
 		return keys_run(cli.key);
+	if (!strcmp(cli.command, "mlkem768"))
+		return keys_mlkem(cli.key);
+	if (!strcmp(cli.command, "vlessenc"))
+		return keys_vlessenc();
 	if (!strcmp(cli.command, "version"))
 		return puts("culvert " CULVERT_VERSION) < 0;
 	if (!strcmp(cli.command, "help")) {

@@ -11,7 +11,6 @@
 #include "gateway/base/blake3.h"
 
 #include <string.h>
-#include <sys/uio.h>
 
 #include "gateway/base/crypto.h"
 

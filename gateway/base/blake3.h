@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 /* Any output length; inputs are read once, in place. Stack: about 2 KiB */
 void blake3_hash(const void *p, size_t n, uint8_t *out, size_t len);

@@ -62,7 +62,8 @@ int srv_parse_users(struct jobj *o, struct srv_conf *c, srv_user user,
 int srv_parse(struct inbound *ib, struct jobj *o, struct config *cfg,
 	      const struct srv_form *form)
 {
-	struct srv_conf *c = arena_alloc(&cfg->arena, sizeof(*c));
+	struct srv_conf *c = arena_alloc(
+		&cfg->arena, form->conf_bytes ? form->conf_bytes : sizeof(*c));
 	int rc;
 
 	if (!c)

@@ -50,11 +50,13 @@ int srv_parse_fallbacks(struct jobj *o, struct srv_conf *c, struct arena *a);
  * @user:	Reads a user; its key goes to srv_key()
  * @key_bytes:	Of a user's key
  * @fallbacks:	It has them
+ * @conf_bytes:	Of the settings, which begin with a struct srv_conf; 0: only that
  */
 struct srv_form {
 	srv_user user;
 	size_t key_bytes;
 	bool fallbacks;
+	size_t conf_bytes;
 };
 
 /* A place, users, fallbacks: ib->settings is a srv_conf. 0 or -errno */

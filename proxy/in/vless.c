@@ -1,6 +1,7 @@
 /*
- * vless.c - VLESS server, decryption "none"
+ * vless.c - VLESS server
  *
+ *   decryption: all comes in its records (proxy/layer/venc.c), no fallbacks
  *   id right:  TCP: the target's stream begins, after our head; UDP: packets
  *	        in this stream to one target; mux: to v1.mux.cool (proxy/mux)
  *   anything else: the fallback gets it all; without one, silence
@@ -11,12 +12,14 @@
 #include <errno.h>
 #include <string.h>
 
+#include "gateway/base/crypto.h"
 #include "gateway/core/config.h"
 #include "gateway/core/transport.h"
 #include "proxy/in/in.h"
 #include "proxy/in/proxy_in.h"
 #include "proxy/in/srv.h"
 #include "proxy/layer/head.h"
+#include "proxy/layer/venc.h"
 #include "proxy/layer/vision.h"
 #include "proxy/wire/uuid.h"
 #include "proxy/wire/vless.h"
@@ -24,6 +27,12 @@
 #define ID_BYTES 16
 
 enum { USER_VISION = 1, USER_DEFAULT = 2 };
+
+/* @enc: "decryption"; NULL: "none" */
+struct vless_srv {
+	struct srv_conf srv; /* must be first */
+	struct venc_conf_key *enc;
+};
 
 static const struct head_ops vless_answer = { .name = "vless", .lazy = true };
 
@@ -112,8 +121,23 @@ static ssize_t vless_step(struct session *s, struct greet *g)
 	return 0;
 }
 
+/* What the client says comes in records. 0 or -ENOMEM */
+static int decrypt(struct session *s, const struct venc_conf_key *enc)
+{
+	struct stream *top = venc_server(enc, s->job.worker, s->in, s->id);
+
+	if (top)
+		s->in = top;
+	return top ? 0 : -ENOMEM;
+}
+
 static int vless_greet(struct session *s)
 {
+	const struct vless_srv *c = s->inbound->settings;
+
+	/* the greeting has no state before its first run */
+	if (c->enc && !s->greet_state && decrypt(s, c->enc) < 0)
+		return -ENOMEM;
 	return greet_run(s, vless_step);
 }
 
@@ -150,7 +174,8 @@ static int vless_user(struct jobj *u, struct srv_conf *c, unsigned int i,
 /* Users without a flow of their own have @def */
 static void flows_set(struct inbound *ib, struct jobj *o, uint8_t def)
 {
-	const struct srv_conf *c = ib->settings;
+	const struct vless_srv *v = ib->settings;
+	const struct srv_conf *c = &v->srv;
 	bool vision = false;
 
 	for (unsigned int i = 0; i < c->users; i++) {
@@ -158,29 +183,65 @@ static void flows_set(struct inbound *ib, struct jobj *o, uint8_t def)
 			c->flags[i] = def;
 		vision |= c->flags[i] & USER_VISION;
 	}
-	if (vision && !(ib->transport && ib->transport->ops->secure))
+	if (vision && v->enc)
+		diag_error(o->d, o->node, NULL,
+			   "the flow together with decryption is not supported "
+			   "yet");
+	else if (vision && !(ib->transport && ib->transport->ops->secure))
 		diag_error(o->d, o->node, NULL,
 			   "the flow needs the network raw with security tls");
 }
 
+/* "decryption". 0 or -ENOMEM */
+static int parse_decryption(struct inbound *ib, struct jobj *o,
+			    struct config *cfg)
+{
+	struct vless_srv *c = ib->settings;
+	const char *text = j_need_str(o, "decryption"), *wrong;
+
+	if (!*text || !strcmp(text, "none"))
+		return 0;
+	c->enc = arena_alloc(&cfg->arena, sizeof(*c->enc));
+	if (!c->enc)
+		return -ENOMEM;
+	wrong = venc_parse(text, true, c->enc);
+	if (wrong)
+		diag_error(o->d, j_get(o, "decryption"), NULL, "must %s",
+			   wrong);
+	if (c->srv.fallbacks)
+		diag_error(o->d, j_get(o, "fallbacks"), NULL,
+			   "cannot be used together with decryption");
+	return 0;
+}
+
 static int vless_parse(struct inbound *ib, struct jobj *o, struct config *cfg)
 {
-	static const struct srv_form form = { .user = vless_user,
-					      .key_bytes = ID_BYTES,
-					      .fallbacks = true };
-	const char *decryption = j_need_str(o, "decryption");
+	static const struct srv_form form = {
+		.user = vless_user,
+		.key_bytes = ID_BYTES,
+		.fallbacks = true,
+		.conf_bytes = sizeof(struct vless_srv),
+	};
 	uint8_t def;
 	int rc;
 
-	if (*decryption && strcmp(decryption, "none") != 0)
-		diag_error(o->d, j_get(o, "decryption"), NULL,
-			   "must be \"none\"; others are not supported yet");
 	def = parse_flow(o, 0);
 	j_ignore(o, "testseed", "padding has Xray's default lengths");
 	rc = srv_parse(ib, o, cfg, &form);
 	if (!rc)
+		rc = parse_decryption(ib, o, cfg);
+	if (!rc)
 		flows_set(ib, o, def);
 	return rc;
+}
+
+static void vless_drop(struct inbound *ib)
+{
+	struct vless_srv *c = ib->settings;
+
+	if (c && c->enc)
+		wipe(c->enc, sizeof(*c->enc));
+	srv_drop(ib);
 }
 
 const struct inbound_ops in_vless = {
@@ -191,5 +252,5 @@ const struct inbound_ops in_vless = {
 	.stop = proxy_in_stop,
 	.same = proxy_in_same,
 	.greet = vless_greet,
-	.drop = srv_drop,
+	.drop = vless_drop,
 };

@@ -120,9 +120,10 @@ static int parse_forms(struct jobj *settings, const struct server_form *form,
 	return rc;
 }
 
-static void check_tls(const struct outbound *ob, struct jobj *settings,
-		      const struct server_conf *conf)
+void server_check_tls(const struct outbound *ob, struct jobj *settings)
 {
+	const struct server_conf *conf = ob->settings;
+
 	if (!addr_is_ip(&conf->server) || addr_is_private(&conf->server) ||
 	    transport_secure(ob->transport))
 		return;
@@ -144,7 +145,7 @@ int server_parse(struct outbound *ob, struct jobj *settings, struct config *cfg,
 	ob->settings = conf;
 	rc = parse_forms(settings, form, conf, &cfg->arena);
 	if (!rc && form->need_tls)
-		check_tls(ob, settings, conf);
+		server_check_tls(ob, settings);
 	return rc;
 }
 
@@ -164,25 +165,35 @@ struct dial server_dial(const struct outbound *ob, struct session *s)
 			      .s = s };
 }
 
-int server_open(const struct dial *d, const struct head_ops *ops, uint8_t *head,
-		ssize_t n, struct stream **out)
+int server_open_on(const struct dial *d, const struct head_ops *ops,
+		   uint8_t *head, ssize_t n,
+		   int (*wrap)(const struct dial *d, struct stream **s),
+		   struct stream **out)
 {
 	const struct server_conf *conf = d->ob->settings;
-	struct stream *below, *top;
+	struct stream *below = NULL, *top = NULL;
 	int rc = n < 0 ? (int)n :
 			 transport_dial(d->ob->transport, d, &conf->server,
 					&below);
 
+	if (rc >= 0 && wrap)
+		rc = wrap(d, &below);
 	if (rc >= 0) {
 		top = head_new(ops, below, head, (size_t)n, NULL,
 			       d->s ? d->s->id : 0);
 		rc = top ? 0 : -ENOMEM;
-		if (top)
-			*out = top;
-		else
-			stream_close(&below, rc);
 	}
+	if (top)
+		*out = top;
+	else
+		stream_close(&below, rc);
 	if (n > 0)
 		wipe(head, (size_t)n);
 	return rc;
+}
+
+int server_open(const struct dial *d, const struct head_ops *ops, uint8_t *head,
+		ssize_t n, struct stream **out)
+{
+	return server_open_on(d, ops, head, n, NULL, out);
 }

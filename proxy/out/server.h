@@ -42,6 +42,8 @@ struct server_form {
  */
 int server_parse(struct outbound *ob, struct jobj *settings, struct config *cfg,
 		 const struct server_form *form);
+/* What need_tls means, for who knows only later whether it is needed */
+void server_check_tls(const struct outbound *ob, struct jobj *settings);
 /* "address" and "port" of @o. 0 or -ENOMEM; complaints go to the diag */
 int server_parse_address(struct jobj *o, struct addr *out, struct arena *a);
 /* A copy in the arena; absent or empty is an error. NULL then */
@@ -55,5 +57,10 @@ struct dial server_dial(const struct outbound *ob, struct session *s);
  */
 int server_open(const struct dial *d, const struct head_ops *ops, uint8_t *head,
 		ssize_t n, struct stream **out);
+/* The same with what @wrap puts on the connection, below the head; NULL nothing */
+int server_open_on(const struct dial *d, const struct head_ops *ops,
+		   uint8_t *head, ssize_t n,
+		   int (*wrap)(const struct dial *d, struct stream **s),
+		   struct stream **out);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * vless.c - VLESS client, without encryption of its own
+ * vless.c - VLESS client, with or without encryption of its own
  *
  *   TCP  request head with the first bytes; the server's head comes before its
  *	  first bytes, however late. Each direction passes through when its
@@ -7,6 +7,8 @@
  *   mux  command 3, no address: a connection to v1.mux.cool (proxy/mux)
  *   UDP  command 2 (ports 53 and 443; others come as XUDP in such a one):
  *	  a stream for each destination, a length before each packet
+ *
+ * With an encryption all of it comes in records of its own (proxy/layer/venc.c).
  *
  * With the flow Vision the body is framed (proxy/layer/vision.c), and all UDP
  * comes as XUDP.
@@ -20,6 +22,7 @@
 #include "gateway/core/config.h"
 #include "gateway/core/session.h"
 #include "proxy/layer/head.h"
+#include "proxy/layer/venc.h"
 #include "proxy/layer/vision.h"
 #include "proxy/out/fan.h"
 #include "proxy/out/out.h"
@@ -27,10 +30,13 @@
 #include "proxy/wire/uuid.h"
 #include "proxy/wire/vless.h"
 
+/* @enc: "encryption"; NULL: "none". @known: its ticket */
 struct vless_conf {
 	struct server_conf server; /* must be first */
 	uint8_t id[16];
 	bool vision, udp443;
+	struct venc_conf_key *enc;
+	struct venc_known_key known;
 };
 
 static size_t answer_size(const uint8_t *p, size_t n)
@@ -52,6 +58,21 @@ static const struct head_ops vless_head = { .name = "vless",
 					    .size = answer_size,
 					    .take = answer_take };
 
+/* What lies between the head and the connection. 0 or -errno */
+static int encrypt(const struct dial *d, struct stream **s)
+{
+	struct vless_conf *conf = d->ob->settings;
+	struct stream *top;
+
+	if (!conf->enc)
+		return 0;
+	top = venc_client(conf->enc, &conf->known, d->worker, *s,
+			  d->s ? d->s->id : 0);
+	if (top)
+		*s = top;
+	return top ? 0 : -ENOMEM;
+}
+
 static int vless_dial(const struct dial *d, enum vless_command command,
 		      const struct addr *target, struct stream **out)
 {
@@ -67,7 +88,7 @@ static int vless_dial(const struct dial *d, enum vless_command command,
 		strcpy(rq.flow, VLESS_VISION);
 	n = vless_request_encode(&rq, head, sizeof(head));
 	wipe(rq.id, sizeof(rq.id));
-	rc = server_open(d, &vless_head, head, n, out);
+	rc = server_open_on(d, &vless_head, head, n, encrypt, out);
 	if (rc < 0 || !conf->vision)
 		return rc;
 	top = vision_new(d->worker, *out, conf->id, d->s ? d->s->id : 0, false);
@@ -117,26 +138,42 @@ static void parse_flow(struct jobj *u, struct vless_conf *conf)
 			   flow);
 }
 
+/* "encryption". 0 or -ENOMEM */
+static int parse_encryption(struct jobj *u, struct vless_conf *conf,
+			    struct arena *a)
+{
+	const char *text = j_need_str(u, "encryption"), *wrong;
+
+	if (!*text || !strcmp(text, "none"))
+		return 0;
+	conf->enc = arena_alloc(a, sizeof(*conf->enc));
+	if (!conf->enc)
+		return -ENOMEM;
+	(void)pthread_mutex_init(&conf->known.lock, NULL);
+	wrong = venc_parse(text, false, conf->enc);
+	if (wrong)
+		diag_error(u->d, j_get(u, "encryption"), NULL, "must %s",
+			   wrong);
+	return 0;
+}
+
 static int vless_user(struct jobj *u, struct server_conf *server,
 		      struct arena *a)
 {
 	struct vless_conf *conf =
 		container_of(server, struct vless_conf, server);
 	const char *id = j_need_str(u, "id");
-	const char *encryption = j_need_str(u, "encryption");
+	int rc;
 
-	(void)a;
 	if (*id && uuid_parse(id, conf->id) < 0)
 		diag_error(u->d, j_get(u, "id"), NULL,
 			   "must be a UUID or a text of at most 30 bytes");
-	if (*encryption && strcmp(encryption, "none") != 0)
-		diag_error(u->d, j_get(u, "encryption"), NULL,
-			   "must be \"none\"; others are not supported yet");
+	rc = parse_encryption(u, conf, a);
 	parse_flow(u, conf);
 	j_not_yet(u, "reverse", "reverse proxies");
 	j_ignore(u, "testpre", "no connections are made ahead");
 	j_ignore(u, "testseed", "padding has Xray's default lengths");
-	return 0;
+	return rc;
 }
 
 static int vless_parse(struct outbound *ob, struct jobj *settings,
@@ -145,7 +182,6 @@ static int vless_parse(struct outbound *ob, struct jobj *settings,
 	static const struct server_form form = {
 		.list = "vnext",
 		.need_user = true,
-		.need_tls = true,
 		.user = vless_user,
 		.conf_bytes = sizeof(struct vless_conf),
 	};
@@ -155,11 +191,17 @@ static int vless_parse(struct outbound *ob, struct jobj *settings,
 	int rc = server_parse(ob, settings, cfg, &form);
 
 	conf = ob->settings;
+	if (!rc && !conf->enc)
+		server_check_tls(ob, settings);
 	if (rc < 0 || !conf->vision)
 		return rc;
+	if (conf->enc)
+		diag_error(settings->d, settings->node, NULL,
+			   "the flow together with encryption is not supported "
+			   "yet");
 	ob->xudp_only = true;
 	ob->no_udp443 = !conf->udp443;
-	if (!t || !t->ops->secure)
+	if (!conf->enc && (!t || !t->ops->secure))
 		diag_error(
 			settings->d, settings->node, NULL,
 			"the flow needs the network raw with security tls or "
@@ -171,8 +213,14 @@ static void vless_drop(struct outbound *ob)
 {
 	struct vless_conf *conf = ob->settings;
 
-	if (conf)
-		wipe(conf->id, sizeof(conf->id));
+	if (!conf)
+		return;
+	wipe(conf->id, sizeof(conf->id));
+	if (!conf->enc)
+		return;
+	(void)pthread_mutex_destroy(&conf->known.lock);
+	wipe(&conf->known, sizeof(conf->known));
+	wipe(conf->enc, sizeof(*conf->enc));
 }
 
 const struct outbound_ops out_vless = {

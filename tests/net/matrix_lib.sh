@@ -67,7 +67,29 @@ stream() { # TRANSPORT TLSSETTINGS
 }
 
 secret() { case $1 in ss22[am]) echo "$K16" ;; ss22*) echo "$K32" ;; *) echo topsecret ;; esac; }
-protocol() { case $1 in ss*) echo shadowsocks ;; vmess*) echo vmess ;; *) echo "$1" ;; esac; }
+# VLESS with an encryption: vless[npr][01], mode native, xorpub or random, 0-RTT or 1-RTT. Of
+# each mode another chain of keys: X25519, ML-KEM-768, both
+ENC_SEED=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0-Pw
+mode() { case $1 in vlessn?) echo native ;; vlessp?) echo xorpub ;; vlessr?) echo random ;; esac; }
+chain() { # PROTOCOL X25519 MLKEM
+	case $1 in vlessn?) echo "$2" ;; vlessp?) echo "$3" ;; vlessr?) echo "$2.$3" ;; esac
+}
+decryption() {
+	case $1 in
+	vless) echo none ;;
+	*) echo "mlkem768x25519plus.$(mode "$1").600s.$(chain "$1" "$REALITY_KEY" "$ENC_SEED")" ;;
+	esac
+}
+encryption() {
+	case $1 in
+	vless) echo none ;;
+	*) echo "mlkem768x25519plus.$(mode "$1").${1: -1}rtt.100-40-900.75-0-50.50-0-2000.$(
+		chain "$1" "$("$CULVERT" x25519 -i "$REALITY_KEY" | sed -n 's/^Pass.*: //p')" \
+			"$("$CULVERT" mlkem768 -i "$ENC_SEED" | sed -n 's/^Client: //p')")" ;;
+	esac
+}
+
+protocol() { case $1 in vless*) echo vless ;; ss*) echo shadowsocks ;; vmess*) echo vmess ;; *) echo "$1" ;; esac; }
 method() {
 	case $1 in
 	ss) echo aes-128-gcm ;;
@@ -89,7 +111,7 @@ security() {
 
 clients() { # PROTOCOL: settings of a server
 	case $1 in
-	vless) echo "{ \"decryption\": \"none\", \"clients\": [ { \"id\": \"$ID\" } ] }" ;;
+	vless*) echo "{ \"decryption\": \"$(decryption "$1")\", \"clients\": [ { \"id\": \"$ID\" } ] }" ;;
 	vmess*) echo "{ \"clients\": [ { \"id\": \"$ID\" } ] }" ;;
 	trojan) echo '{ "clients": [ { "password": "topsecret" } ] }' ;;
 	ss22m) echo "{ \"method\": \"$(method "$1")\", \"password\": \"$K16\", \"network\": \"tcp,udp\",
@@ -103,7 +125,7 @@ clients() { # PROTOCOL: settings of a server
 server() { # PROTOCOL PORT: settings of an outbound, in the form that all know
 	local at="\"address\": \"10.2.0.3\", \"port\": $2"
 	case $1 in
-	vless) echo "{ \"vnext\": [ { $at, \"users\": [ { \"id\": \"$ID\", \"encryption\": \"none\" } ] } ] }" ;;
+	vless*) echo "{ \"vnext\": [ { $at, \"users\": [ { \"id\": \"$ID\", \"encryption\": \"$(encryption "$1")\" } ] } ] }" ;;
 	vmess*) echo "{ \"vnext\": [ { $at, \"users\": [ { \"id\": \"$ID\", \"security\": \"$(security "$1")\" } ] } ] }" ;;
 	trojan) echo "{ \"servers\": [ { $at, \"password\": \"topsecret\" } ] }" ;;
 	ss22m) echo "{ \"servers\": [ { $at, \"method\": \"$(method "$1")\", \"password\": \"$K16:$USER16\" } ] }" ;;

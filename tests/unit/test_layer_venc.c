@@ -1,0 +1,307 @@
+/* test_layer_venc.c - VLESS encryption as a layer: both ends of ours, and rogues */
+#include "layer_rig.h"
+
+#include "proxy/layer/room.h"
+#include "proxy/layer/venc.h"
+#include "venc_pair.h"
+
+#define BULK (200u << 10)
+
+static struct venc_pair pair;
+static struct venc_known_key known = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* No pauses: time does not go by here */
+#define NO_GAPS ".100-40-900.0-0-0.50-0-400"
+
+static void pair_new(const char *mode, const char *tickets, const char *rtt)
+{
+	memset(&known.ticket, 0, sizeof(known.ticket));
+	known.until_ms = 0;
+	assert_null(pair_make(&pair, mode, tickets, rtt, NO_GAPS, "x"));
+}
+
+/* A client in @r->st, its server over the far end */
+static struct stream *ends(struct rig *r)
+{
+	struct stream *below, *server;
+
+	rig_begin(r);
+	r->st = venc_client(&pair.client, &known, &r->l.w, r->below, 1);
+	assert_non_null(r->st);
+	below = fd_stream_new(&r->l.w, r->far, &r->l.job, false);
+	assert_non_null(below);
+	r->far = -1;
+	server = venc_server(&pair.server, &r->l.w, below, 2);
+	assert_non_null(server);
+	return server;
+}
+
+/* @from says BULK bytes and the end, @to reads them in odd pieces */
+static void bulk(struct rig *r, struct stream *from, struct stream *to)
+{
+	static uint8_t out[BULK], in[BULK + 1];
+	size_t sent = 0, got = 0;
+	ssize_t n = -EAGAIN;
+
+	rand_bytes(out, sizeof(out));
+	for (int i = 0; n != 0 && i < 100000; i++) {
+		if (sent < BULK) {
+			n = stream_write(from, out + sent, BULK - sent);
+			sent += n > 0 ? (size_t)n : 0;
+		} else {
+			n = from->ops->finish(from);
+		}
+		assert_true(n >= 0 || n == -EAGAIN);
+		worker_tick(&r->l.w, 0);
+		while ((n = stream_read(to, in + got, 1 + got % 5000)) > 0)
+			got += (size_t)n;
+		assert_true(n == 0 || n == -EAGAIN);
+	}
+	assert_int_equal(n, 0);
+	assert_int_equal(got, BULK);
+	assert_memory_equal(in, out, BULK);
+	assert_int_equal(layer_room(&r->l.w)->in.live_count, 0);
+}
+
+static void both_ways_in_each_mode(void **state)
+{
+	static const char *const modes[] = { "native", "xorpub", "random" };
+
+	(void)state;
+	for (size_t i = 0; i < 6; i++) {
+		pair_new(modes[i / 2], "600s", i & 1 ? "0rtt" : "1rtt");
+		for (int again = 0; again < 3; again++) {
+			struct rig r;
+			struct stream *server = ends(&r);
+			bool resumed = (i & 1) && again;
+
+			/* with a ticket nothing is waited for */
+			assert_int_equal(stream_write(r.st, "a", 1),
+					 resumed ? 1 : -EAGAIN);
+			assert_int_equal(r.st->ops->up(r.st), resumed);
+			if (resumed) {
+				uint8_t a;
+
+				worker_tick(&r.l.w, 0);
+				assert_int_equal(stream_read(server, &a, 1), 1);
+			}
+			bulk(&r, r.st, server);
+			bulk(&r, server, r.st);
+			stream_close(&server, 0);
+			rig_end(&r);
+		}
+		assert_int_equal(known.until_ms > 0, i & 1);
+	}
+}
+
+/* A client's first bytes, whatever they are. Bytes of the handshake and a record */
+static size_t record(uint8_t *p, size_t room)
+{
+	struct rig r;
+	ssize_t n;
+
+	rig_begin(&r);
+	r.st = venc_client(&pair.client, &known, &r.l.w, r.below, 1);
+	(void)stream_write(r.st, "hello", 5);
+	worker_tick(&r.l.w, 0);
+	n = far_hear(&r, p, room);
+	assert_true(n > 0);
+	rig_end(&r);
+	return (size_t)n;
+}
+
+/* What a server that is told @p reads. Bytes or -errno */
+static ssize_t server_reads(const uint8_t *p, size_t n, bool end,
+			    size_t *answered)
+{
+	struct stream *server;
+	uint8_t in[64], out[4096];
+	struct rig r;
+	ssize_t got, k;
+
+	rig_begin(&r);
+	server = venc_server(&pair.server, &r.l.w, r.below, 2);
+	assert_non_null(server);
+	if (n)
+		far_say(&r, p, n);
+	if (end)
+		far_end(&r);
+	got = stream_read(server, in, sizeof(in));
+	worker_tick(&r.l.w, 0);
+	*answered = 0;
+	while ((k = far_hear(&r, out, sizeof(out))) > 0)
+		*answered += (size_t)k;
+	stream_close(&server, 0);
+	rig_end(&r);
+	return got;
+}
+
+static void a_hello_cut_at_any_byte_is_no_connection(void **state)
+{
+	static uint8_t p[8192];
+	size_t n, answered;
+
+	(void)state;
+	pair_new("random", "600s", "1rtt");
+	n = record(p, sizeof(p));
+	for (size_t i = 0; i < n; i += i < 100 ? 1 : 37) {
+		assert_int_equal(server_reads(p, i, false, &answered), -EAGAIN);
+		assert_int_equal(server_reads(p, i, true, &answered),
+				 -ECONNRESET);
+	}
+}
+
+static void strangers_are_not_answered(void **state)
+{
+	static uint8_t p[8192];
+	size_t n, answered;
+
+	(void)state;
+	pair_new("native", "600s", "1rtt");
+	n = record(p, sizeof(p));
+	p[20] ^= 1;
+	assert_int_equal(server_reads(p, n, false, &answered), -EAGAIN);
+	assert_int_equal(answered, 0);
+	rand_bytes(p, sizeof(p));
+	assert_int_equal(server_reads(p, sizeof(p), false, &answered), -EAGAIN);
+	assert_int_equal(answered, 0);
+	memset(p, 0, sizeof(p)); /* a share that gives no secret */
+	assert_int_equal(server_reads(p, sizeof(p), false, &answered), -EAGAIN);
+	assert_int_equal(answered, 0);
+}
+
+/* A connection for its ticket */
+static void get_ticket(void)
+{
+	struct rig r;
+	struct stream *server = ends(&r);
+
+	bulk(&r, r.st, server);
+	stream_close(&server, 0);
+	rig_end(&r);
+	assert_true(known.until_ms > 0);
+}
+
+static void a_hello_that_comes_again_is_swallowed(void **state)
+{
+	static uint8_t p[8192];
+	size_t n, answered;
+
+	(void)state;
+	pair_new("native", "600s", "0rtt");
+	get_ticket();
+	n = record(p, sizeof(p));
+	assert_int_equal(server_reads(p, n, false, &answered), 5);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(server_reads(p, n, false, &answered), -EAGAIN);
+	assert_int_equal(answered, 0);
+	/* many others fit beside it, each once */
+	for (int i = 0; i < 100; i++) {
+		n = record(p, sizeof(p));
+		assert_int_equal(server_reads(p, n, false, &answered), 5);
+		assert_int_equal(server_reads(p, n, false, &answered), -EAGAIN);
+	}
+}
+
+static void an_unknown_ticket_is_forgotten_by_its_client(void **state)
+{
+	const char *const modes[] = { "native", "random" };
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct rig r;
+		struct stream *server;
+		uint8_t in;
+
+		pair_new(modes[i], "600s", "0rtt");
+		get_ticket();
+		known.ticket.id[9] ^= 1;
+		server = ends(&r);
+		assert_int_equal(stream_write(r.st, "a", 1), 1);
+		worker_tick(&r.l.w, 0);
+		assert_int_equal(stream_read(server, &in, 1), -EAGAIN);
+		worker_tick(&r.l.w, 0);
+		assert_int_equal(stream_read(r.st, &in, 1), -EPROTO);
+		assert_int_equal(known.until_ms, 0);
+		stream_close(&server, 0);
+		rig_end(&r);
+		get_ticket(); /* the next one makes a whole handshake */
+	}
+}
+
+static void a_server_without_tickets_gives_none(void **state)
+{
+	struct rig r;
+	struct stream *server;
+
+	(void)state;
+	pair_new("xorpub", "0s", "0rtt");
+	server = ends(&r);
+	bulk(&r, r.st, server);
+	assert_int_equal(known.until_ms, 0);
+	stream_close(&server, 0);
+	rig_end(&r);
+}
+
+static void tickets_are_of_one_owner_and_the_oldest_go_first(void **state)
+{
+	const uint8_t me[32] = { 1 }, you[32] = { 2 };
+	struct venc_ticket_key first, k;
+	uint8_t nfs[VENC_NFS_BYTES] = { 0 };
+
+	(void)state;
+	rand_bytes(&first, sizeof(first));
+	assert_int_equal(venc_ticket_give(me, &first, 600), 0);
+	k = first;
+	assert_int_equal(venc_ticket_use(you, nfs, &k), VENC_USE_UNKNOWN);
+	memset(k.pfs, 0, sizeof(k.pfs));
+	assert_int_equal(venc_ticket_use(me, nfs, &k), VENC_USE_GOOD);
+	assert_memory_equal(&k, &first, sizeof(k));
+	assert_int_equal(venc_ticket_use(me, nfs, &k), VENC_USE_AGAIN);
+	for (uint32_t i = 1; i < 5000; i++) {
+		memcpy(nfs, &i, sizeof(i));
+		assert_int_equal(venc_ticket_use(me, nfs, &k), VENC_USE_GOOD);
+		assert_int_equal(venc_ticket_use(me, nfs, &k), VENC_USE_AGAIN);
+	}
+	for (unsigned int i = 0; i < VENC_TICKETS; i++) {
+		rand_bytes(&k, sizeof(k));
+		assert_int_equal(venc_ticket_give(me, &k, 600), 0);
+	}
+	assert_int_equal(venc_ticket_use(me, nfs, &k), VENC_USE_GOOD);
+	assert_int_equal(venc_ticket_use(me, nfs, &first), VENC_USE_UNKNOWN);
+}
+
+/* A record cut in the middle is no end */
+static void the_middle_of_a_record_is_no_end(void **state)
+{
+	static uint8_t p[8192];
+	size_t n, answered;
+
+	(void)state;
+	pair_new("native", "600s", "0rtt");
+	get_ticket();
+	for (size_t cut = 1; cut < 26; cut++) {
+		n = record(p, sizeof(p)) - cut;
+		assert_int_equal(server_reads(p, n, true, &answered),
+				 -ECONNRESET);
+	}
+	n = record(p, sizeof(p)) - 26;
+	assert_int_equal(server_reads(p, n, true, &answered), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(both_ways_in_each_mode),
+		cmocka_unit_test(a_hello_cut_at_any_byte_is_no_connection),
+		cmocka_unit_test(strangers_are_not_answered),
+		cmocka_unit_test(a_hello_that_comes_again_is_swallowed),
+		cmocka_unit_test(an_unknown_ticket_is_forgotten_by_its_client),
+		cmocka_unit_test(a_server_without_tickets_gives_none),
+		cmocka_unit_test(
+			tickets_are_of_one_owner_and_the_oldest_go_first),
+		cmocka_unit_test(the_middle_of_a_record_is_no_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
