@@ -1,6 +1,8 @@
 #!/bin/bash
 # The init script of the OpenWrt package under dash and busybox ash: UCI becomes JSON
 # that culvert accepts; a bad configuration never replaces a good one
+# asan: no (it is a test of shell scripts: some 300 starts of culvert)
+# timeout: 400
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/openwrt_lib.sh"
 command -v busybox >/dev/null && command -v dash >/dev/null ||
