@@ -141,6 +141,9 @@ static int set_url(struct observe *ob, const struct url *u, const char *method,
 	return ob->request ? 0 : -ENOMEM;
 }
 
+/* Stands before the outbound that is probed: whose own rules decide, none here do */
+static const struct outbound_ops probe_ops = { .name = "probe", .local = true };
+
 /* Does the tag of @o begin with one of the selectors? */
 static bool selected(struct jobj *o, const char *tag)
 {
@@ -168,7 +171,7 @@ static void take_subjects(struct jobj *o, struct observe *ob,
 		if (!to->health)
 			return;
 		*v = (struct observed){ .tag = to->tag, .health = to->health };
-		v->probe = (struct outbound){ .ops = to->ops,
+		v->probe = (struct outbound){ .ops = &probe_ops,
 					      .tag = to->tag,
 					      .dialer = to,
 					      .transport = t,

@@ -201,10 +201,13 @@ static void a_stream_that_ends_later_is_dialled_again(void **state)
 	assert_int_equal(ends[0].why, -ECONNRESET);
 	assert_int_equal(send_to(&g, to, 1), 1);
 	assert_int_equal(dials, 2);
-	/* writing may be what tells */
+	/* writing may be what tells: nothing more is there to be read, so it ends */
 	ends[1].tx_err = -EPIPE;
 	assert_int_equal(send_to(&g, to, 1), 1);
+	assert_false(ends[1].closed);
+	assert_int_equal(recv_one(&g, &p), -EAGAIN);
 	assert_true(ends[1].closed);
+	assert_int_equal(ends[1].why, -EPIPE);
 	end(&g);
 }
 
