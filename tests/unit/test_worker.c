@@ -230,7 +230,8 @@ static void messages_of_another_thread_come_in_order(void **state)
 		worker_tick(&l.w, 10);
 	pthread_join(t, NULL);
 	assert_int_equal(last_number, MESSAGES);
-	for (int i = 0; i < 3; i++) /* the last call to wake may come only now */
+	for (int i = 0; i < 3;
+	     i++) /* the last call to wake may come only now */
 		worker_tick(&l.w, 0);
 	assert_false(l.w.wake_job.queued); /* no spinning afterwards */
 }
