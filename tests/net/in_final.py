@@ -37,6 +37,7 @@ def greet(proxy, command, host, port):
 
 
 def tcp(proxy, host, port):
+    begun = time.monotonic()  # the proxy begins to count within greet()
     s = greet(proxy, 1, host, port)
     since = time.monotonic()
     s.settimeout(WAIT)
@@ -54,10 +55,10 @@ def tcp(proxy, host, port):
         return "silence"
     except OSError:
         pass
-    took = time.monotonic() - since
+    now = time.monotonic()
     if got == word:
         return "echo"
-    return "ended" if took < 0.8 else "after %d" % took
+    return "ended" if now - since < 0.8 else "after %d" % (now - begun)
 
 
 def associate(proxy):
