@@ -103,9 +103,8 @@ int keys_vlessenc(void)
 		return EXIT_FAIL;
 	}
 	mlkem768_key_set(&k, seed);
-	printf("Use one of the two, both ends of it. Each connection's own "
-	       "keys "
-	       "are\npost-quantum in either case.\n\n");
+	printf("Use one of the two, both ends of it. Each connection's own\n"
+	       "keys are post-quantum in either case.\n\n");
 	print_pair("X25519, not Post-Quantum",
 		   text_of(key, sizeof(key), text[0]),
 		   text_of(public_key, sizeof(public_key), text[1]));

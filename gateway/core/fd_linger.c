@@ -86,11 +86,19 @@ static void on_timer(struct timer *t)
 	timer_set(&e->worker->wheel, t, e->gap_ms);
 }
 
+/* Descriptors that sessions may need are few on a small host: an eighth of them */
+static bool has_place(const struct worker *w)
+{
+	uint32_t share = w->session_limit / 8;
+
+	return w->end_count < (share < FD_LINGER_MAX ? share : FD_LINGER_MAX);
+}
+
 void fd_linger(struct worker *w, int fd, bool cut)
 {
 	struct fd_end *e = NULL;
 
-	if (w->end_count < FD_LINGER_MAX && is_under_way(fd))
+	if (has_place(w) && is_under_way(fd))
 		e = calloc(1, sizeof(*e));
 	if (!e) {
 		close_now(fd, cut);

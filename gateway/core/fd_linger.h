@@ -6,8 +6,9 @@
 
 struct worker;
 
-#define FD_LINGER_MS  5000u /* the other side's time to take the rest */
-#define FD_LINGER_MAX 1024u /* of one worker; more are closed at once */
+#define FD_LINGER_MS 5000u /* the other side's time to take the rest */
+/* Of one worker, and an eighth of its sessions; more are closed at once */
+#define FD_LINGER_MAX 1024u
 
 /*
  * Closes @fd: with RST if @cut, else with FIN. TCP's unacknowledged bytes come

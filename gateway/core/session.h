@@ -140,6 +140,20 @@ static inline struct reach ses_reach(const struct session *s)
 					   s->inbound->ops->serves,
 			       .id = s->id };
 }
+/*
+ * Do @ob's own rules let @to be spoken to? If not, @s (NULL: nobody) is told how
+ * long that is swallowed
+ */
+static inline bool ses_may_reach(struct session *s, const struct outbound *ob,
+				 struct reach *r, const struct addr *to)
+{
+	if (!ob || !ob->ops || !ob->ops->may_reach ||
+	    ob->ops->may_reach(ob, r, to))
+		return true;
+	if (s)
+		s->block_ms = r->block_ms;
+	return false;
+}
 /* The name routing looks at: route_name, else the target's, else NULL */
 const char *ses_route_name(const struct session *s);
 static inline void ses_active(struct session *s)

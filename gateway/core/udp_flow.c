@@ -373,8 +373,7 @@ static bool flow_may_reach(const struct udp_flow *f, const struct addr *to)
 	struct reach r = ses_reach(f->session);
 
 	/* in mux it goes to who takes that apart */
-	return !ob->ops->may_reach || ob->wrap ||
-	       ob->ops->may_reach(ob, &r, to);
+	return ob->wrap || ses_may_reach(NULL, ob, &r, to);
 }
 
 /* Best answer so far, of family @first if there is one; -EAGAIN: wait for it */

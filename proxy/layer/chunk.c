@@ -326,7 +326,7 @@ static int open_some(struct chunk *c)
 static ssize_t read_some(struct chunk *c)
 {
 	struct chunk_in *in = c->in;
-	size_t most;
+	size_t most, want;
 	ssize_t n;
 
 	if (in->off) {
@@ -337,9 +337,9 @@ static ssize_t read_some(struct chunk *c)
 	if (in->len == sizeof(in->data))
 		return -EPROTO; /* no chunk is so long */
 	most = sizeof(in->data) - in->len;
-	if (c->edge && c->ops->missing(in->data, in->len) < most)
-		most = c->ops->missing(in->data, in->len);
-	n = stream_read(c->s.below, in->data + in->len, most);
+	want = c->edge ? c->ops->missing(in->data, in->len) : most;
+	n = stream_read(c->s.below, in->data + in->len,
+			want < most ? want : most);
 	if (n > 0)
 		in->len += (uint32_t)n;
 	return n;

@@ -20,9 +20,7 @@
 #include "gateway/base/log.h"
 #include "proxy/layer/records.h"
 
-#define IDLE_MAX    32 /* records in a row without data */
-#define LOOK_MS     1000u /* between two looks at how old our key is */
-#define KEY_RECORDS (1u << 24) /* records.c's */
+#define LOOK_MS 1000u /* between two looks at how old our key is */
 
 /**
  * struct ktls - The layer
@@ -116,7 +114,7 @@ static void look_at_age(struct ktls *k)
 		return;
 	k->looked_ms = now;
 	k->update = k->kernel->rekeys() &&
-		    k->kernel->sent(k->watch->fd, &k->tx) >= KEY_RECORDS;
+		    k->kernel->sent(k->watch->fd, &k->tx) >= TLS13_KEY_RECORDS;
 }
 
 /* The next key of @d to the kernel. 0 or -errno */
@@ -253,7 +251,7 @@ static int follow(struct ktls *k, bool both)
 /* A record that is no data, or a piece of it. 1 go on, 0 the end, -errno */
 static int judge(struct ktls *k, int said, bool whole)
 {
-	if (said < 0 || (whole && ++k->idle > IDLE_MAX))
+	if (said < 0 || (whole && ++k->idle > TLS13_IDLE_MAX))
 		return wrong(k, "a record that has no place here",
 			     TLS13_UNEXPECTED_MESSAGE);
 	if (said == TLS13_SAID_END) {

@@ -13,11 +13,6 @@
 #include "gateway/base/log.h"
 #include "proxy/layer/ktls.h"
 
-#define IDLE_MAX 32 /* records in a row without data */
-
-/* Records under one key before another is taken (RFC 8446, 5.5: 2^24.5) */
-#define KEY_RECORDS (1u << 24)
-
 enum { UPDATE_RECORD = TLS13_UPDATE_BYTES + TLS13_EXTRA };
 
 static struct records *records_of(struct chunk *c)
@@ -54,7 +49,7 @@ ssize_t records_seal(struct chunk *c, const uint8_t *p, size_t n, uint8_t *out,
 	ssize_t put;
 	int rc;
 
-	if (r->update || r->tx.seq >= KEY_RECORDS) {
+	if (r->update || r->tx.seq >= TLS13_KEY_RECORDS) {
 		before = UPDATE_RECORD;
 		if (room < before + n + TLS13_EXTRA)
 			return -ENOBUFS;
@@ -135,7 +130,7 @@ ssize_t records_open(struct chunk *c, uint8_t *p, size_t n, uint8_t **data,
 		*len = 0;
 	if (*len)
 		r->idle = 0;
-	else if (!rc && ++r->idle > IDLE_MAX)
+	else if (!rc && ++r->idle > TLS13_IDLE_MAX)
 		rc = -EPROTO;
 	if (rc == -EPROTO) {
 		log_info("s%x %s: a record that has no place here", c->id,

@@ -143,8 +143,10 @@ int venc_ticket_give(const uint8_t owner[32], const struct venc_ticket_key *key,
 		tickets.count++;
 	}
 	pthread_mutex_unlock(&tickets.lock);
-	if (rc)
+	if (rc) {
+		wipe(t, sizeof(*t));
 		free(t);
+	}
 	return rc;
 }
 

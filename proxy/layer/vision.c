@@ -335,7 +335,6 @@ static ssize_t vision_readv(struct stream *s, const struct iovec *iov, int cnt)
 static ssize_t vision_lend(struct stream *s, struct iovec *iov, int *cnt)
 {
 	struct vision *v = vision_of(s);
-
 	ssize_t n = v->err ? v->err : pass_lend(s, &vision_ops, iov, cnt);
 
 	if (n == -EAGAIN && v->tx_err && s->ops->lend)

@@ -90,9 +90,10 @@ static ssize_t swallow_writev(struct stream *s, const struct iovec *iov,
 		return n;
 	if (w->over)
 		return -EFORBIDDEN;
+	n = 0;
 	for (int i = 0; i < cnt; i++)
-		n = (n < 0 ? 0 : n) + (ssize_t)iov[i].iov_len;
-	return n < 0 ? 0 : n;
+		n += (ssize_t)iov[i].iov_len;
+	return n;
 }
 
 static void swallow_want(struct stream *s, unsigned int events)

@@ -61,14 +61,7 @@ static void inner_run(struct job *j)
 /* The rules of the first outbound, for an address or a name */
 static bool chain_may_reach(struct chain *c, const struct addr *to)
 {
-	const struct outbound *ob = c->from;
-
-	if (!ob->ops || !ob->ops->may_reach ||
-	    ob->ops->may_reach(ob, &c->reach, to))
-		return true;
-	if (c->ses)
-		c->ses->block_ms = c->reach.block_ms;
-	return false;
+	return ses_may_reach(c->ses, c->from, &c->reach, to);
 }
 
 /* Open the other outbound. 0 or -errno */

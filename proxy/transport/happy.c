@@ -122,12 +122,8 @@ static int check_addr(struct happy *h, const struct addr *a)
 {
 	if (h->cfg && h->cfg->fakedns && fakedns_in_pool(h->cfg->fakedns, a))
 		return -EADDRNOTAVAIL;
-	if (h->ob && h->ob->ops && h->ob->ops->may_reach &&
-	    !h->ob->ops->may_reach(h->ob, &h->reach, a)) {
-		if (h->ses)
-			h->ses->block_ms = h->reach.block_ms;
+	if (!ses_may_reach(h->ses, h->ob, &h->reach, a))
 		return -EFORBIDDEN;
-	}
 	if (h->guard && own_listener(h, a)) {
 		log_warning("s%x raw: target is a listener of our own", h->id);
 		return -ELOOP;

@@ -27,6 +27,10 @@ enum {
 	TLS13_USER_CANCELED = 90,
 };
 
+#define TLS13_IDLE_MAX 32 /* records in a row without data that are borne */
+/* Records under one key before another is taken (RFC 8446, 5.5: 2^24.5) */
+#define TLS13_KEY_RECORDS (1u << 24)
+
 /**
  * enum tls13_said - What a record has told
  * @TLS13_SAID_NOTHING:	Of no interest, or it goes on

@@ -605,6 +605,28 @@ static void a_socket_ends_behind_what_was_written(void **state)
 	}
 }
 
+/* Descriptors are for sessions: of such ends there are an eighth as many at most */
+static void ends_take_no_more_than_their_share(void **state)
+{
+	static uint8_t b[65536];
+
+	(void)state;
+	for (uint32_t share = 0; share < 2; share++) {
+		struct rig r;
+
+		rig_up(&r);
+		rig_tcp(&r);
+		r.w.session_limit = share ? 8 : 7;
+		assert_int_equal(write(r.server, "unread", 6), 6);
+		while (stream_write(r.out, b, sizeof(b)) > 0)
+			;
+		stream_close(&r.out, 0);
+		assert_int_equal(r.w.end_count, share);
+		r.done = true;
+		rig_down(&r);
+	}
+}
+
 static void a_blocked_relay_costs_no_turns(void **state)
 {
 	struct rig r;
@@ -646,6 +668,7 @@ int main(void)
 		cmocka_unit_test(what_a_broken_server_said_is_delivered_first),
 		cmocka_unit_test(delivering_to_a_stalled_client_costs_no_turns),
 		cmocka_unit_test(a_socket_ends_behind_what_was_written),
+		cmocka_unit_test(ends_take_no_more_than_their_share),
 		cmocka_unit_test(a_blocked_relay_costs_no_turns),
 	};
 
