@@ -9,12 +9,12 @@
 #
 # bare-tls is a relay of our own that does nothing but OpenSSL (tls_relay.c), to a
 # dokodemo-door of the same server: the limit of the TLS rows.
+PAYLOAD=${PAYLOAD:-lean}
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/net/transport_lib.sh
 . "$(dirname "$0")/../net/transport_lib.sh"
 ROUNDS=${ROUNDS:-1} SECS=${SECS:-0.7}
-PAYLOAD=${PAYLOAD:-lean}
 PROTOCOLS=(vless trojan vmess ss-aes ss-chacha)
 TRANSPORTS=(raw tls wss grpc)
 BARE=8999 IDLE_FLOWS=2000

@@ -5,10 +5,10 @@
 # ROUNDS times. redsocks has no direct outbound: it is compared through a SOCKS5
 # server, and so is culvert, in rows of their own: -socks by v2ray's server, which is
 # slower than both of them, -socks2 by culvert's.
+PAYLOAD=${PAYLOAD:-lean}
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 ROUNDS=${ROUNDS:-3} SECS=${SECS:-0.7}
-PAYLOAD=${PAYLOAD:-lean}
 
 start_all() {
 	if command -v v2ray >/dev/null; then

@@ -19,6 +19,7 @@ RELAY=$ROOT/build/bench/relay
 T=10.3.0.1 PORT=5001
 RESULTS=$TMP/results.tsv
 # Do client and target copy the bytes of bulk, as programs do (full), or not (lean)?
+# A script that wants lean says so before it reads this file.
 PAYLOAD=${PAYLOAD:-full}
 
 machine() {
@@ -26,7 +27,8 @@ machine() {
 	model=$(awk -F': *' '/^model name/ { print $2; exit }' /proc/cpuinfo)
 	mem=$(awk '/^MemTotal/ { printf "%.0f", $2 / 1048576 }' /proc/meminfo)
 	echo "Machine: ${model:-$(uname -m)}, $(nproc) cores, $mem GiB, Linux $(uname -r)," \
-		"load $(cut -d' ' -f1 /proc/loadavg) at the start, $(date -u +%F)."
+		"load $(cut -d' ' -f1 /proc/loadavg) at the start, $(date -u +%F)," \
+		"payload $PAYLOAD, ${CC_ALGO:-reno}."
 }
 
 # As many descriptors, ports and waiting connections as a load needs. The congestion
