@@ -82,9 +82,9 @@ static void parse_level(struct diag *d, const cJSON *node, struct config *cfg)
 	p.downlink_only_ms =
 		parse_seconds(&o, "downlinkOnly", p.downlink_only_ms);
 	p.buffer_bytes = parse_buffer(&o);
-	j_ignore(&o, "statsUserUplink", "users are not counted yet");
-	j_ignore(&o, "statsUserDownlink", "users are not counted yet");
-	j_ignore(&o, "statsUserOnline", "online users are not counted");
+	p.user_up = j_bool(&o, "statsUserUplink", false);
+	p.user_down = j_bool(&o, "statsUserDownlink", false);
+	p.user_online = j_bool(&o, "statsUserOnline", false);
 	j_close(&o);
 	*l = (struct policy_level){ (uint32_t)level, p };
 	cfg->level_count++;

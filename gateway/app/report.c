@@ -7,11 +7,11 @@
 #include "gateway/base/log.h"
 #include "gateway/core/worker.h"
 
-static void report_stat(const struct counter *s, void *arg)
+static void report_stat(const char *name, uint64_t value, void *arg)
 {
 	(void)arg;
-	log_print(&(struct log_site){ 0 }, LOG_INFO, "stats: %s: %llu", s->name,
-		  (unsigned long long)stat_sum(s));
+	log_print(&(struct log_site){ 0 }, LOG_INFO, "stats: %s: %llu", name,
+		  (unsigned long long)value);
 }
 
 static uint64_t drops_of(enum drop d)
@@ -54,7 +54,7 @@ void report_stats(bool always)
 		  "stats: sessions tcp %llu udp %llu open %llu",
 		  (unsigned long long)tcp, (unsigned long long)udp,
 		  (unsigned long long)live);
-	stat_each(report_stat, NULL);
+	stat_each("", false, report_stat, NULL);
 	report_events();
 	for (int d = 0; d < DROP_COUNT; d++) {
 		uint64_t n = drops_of((enum drop)d);

@@ -20,6 +20,7 @@
 #include "gateway/core/dns.h"
 #include "gateway/core/route.h"
 #include "gateway/core/udp.h"
+#include "gateway/core/user.h"
 
 #define REROUTE_MAX 4 /* passes through loopback outbounds */
 
@@ -397,6 +398,8 @@ static int ses_route(struct session *s)
 		s->dns = NULL;
 	}
 	ses_log_access(s);
+	if (!ses_is_mux(s)) /* what it carries is counted */
+		user_meter(s);
 	s->state = SES_OPEN; /* the handshake timer of ROUTE goes on */
 	return 0;
 }
@@ -439,10 +442,15 @@ static void ses_count(struct session *s, const uint64_t before[2])
 	if (!(up | down))
 		return;
 	ses_active(s);
-	stat_add(s->inbound->stat_up, i, up);
+	if (s->outbound != s->cfg->mux_server) {
+		/* what a mux connection carries is counted */
+		stat_add(s->inbound->stat_up, i, up);
+		stat_add(s->inbound->stat_down, i, down);
+	}
 	stat_add(s->outbound->stat_up, i, up);
-	stat_add(s->inbound->stat_down, i, down);
 	stat_add(s->outbound->stat_down, i, down);
+	stat_add(s->stat_user[UP], i, up);
+	stat_add(s->stat_user[DOWN], i, down);
 	if (down && !s->first_byte_seen) {
 		s->first_byte_seen = true;
 		s->first_byte_ms = s->job.worker->now_ms;

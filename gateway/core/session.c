@@ -14,6 +14,7 @@
 #include "gateway/core/config.h"
 #include "gateway/core/dns.h"
 #include "gateway/core/udp.h"
+#include "gateway/core/user.h"
 
 static void ses_link_halves(struct session *s)
 {
@@ -138,6 +139,7 @@ static void ses_free(struct session *s)
 
 	ses_log_end(s);
 	ses_keep_fake(s);
+	user_left(s);
 	timer_cancel(&s->timer);
 	if (s->flow)
 		udp_flow_close(s);

@@ -18,7 +18,9 @@
 #include "gateway/core/worker.h"
 
 struct config;
+struct counter;
 struct dns_req;
+struct online;
 struct udp_map;
 struct udp_flow;
 
@@ -65,6 +67,7 @@ enum route_how { HOW_RULE, HOW_DEFAULT, HOW_FORCED };
  * @http_head:	Owned copy of a sniffed HTTP request head, NUL terminated; only
  *		when the router wants attributes
  * @user:	Inbound user (email); borrowed from the config; NULL none
+ * @stat_user, @online:	user.h; NULL: not counted
  * @policy:	Of that user's level; NULL: the inbound's
  * @block_ms:	What its outbound's rules forbid is swallowed so long
  * @why:	First -errno; 0 for a normal end. @why_side: 0 in, 1 out, 2 culvert
@@ -91,6 +94,8 @@ struct session {
 	const char *rule; /* ruleTag of the rule that matched; NULL */
 	const char *user;
 	const struct policy *policy;
+	struct counter *stat_user[2];
+	struct online *online;
 	struct stream *in, *out; /* owned; NULL for UDP */
 	struct half half[2];
 	struct addr source, local, orig, target;

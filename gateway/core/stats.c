@@ -2,14 +2,20 @@
 #include "gateway/core/stats.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gateway/base/compat.h"
+#include "gateway/base/hash.h"
+#include "gateway/base/rand.h"
+
+#define STAT_SLOTS 64
 
 static pthread_mutex_t stats_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct counter *stats_all; /* newest first; never shrinks */
+static struct htab stats;
 
 static const char *const drop_names[] = {
 #define X(id, text) text,
@@ -35,12 +41,20 @@ const char *event_name(enum event e)
 	return (unsigned int)e < EVENT_COUNT ? event_names[e] : "?";
 }
 
+static uint32_t name_hash(const char *name)
+{
+	return (uint32_t)hash_bytes(rand_key(), name, strlen(name));
+}
+
 static struct counter *stat_make(const char *name)
 {
 	size_t len = strlen(name) + 1;
-	struct counter *s = calloc(1, sizeof(*s) + len);
+	struct counter *s;
 	char *copy;
 
+	if (!stats.slot && htab_init(&stats, STAT_SLOTS) < 0)
+		return NULL;
+	s = calloc(1, sizeof(*s) + len);
 	if (!s)
 		return NULL;
 	copy = (char *)(s + 1);
@@ -48,7 +62,24 @@ static struct counter *stat_make(const char *name)
 	s->name = copy;
 	s->next = stats_all;
 	stats_all = s;
+	htab_put(&stats, &s->by_name, name_hash(name));
 	return s;
+}
+
+static struct counter *stat_find(const char *name)
+{
+	struct hnode *n;
+
+	if (!stats.slot)
+		return NULL;
+	htab_each(n, &stats, name_hash(name))
+	{
+		struct counter *s = container_of(n, struct counter, by_name);
+
+		if (!strcmp(s->name, name))
+			return s;
+	}
+	return NULL;
 }
 
 struct counter *stat_get(const char *name)
@@ -56,27 +87,44 @@ struct counter *stat_get(const char *name)
 	struct counter *s;
 
 	pthread_mutex_lock(&stats_lock);
-	for (s = stats_all; s && strcmp(s->name, name) != 0;)
-		s = s->next;
+	s = stat_find(name);
 	if (!s)
 		s = stat_make(name);
 	pthread_mutex_unlock(&stats_lock);
 	return s;
 }
 
-uint64_t stat_sum(const struct counter *s)
+static uint64_t stat_sum(struct counter *s, bool reset)
 {
-	uint64_t sum = 0;
+	uint64_t sum = 0, value;
 
 	for (size_t i = 0; i < ARRAY_SIZE(s->cell); i++)
 		sum += count_read(&s->cell[i]);
-	return sum;
+	value = sum - s->base;
+	if (reset)
+		s->base = sum;
+	return value;
 }
 
-void stat_each(void (*fn)(const struct counter *s, void *arg), void *arg)
+int stat_read(const char *name, bool reset, uint64_t *value)
+{
+	struct counter *s;
+
+	pthread_mutex_lock(&stats_lock);
+	s = stat_find(name);
+	if (s)
+		*value = stat_sum(s, reset);
+	pthread_mutex_unlock(&stats_lock);
+	return s ? 0 : -ENOENT;
+}
+
+void stat_each(const char *part, bool reset,
+	       void (*fn)(const char *name, uint64_t value, void *arg),
+	       void *arg)
 {
 	pthread_mutex_lock(&stats_lock);
-	for (const struct counter *s = stats_all; s; s = s->next)
-		fn(s, arg);
+	for (struct counter *s = stats_all; s; s = s->next)
+		if (strstr(s->name, part))
+			fn(s->name, stat_sum(s, reset), arg);
 	pthread_mutex_unlock(&stats_lock);
 }

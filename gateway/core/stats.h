@@ -7,10 +7,12 @@
 #ifndef GATEWAY_CORE_STATS_H
 #define GATEWAY_CORE_STATS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
 #include "gateway/base/compat.h"
+#include "gateway/base/htab.h"
 
 #define WORKERS_MAX 16
 
@@ -20,14 +22,17 @@ struct worker;
  * struct counter - One named counter, e.g. "inbound>>>tun-in>>>traffic>>>uplink"
  *
  * Lives until the process ends: counters survive reloads.
+ * @base:	What a reset took away: cells are their workers' own. Under the lock
  */
 struct counter {
 	struct counter *next;
+	struct hnode by_name;
 	const char *name;
+	uint64_t base;
 	uint64_t cell[WORKERS_MAX];
 };
 
-/* Find or make; main thread only. NULL: out of memory */
+/* Find or make; any thread. NULL: out of memory */
 struct counter *stat_get(const char *name);
 /* @s may be NULL: not counted */
 static inline void stat_add(struct counter *s, unsigned int worker, uint64_t n)
@@ -35,8 +40,15 @@ static inline void stat_add(struct counter *s, unsigned int worker, uint64_t n)
 	if (s)
 		count_add(&s->cell[worker], n);
 }
-uint64_t stat_sum(const struct counter *s);
-void stat_each(void (*fn)(const struct counter *s, void *arg), void *arg);
+/* What was counted since the last reset. -ENOENT: there is no such counter */
+int stat_read(const char *name, bool reset, uint64_t *value);
+/*
+ * Each counter whose name contains @part. @reset: it begins at 0 again. @fn must not
+ * call stat_*()
+ */
+void stat_each(const char *part, bool reset,
+	       void (*fn)(const char *name, uint64_t value, void *arg),
+	       void *arg);
 
 /* Why a packet or a flow was not carried; names in stats.c */
 #define DROP_REASONS(X) \

@@ -272,6 +272,7 @@ static int flow_send(struct udp_flow *f, struct pkt *v, int n)
 	s->half[UP].total += bytes;
 	stat_add(s->inbound->stat_up, s->job.worker->index, bytes);
 	stat_add(s->outbound->stat_up, s->job.worker->index, bytes);
+	stat_add(s->stat_user[UP], s->job.worker->index, bytes);
 	ses_active(s);
 	return done;
 }

@@ -245,6 +245,7 @@ static void leg_count(struct udp_flow *f, size_t bytes)
 	s->half[DOWN].total += bytes;
 	stat_add(s->inbound->stat_down, w->index, bytes);
 	stat_add(s->outbound->stat_down, w->index, bytes);
+	stat_add(s->stat_user[DOWN], w->index, bytes);
 	ses_active(s);
 }
 

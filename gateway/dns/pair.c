@@ -21,7 +21,10 @@
 #define PIPE_BYTES 16384
 
 /* Queries come for as long as names are asked for; we end it when it is idle */
-static const struct policy pair_policy = { 10000, 120000, 1000, 1000, 0 };
+static const struct policy pair_policy = { .handshake_ms = 10000,
+					   .idle_ms = 120000,
+					   .uplink_only_ms = 1000,
+					   .downlink_only_ms = 1000 };
 
 /** struct lane - One direction; @fin: no more will be written */
 struct lane {

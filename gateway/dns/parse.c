@@ -58,7 +58,10 @@ static const char *const local_names[] = {
 };
 
 /* Queries of our own: no idle wait of minutes behind a lost answer */
-static const struct policy own_policy = { 10000, 10000, 1000, 1000, 0 };
+static const struct policy own_policy = { .handshake_ms = 10000,
+					  .idle_ms = 10000,
+					  .uplink_only_ms = 1000,
+					  .downlink_only_ms = 1000 };
 
 static const struct inbound_ops own_inbound = { .name = "dns" };
 

@@ -72,7 +72,10 @@ static int begin(void **state)
 	memset(&r, 0, sizeof(r));
 	loop_init(&r.l);
 	diag_init(&r.d);
-	r.policy = (struct policy){ 5000, 5000, 5000, 5000, 0 };
+	r.policy = (struct policy){ .handshake_ms = 5000,
+				    .idle_ms = 5000,
+				    .uplink_only_ms = 5000,
+				    .downlink_only_ms = 5000 };
 	r.ib = (struct inbound){ .ops = &in_plain,
 				 .tag = "in",
 				 .policy = &r.policy };
