@@ -8,7 +8,7 @@
 
 struct worker;
 
-#define NOISES_MAX      16
+#define NOISES_MAX      64
 #define NOISE_BYTES_MAX 1400
 
 /**

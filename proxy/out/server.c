@@ -123,13 +123,20 @@ static int parse_forms(struct jobj *settings, const struct server_form *form,
 void server_check_tls(const struct outbound *ob, struct jobj *settings)
 {
 	const struct server_conf *conf = ob->settings;
+	const cJSON *flat = j_get(settings, "address"), *at = flat;
 
 	if (!addr_is_ip(&conf->server) || addr_is_private(&conf->server) ||
 	    transport_secure(ob->transport))
 		return;
-	diag_error(settings->d, settings->node, NULL,
-		   "%s to a public address needs streamSettings.security tls",
-		   ob->ops->name);
+	if (!at)
+		at = j_get(settings, "vnext");
+	if (!at)
+		at = j_get(settings, "servers");
+	/* in the older form Xray lets it pass, and there are such files */
+	(flat ? diag_error : diag_warning)(
+		settings->d, at, NULL,
+		"%s to a public address needs streamSettings.security tls",
+		ob->ops->name);
 	diag_help(settings->d,
 		  "without it everybody on the way can read what passes");
 }
