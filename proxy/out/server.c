@@ -38,17 +38,19 @@ int server_parse_address(struct jobj *o, struct addr *out, struct arena *a)
 	const char *copy;
 	char name[256];
 	int len = parse_unix(o, out, a);
+	uint16_t port;
 
 	if (len <= 0)
 		return len;
-	if (!j_addr(o, "address", &server)) {
+	port = (uint16_t)j_int(o, "port", 0, 1, 65535);
+	if (!port && !j_get(o, "port"))
+		diag_error(o->d, o->node, "port", "must be 1 to 65535");
+	if (!j_get(o, "address"))
 		diag_error(o->d, o->node, "address",
 			   "must be the server's address or name");
+	if (!j_addr(o, "address", &server))
 		return 0;
-	}
-	server.port = (uint16_t)j_int(o, "port", 0, 1, 65535);
-	if (!server.port && !j_get(o, "port"))
-		diag_error(o->d, o->node, "port", "must be 1 to 65535");
+	server.port = port;
 	if (server.kind == ADDR_NAME) {
 		len = addr_clean_name(server.name, server.len, name);
 		if (len <= 0) {
