@@ -2,7 +2,9 @@
  * import.c - Share links on the command line: import, export, up LINK
  *
  * An imported configuration is the built-in one with the links' outbounds in
- * front: the first is the default, private addresses go out directly.
+ * front; private addresses go out directly. One link is the default. Of several
+ * each is probed, through itself, and the quickest one is taken: a balancer
+ * "auto", until something is known and when all are dead the first.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -30,15 +32,21 @@ static void say(void *arg, const char *what)
 	fprintf(stderr, "culvert: link %u %s\n", im->line, what);
 }
 
+static const char *tag_of(const cJSON *outbound)
+{
+	return cJSON_GetObjectItem(outbound, "tag")->valuestring;
+}
+
+/* Selectors are prefixes: no tag of a link may select what is built in */
 static bool tag_taken(const cJSON *outbounds, const char *tag)
 {
 	const cJSON *o;
 
-	cJSON_ArrayForEach(o,
-			   outbounds) if (!strcmp(cJSON_GetObjectItem(o, "tag")
-							  ->valuestring,
-						  tag)) return true;
-	return !strcmp(tag, "direct") || !strcmp(tag, "dns");
+	for (o = outbounds->child; o; o = o->next)
+		if (!strcmp(tag_of(o), tag))
+			return true;
+	return !strncmp(tag, "direct", strlen(tag)) ||
+	       !strncmp(tag, "dns", strlen(tag));
 }
 
 /* The link's name, as far as it is fit to be shown; unique */
@@ -115,30 +123,54 @@ static int collect(struct import *im, const char *what)
 	return good;
 }
 
+static void add_rule(cJSON *root, const char *rule)
+{
+	cJSON *routing = cJSON_GetObjectItem(root, "routing");
+
+	cJSON_AddItemToArray(cJSON_GetObjectItem(routing, "rules"),
+			     cJSON_Parse(rule));
+}
+
+/* The quickest of @tags, whose array it takes over */
+static void add_auto(cJSON *root, cJSON *tags)
+{
+	cJSON *routing = cJSON_GetObjectItem(root, "routing"),
+	      *all = cJSON_AddArrayToObject(routing, "balancers"),
+	      *one = cJSON_Parse("{\"tag\":\"auto\",\"strategy\":"
+				 "{\"type\":\"leastPing\"}}"),
+	      *probes = cJSON_AddObjectToObject(root, "observatory");
+
+	cJSON_AddStringToObject(one, "fallbackTag", tags->child->valuestring);
+	cJSON_AddItemToObject(one, "selector", cJSON_Duplicate(tags, true));
+	cJSON_AddItemToArray(all, one);
+	cJSON_AddItemToObject(probes, "subjectSelector", tags);
+	add_rule(root, "{\"ruleTag\":\"auto\",\"network\":\"tcp,udp\","
+		       "\"balancerTag\":\"auto\"}");
+}
+
 /* The built-in configuration around @outbounds, which it takes over */
 static char *whole(cJSON *outbounds)
 {
-	static const char direct[] =
-		"{\"ruleTag\":\"private\",\"ip\":[\"geoip:private\"],"
-		"\"outboundTag\":\"direct\"}";
-	cJSON *root = cJSON_Parse(builtin_config), *old;
-	char *text = NULL;
+	cJSON *root = cJSON_Parse(builtin_config), *old,
+	      *tags = cJSON_CreateArray();
+	const cJSON *o;
+	char *text;
 
-	if (root) {
-		old = cJSON_GetObjectItem(root, "outbounds");
-		while (cJSON_GetArraySize(old))
-			cJSON_AddItemToArray(outbounds,
-					     cJSON_DetachItemFromArray(old, 0));
-		cJSON_ReplaceItemInObject(root, "outbounds", outbounds);
-		cJSON_AddItemToArray(
-			cJSON_GetObjectItem(
-				cJSON_GetObjectItem(root, "routing"), "rules"),
-			cJSON_Parse(direct));
-		text = cJSON_Print(root);
-		cJSON_Delete(root);
-	} else {
-		cJSON_Delete(outbounds);
-	}
+	for (o = outbounds->child; o; o = o->next)
+		cJSON_AddItemToArray(tags, cJSON_CreateString(tag_of(o)));
+	old = cJSON_GetObjectItem(root, "outbounds");
+	while (cJSON_GetArraySize(old))
+		cJSON_AddItemToArray(outbounds,
+				     cJSON_DetachItemFromArray(old, 0));
+	cJSON_ReplaceItemInObject(root, "outbounds", outbounds);
+	add_rule(root, "{\"ruleTag\":\"private\",\"ip\":[\"geoip:private\"],"
+		       "\"outboundTag\":\"direct\"}");
+	if (cJSON_GetArraySize(tags) > 1)
+		add_auto(root, tags);
+	else
+		cJSON_Delete(tags);
+	text = cJSON_Print(root);
+	cJSON_Delete(root);
 	return text;
 }
 

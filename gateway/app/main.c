@@ -77,7 +77,7 @@ static int explain(const struct cli *cli)
 	return code;
 }
 
-/* `up LINK`: the configuration is made of it */
+/* `up LINK|FILE`: the configuration is made of it */
 static int up(struct cli *cli)
 {
 	char *text = cli->rest[0] ? import_config(cli->rest[0]) : NULL;

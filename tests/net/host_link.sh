@@ -1,13 +1,13 @@
 #!/bin/bash
 # `culvert up LINK`: a host that has nothing but a share link, its server v2ray,
 # trojan or ss-server: curl by name through it from the host and from its LAN, TCP
-# and UDP; `culvert down`, and nothing is left
+# and UDP; `culvert down`, and nothing is left. A list of servers whose first is dead
 # timeout: 120
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/transport_lib.sh"
 . "$(dirname "$0")/host_lib.sh"
-for p in v2ray trojan ss-server curl openssl; do
+for p in v2ray trojan ss-server curl openssl socat; do
 	command -v $p >/dev/null || skip "no $p"
 done
 ID=6f1c2ab0-7d3e-4c55-9d0e-2f6a1b7c8d9e
@@ -33,12 +33,16 @@ bg "$S" trojan trojan -c "$TMP/trojan.json"
 bg "$S" ss ss-server -s 10.2.0.3 -p 446 -k topsecret -m aes-256-gcm -u -t 60 -v
 for p in 443 444 445 446; do wait_port "$S" tcp $p; done
 
+fetched() { on "$G" curl -s --http0.9 -m 3 -o /dev/null http://www.example.com/; }
+
 # link NAME LINK SEEN: the log NAME of its server shows SEEN
 link() {
 	local out ns before=$state
-	bg "$G" culvert "$CULVERT" up "$2"
+	read -ra args <<<"$2"
+	bg "$G" culvert "$CULVERT" up "${args[@]}"
 	wait_for 10 up_or_dead
 	log_has culvert started || fail "$1: culvert up LINK does not start"
+	[[ $2 != -c* ]] || wait_for 10 fetched || fail "$1: nobody of the list is taken"
 	for ns in "$G" "$C"; do
 		out=$(on "$ns" curl -s --http0.9 -m 10 http://www.example.com/ | sha256sum | head -c 16)
 		eq "$1: download by name in $ns" "300000:$out" "$(sha 300000)"
@@ -63,6 +67,21 @@ json="{\"v\":\"2\",\"ps\":\"x\",\"add\":\"10.2.0.3\",\"port\":\"444\",\"id\":\"$
 link v2ray "vmess://$(base64 -w0 <<<"$json")" "proxy/vmess/inbound: received request for tcp:www.example.com:80"
 link trojan "trojan://topsecret@10.2.0.3:445?security=tls&sni=tls.test&$pin#t" "www.example.com:80"
 link ss "ss://$(printf 'aes-256-gcm:topsecret' | base64 -w0)@10.2.0.3:446#s" "www.example.com"
+# Of a list the living one is taken; until it is known, the first
+cat >"$TMP/probed.sh" <<'END'
+while read -r l && [ "${#l}" -gt 1 ]; do :; done
+printf 'HTTP/1.1 204 No Content\r\n\r\n'
+END
+bg "$S" probed socat TCP-LISTEN:8081,bind=198.51.100.1,fork,reuseaddr EXEC:"bash $TMP/probed.sh"
+wait_port "$S" tcp 8081
+printf '%s\n' "trojan://topsecret@10.2.0.3:999?$pin#dead" \
+	"vless://$ID@10.2.0.3:443?type=ws&path=%2Fw&security=tls&sni=tls.test&$pin&encryption=none#good" |
+	base64 >"$TMP/list"
+"$CULVERT" import "$TMP/list" >"$TMP/import.json" || fail "import of a list"
+probe='"observatory": { "probeURL": "http://www.example.com:8081/", "probeInterval": "1s",'
+tr -d '\n\t' <"$TMP/import.json" | sed "s|\"observatory\":{|$probe|" >"$TMP/list.json"
+: >"$TMP/v2ray.log"
+link v2ray "-c $TMP/list.json" "www.example.com:80"
 bad "a link that is none" on "$G" timeout 5 "$CULVERT" up "vless://@:0"
 eq "and leaves nothing" "$(host_state)" "$state"
 pass
