@@ -183,13 +183,10 @@ static void flows_set(struct inbound *ib, struct jobj *o, uint8_t def)
 			c->flags[i] = def;
 		vision |= c->flags[i] & USER_VISION;
 	}
-	if (vision && v->enc)
+	if (vision && !v->enc && !(ib->transport && ib->transport->ops->secure))
 		diag_error(o->d, o->node, NULL,
-			   "the flow together with decryption is not supported "
-			   "yet");
-	else if (vision && !(ib->transport && ib->transport->ops->secure))
-		diag_error(o->d, o->node, NULL,
-			   "the flow needs the network raw with security tls");
+			   "the flow needs the network raw with security tls, "
+			   "or decryption");
 }
 
 /* "decryption". 0 or -ENOMEM */

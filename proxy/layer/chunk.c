@@ -564,30 +564,62 @@ static struct stream *chunk_shed(struct stream *s)
 	return below;
 }
 
-static int chunk_bare(struct stream *s, unsigned int dir)
+/* The codec may have a part in it. 0, -EAGAIN, -errno */
+static int bare_codec(struct chunk *c, unsigned int dir)
 {
-	struct chunk *c = chunk_of(s);
+	int rc = 0;
 
-	if (!c->security)
-		return -EPROTONOSUPPORT;
-	c->asked = true;
-	c->edge = false;
-	c->single = !(dir & ST_STAY);
-	if (dir & ST_WRITE && !c->started)
-		return -EAGAIN;
-	if (dir & ST_WRITE)
-		c->bare_out = true;
-	if (!(dir & ST_READ) || c->bare_in)
+	if (!c->ops->bare)
+		return 0;
+	if (dir == ST_WRITE)
+		rc = flush_out(c);
+	return rc ? rc : c->ops->bare(c, dir);
+}
+
+static int bare_out(struct chunk *c)
+{
+	int rc;
+
+	if (c->bare_out)
+		return 0;
+	rc = c->started ? bare_codec(c, ST_WRITE) : -EAGAIN;
+	c->bare_out = !rc;
+	return rc;
+}
+
+static int bare_in(struct chunk *c)
+{
+	int rc;
+
+	if (c->bare_in)
 		return 0;
 	if (has_segs(c))
 		return -EPROTO; /* it was to end with a chunk */
 	if (c->in)
 		park(c);
-	if (c->in)
-		return chunk_fail(c, -ENOMEM);
+	rc = c->in ? -ENOMEM : bare_codec(c, ST_READ);
+	if (rc < 0)
+		return chunk_fail(c, rc);
 	c->bare_in = true;
-	s->ops = &bare_stream_ops;
+	c->s.ops = &bare_stream_ops;
 	return 0;
+}
+
+static int chunk_bare(struct stream *s, unsigned int dir)
+{
+	struct chunk *c = chunk_of(s);
+	int rc = 0;
+
+	if (!c->security && !c->ops->bare)
+		return -EPROTONOSUPPORT;
+	c->asked = true;
+	c->edge = false;
+	c->single = !(dir & ST_STAY);
+	if (dir & ST_WRITE)
+		rc = bare_out(c);
+	if (!rc && dir & ST_READ)
+		rc = bare_in(c);
+	return rc;
 }
 
 /* --- the rest ---------------------------------------------------------------- */

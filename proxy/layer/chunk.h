@@ -31,6 +31,8 @@ struct chunk_in;
  *		c->edge
  * @shed:	As the stream's op, asked while the layer works and nothing of ours
  *		waits in it; NULL: never
+ * @bare:	As the stream's op, of one direction in which nothing of ours waits, but
+ *		for c->part, raw; NULL: only a security level can be ended
  * @drop:	Wipe keys; the memory is freed afterwards
  *
  * start, seal, end and fault return bytes written or -errno (which is final).
@@ -50,6 +52,7 @@ struct chunk_ops {
 	void (*hello)(struct chunk *c, struct stream_hello *out);
 	size_t (*missing)(const uint8_t *p, size_t n);
 	struct stream *(*shed)(struct chunk *c);
+	int (*bare)(struct chunk *c, unsigned int dir);
 	void (*drop)(struct chunk *c);
 };
 

@@ -11,6 +11,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/rand.h"
+#include "proxy/layer/venc_heads.h"
 #include "proxy/layer/venc_int.h"
 
 void venc_keys_drop(struct venc *v)
@@ -137,6 +138,30 @@ static bool within(const struct chunk *c)
 	return v->rx.body || v->skip;
 }
 
+/*
+ * Vision leaves the records. Of VENC_RANDOM the records' heads stay masked: those of
+ * the TLS that comes now
+ */
+static int bare(struct chunk *c, unsigned int dir)
+{
+	struct venc *v = venc_of(c);
+	bool in = dir == ST_READ;
+
+	if (in && (within(c) || v->k))
+		return -EPROTO; /* it was to end with a record */
+	if (v->conf->mode != VENC_RANDOM)
+		return 0;
+	if (!v->heads)
+		v->heads = venc_heads_new(c->worker, c->s.below);
+	if (!v->heads)
+		return -ENOMEM;
+	c->s.below = v->heads;
+	venc_heads_start(v->heads, dir, in ? &v->rx.mask : &v->tx.mask);
+	return in && c->part ? venc_heads_take(v->heads, buf_head(c->part),
+					       c->part->len) :
+			       0;
+}
+
 static void drop(struct chunk *c)
 {
 	struct venc *v = venc_of(c);
@@ -156,6 +181,7 @@ static const struct chunk_ops venc_chunk_ops = {
 	.seal = seal,
 	.open = open_record,
 	.within = within,
+	.bare = bare,
 	.drop = drop,
 };
 

@@ -42,6 +42,7 @@ enum venc_step {
  * @skip:	A client: bytes of the server's padding, sealed
  * @say:	What is to be said; NULL nothing. @plan, @at: in which pieces
  * @first:	A server's @first_len bytes before its first record
+ * @heads:	VENC_RANDOM, of which a direction is bare: what is below then; its own
  */
 struct venc {
 	struct chunk c; /* must be first */
@@ -61,6 +62,7 @@ struct venc {
 	struct timer gap;
 	uint8_t first[VENC_RANDOM_BYTES];
 	uint8_t first_len;
+	struct stream *heads;
 };
 
 static inline struct venc *venc_of(struct chunk *c)

@@ -397,6 +397,13 @@ static bool shake_up(const struct stream *s)
 	return false;
 }
 
+/* Reading ahead can be forbidden already; nothing else ends before it began */
+static int shake_bare(struct stream *s, unsigned int dir)
+{
+	return dir & (ST_READ | ST_WRITE) ? -EAGAIN :
+					    shaking(s)->chunk_ops->bare(s, dir);
+}
+
 static void shake_close(struct stream *s, int why)
 {
 	/* what was said may not be whole: no end in order */
@@ -411,4 +418,5 @@ const struct stream_ops venc_shake_ops = {
 	.up = shake_up,
 	.finish = shake_finish,
 	.close = shake_close,
+	.bare = shake_bare,
 };

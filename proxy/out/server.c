@@ -122,7 +122,8 @@ static int parse_forms(struct jobj *settings, const struct server_form *form,
 	return rc;
 }
 
-void server_check_tls(const struct outbound *ob, struct jobj *settings)
+void server_check_tls(const struct outbound *ob, struct jobj *settings,
+		      const char *also)
 {
 	const struct server_conf *conf = ob->settings;
 	const cJSON *flat = j_get(settings, "address"), *at = flat;
@@ -137,8 +138,9 @@ void server_check_tls(const struct outbound *ob, struct jobj *settings)
 	/* in the older form Xray lets it pass, and there are such files */
 	(flat ? diag_error : diag_warning)(
 		settings->d, at, NULL,
-		"%s to a public address needs streamSettings.security tls",
-		ob->ops->name);
+		"%s to a public address needs streamSettings.security tls "
+		"or reality%s",
+		ob->ops->name, also);
 	diag_help(settings->d,
 		  "without it everybody on the way can read what passes");
 }
@@ -154,7 +156,7 @@ int server_parse(struct outbound *ob, struct jobj *settings, struct config *cfg,
 	ob->settings = conf;
 	rc = parse_forms(settings, form, conf, &cfg->arena);
 	if (!rc && form->need_tls)
-		server_check_tls(ob, settings);
+		server_check_tls(ob, settings, "");
 	return rc;
 }
 

@@ -42,8 +42,12 @@ struct server_form {
  */
 int server_parse(struct outbound *ob, struct jobj *settings, struct config *cfg,
 		 const struct server_form *form);
-/* What need_tls means, for who knows only later whether it is needed */
-void server_check_tls(const struct outbound *ob, struct jobj *settings);
+/*
+ * What need_tls means, for who knows only later whether it is needed. @also: what else
+ * would do, or ""
+ */
+void server_check_tls(const struct outbound *ob, struct jobj *settings,
+		      const char *also);
 /* "address" and "port" of @o. 0 or -ENOMEM; complaints go to the diag */
 int server_parse_address(struct jobj *o, struct addr *out, struct arena *a);
 /* A copy in the arena; absent or empty is an error. NULL then */

@@ -192,20 +192,16 @@ static int vless_parse(struct outbound *ob, struct jobj *settings,
 
 	conf = ob->settings;
 	if (!rc && !conf->enc)
-		server_check_tls(ob, settings);
+		server_check_tls(ob, settings, ", or an encryption");
 	if (rc < 0 || !conf->vision)
 		return rc;
-	if (conf->enc)
-		diag_error(settings->d, settings->node, NULL,
-			   "the flow together with encryption is not supported "
-			   "yet");
 	ob->xudp_only = true;
 	ob->no_udp443 = !conf->udp443;
 	if (!conf->enc && (!t || !t->ops->secure))
 		diag_error(
 			settings->d, settings->node, NULL,
 			"the flow needs the network raw with security tls or "
-			"reality");
+			"reality, or encryption");
 	return 0;
 }
 

@@ -61,6 +61,39 @@ void venc_mask_drop(struct venc_mask_key *m)
 	wipe(m, sizeof(*m));
 }
 
+int venc_heads_run(struct venc_heads_key *h, bool masked, uint8_t *p, size_t n)
+{
+	while (n) {
+		uint32_t part = VENC_HEAD_BYTES - h->head_len;
+		bool body = h->body > 0;
+		uint32_t k = body ? h->body : part;
+		int rc;
+
+		if (k > n)
+			k = (uint32_t)n;
+		if (body) {
+			h->body -= k;
+		} else {
+			if (!masked)
+				memcpy(h->head + h->head_len, p, k);
+			rc = venc_mask_run(&h->mask, p, k);
+			if (rc < 0)
+				return rc;
+			if (masked)
+				memcpy(h->head + h->head_len, p, k);
+			h->head_len = (uint8_t)(h->head_len + k);
+		}
+		p += k;
+		n -= k;
+		if (h->head_len < VENC_HEAD_BYTES)
+			continue;
+		h->head_len = 0;
+		if (h->head[0] == 23 && get_be16(h->head + 1) == 0x0303)
+			h->body = get_be16(h->head + 3);
+	}
+	return 0;
+}
+
 /* --- a direction -------------------------------------------------------------- */
 
 int venc_dir_set(struct venc_dir_key *d, enum aead_kind aead, const void *ctx,

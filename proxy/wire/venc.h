@@ -125,6 +125,24 @@ int venc_mask_run(struct venc_mask_key *m, uint8_t *p, size_t n);
 void venc_mask_drop(struct venc_mask_key *m);
 
 /**
+ * struct venc_heads_key - A stream of TLS records whose heads look like noise
+ * @head, @head_len:	A head that is not whole, in clear
+ * @body:	Bytes of the record that are still to come, as they are
+ */
+struct venc_heads_key {
+	struct venc_mask_key mask;
+	uint8_t head[VENC_HEAD_BYTES];
+	uint8_t head_len;
+	uint32_t body;
+};
+
+/*
+ * The next @n bytes, in place: masked, or unmasked when they are. What is no head is
+ * taken for one of an empty record: five bytes. 0 or -errno
+ */
+int venc_heads_run(struct venc_heads_key *h, bool masked, uint8_t *p, size_t n);
+
+/**
  * struct venc_dir_key - One direction
  * @nonce:	Of the last that was sealed
  * @mask:	Of the records' heads, unset but for VENC_RANDOM

@@ -4,7 +4,8 @@
  * First byte, modulo 4: 0 the rest is a "decryption" and an "encryption"; 1 it is told
  * to a server, 2 to a client; 3 to a server under the right keys: two bytes of length
  * and that much, the first as a padding, the others in records, the last of them as it
- * is. Second byte: mode, and the size of the pieces and the end.
+ * is. Second byte: mode, and the size of the pieces and the end; odd thirds of it: the
+ * records are left (op bare) after each read, if they can be.
  */
 #include <stdio.h>
 #include "proxy/layer/venc.h"
@@ -131,7 +132,7 @@ static size_t say_all(int mode, const uint8_t *p, size_t n)
 }
 
 /* Read to its end; what comes goes back */
-static ssize_t drain(struct stream *s)
+static ssize_t drain(struct stream *s, bool leave)
 {
 	uint8_t b[5000];
 	ssize_t k = -EAGAIN;
@@ -140,6 +141,8 @@ static ssize_t drain(struct stream *s)
 		k = stream_read(s, b, sizeof(b));
 		if (k > 0)
 			(void)stream_write(s, b, (size_t)k);
+		if (leave)
+			(void)s->ops->bare(s, k > 0 ? ST_READ | ST_WRITE : 0);
 	}
 	return k;
 }
@@ -168,7 +171,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	s = kind == 2 ? venc_client(&client[mode], NULL, &w, &f.s, 1) :
 			venc_server(&server[mode], &w, &f.s, 1);
 	MUST(s);
-	rc = drain(s);
+	rc = drain(s, p[1] / 3 % 2);
 	MUST(rc != -EAGAIN && rc != -ENOMEM);
 	s->ops->close(s, rc < 0 ? (int)rc : 0);
 	MUST(f.closed);

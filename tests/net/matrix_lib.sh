@@ -67,12 +67,14 @@ stream() { # TRANSPORT TLSSETTINGS
 }
 
 secret() { case $1 in ss22[am]) echo "$K16" ;; ss22*) echo "$K32" ;; *) echo topsecret ;; esac; }
-# VLESS with an encryption: vless[npr][01], mode native, xorpub or random, 0-RTT or 1-RTT. Of
-# each mode another chain of keys: X25519, ML-KEM-768, both
+# VLESS with an encryption: vless[npr][01][v], mode native, xorpub or random, 0-RTT or 1-RTT,
+# v: with Vision. Of each mode another chain of keys: X25519, ML-KEM-768, both
 ENC_SEED=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0-Pw
-mode() { case $1 in vlessn?) echo native ;; vlessp?) echo xorpub ;; vlessr?) echo random ;; esac; }
+mode() { case $1 in vlessn*) echo native ;; vlessp*) echo xorpub ;; vlessr*) echo random ;; esac; }
+rtt() { case $1 in vless?0*) echo 0rtt ;; *) echo 1rtt ;; esac; }
+flow() { case $1 in vless??v) echo ', "flow": "xtls-rprx-vision"' ;; esac; }
 chain() { # PROTOCOL X25519 MLKEM
-	case $1 in vlessn?) echo "$2" ;; vlessp?) echo "$3" ;; vlessr?) echo "$2.$3" ;; esac
+	case $1 in vlessn*) echo "$2" ;; vlessp*) echo "$3" ;; vlessr*) echo "$2.$3" ;; esac
 }
 decryption() {
 	case $1 in
@@ -83,7 +85,7 @@ decryption() {
 encryption() {
 	case $1 in
 	vless) echo none ;;
-	*) echo "mlkem768x25519plus.$(mode "$1").${1: -1}rtt.100-40-900.75-0-50.50-0-2000.$(
+	*) echo "mlkem768x25519plus.$(mode "$1").$(rtt "$1").100-40-900.75-0-50.50-0-2000.$(
 		chain "$1" "$("$CULVERT" x25519 -i "$REALITY_KEY" | sed -n 's/^Pass.*: //p')" \
 			"$("$CULVERT" mlkem768 -i "$ENC_SEED" | sed -n 's/^Client: //p')")" ;;
 	esac
@@ -111,7 +113,7 @@ security() {
 
 clients() { # PROTOCOL: settings of a server
 	case $1 in
-	vless*) echo "{ \"decryption\": \"$(decryption "$1")\", \"clients\": [ { \"id\": \"$ID\" } ] }" ;;
+	vless*) echo "{ \"decryption\": \"$(decryption "$1")\", \"clients\": [ { \"id\": \"$ID\" $(flow "$1") } ] }" ;;
 	vmess*) echo "{ \"clients\": [ { \"id\": \"$ID\" } ] }" ;;
 	trojan) echo '{ "clients": [ { "password": "topsecret" } ] }' ;;
 	ss22m) echo "{ \"method\": \"$(method "$1")\", \"password\": \"$K16\", \"network\": \"tcp,udp\",
@@ -125,7 +127,7 @@ clients() { # PROTOCOL: settings of a server
 server() { # PROTOCOL PORT: settings of an outbound, in the form that all know
 	local at="\"address\": \"10.2.0.3\", \"port\": $2"
 	case $1 in
-	vless*) echo "{ \"vnext\": [ { $at, \"users\": [ { \"id\": \"$ID\", \"encryption\": \"$(encryption "$1")\" } ] } ] }" ;;
+	vless*) echo "{ \"vnext\": [ { $at, \"users\": [ { \"id\": \"$ID\", \"encryption\": \"$(encryption "$1")\" $(flow "$1") } ] } ] }" ;;
 	vmess*) echo "{ \"vnext\": [ { $at, \"users\": [ { \"id\": \"$ID\", \"security\": \"$(security "$1")\" } ] } ] }" ;;
 	trojan) echo "{ \"servers\": [ { $at, \"password\": \"topsecret\" } ] }" ;;
 	ss22m) echo "{ \"servers\": [ { $at, \"method\": \"$(method "$1")\", \"password\": \"$K16:$USER16\" } ] }" ;;

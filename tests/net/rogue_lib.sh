@@ -17,8 +17,8 @@ DEADLINE_MS=9000
 
 # the same for VLESS encryption, at the borders of its handshake's parts
 rogue_enc_table() {
-	ROGUE_RAW=vlessn0,vlessn1,vlessp0,vlessp1,vlessr0,vlessr1
-	KINDS=(vless{n,p,r}{0,1}-raw-bare vlessr0-raw-mux)
+	ROGUE_RAW=vlessn0,vlessn1,vlessp0,vlessp1,vlessr0,vlessr1,vlessr0v
+	KINDS=(vless{n,p,r}{0,1}-raw-bare vlessr0v-raw-bare vlessr0-raw-mux)
 	WRONGS=(cut:0 cut:1 cut:16 cut:47 cut:66 cut:1136 cut:1300 cut:1400 cut:4000 rst:3 rst:1200 rst:9000
 		garbage:0 garbage:7 garbage:48 garbage:1168 garbage:1298 garbage:2600 flood:0 flood:70 flood:1300
 		flood:5000 drip:0 drip:1200 silence:0 silence:9 silence:66 silence:1136 silence:1298 silence:3000)

@@ -1,8 +1,10 @@
 /* test_layer_venc.c - VLESS encryption as a layer: both ends of ours, and rogues */
 #include "layer_rig.h"
 
+#include "inner_tls.h"
 #include "proxy/layer/room.h"
 #include "proxy/layer/venc.h"
+#include "proxy/layer/vision.h"
 #include "venc_pair.h"
 
 #define BULK (200u << 10)
@@ -289,6 +291,120 @@ static void the_middle_of_a_record_is_no_end(void **state)
 	assert_int_equal(server_reads(p, n, true, &answered), 0);
 }
 
+/* All of @n bytes of @from are read by @to */
+static void pass(struct rig *r, struct stream *from, struct stream *to,
+		 const uint8_t *p, size_t n)
+{
+	static uint8_t got[BULK], none;
+	size_t put = 0, have = 0;
+	ssize_t k;
+
+	for (int i = 0; i < 10000 && have < n; i++) {
+		k = put < n ? stream_write(from, p + put, n - put) : 0;
+		assert_true(k >= 0 || k == -EAGAIN);
+		put += k > 0 ? (size_t)k : 0;
+		/* the way back moves the handshake on */
+		assert_int_equal(stream_read(from, &none, 1), -EAGAIN);
+		worker_tick(&r->l.w, 0);
+		k = stream_read(to, got + have, n - have);
+		assert_true(k > 0 || k == -EAGAIN);
+		have += k > 0 ? (size_t)k : 0;
+	}
+	assert_int_equal(have, n);
+	assert_memory_equal(got, p, n);
+}
+
+/* TLS 1.3 within Vision; then data and no data, which lies outside of the records */
+static void tls_within(struct rig *r, struct stream *client,
+		       struct stream *server)
+{
+	static uint8_t p[BULK];
+	size_t n;
+
+	pass(r, client, server, p, client_hello(p));
+	pass(r, server, client, p, server_hello(p, 0x1301));
+	n = rec(p, 0x14, 1);
+	n += rec(p + n, 0x17, 60);
+	n += rec(p + n, 0x17, 9000);
+	pass(r, server, client, p, n);
+	pass(r, client, server, p, n);
+	n = rec(p, 0x17, 16000);
+	n += rec(p + n, 0x17, 1);
+	pass(r, client, server, p, n);
+	pass(r, server, client, p, n);
+	memset(p, 0xaa, sizeof(p)); /* fives that are no heads */
+	pass(r, client, server, p, sizeof(p));
+	pass(r, server, client, p, sizeof(p));
+}
+
+static const uint8_t vision_id[16] = "0123456789abcde";
+
+/* Both ends of Vision over @below and @server */
+static void vision_ends(struct rig *r, struct stream **client,
+			struct stream **server)
+{
+	*client = vision_new(&r->l.w, *client, vision_id, 1, false);
+	*server = vision_new(&r->l.w, *server, vision_id, 2, true);
+	assert_non_null(*client);
+	assert_non_null(*server);
+}
+
+static void vision_leaves_the_records_but_masks_heads_on(void **state)
+{
+	static const char *const modes[] = { "native", "xorpub", "random" };
+
+	(void)state;
+	for (size_t i = 0; i < 12; i++) {
+		const char *mode = modes[i / 4];
+		struct rig r;
+		struct stream *server;
+
+		if (i % 4 == 0 ||
+		    i % 4 == 2) /* 0-RTT: the second has a ticket */
+			pair_new(mode, "600s", i & 2 ? "0rtt" : "1rtt");
+		server = ends(&r);
+		vision_ends(&r, &r.st, &server);
+		tls_within(&r, r.st, server);
+		stream_shed(&r.st);
+		stream_shed(&server);
+		assert_string_equal(r.st->ops->name,
+				    i / 4 == 2 ? "vless encryption" : "fd");
+		assert_ptr_equal(r.st->ops->name, server->ops->name);
+		assert_int_equal(layer_room(&r.l.w)->in.live_count, 0);
+		stream_close(&server, 0);
+		rig_end(&r);
+	}
+}
+
+/* What is outside of the records, in mode random, before the far end unmasks it */
+static void no_head_is_seen_outside_in_mode_random(void **state)
+{
+	uint8_t p[200], seen[200], more[10];
+	struct rig r;
+	struct stream *server;
+	struct stream *low;
+
+	(void)state;
+	pair_new("random", "600s", "1rtt");
+	server = ends(&r);
+	vision_ends(&r, &r.st, &server);
+	tls_within(&r, r.st, server);
+	stream_shed(&r.st);
+	stream_shed(&server);
+	low = server->below;
+	for (size_t i = 0; i < 2; i++) {
+		size_t n = rec(p, 0x17, 100);
+
+		assert_int_equal(stream_write(r.st, p, n), n);
+		worker_tick(&r.l.w, 0);
+		assert_int_equal(stream_read(low, seen, sizeof(seen)), n);
+		assert_true(memcmp(seen, p, 5) != 0);
+	}
+	assert_int_equal(stream_read(low, more, sizeof(more)), -EAGAIN);
+	stream_close(&server, 0);
+	rig_end(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -301,6 +417,8 @@ int main(void)
 		cmocka_unit_test(
 			tickets_are_of_one_owner_and_the_oldest_go_first),
 		cmocka_unit_test(the_middle_of_a_record_is_no_end),
+		cmocka_unit_test(vision_leaves_the_records_but_masks_heads_on),
+		cmocka_unit_test(no_head_is_seen_outside_in_mode_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -417,6 +417,55 @@ static void a_client_without_the_key_is_refused(void **state)
 	two_end();
 }
 
+/* Records, then what is none; @piece bytes at a time. What was masked: all of @changed */
+static void heads_in_pieces(size_t piece)
+{
+	/* two records, an empty one, five bytes that are no head, and a part of one */
+	static const uint8_t clear[] = { 23,  3,   3,  0, 2,   'a', 'b',
+					 23,  3,   3,  0, 1,   'c', 23,
+					 3,   3,   0,  0, 'n', 'o', 'n',
+					 'e', '!', 23, 3 };
+	static const uint8_t masked[] = { 1, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1, 0,
+					  1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 };
+	const uint8_t key[3] = "key", iv[16] = { 7 };
+	struct venc_heads_key tx = { 0 }, rx = { 0 };
+	struct venc_mask_key same = { 0 };
+	uint8_t p[sizeof(clear)], by[sizeof(clear)] = { 0 };
+	size_t used = 0;
+
+	assert_int_equal(venc_mask_set(&tx.mask, key, sizeof(key), iv), 0);
+	assert_int_equal(venc_mask_set(&rx.mask, key, sizeof(key), iv), 0);
+	assert_int_equal(venc_mask_set(&same, key, sizeof(key), iv), 0);
+	assert_int_equal(venc_mask_run(&same, by, sizeof(by)), 0);
+	memcpy(p, clear, sizeof(p));
+	for (size_t at = 0; at < sizeof(p); at += piece)
+		assert_int_equal(venc_heads_run(&tx, false, p + at,
+						sizeof(p) - at < piece ?
+							sizeof(p) - at :
+							piece),
+				 0);
+	for (size_t i = 0; i < sizeof(p); i++)
+		assert_int_equal(p[i],
+				 masked[i] ? clear[i] ^ by[used++] : clear[i]);
+	for (size_t at = 0; at < sizeof(p); at += piece)
+		assert_int_equal(venc_heads_run(&rx, true, p + at,
+						sizeof(p) - at < piece ?
+							sizeof(p) - at :
+							piece),
+				 0);
+	assert_memory_equal(p, clear, sizeof(p));
+	venc_mask_drop(&tx.mask);
+	venc_mask_drop(&rx.mask);
+	venc_mask_drop(&same);
+}
+
+static void heads_of_records_are_masked_and_bodies_are_not(void **state)
+{
+	(void)state;
+	for (size_t piece = 1; piece < 30; piece++)
+		heads_in_pieces(piece);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -430,6 +479,8 @@ int main(void)
 		cmocka_unit_test(a_wrong_byte_of_a_hello_is_refused),
 		cmocka_unit_test(a_wrong_byte_of_an_answer_is_refused),
 		cmocka_unit_test(a_client_without_the_key_is_refused),
+		cmocka_unit_test(
+			heads_of_records_are_masked_and_bodies_are_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
