@@ -29,7 +29,8 @@ struct cli {
 	const char
 		*rest[CLI_FILES + 1]; /* arguments of the command, then NULL */
 	unsigned int rest_count;
-	const char *inbound, *source; /* of route-test; NULL: not given */
+	const char *inbound, *source,
+		*program; /* of route-test; NULL: not given */
 	const char *key; /* of x25519, mlkem768; NULL: a new one */
 };
 

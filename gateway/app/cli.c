@@ -31,7 +31,8 @@ void cli_usage(FILE *f)
 	      "-f\n"
 	      "  culvert check              say what this host lacks\n"
 	      "  culvert route-test -c FILE [-inbound TAG] [-source IP] "
-	      "tcp:NAME:PORT ...\n"
+	      "[-process PATH]\n"
+	      "                     tcp:NAME:PORT ...\n"
 	      "                             say where a connection would go\n"
 	      "  culvert x25519 [-i KEY]    make keys for realitySettings, or "
 	      "the public key\n"
@@ -174,6 +175,8 @@ static int parse_option(struct cli *cli, const char *name, const char *value,
 			return keep(&cli->inbound, value);
 		if (!strcmp(name, "source"))
 			return keep(&cli->source, value);
+		if (!strcmp(name, "process"))
+			return keep(&cli->program, value);
 		if (!strcmp(name, "i"))
 			return keep(&cli->key, value);
 		return usage_error("unknown option", name);

@@ -62,7 +62,8 @@ static void print_answer(const char *text, const struct route_answer *a)
 int route_test(const struct cli *cli, const struct config *cfg)
 {
 	for (const char *const *arg = cli->rest; *arg; arg++) {
-		struct route_query q = { .inbound_tag = cli->inbound };
+		struct route_query q = { .inbound_tag = cli->inbound,
+					 .program = cli->program };
 		struct route_answer a = { .outbound = NULL };
 		char name[256];
 

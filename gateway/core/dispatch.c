@@ -21,6 +21,7 @@
 #include "gateway/core/route.h"
 #include "gateway/core/udp.h"
 #include "gateway/core/user.h"
+#include "gateway/core/whose.h"
 
 #define REROUTE_MAX 4 /* passes through loopback outbounds */
 
@@ -325,21 +326,29 @@ static int ses_sniff(struct session *s)
 
 /* --- ROUTE --- */
 
-/* Xray's access line; tools parse it */
+/* The program it comes from, if a rule asked for it; "" */
+static const char *ses_program(const struct session *s)
+{
+	return s->whose && s->whose->path ? s->whose->path : "";
+}
+
+/* Xray's access line; tools parse it. A program is behind what Xray writes */
 static void ses_log_access(const struct session *s)
 {
 	static const char *const arrows[] = { "->", ">>", "==" };
-	char from[ADDR_TEXT_MAX], to[ADDR_TEXT_MAX], line[1024];
+	char from[ADDR_TEXT_MAX], to[ADDR_TEXT_MAX], line[1536];
+	const char *program = ses_program(s);
 
 	if (!log_access_on())
 		return;
-	snprintf(line, sizeof(line), "from %s accepted %s:%s [%s %s%s %s]%s%s",
+	snprintf(line, sizeof(line),
+		 "from %s accepted %s:%s [%s %s%s %s]%s%s%s%s",
 		 addr_format(&s->source, from, sizeof(from)),
 		 s->net == NET_UDP ? "udp" : "tcp",
 		 addr_format(&s->target, to, sizeof(to)), s->inbound_tag,
 		 arrows[s->route_how], s->route_how == HOW_FORCED ? ">" : "",
 		 s->outbound->tag, s->user ? " email: " : "",
-		 s->user ? s->user : "");
+		 s->user ? s->user : "", *program ? " process: " : "", program);
 	log_access(line);
 }
 

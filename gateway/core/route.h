@@ -23,8 +23,8 @@ bool router_wants_attrs(const struct router *r);
  * @s:		Looks at source, orig, target, route_name, sniffed, inbound, user ...;
  *		s->forced_tag goes before all rules. Sets s->rule and s->route_how
  *
- * Return: 0 with *@ob, -EAGAIN (s->job is marked ready after a DNS answer; call
- * again), -ENOENT
+ * Return: 0 with *@ob, -EAGAIN (s->job is marked ready when DNS or the search for
+ * its program has an answer; call again), -ENOENT
  */
 int route_pick(const struct router *r, struct session *s,
 	       const struct outbound **ob);

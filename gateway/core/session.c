@@ -15,6 +15,7 @@
 #include "gateway/core/dns.h"
 #include "gateway/core/udp.h"
 #include "gateway/core/user.h"
+#include "gateway/core/whose.h"
 
 static void ses_link_halves(struct session *s)
 {
@@ -150,6 +151,7 @@ static void ses_free(struct session *s)
 		dns_cancel(s->dns);
 		free(s->dns);
 	}
+	whose_free(s->whose);
 	free(s->domain);
 	free(s->http_head);
 	free(s->greet_state);

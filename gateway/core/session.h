@@ -23,13 +23,14 @@ struct dns_req;
 struct online;
 struct udp_map;
 struct udp_flow;
+struct whose;
 
 /**
  * enum ses_state - Life of a session; dispatch.c moves it, nobody else
  *
  * GREET   destination unknown; inbound->greet() reads it (socks, http). tun, tproxy skip this
  * SNIFF   first bytes are looked at, up to SNIFF_WAIT_MS or SNIFF_MAX_BYTES
- * ROUTE   route_pick() may wait for dns
+ * ROUTE   route_pick() may wait for dns, or for the program it comes from
  * OPEN    outbound->open() gave a stream or a leg; bytes may flow, policy handshake runs
  * RELAY   ops->up() was true; policy idle runs
  * DYING   ses_kill() was called; no field may change; reaped at the end of the tick
@@ -102,6 +103,7 @@ struct session {
 	const char *route_name;
 	char *domain, *http_head;
 	struct dns_req *dns; /* owned; while routing or resolving */
+	struct whose *whose; /* owned; once a rule wanted to know the program */
 	void *greet_state; /* inbound's, freed by its greet or at the end (free()) */
 	struct udp_map *map; /* UDP: owner; NULL for TCP */
 	struct udp_flow *flow; /* UDP: this destination's part of the map */

@@ -270,6 +270,11 @@ void udp_map_set_client(struct udp_map *m, const struct addr *client)
 	m->client = *client;
 }
 
+void udp_map_set_relay(struct udp_map *m, const struct addr *relay)
+{
+	m->relay = *relay;
+}
+
 void udp_map_hold(struct udp_map *m, bool held)
 {
 	m->held = held;
@@ -321,6 +326,11 @@ struct config *udp_map_cfg(const struct udp_map *m)
 const struct addr *udp_map_client(const struct udp_map *m)
 {
 	return &m->client;
+}
+
+const struct addr *udp_map_relay(const struct udp_map *m)
+{
+	return &m->relay;
 }
 
 void udp_reap(struct worker *w)

@@ -46,6 +46,8 @@ void udp_map_set(struct udp_map *m, const char *user, bool skip_dns);
 void udp_map_set_policy(struct udp_map *m, const struct policy *p);
 /* The client's port became known (SOCKS): before its first datagram is read */
 void udp_map_set_client(struct udp_map *m, const struct addr *client);
+/* Where the client's datagrams arrive, when that is not where they go to (a relay) */
+void udp_map_set_relay(struct udp_map *m, const struct addr *relay);
 /* @held: it does not end by itself when no flow is left (SOCKS association) */
 void udp_map_hold(struct udp_map *m, bool held);
 /* The inbound ends it (TCP association closed, device gone); reaped later */
@@ -54,6 +56,7 @@ struct job *udp_map_job(struct udp_map *m);
 struct worker *udp_map_worker(const struct udp_map *m);
 struct config *udp_map_cfg(const struct udp_map *m);
 const struct addr *udp_map_client(const struct udp_map *m);
+const struct addr *udp_map_relay(const struct udp_map *m); /* ADDR_NONE: none */
 /* dispatch.c: @s got its outbound: send what waits. 0, -EAGAIN (resolving), -errno */
 int udp_flow_open(struct session *s);
 /* dispatch.c: @s was routed to a block: tell the client */

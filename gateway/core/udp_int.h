@@ -62,6 +62,7 @@ struct udp_room {
  * struct udp_map - One client address and port
  * @node:	In worker->maps (least recently used first) or dead_maps
  * @timer:	Ends it some time after its last flow has gone
+ * @relay:	Where its client sends to; ADDR_NONE: to the destinations
  * @held:	The inbound decides when it ends
  */
 struct udp_map {
@@ -75,7 +76,7 @@ struct udp_map {
 	struct config *cfg; /* one reference */
 	const char *user;
 	const struct policy *policy; /* of the user's level; NULL: @inbound's */
-	struct addr client;
+	struct addr client, relay;
 	struct list flows; /* struct udp_flow.in_map */
 	struct list legs; /* struct udp_leg.node */
 	struct timer timer;

@@ -80,6 +80,7 @@ enum room_slot {
 	ROOM_LAYER,
 	ROOM_OBSERVE,
 	ROOM_REALITY,
+	ROOM_WHOSE,
 	ROOM_SLOTS
 };
 

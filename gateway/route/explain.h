@@ -16,11 +16,12 @@ struct router;
  * @name:	Sniffed name when @target is an address; NULL none
  * @ips:	What @name resolves to; @ip_count 0: not known
  * @protocol:	"tls" ...; NULL unknown
+ * @program:	Path of the one it comes from; NULL: not of this host
  */
 struct route_query {
 	uint8_t net;
 	struct addr source, local, target;
-	const char *name, *inbound_tag, *user, *protocol, *http_head;
+	const char *name, *inbound_tag, *user, *protocol, *http_head, *program;
 	const struct addr *ips;
 	unsigned int ip_count;
 };

@@ -6,17 +6,20 @@
  *	no rule, IPIfNonMatch and a name -> resolve, all rules again
  *	else the first outbound
  *
- * IPOnDemand resolves when the first ip condition is reached. Nothing is kept
- * between calls but s->dns: as long as it is there, DNS was asked.
+ * IPOnDemand resolves when the first ip condition is reached; the program is looked
+ * for when the first process condition is. Nothing is kept between calls but s->dns
+ * and s->whose: as long as they are there, that was asked.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "gateway/core/config.h"
 #include "gateway/core/route.h"
 #include "gateway/core/session.h"
+#include "gateway/core/whose.h"
 #include "gateway/route/dommap.h"
 #include "gateway/route/explain.h"
 #include "gateway/route/rule.h"
@@ -89,6 +92,16 @@ bool router_wants_attrs(const struct router *r)
 	return r && r->wants_attrs;
 }
 
+/* What is known by now of the program it comes from */
+static void view_program(const struct session *s, struct route_view *v)
+{
+	const struct whose *q = s->whose;
+
+	v->find_program = !q || q->rc == -EAGAIN;
+	v->program = q && !q->rc ? q->path : NULL;
+	v->own = q && !q->rc && q->pid == getpid();
+}
+
 static void view_session(const struct session *s, struct route_view *v)
 {
 	v->net = s->net;
@@ -105,6 +118,7 @@ static void view_session(const struct session *s, struct route_view *v)
 	v->user = s->user;
 	v->protocol = sniff_name((enum sniff_proto)s->proto);
 	v->http_head = s->http_head;
+	view_program(s, v);
 }
 
 /* Ask for the addresses of the name. 0 when there is an answer, -EAGAIN */
@@ -145,6 +159,26 @@ static void forget_dns(struct session *s)
 	s->dns = NULL;
 }
 
+/*
+ * rules_match(), and the search for the program when a rule asks for it. As
+ * rules_match(); -EINPROGRESS: it is under way
+ */
+static int match(const struct router *r, struct session *s,
+		 struct route_view *v, const struct rule **rule)
+{
+	int rc = rules_match(r, v, rule);
+
+	if (rc != -EINPROGRESS)
+		return rc;
+	if (!s->whose)
+		whose_ask(s);
+	if (s->whose && s->whose->rc == -EAGAIN)
+		return rc;
+	view_program(s, v);
+	v->find_program = false; /* no memory: by what is known */
+	return rules_match(r, v, rule);
+}
+
 /* The rule for @s by the strategy. 0, -ENOENT, -EAGAIN */
 static int find_rule(const struct router *r, struct session *s,
 		     const struct rule **rule)
@@ -157,7 +191,9 @@ static int find_rule(const struct router *r, struct session *s,
 	may_ask = r->strategy != IP_AS_IS && v.name && !s->skip_dns;
 	if (!s->dns) {
 		v.on_demand = may_ask && r->strategy == IP_ON_DEMAND;
-		rc = rules_match(r, &v, rule);
+		rc = match(r, s, &v, rule);
+		if (rc == -EINPROGRESS)
+			return -EAGAIN;
 		if (!may_ask ||
 		    !(rc == -EAGAIN ||
 		      (rc == -ENOENT && r->strategy == IP_IF_NON_MATCH)))
@@ -169,7 +205,8 @@ static int find_rule(const struct router *r, struct session *s,
 	}
 	v.on_demand = false;
 	take_answer(s, &v);
-	return rules_match(r, &v, rule);
+	rc = match(r, s, &v, rule);
+	return rc == -EINPROGRESS ? -EAGAIN : rc;
 }
 
 static int pick_forced(const struct router *r, struct session *s,
@@ -244,6 +281,7 @@ void route_explain(const struct router *r, const struct route_query *q,
 	v.user = q->user;
 	v.protocol = q->protocol ? q->protocol : "";
 	v.http_head = q->http_head;
+	v.program = q->program;
 	*out = (struct route_answer){ 0 };
 	v.on_demand = v.name && !q->ip_count && r->strategy == IP_ON_DEMAND;
 	out->needs_dns = rules_match(r, &v, &rule) == -EAGAIN;

@@ -32,6 +32,7 @@ enum {
 	COND_ATTRS = 1u << 9,
 	COND_DOMAIN = 1u << 10,
 	COND_IP = 1u << 11,
+	COND_PROCESS = 1u << 12,
 };
 
 struct str_list {
@@ -102,6 +103,7 @@ struct balancer {
  * @has:	COND_* bits
  * @nets:	NET_* bits
  * @users:	Names of users, or regexps
+ * @programs:	"curl", "/usr/bin/curl", "/opt/x/" (below it), "self/"
  * @attrs:	Header names and what must be in their values
  * @outbound:	Where to; NULL: @balancer says
  * @tag:	ruleTag, or "rules[N]"
@@ -109,7 +111,7 @@ struct balancer {
 struct rule {
 	uint32_t has;
 	uint8_t nets;
-	struct str_list inbounds, protocols;
+	struct str_list inbounds, protocols, programs;
 	struct port_list ports, source_ports, local_ports;
 	struct match_list users, attrs;
 	struct ipset *ip, *source, *local; /* owned */
@@ -147,6 +149,8 @@ struct router {
  * @on_demand:	@ips are to be resolved before an ip condition is looked at
  * @protocol:	"tls" ...; "" when unknown
  * @http_head:	NUL terminated request head, or NULL
+ * @program:	Path of the program it comes from, or NULL; @own: culvert
+ * @find_program:	It is to be looked for before such a condition is looked at
  */
 struct route_view {
 	uint8_t net;
@@ -155,12 +159,15 @@ struct route_view {
 	size_t name_len;
 	struct addr ips[DNS_MAX_IPS];
 	unsigned int ip_count;
-	bool on_demand;
+	bool on_demand, find_program, own;
 	const struct addr *source, *local;
-	const char *inbound_tag, *user, *protocol, *http_head;
+	const char *inbound_tag, *user, *protocol, *http_head, *program;
 };
 
-/* First rule that matches. 0 with *@out, -ENOENT, -EAGAIN: resolve first */
+/*
+ * First rule that matches. 0 with *@out, -ENOENT, -EAGAIN: resolve first,
+ * -EINPROGRESS: look for its program first
+ */
 int rules_match(const struct router *r, const struct route_view *v,
 		const struct rule **out);
 /* Header @key (":method" and ":path" too) of @head has a value matching @re */

@@ -7,7 +7,7 @@
 #include "gateway/route/regexp.h"
 #include "gateway/route/rule.h"
 
-enum hit { HIT_NO, HIT_YES, HIT_ASK };
+enum hit { HIT_NO, HIT_YES, HIT_ASK, HIT_PROGRAM };
 
 /* Rules whose domains match, found out once and only when a rule asks */
 struct domain_hits {
@@ -176,16 +176,54 @@ static enum hit ip_match(const struct rule *r, const struct route_view *v)
 	return HIT_NO;
 }
 
+/* Is it the program @want speaks of? By path, folder or name, as Xray has it */
+static bool names_program(const char *want, const struct route_view *v)
+{
+	const char *slash = strrchr(want, '/');
+
+	if (!strcmp(want, "self/"))
+		return v->own;
+	if (slash && !slash[1])
+		return !strncmp(v->program, want, strlen(want));
+	if (slash)
+		return !strcmp(v->program, want);
+	slash = strrchr(v->program, '/');
+	return !strcmp(slash ? slash + 1 : v->program, want);
+}
+
+static bool is_program(const struct str_list *l, const struct route_view *v)
+{
+	uint32_t i;
+
+	for (i = 0; v->program && i < l->count; i++)
+		if (names_program(l->text[i], v))
+			return true;
+	return false;
+}
+
+/* The dearest of all: nothing else may be left to say no */
+static enum hit program_match(const struct rule *r, const struct route_view *v)
+{
+	if (!(r->has & COND_PROCESS))
+		return HIT_YES;
+	if (v->find_program)
+		return HIT_PROGRAM;
+	return is_program(&r->programs, v) ? HIT_YES : HIT_NO;
+}
+
 static enum hit rule_match(const struct router *r, uint32_t index,
 			   const struct route_view *v, struct domain_hits *d)
 {
 	const struct rule *rule = &r->rules[index];
+	enum hit ip = HIT_YES;
 
 	if (!small_match(rule, v) || !large_match(rule, v))
 		return HIT_NO;
 	if (rule->has & COND_DOMAIN && !domain_match(r, index, v, d))
 		return HIT_NO;
-	return rule->has & COND_IP ? ip_match(rule, v) : HIT_YES;
+	if (rule->has & COND_IP)
+		ip = ip_match(rule, v);
+	return ip == HIT_YES ? program_match(rule, v) : ip;
 }
 
 int rules_match(const struct router *r, const struct route_view *v,
@@ -200,6 +238,8 @@ int rules_match(const struct router *r, const struct route_view *v,
 		hit = rule_match(r, i, v, &d);
 		if (hit == HIT_ASK)
 			return -EAGAIN;
+		if (hit == HIT_PROGRAM)
+			return -EINPROGRESS;
 		if (hit == HIT_YES) {
 			*out = &r->rules[i];
 			return 0;

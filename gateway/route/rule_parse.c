@@ -1,13 +1,16 @@
 /* rule_parse.c - Reading routing.rules */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "gateway/core/config.h"
 #include "gateway/route/dommap.h"
 #include "gateway/route/ipset.h"
 #include "gateway/route/regexp.h"
 #include "gateway/route/rule.h"
+#include "gateway/route/sockdiag.h"
 
 #define PORT_RANGES_MAX 256
 
@@ -188,9 +191,42 @@ static void read_others(struct reader *p)
 	j_ignore(&p->o, "type", NULL);
 	j_ignore(&p->o, "domainMatcher", NULL);
 	j_ignore(&p->o, "webhook", "no webhooks are called");
-	j_not_yet(&p->o, "process",
-		  "a rule that ignores it would match too much");
 	j_not_yet(&p->o, "vlessRoute", "it is a condition of VLESS servers");
+}
+
+/*
+ * Names of programs. A kernel that cannot tell is an error: the rule would never
+ * match, and what it should have blocked would go
+ */
+static void read_programs(struct reader *p)
+{
+	struct str_list *l = &p->rule->programs;
+	char self[PATH_MAX];
+	ssize_t n;
+	size_t len;
+	uint32_t i;
+
+	read_strings(p, "process", COND_PROCESS, l);
+	if (l->count && !sockdiag_works())
+		diag_error(p->d, j_get(&p->o, "process"), NULL,
+			   "this kernel cannot say whose a socket is: "
+			   "tcp_diag and udp_diag are missing (OpenWrt: "
+			   "kmod-inet-diag)");
+	for (i = 0; i < l->count; i++) {
+		len = strlen(l->text[i]);
+		if (!strcmp(l->text[i], "xray/") &&
+		    (n = readlink("/proc/self/exe", self, sizeof(self) - 1)) >
+			    0) {
+			self[n] = '\0';
+			l->text[i] = copy(p, self);
+		} else if (!strchr(l->text[i], '/') && len > 4 &&
+			   !strcmp(l->text[i] + len - 4, ".exe")) {
+			l->text[i] = arena_strndup(&p->cfg->arena, l->text[i],
+						   len - 4);
+		}
+		if (!l->text[i])
+			l->text[i] = "";
+	}
 }
 
 static void read_conditions(struct reader *p)
@@ -204,6 +240,7 @@ static void read_conditions(struct reader *p)
 	read_ports(p, "sourcePort", COND_SOURCE_PORT, &r->source_ports);
 	read_ports(p, "localPort", COND_LOCAL_PORT, &r->local_ports);
 	read_users(p);
+	read_programs(p);
 	read_attrs(p);
 	read_domains(p);
 	r->ip = read_ips(p, "ip", COND_IP);

@@ -290,6 +290,7 @@ int assoc_open(struct session *s, const struct addr *tell)
 	a = assoc_new(s, fd);
 	if (!a)
 		return -ENOMEM;
+	udp_map_set_relay(a->map, &bound);
 	if (addr_is_ip(tell)) {
 		uint16_t port = bound.port;
 

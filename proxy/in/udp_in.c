@@ -294,6 +294,7 @@ static struct udp_end *end_new(struct udp_sock *s, const struct received *r,
 		free(e);
 		return NULL;
 	}
+	udp_map_set_relay(e->map, &e->local);
 	htab_put(&u->ends, &e->by_client, hash);
 	list_add_tail(&u->all, &e->node);
 	return e;

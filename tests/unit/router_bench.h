@@ -1,6 +1,6 @@
 /*
  * router_bench.h - A router made from text, a session, and a DNS that answers
- * when the test says so; for test_router.c only (it defines dns_ask)
+ * when the test says so; for test_router.c and test_rule_match.c (it defines dns_ask and whose_ask)
  */
 #ifndef TESTS_UNIT_ROUTER_BENCH_H
 #define TESTS_UNIT_ROUTER_BENCH_H
@@ -13,6 +13,7 @@
 #include "gateway/core/dns.h"
 #include "gateway/core/route.h"
 #include "gateway/core/session.h"
+#include "gateway/core/whose.h"
 
 /* --- a DNS that does what the test says (stands for gateway/dns) -------- */
 
@@ -59,6 +60,31 @@ void dns_cancel(struct dns_req *r)
 	dns.cancelled++;
 }
 
+/* --- a search for programs, the same way (stands for whose.c) ------------ */
+
+static struct {
+	int rc;
+	const char *path;
+	unsigned int asked;
+} program;
+
+int whose_ask(struct session *s)
+{
+	program.asked++;
+	s->whose = calloc(1, sizeof(*s->whose));
+	assert_non_null(s->whose);
+	s->whose->rc = program.rc;
+	s->whose->path = program.path ? strdup(program.path) : NULL;
+	return program.rc;
+}
+
+void whose_free(struct whose *q)
+{
+	if (q)
+		free(q->path);
+	free(q);
+}
+
 /* --- a configuration ----------------------------------------------------- */
 
 static struct outbound outbounds[] = {
@@ -84,6 +110,7 @@ static void bench_open(struct bench *b, const char *json)
 
 	memset(b, 0, sizeof(*b));
 	memset(&dns, 0, sizeof(dns));
+	memset(&program, 0, sizeof(program));
 	diag_init(&b->d);
 	for (i = 0; i < 4; i++)
 		b->list[i] = &outbounds[i];
@@ -116,9 +143,37 @@ static void bench_rule(struct bench *b, const char *conditions)
 	assert_int_equal(b->d.warnings, 0);
 }
 
+static inline void to(struct bench *b, const char *target, uint16_t port)
+{
+	if (addr_parse_ip(&b->s.target, target) < 0)
+		b->s.target = addr_name(target, strlen(target), port);
+	b->s.target.port = port;
+}
+
+static inline const char *pick(struct bench *b)
+{
+	const struct outbound *ob = NULL;
+	int rc = route_pick(b->r, &b->s, &ob);
+
+	return rc == -EAGAIN ? "again" : rc < 0 ? "none" : ob->tag;
+}
+
+static inline const char *pick_to(struct bench *b, const char *target,
+				  uint16_t port)
+{
+	to(b, target, port);
+	return pick(b);
+}
+
+#define BLOCKED(b, target, port) \
+	assert_string_equal(pick_to(b, target, port), "block")
+#define PASSED(b, target, port) \
+	assert_string_equal(pick_to(b, target, port), "first")
+
 static void bench_close(struct bench *b)
 {
 	free(b->s.dns);
+	whose_free(b->s.whose);
 	router_free(b->r);
 	arena_free(&b->cfg.arena);
 	diag_free(&b->d);
