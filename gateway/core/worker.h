@@ -68,6 +68,7 @@ struct message {
 enum room_slot {
 	ROOM_DNS,
 	ROOM_MUX,
+	ROOM_AHEAD,
 	ROOM_TPROXY,
 	ROOM_XHTTP, /* before those whose streams it holds */
 	ROOM_H2,

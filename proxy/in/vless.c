@@ -28,10 +28,11 @@
 
 enum { USER_VISION = 1, USER_DEFAULT = 2 };
 
-/* @enc: "decryption"; NULL: "none" */
+/* @enc: "decryption"; NULL: "none". @seed: for users without one; @seeds: theirs */
 struct vless_srv {
 	struct srv_conf srv; /* must be first */
 	struct venc_conf_key *enc;
+	struct vision_seed seed, *seeds;
 };
 
 static const struct head_ops vless_answer = { .name = "vless", .lazy = true };
@@ -53,14 +54,16 @@ static int find_user(const struct srv_conf *c, const uint8_t *id)
 }
 
 /* The body is framed; @p: what was read of it. 0 or -ENOMEM */
-static int wrap_vision(struct session *s, const uint8_t *id, const uint8_t *p,
-		       size_t n)
+static int wrap_vision(struct session *s, unsigned int user, const uint8_t *id,
+		       const uint8_t *p, size_t n)
 {
+	const struct vless_srv *c = s->inbound->settings;
 	struct stream *top = vision_new(s->job.worker, s->in, id, s->id, true);
 
 	if (!top)
 		return -ENOMEM;
 	s->in = top;
+	vision_pad(top, &c->seeds[user]);
 	return vision_unread(top, p, n);
 }
 
@@ -109,7 +112,8 @@ static ssize_t vless_step(struct session *s, struct greet *g)
 	if (wrap(s) < 0)
 		return -ENOMEM;
 	if (rq.flow[0]) {
-		if (wrap_vision(s, rq.id, g->in + n, g->len - (size_t)n) < 0)
+		if (wrap_vision(s, (unsigned int)user, rq.id, g->in + n,
+				g->len - (size_t)n) < 0)
 			return -ENOMEM;
 		n = (ssize_t)g->len;
 	}
@@ -158,10 +162,15 @@ static uint8_t parse_flow(struct jobj *u, uint8_t def)
 static int vless_user(struct jobj *u, struct srv_conf *c, unsigned int i,
 		      struct arena *a)
 {
+	struct vless_srv *v = container_of(c, struct vless_srv, srv);
 	const char *id = j_need_str(u, "id");
 	uint8_t *key = srv_key(c, i);
 
-	(void)a;
+	if (!v->seeds)
+		v->seeds = arena_alloc(a, c->users * sizeof(*v->seeds));
+	if (!v->seeds)
+		return -ENOMEM;
+	(void)vision_seed_parse(u, "testseed", &v->seeds[i]);
 	if (*id && uuid_parse(id, key) < 0)
 		diag_error(u->d, j_get(u, "id"), NULL,
 			   "must be a UUID or a text of at most 30 bytes");
@@ -181,6 +190,8 @@ static void flows_set(struct inbound *ib, struct jobj *o, uint8_t def)
 	for (unsigned int i = 0; i < c->users; i++) {
 		if (c->flags[i] == USER_DEFAULT)
 			c->flags[i] = def;
+		if (!v->seeds[i].few)
+			v->seeds[i] = v->seed;
 		vision |= c->flags[i] & USER_VISION;
 	}
 	if (vision && !v->enc && !(ib->transport && ib->transport->ops->secure))
@@ -219,14 +230,18 @@ static int vless_parse(struct inbound *ib, struct jobj *o, struct config *cfg)
 		.fallbacks = true,
 		.conf_bytes = sizeof(struct vless_srv),
 	};
+	struct vless_srv *v;
 	uint8_t def;
 	int rc;
 
 	def = parse_flow(o, 0);
-	j_ignore(o, "testseed", "padding has Xray's default lengths");
 	rc = srv_parse(ib, o, cfg, &form);
-	if (!rc)
-		rc = parse_decryption(ib, o, cfg);
+	if (rc)
+		return rc;
+	v = ib->settings;
+	v->seed = vision_seed_usual;
+	(void)vision_seed_parse(o, "testseed", &v->seed);
+	rc = parse_decryption(ib, o, cfg);
 	if (!rc)
 		flows_set(ib, o, def);
 	return rc;

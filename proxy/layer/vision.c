@@ -238,7 +238,7 @@ static int first_frame(struct vision *v)
 {
 	const struct vision_piece empty = { .longer = true,
 					    .dice = rand_u32() };
-	uint8_t out[VISION_ID_BYTES + VISION_HEAD_BYTES + 2048];
+	uint8_t out[VISION_FRAME_MAX];
 	ssize_t n;
 
 	if (v->server || !v->tx.first)
@@ -428,6 +428,11 @@ struct stream *vision_new(struct worker *w, struct stream *below,
 	vision_rx_init(&v->rx, id);
 	vision_tx_init(&v->tx, id);
 	return &v->s;
+}
+
+void vision_pad(struct stream *s, const struct vision_seed *seed)
+{
+	vision_of(s)->tx.seed = *seed;
 }
 
 int vision_unread(struct stream *s, const uint8_t *p, size_t n)

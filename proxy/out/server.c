@@ -11,6 +11,7 @@
 #include "gateway/base/crypto.h"
 #include "gateway/core/config.h"
 #include "gateway/core/session.h"
+#include "proxy/out/ahead.h"
 
 /* "/path" or "@name"; 1: it is none */
 static int parse_unix(struct jobj *o, struct addr *out, struct arena *a)
@@ -176,6 +177,14 @@ struct dial server_dial(const struct outbound *ob, struct session *s)
 			      .s = s };
 }
 
+static int dial(const struct dial *d, const struct server_conf *conf,
+		struct stream **out)
+{
+	if (conf->ahead)
+		return ahead_dial(d, &conf->server, conf->ahead, out);
+	return transport_dial(d->ob->transport, d, &conf->server, out);
+}
+
 int server_open_on(const struct dial *d, const struct head_ops *ops,
 		   uint8_t *head, ssize_t n,
 		   int (*wrap)(const struct dial *d, struct stream **s),
@@ -183,9 +192,7 @@ int server_open_on(const struct dial *d, const struct head_ops *ops,
 {
 	const struct server_conf *conf = d->ob->settings;
 	struct stream *below = NULL, *top = NULL;
-	int rc = n < 0 ? (int)n :
-			 transport_dial(d->ob->transport, d, &conf->server,
-					&below);
+	int rc = n < 0 ? (int)n : dial(d, conf, &below);
 
 	if (rc >= 0 && wrap)
 		rc = wrap(d, &below);

@@ -10,10 +10,12 @@
 /**
  * struct server_conf - First member of a protocol's settings
  * @level:	Policy level, for handshakes that no session times
+ * @ahead:	So many connections are made before they are needed
  */
 struct server_conf {
 	struct addr server;
 	uint32_t level;
+	unsigned int ahead;
 };
 
 /* Reads a user's members from @u into @conf. 0 or -errno */

@@ -35,6 +35,7 @@ struct vless_conf {
 	struct server_conf server; /* must be first */
 	uint8_t id[16];
 	bool vision, udp443;
+	struct vision_seed seed;
 	struct venc_conf_key *enc;
 	struct venc_known_key known;
 };
@@ -92,11 +93,13 @@ static int vless_dial(const struct dial *d, enum vless_command command,
 	if (rc < 0 || !conf->vision)
 		return rc;
 	top = vision_new(d->worker, *out, conf->id, d->s ? d->s->id : 0, false);
-	if (!top)
+	if (!top) {
 		stream_close(out, -ENOMEM);
-	else
-		*out = top;
-	return top ? 0 : -ENOMEM;
+		return -ENOMEM;
+	}
+	vision_pad(top, &conf->seed);
+	*out = top;
+	return 0;
 }
 
 static int vless_open(const struct outbound *ob, struct session *s,
@@ -171,8 +174,9 @@ static int vless_user(struct jobj *u, struct server_conf *server,
 	rc = parse_encryption(u, conf, a);
 	parse_flow(u, conf);
 	j_not_yet(u, "reverse", "reverse proxies");
-	j_ignore(u, "testpre", "no connections are made ahead");
-	j_ignore(u, "testseed", "padding has Xray's default lengths");
+	server->ahead = (unsigned int)j_int(u, "testpre", 0, 0, UINT32_MAX);
+	conf->seed = vision_seed_usual;
+	(void)vision_seed_parse(u, "testseed", &conf->seed);
 	return rc;
 }
 

@@ -8,9 +8,6 @@
 #include "gateway/base/wr.h"
 
 #define LOOK_PIECES 8 /* of both directions together */
-#define LONG_BYTES  900 /* content is padded to at least that, and */
-#define LONG_RANGE  500 /* less than so much more */
-#define SHORT_RANGE 256
 
 enum { REC_HANDSHAKE = 0x16, REC_DATA = 0x17 };
 enum { CLIENT_HELLO = 1, SERVER_HELLO = 2 };
@@ -135,11 +132,14 @@ ssize_t vision_unframe(struct vision_rx *rx, uint8_t *p, size_t n, size_t *used)
 
 /* --- writing ------------------------------------------------------------------ */
 
+const struct vision_seed vision_seed_usual = { 900, 500, 900, 256 };
+
 void vision_tx_init(struct vision_tx *tx, const uint8_t id[VISION_ID_BYTES])
 {
 	memset(tx, 0, sizeof(*tx));
 	memcpy(tx->id, id, VISION_ID_BYTES);
 	tx->first = true;
+	tx->seed = vision_seed_usual;
 }
 
 /* A head within is whole: where does its record end, and what is it? */
@@ -203,12 +203,15 @@ size_t vision_plan(struct vision_tx *tx, const struct vision_look *l,
 	return n;
 }
 
-static uint16_t padding(bool long_padding, size_t n, uint32_t dice)
+static uint16_t padding(const struct vision_seed *s, bool long_padding,
+			size_t n, uint32_t dice)
 {
-	size_t room = VISION_CONTENT_MAX - n, pad = dice % SHORT_RANGE;
+	uint64_t room = VISION_CONTENT_MAX - n, pad = dice % s->few;
 
-	if (long_padding && n < LONG_BYTES)
-		pad = dice % LONG_RANGE + LONG_BYTES - n;
+	if (long_padding && n < s->limit) {
+		pad = (uint64_t)s->least + dice % s->range;
+		pad = pad > n ? pad - n : 0;
+	}
 	return (uint16_t)(pad < room ? pad : room);
 }
 
@@ -216,7 +219,7 @@ ssize_t vision_frame(struct vision_tx *tx, const struct vision_piece *f,
 		     uint8_t *out, size_t room)
 {
 	struct wr w = wr_init(out, room);
-	uint16_t pad = padding(f->longer, f->n, f->dice);
+	uint16_t pad = padding(&tx->seed, f->longer, f->n, f->dice);
 	uint8_t *fill;
 
 	if (tx->first)

@@ -17,6 +17,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "gateway/base/jget.h"
+
 #define VISION_ID_BYTES   16
 #define VISION_HEAD_BYTES 5
 #define VISION_FRAME_MAX  8192 /* id and head included */
@@ -66,6 +68,25 @@ ssize_t vision_unframe(struct vision_rx *rx, uint8_t *p, size_t n,
 		       size_t *used);
 
 /**
+ * struct vision_seed - How much is padded, in bytes ("testseed")
+ * @limit:	Less content than that, of a handshake: up to @least and less than
+ *		@range more
+ * @few:	All else: less than that
+ *
+ * @range and @few are not 0.
+ */
+struct vision_seed {
+	uint32_t limit, range, least, few;
+};
+extern const struct vision_seed vision_seed_usual;
+/*
+ * The array @key of @o. An absent one, or one that is too short, leaves @out as it
+ * is: false
+ */
+bool vision_seed_parse(struct jobj *o, const char *key,
+		       struct vision_seed *out);
+
+/**
  * struct vision_tx - Writes one direction
  * @first:	The id was not sent yet
  * @done:	As in struct vision_rx
@@ -80,6 +101,7 @@ struct vision_tx {
 	uint8_t head_len, done;
 	bool first, lost, data;
 	uint32_t record_left;
+	struct vision_seed seed; /* the usual one, unless changed */
 };
 
 void vision_tx_init(struct vision_tx *tx, const uint8_t id[VISION_ID_BYTES]);

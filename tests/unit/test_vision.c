@@ -1,5 +1,6 @@
 /* test_vision.c - Vision: frames, what is seen of the stream within, where it ends */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "proxy/wire/vision.h"
@@ -102,6 +103,75 @@ static void frames_are_laid_out(void **state)
 		vision_tx_init(&tx, id);
 		assert_int_equal(vision_frame(&tx, &f, out, room), -ENOBUFS);
 		assert_true(tx.first);
+	}
+}
+
+static void padding_is_as_long_as_asked_for(void **state)
+{
+	uint8_t out[VISION_FRAME_MAX];
+	struct vision_tx tx;
+
+	(void)state;
+	vision_tx_init(&tx, id);
+	tx.first = false;
+	tx.seed = (struct vision_seed){ 4, 10, 100, 7 };
+	assert_int_equal(frame(&tx, VISION_CONTINUE, true, "abc", 19, out),
+			 5 + 100 + 9);
+	assert_int_equal(frame(&tx, VISION_CONTINUE, true, "abcd", 19, out),
+			 5 + 4 + 5);
+	assert_int_equal(frame(&tx, VISION_CONTINUE, false, "abc", 7, out),
+			 5 + 3);
+	tx.seed = (struct vision_seed){ 4, 1, 2, 7 }; /* less than there is */
+	assert_int_equal(frame(&tx, VISION_CONTINUE, true, "abc", 19, out),
+			 5 + 3);
+	tx.seed = (struct vision_seed){ INT32_MAX, INT32_MAX, INT32_MAX, 1 };
+	assert_int_equal(
+		frame(&tx, VISION_CONTINUE, true, "abc", UINT32_MAX, out),
+		5 + VISION_CONTENT_MAX);
+}
+
+/* true: @text is a seed; *@complaints of it */
+static bool seed(const char *text, struct vision_seed *out, bool *complaints)
+{
+	struct diag d;
+	struct jdoc *doc;
+	struct jobj o;
+	bool is;
+
+	diag_init(&d);
+	doc = jdoc_parse(&d, "c", text, strlen(text));
+	assert_non_null(doc);
+	assert_true(j_open(&o, &d, doc->root));
+	is = vision_seed_parse(&o, "testseed", out);
+	*complaints = d.errors > 0;
+	diag_free(&d);
+	return is;
+}
+
+static void lengths_of_padding_are_read(void **state)
+{
+	static const char *const wrong[] = { "[900,0,900,256]",
+					     "[900,500,900,0]",
+					     "[-1,500,900,256]",
+					     "[1.5,500,900,256]",
+					     "[900,500,900,2147483648]",
+					     "[900,\"500\",900,256]",
+					     "{}" };
+	struct vision_seed s = vision_seed_usual;
+	char text[80];
+	bool complaints;
+
+	(void)state;
+	assert_true(seed("{\"testseed\":[0,1,0,1,5]}", &s, &complaints));
+	assert_false(complaints);
+	assert_true(!s.limit && s.range == 1 && !s.least && s.few == 1);
+	assert_false(seed("{\"testseed\":[1,2,3]}", &s, &complaints));
+	assert_false(complaints || s.limit);
+	assert_false(seed("{}", &s, &complaints) || complaints);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		snprintf(text, sizeof(text), "{\"testseed\":%s}", wrong[i]);
+		assert_false(seed(text, &s, &complaints));
+		assert_true(complaints);
 	}
 }
 
@@ -246,6 +316,8 @@ int main(void)
 		cmocka_unit_test(a_cut_server_hello_is_seen),
 		cmocka_unit_test(eight_pieces_are_looked_at),
 		cmocka_unit_test(frames_are_laid_out),
+		cmocka_unit_test(padding_is_as_long_as_asked_for),
+		cmocka_unit_test(lengths_of_padding_are_read),
 		cmocka_unit_test(the_largest_frame_fits),
 		cmocka_unit_test(frames_come_in_any_pieces),
 		cmocka_unit_test(what_is_behind_the_last_frame_stays),
