@@ -246,8 +246,11 @@ void h2_flush_now(struct h2 *h)
 
 static int hear(struct h2 *h, const uint8_t *p, size_t n)
 {
-	ssize_t used = nghttp2_session_mem_recv(h->ng, p, n);
+	ssize_t used;
 
+	h->hearing = true;
+	used = nghttp2_session_mem_recv(h->ng, p, n);
+	h->hearing = false;
 	h->heard_ms = worker_of(h)->now_ms;
 	h->pinging = false;
 	if (used >= 0)

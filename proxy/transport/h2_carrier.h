@@ -26,6 +26,7 @@ struct h2_reuse {
  * @scheme:	Of requests
  * @handler:	A server's; then, and for h2_ask(), bodies are bytes and no gRPC
  *		messages
+ * @grpc_status:	A handler's answers end with grpc-status: 0
  * @reuse:	NULL: all streams in one connection
  * @authority:	Host of requests; NULL: serverName, else the address
  * @path:	Of a client's requests; @paths: what a server takes
@@ -38,6 +39,7 @@ struct h2_reuse {
 struct h2_conf {
 	const char *name, *scheme;
 	http_handler handler;
+	bool grpc_status;
 	const struct h2_reuse *reuse;
 	const char *authority, *path, *paths[2], *agent;
 	uint32_t keepalive_ms, answer_ms;

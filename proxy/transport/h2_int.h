@@ -49,6 +49,7 @@ struct h2_room {
  * @timer:	Idle, keepalive, and the end of a dead one
  * @heard_ms:	When something was received; @ping_ms: a ping waits since
  * @goaway:	No new streams
+ * @hearing:	nghttp2 is being told what came: nothing is written meanwhile
  * @err:	Of a flush: the carrier's turn ends it when all that came was heard
  * @birth:	Server: what to do with new streams
  * @flows:	struct h2_flow that go on with it, @flow_count of them
@@ -71,7 +72,7 @@ struct h2 {
 	unsigned int count;
 	struct timer timer;
 	uint32_t heard_ms, ping_ms;
-	bool server, goaway, pinging, dead;
+	bool server, goaway, pinging, dead, hearing;
 	int err;
 	struct birth birth;
 	struct list flows;

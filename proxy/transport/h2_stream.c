@@ -303,7 +303,8 @@ static ssize_t source_read(nghttp2_session *ng, int32_t id, uint8_t *buf,
 	if (u->fin && n == out_bytes(u)) {
 		*flags |= NGHTTP2_DATA_FLAG_EOF;
 		u->fin_sent = true;
-		if (h->server && !u->raw) { /* grpc-status follows */
+		if (h->server && (!u->raw || h->conf->grpc_status)) {
+			/* grpc-status follows */
 			uint8_t name[] = "grpc-status", zero[] = "0";
 			nghttp2_nv ok = { name, zero, 11, 1,
 					  NGHTTP2_NV_FLAG_NONE };
@@ -399,6 +400,9 @@ static void sub_close(struct stream *s, int why)
 
 		if (!u->server && why < 0)
 			h2_doubt(h, u);
+		/* the library forgets an answer that waits behind a reset */
+		if (!whole && u->server && u->fin_sent && !why && !h->hearing)
+			h2_flush_now(h);
 		nghttp2_session_set_stream_user_data(h->ng, u->id, NULL);
 		if (!whole || why < 0)
 			nghttp2_submit_rst_stream(
