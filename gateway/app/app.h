@@ -43,7 +43,7 @@ void cli_usage(FILE *f);
 
 struct merged {
 	const cJSON *log, *routing, *dns, *policy, *stats, *fakedns, *culvert;
-	const cJSON *observatory, *burst_observatory;
+	const cJSON *observatory, *burst_observatory, *api, *metrics;
 	const cJSON **inbounds, **outbounds;
 	unsigned int inbound_count, outbound_count;
 };
@@ -73,8 +73,8 @@ struct config *config_build(struct diag *d, const struct merged *m,
 void parse_log(struct diag *d, const cJSON *node, struct config *cfg);
 void parse_policy(struct diag *d, const cJSON *node, struct config *cfg);
 void parse_host(struct diag *d, const cJSON *node, struct config *cfg);
-/* Inbounds that `culvert up` adds (listeners.c): at most so many */
-#define LISTENERS_OWN 4
+/* Inbounds that `culvert up` (listeners.c), api and metrics add: at most so many */
+#define LISTENERS_OWN 6
 void listeners_add(struct diag *d, struct config *cfg);
 void parse_inbound(struct diag *d, const cJSON *node, struct config *cfg);
 /* enum capture of a word, or -EINVAL */
@@ -82,6 +82,10 @@ int parse_capture_word(const char *text);
 void parse_inbounds(struct diag *d, const struct merged *m, struct config *cfg);
 void parse_outbounds(struct diag *d, const struct merged *m,
 		     struct config *cfg);
+/* Their outbounds: after the others, before routing */
+void parse_api(struct diag *d, const struct merged *m, struct config *cfg);
+/* And their listeners: after the inbounds */
+void parse_api_listeners(struct config *cfg);
 /* After the outbounds, before routing */
 void parse_observe(struct diag *d, const struct merged *m, struct config *cfg);
 /* streamSettings of an inbound (@server) or outbound. NULL: none */

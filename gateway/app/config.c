@@ -52,8 +52,10 @@ static void build_sections(struct diag *d, const struct merged *m,
 				     old ? old->fakedns : NULL);
 	parse_outbounds(d, m, cfg);
 	parse_observe(d, m, cfg);
+	parse_api(d, m, cfg);
 	cfg->router = router_parse(d, m->routing, cfg);
 	parse_inbounds(d, m, cfg);
+	parse_api_listeners(cfg);
 	if (up && d->errors == 0)
 		listeners_add(d, cfg);
 }

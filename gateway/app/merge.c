@@ -76,8 +76,6 @@ static void merge_list(struct diag *d, const cJSON *array, const cJSON **list,
 /* Keys of Xray that are not here, or no longer there */
 static void merge_refused(struct jobj *o)
 {
-	j_not_yet(o, "api", "culvert has no API yet");
-	j_not_yet(o, "metrics", "culvert has no metrics endpoint yet");
 	j_not_yet(o, "geodata", "not yet: reload with SIGHUP instead");
 	j_not_yet(o, "env", "not yet: set the environment outside");
 	j_not_yet(o, "reverse", "removed from Xray");
@@ -111,6 +109,8 @@ static void merge_one(struct diag *d, const struct jdoc *doc, struct merged *m)
 	merge_take(&o, "fakedns", &m->fakedns);
 	merge_take(&o, "observatory", &m->observatory);
 	merge_take(&o, "burstObservatory", &m->burst_observatory);
+	merge_take(&o, "api", &m->api);
+	merge_take(&o, "metrics", &m->metrics);
 	merge_take(&o, "culvert", &m->culvert);
 	merge_list(d, j_array(&o, "inbounds"), m->inbounds, &m->inbound_count,
 		   m->inbound_count, false);
@@ -172,6 +172,8 @@ char *merge_print(const struct merged *m)
 	print_add(root, "routing", m->routing);
 	print_add(root, "policy", m->policy);
 	print_add(root, "stats", m->stats);
+	print_add(root, "api", m->api);
+	print_add(root, "metrics", m->metrics);
 	print_add(root, "culvert", m->culvert);
 	text = cJSON_Print(root);
 	cJSON_Delete(root);

@@ -11,6 +11,8 @@
 #include "gateway/core/transport.h"
 #include "proxy/mux/mux.h"
 
+#define OUTBOUNDS_OWN 2 /* of api and metrics */
+
 static const char *proxy_tag(struct jobj *o)
 {
 	struct jobj p;
@@ -240,8 +242,9 @@ static void check_chain(struct diag *d, const struct outbound *ob,
 
 void parse_outbounds(struct diag *d, const struct merged *m, struct config *cfg)
 {
-	cfg->outbounds = arena_alloc(
-		&cfg->arena, (m->outbound_count + 1) * sizeof(*cfg->outbounds));
+	cfg->outbounds =
+		arena_alloc(&cfg->arena, (m->outbound_count + OUTBOUNDS_OWN) *
+						 sizeof(*cfg->outbounds));
 	if (!cfg->outbounds)
 		return; /* the arena remembers, and the build fails */
 	for (unsigned int i = 0; i < m->outbound_count; i++)

@@ -18,6 +18,7 @@
 #include "gateway/core/outbound.h"
 #include "gateway/core/policy.h"
 
+struct api_conf;
 struct dns;
 struct fakedns;
 struct observe;
@@ -76,6 +77,8 @@ struct config {
 	const struct outbound *mux_server;
 	struct router *router;
 	struct dns *dns;
+	const struct api_conf *api; /* what the API serves; NULL none */
+	struct inbound *own_listeners[2]; /* of api and metrics; NULL */
 	const struct observe *observe; /* probes of outbounds; NULL none */
 	struct fakedns *fakedns; /* one reference; NULL: none */
 	struct transport **transports; /* to drop; app's */

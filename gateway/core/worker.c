@@ -290,6 +290,7 @@ int worker_init(struct worker *w, unsigned int index, struct config *cfg)
 	w->wake_watch.fd = -1;
 	worker_init_lists(w);
 	w->now_ms = clock_ms();
+	w->born_us = clock_us();
 	w->tick = 1; /* a zeroed job has not run in turn 1 */
 	w->next_id = index + 1;
 	w->session_limit = UINT32_MAX;

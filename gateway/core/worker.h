@@ -70,7 +70,8 @@ enum room_slot {
 	ROOM_MUX,
 	ROOM_AHEAD,
 	ROOM_TPROXY,
-	ROOM_XHTTP, /* before those whose streams it holds */
+	ROOM_API, /* these two before those whose streams they hold */
+	ROOM_XHTTP,
 	ROOM_H2,
 	ROOM_H1,
 	ROOM_TLS,
@@ -89,6 +90,7 @@ struct worker {
 	unsigned int index; /* 0 to WORKERS_MAX - 1 */
 	pthread_t thread;
 	uint32_t now_ms; /* read once a tick */
+	uint64_t born_us;
 	struct wheel wheel;
 	struct config *cfg; /* generation for new sessions; one reference */
 	int epfd;

@@ -43,4 +43,9 @@ struct route_answer {
 void route_explain(const struct router *r, const struct route_query *q,
 		   struct route_answer *out);
 
+/* Each rule, in order: its outbound ("" when a balancer chooses) and its tag */
+void route_each(const struct router *r,
+		void (*fn)(void *arg, const char *outbound, const char *tag),
+		void *arg);
+
 #endif

@@ -298,3 +298,14 @@ void route_explain(const struct router *r, const struct route_query *q,
 		out->outbound = r->cfg->outbounds[0];
 	}
 }
+
+void route_each(const struct router *r,
+		void (*fn)(void *arg, const char *outbound, const char *tag),
+		void *arg)
+{
+	for (uint32_t i = 0; i < r->rule_count; i++) {
+		const struct rule *rule = &r->rules[i];
+
+		fn(arg, rule->outbound ? rule->outbound->tag : "", rule->tag);
+	}
+}

@@ -1,0 +1,348 @@
+/*
+ * metrics.c - Counters over HTTP
+ *
+ *   /debug/vars   JSON as Xray's: stats {inbound, outbound, user} and observatory
+ *   /metrics      text for Prometheus (version 0.0.4)
+ *
+ * Source: Xray app/metrics/metrics.go (shape); prometheus.io, exposition formats
+ */
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/api/api_int.h"
+#include "gateway/base/clock.h"
+#include "gateway/base/compat.h"
+#include "gateway/core/config.h"
+#include "gateway/core/health.h"
+#include "gateway/core/stats.h"
+#include "gateway/core/user.h"
+
+#define SEPARATOR      ">>>"
+#define LINE_MAX_BYTES 256
+
+static void say(struct pb_out *o, const char *fmt, ...) PRINTF(2, 3);
+
+static void say(struct pb_out *o, const char *fmt, ...)
+{
+	char line[LINE_MAX_BYTES];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	if (n > 0)
+		pb_raw(o, line,
+		       (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
+}
+
+/* @n bytes between quotes: JSON and Prometheus both know these escapes */
+static void say_quoted(struct pb_out *o, const char *p, size_t n)
+{
+	say(o, "\"");
+	for (size_t i = 0; i < n; i++) {
+		unsigned char b = (unsigned char)p[i];
+
+		if (b == '"' || b == '\\')
+			say(o, "\\%c", b);
+		else if (b == '\n')
+			say(o, "\\n");
+		else if (b < ' ')
+			say(o, "?");
+		else
+			pb_raw(o, &p[i], 1);
+	}
+	say(o, "\"");
+}
+
+/** struct stat_name - kind>>>who>>>traffic>>>way */
+struct stat_name {
+	const char *kind, *who, *way;
+	size_t kind_len, who_len;
+};
+
+static bool split(const char *name, struct stat_name *s)
+{
+	const char *a = strstr(name, SEPARATOR), *b, *c;
+
+	b = a ? strstr(a + 3, SEPARATOR) : NULL;
+	c = b ? strstr(b + 3, SEPARATOR) : NULL;
+	if (!c)
+		return false;
+	*s = (struct stat_name){ name, a + 3, c + 3, (size_t)(a - name),
+				 (size_t)(b - a - 3) };
+	return true;
+}
+
+/* --- Xray's JSON --- */
+
+/** struct line - A counter */
+struct line {
+	char *name;
+	uint64_t value;
+};
+
+/** struct lines - All counters at one time */
+struct lines {
+	struct line *v;
+	size_t count, cap;
+	bool bad;
+};
+
+static void keep_line(const char *name, uint64_t value, void *arg)
+{
+	struct lines *l = arg;
+
+	if (l->count == l->cap) {
+		size_t cap = l->cap ? 2 * l->cap : 64;
+		struct line *more = realloc(l->v, cap * sizeof(*more));
+
+		if (!more) {
+			l->bad = true;
+			return;
+		}
+		l->v = more;
+		l->cap = cap;
+	}
+	l->v[l->count].name = strdup(name);
+	l->v[l->count].value = value;
+	if (l->v[l->count].name)
+		l->count++;
+	else
+		l->bad = true;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct line *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+/* Sorted, so that those of one owner are neighbours */
+static void take_lines(struct lines *l)
+{
+	*l = (struct lines){ .v = NULL };
+	stat_each("", false, keep_line, l);
+	if (l->count)
+		qsort(l->v, l->count, sizeof(*l->v), by_name);
+}
+
+static void drop_lines(struct lines *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		free(l->v[i].name);
+	free(l->v);
+}
+
+static bool same_owner(const struct stat_name *a, const struct stat_name *b)
+{
+	return a->who_len == b->who_len && !memcmp(a->who, b->who, a->who_len);
+}
+
+static void json_kind(struct pb_out *o, const struct lines *l, const char *kind)
+{
+	struct stat_name last = { .kind = NULL }, s;
+
+	say_quoted(o, kind, strlen(kind));
+	say(o, ":{");
+	for (size_t i = 0; i < l->count; i++) {
+		if (!split(l->v[i].name, &s) || s.kind_len != strlen(kind) ||
+		    memcmp(s.kind, kind, s.kind_len) != 0)
+			continue;
+		if (last.kind && same_owner(&last, &s)) {
+			say(o, ",");
+		} else {
+			say(o, last.kind ? "}," : "");
+			say_quoted(o, s.who, s.who_len);
+			say(o, ":{");
+		}
+		say_quoted(o, s.way, strlen(s.way));
+		say(o, ":%llu", (unsigned long long)l->v[i].value);
+		last = s;
+	}
+	say(o, last.kind ? "}}" : "}");
+}
+
+static void json_health(struct pb_out *o, const struct config *cfg)
+{
+	const char *comma = "";
+
+	say(o, "\"observatory\":");
+	if (!cfg->observe) {
+		say(o, "null");
+		return;
+	}
+	say(o, "{");
+	for (unsigned int i = 0; i < cfg->outbound_count; i++) {
+		const struct outbound *ob = cfg->outbounds[i];
+		bool alive;
+
+		if (!ob->health)
+			continue;
+		alive = atomic_load(&ob->health->state) == HEALTH_ALIVE;
+		say(o, "%s", comma);
+		say_quoted(o, ob->tag, strlen(ob->tag));
+		say(o, ":{%s\"delay\":%u,\"outbound_tag\":",
+		    alive ? "\"alive\":true," : "",
+		    alive ? atomic_load(&ob->health->delay_ms) : 99999999u);
+		say_quoted(o, ob->tag, strlen(ob->tag));
+		say(o, "}");
+		comma = ",";
+	}
+	say(o, "}");
+}
+
+static void debug_vars(struct call *c)
+{
+	struct pb_out *o = &c->out;
+	struct lines l;
+
+	take_lines(&l);
+	say(o, "{");
+	json_health(o, call_cfg(c));
+	say(o, ",\"stats\":{");
+	json_kind(o, &l, "inbound");
+	say(o, ",");
+	json_kind(o, &l, "outbound");
+	say(o, ",");
+	json_kind(o, &l, "user");
+	say(o, "}}");
+	o->bad |= l.bad;
+	drop_lines(&l);
+	call_send(c, 200, "Content-Type: application/json; charset=utf-8\r\n");
+}
+
+/* --- Prometheus --- */
+
+static void prom_traffic(struct pb_out *o)
+{
+	struct stat_name s;
+	struct lines l;
+
+	take_lines(&l);
+	say(o, "# TYPE culvert_traffic_bytes_total counter\n");
+	for (size_t i = 0; i < l.count; i++) {
+		if (!split(l.v[i].name, &s))
+			continue;
+		say(o, "culvert_traffic_bytes_total{kind=");
+		say_quoted(o, s.kind, s.kind_len);
+		say(o, ",name=");
+		say_quoted(o, s.who, s.who_len);
+		say(o, ",direction=");
+		say_quoted(o, s.way, strlen(s.way));
+		say(o, "} %llu\n", (unsigned long long)l.v[i].value);
+	}
+	o->bad |= l.bad;
+	drop_lines(&l);
+}
+
+static void prom_online(const char *email, unsigned int ips, void *arg)
+{
+	say(arg, "culvert_user_online_addresses{name=");
+	say_quoted(arg, email, strlen(email));
+	say(arg, "} %u\n", ips);
+}
+
+static void prom_sessions(struct pb_out *o)
+{
+	uint64_t tcp = 0, udp = 0, open = 0;
+
+	for (unsigned int i = 0; i < workers_count; i++) {
+		const struct worker *w = workers_all[i];
+
+		tcp += count_read(&w->accepted[0]);
+		udp += count_read(&w->accepted[1]);
+		open += __atomic_load_n(&w->session_count, __ATOMIC_RELAXED);
+	}
+	say(o,
+	    "# TYPE culvert_sessions_total counter\n"
+	    "culvert_sessions_total{network=\"tcp\"} %llu\n"
+	    "culvert_sessions_total{network=\"udp\"} %llu\n",
+	    (unsigned long long)tcp, (unsigned long long)udp);
+	say(o, "# TYPE culvert_sessions gauge\nculvert_sessions %llu\n",
+	    (unsigned long long)open);
+}
+
+static void prom_drops(struct pb_out *o)
+{
+	say(o, "# TYPE culvert_dropped_total counter\n");
+	for (int d = 0; d < DROP_COUNT; d++) {
+		const char *name = drop_name((enum drop)d);
+		uint64_t n = 0;
+
+		for (unsigned int i = 0; i < workers_count; i++)
+			n += count_read(&workers_all[i]->drops[d]);
+		say(o, "culvert_dropped_total{reason=");
+		say_quoted(o, name, strlen(name));
+		say(o, "} %llu\n", (unsigned long long)n);
+	}
+}
+
+static void prom_health(struct pb_out *o, const struct config *cfg,
+			const char *metric,
+			double (*value)(const struct health *h))
+{
+	say(o, "# TYPE %s gauge\n", metric);
+	for (unsigned int i = 0; i < cfg->outbound_count; i++) {
+		const struct outbound *ob = cfg->outbounds[i];
+
+		if (!ob->health)
+			continue;
+		say(o, "%s{name=", metric);
+		say_quoted(o, ob->tag, strlen(ob->tag));
+		say(o, "} %.3f\n", value(ob->health));
+	}
+}
+
+static double is_alive(const struct health *h)
+{
+	return atomic_load(&h->state) == HEALTH_ALIVE;
+}
+
+static double delay_s(const struct health *h)
+{
+	return atomic_load(&h->delay_ms) / 1e3;
+}
+
+static void prometheus(struct call *c)
+{
+	struct pb_out *o = &c->out;
+
+	prom_traffic(o);
+	say(o, "# TYPE culvert_user_online_addresses gauge\n");
+	user_each(prom_online, o);
+	prom_sessions(o);
+	prom_drops(o);
+	prom_health(o, call_cfg(c), "culvert_outbound_alive", is_alive);
+	prom_health(o, call_cfg(c), "culvert_outbound_delay_seconds", delay_s);
+	say(o,
+	    "# TYPE culvert_uptime_seconds gauge\n"
+	    "culvert_uptime_seconds %llu\n",
+	    (unsigned long long)(clock_us() - c->worker->born_us) / 1000000);
+	call_send(c, 200,
+		  "Content-Type: text/plain; version=0.0.4; "
+		  "charset=utf-8\r\n");
+}
+
+void metrics_handle(const struct http_rq *rq)
+{
+	const struct http1_text *path = &rq->head->target;
+	void (*fill)(struct call * c) = NULL;
+	struct call *c;
+
+	if (http1_is(path, "/debug/vars"))
+		fill = debug_vars;
+	else if (http1_is(path, "/metrics"))
+		fill = prometheus;
+	if (!http1_is(&rq->head->method, "GET") || !rq->no_body || !fill) {
+		call_refuse(rq, fill ? 405 : 404, "");
+		return;
+	}
+	c = call_http(rq);
+	if (c)
+		fill(c);
+}
