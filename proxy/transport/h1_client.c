@@ -318,7 +318,7 @@ static int put_head(struct h1_client *c, const struct http_ask *a)
 		[HTTP_LENGTH] = H1_LENGTH,
 		[HTTP_OPEN_END] = H1_CHUNKED,
 	};
-	char text[HTTP_LINES_MAX + 2048], framing[64] = "";
+	char text[HTTP_LINES_MAX + HTTP_PATH_MAX + 512], framing[64] = "";
 	int n;
 
 	c->h.how = how[a->body];

@@ -17,7 +17,7 @@
 #include "proxy/wire/http_req.h"
 
 #define TEXT_FIRST 1024u
-#define NV_MAX     64
+#define NV_MAX     160
 
 /* --- a server --- */
 
@@ -153,7 +153,7 @@ void h2_request(struct h2 *h, struct h2_sub *u)
 
 int h2_submit(struct h2 *h, struct h2_sub *u, const struct http_ask *ask)
 {
-	char text[HTTP_LINES_MAX], length[24], method[16], path[1024],
+	char text[HTTP_LINES_MAX], length[24], method[16], path[HTTP_PATH_MAX],
 		authority[300], scheme[8];
 	char names[][16] = { ":method", ":scheme", ":path", ":authority",
 			     "content-length" };

@@ -12,6 +12,7 @@
 #include "proxy/wire/http1.h"
 
 #define HTTP_LINES_MAX 12288 /* header lines of one message of ours */
+#define HTTP_PATH_MAX  8192 /* and its path with the query */
 
 struct h2_flow;
 

@@ -5,102 +5,23 @@
  *   stream-up    GET base SESSION down, POST base SESSION up	(xhttp_up.c,
  *   packet-up    GET base SESSION down, POST base SESSION/SEQ	xhttp_flow.c)
  *
+ * Session and number may be elsewhere in a request: xhttp_ask.c says it, xhttp_place()
+ * and its like read it.
+ *
  * By HTTP/1.1 (h1_client.c, h1_server.c) or HTTP/2 (h2_request.c); a server
  * tells them apart by the first bytes.
  *
  * Source: docs/wire/xhttp.md; xray.md sections L and 2.15
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "gateway/base/log.h"
 #include "gateway/core/config.h"
-#include "proxy/transport/tls.h"
 #include "proxy/transport/transports.h"
 #include "proxy/transport/xhttp_int.h"
 
-#define TARGET_MAX 1024 /* path, session, number and query */
-
-/* --- a client's requests --- */
-
-/* Host: the configured one, else serverName, else the address */
-static const char *host_of(const struct transport *t, const struct addr *to,
-			   char buf[ADDR_TEXT_MAX])
-{
-	const struct xhttp_conf *c = t->settings;
-	const char *host = c->http.host;
-	char text[ADDR_TEXT_MAX - 2];
-
-	if (!host)
-		host = tls_server_name(t->below);
-	if (!host)
-		host = reality_server_name(t->below);
-	if (host)
-		return host;
-	snprintf(buf, ADDR_TEXT_MAX, to->kind == ADDR_V6 ? "[%s]" : "%s",
-		 addr_format_host(to, text, sizeof(text)));
-	return buf;
-}
-
-static void put_padding(struct wr *w, const struct xhttp_conf *c)
-{
-	size_t n = xhttp_draw(c->padding);
-	uint8_t *p = wr_room(w, n);
-
-	if (p)
-		memset(p, 'X', n);
-}
-
-static void put_lines(struct wr *w, const struct xhttp_conf *c,
-		      const char *host, bool stream)
-{
-	http_conf_text(w, c->http.extra);
-	http_conf_text(w, "Referer: ");
-	http_conf_text(w, c->h2.scheme);
-	http_conf_text(w, "://");
-	http_conf_text(w, host);
-	http_conf_text(w, c->base);
-	http_conf_text(w, "?" XHTTP_PADDING "=");
-	put_padding(w, c);
-	http_conf_text(w, "\r\n");
-	if (stream && !c->no_grpc)
-		http_conf_text(w, "Content-Type: application/grpc\r\n");
-	wr_u8(w, 0);
-}
-
-int xhttp_send(const struct transport *t, const struct dial *d,
-	       const struct addr *to, const struct xhttp_ask *a,
-	       struct stream **out)
-{
-	const struct xhttp_conf *c = t->settings;
-	char target[TARGET_MAX], seq[24] = "", buf[ADDR_TEXT_MAX];
-	const char *host = host_of(t, to, buf);
-	union {
-		uint8_t u[HTTP_LINES_MAX];
-		char c[HTTP_LINES_MAX];
-	} lines;
-	struct wr w = wr_init(lines.u, sizeof(lines.u));
-	struct http_ask ask = { .path = target,
-				.authority = host,
-				.lines = lines.c,
-				.body = a->body,
-				.length = a->length,
-				.flow = a->flow,
-				.keep = a->keep };
-	int n;
-
-	ask.method = a->body == HTTP_NO_BODY ? "GET" : c->method;
-	if (a->has_seq)
-		snprintf(seq, sizeof(seq), "/%llu", (unsigned long long)a->seq);
-	n = snprintf(target, sizeof(target), "%s%s%s%s", c->base,
-		     a->session ? a->session : "", seq, c->query);
-	put_lines(&w, c, host, a->body == HTTP_OPEN_END);
-	if (n < 0 || (size_t)n >= sizeof(target) || !wr_ok(&w))
-		return -ENOBUFS;
-	return c->h1 ? h1_ask(t, d, to, &ask, out) :
-		       h2_ask(t, &c->h2, d, to, &ask, out);
-}
+#define TOKENISH_SLACK 2 /* as Xray; our own is at most one more */
 
 static int xhttp_dial(const struct transport *t, const struct dial *d,
 		      const struct addr *to, struct stream **out)
@@ -110,20 +31,50 @@ static int xhttp_dial(const struct transport *t, const struct dial *d,
 
 /* --- a server --- */
 
+static void put_padding_line(struct wr *w, const struct xhttp_conf *c)
+{
+	const struct xhttp_layout *l = &c->layout;
+	enum xhttp_where where = l->chosen ? l->pad.where : XHTTP_HEADER;
+
+	if (where == XHTTP_QUERY)
+		return; /* an answer has none */
+	if (where == XHTTP_COOKIE)
+		http_conf_text(w, "Set-Cookie: ");
+	else
+		http_conf_text(w, l->chosen ? l->pad_header : "X-Padding");
+	if (where == XHTTP_HEADER)
+		http_conf_text(w, ": ");
+	if (where == XHTTP_URL_IN_HEADER)
+		http_conf_text(w, ": ?");
+	if (where != XHTTP_HEADER) {
+		http_conf_text(w, l->pad.key);
+		http_conf_text(w, "=");
+	}
+	xhttp_put_padding(w, c);
+	http_conf_text(w, where == XHTTP_COOKIE ? "; Path=/\r\n" : "\r\n");
+}
+
+/* Line @name with what the request says in @from, if that is short, else with @def */
+static void put_echo(struct wr *w, const char *name, const struct http_rq *rq,
+		     const char *from, const char *def)
+{
+	struct http1_text t;
+
+	http_conf_text(w, name);
+	if (http1_header(rq->head, from, &t) && t.n && t.n < 256)
+		wr_bytes(w, t.p, t.n);
+	else
+		http_conf_text(w, def);
+	http_conf_text(w, "\r\n");
+}
+
 void xhttp_answer_lines(const struct http_rq *rq, const struct xhttp_conf *c,
 			bool stream, struct wr *w)
 {
-	struct http1_text origin;
-
-	http_conf_text(w, "Access-Control-Allow-Origin: ");
-	if (http1_header(rq->head, "origin", &origin) && origin.n &&
-	    origin.n < 256)
-		wr_bytes(w, origin.p, origin.n);
-	else
-		http_conf_text(w, "*");
-	http_conf_text(w, "\r\nX-Padding: ");
-	put_padding(w, c);
-	http_conf_text(w, "\r\n");
+	put_echo(w, "Access-Control-Allow-Origin: ", rq, "origin", "*");
+	if (xhttp_has_cookie(&c->layout))
+		http_conf_text(w, "Access-Control-Allow-Credentials: true\r\n");
+	put_padding_line(w, c);
 	if (stream)
 		http_conf_text(w, "X-Accel-Buffering: no\r\n"
 				  "Cache-Control: no-store\r\n");
@@ -156,8 +107,10 @@ static void answer_options(const struct http_rq *rq, const struct xhttp_conf *c)
 	struct wr w = wr_init(lines.u, sizeof(lines.u));
 
 	xhttp_answer_lines(rq, c, false, &w);
-	http_conf_text(&w, "Access-Control-Allow-Methods: *\r\n"
-			   "Access-Control-Allow-Headers: *\r\n");
+	put_echo(&w, "Access-Control-Allow-Methods: ", rq,
+		 "access-control-request-method", "*");
+	put_echo(&w, "Access-Control-Allow-Headers: ", rq,
+		 "access-control-request-headers", "*");
 	wr_u8(&w, 0);
 	end_request(rq, 200, wr_ok(&w) ? lines.c : "");
 }
@@ -188,34 +141,47 @@ static void take_stream(const struct http_rq *rq, const struct xhttp_conf *c)
 		s->ops->close(s, rc);
 }
 
+/* An upload's answer is padded for those who padded themselves, where it is seen */
+static bool is_marked(const struct http_rq *rq, const struct xhttp_conf *c)
+{
+	struct http1_text referer;
+
+	return c->layout.chosen ||
+	       (http1_header(rq->head, "referer", &referer) && referer.n);
+}
+
+static bool padding_fits(const struct http_rq *rq, const struct xhttp_conf *c)
+{
+	size_t n = xhttp_padding(rq->head, &c->layout);
+	size_t more = c->layout.tokenish ? TOKENISH_SLACK : 0;
+
+	return n && n + more >= (size_t)c->padding.lo &&
+	       n <= (size_t)c->padding.hi + more;
+}
+
 static void handle(const struct http_rq *rq)
 {
 	const struct xhttp_conf *c = rq->t->settings;
 	struct xhttp_place place;
-	size_t padding;
-	bool referer;
 	int rc;
 
 	if (!http_conf_host_fits(&c->http, rq->head)) {
 		xhttp_refuse(rq, 404, "another host");
 		return;
 	}
-	rc = xhttp_place(&rq->head->target, c->base, &place);
+	rc = xhttp_place(rq->head, c->base, &c->layout, &place);
 	if (rc == -ENOENT) {
 		xhttp_refuse(rq, 404, "another path");
 		return;
 	}
-	if (http1_is(&rq->head->method, "OPTIONS")) {
+	if (http1_is(&rq->head->method, "OPTIONS"))
 		answer_options(rq, c);
-		return;
-	}
-	padding = xhttp_padding(rq->head, &referer);
-	if (padding < (size_t)c->padding.lo || padding > (size_t)c->padding.hi)
+	else if (!padding_fits(rq, c))
 		xhttp_refuse(rq, 400, "its padding does not fit xPaddingBytes");
 	else if (rc < 0)
 		xhttp_refuse(rq, 400, "no session, or no number");
 	else if (place.session.n)
-		xhttp_flow_request(rq, &place, referer);
+		xhttp_flow_request(rq, &place, is_marked(rq, c));
 	else
 		take_stream(rq, c);
 }

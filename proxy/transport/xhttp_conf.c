@@ -17,8 +17,12 @@
 
 #define PATH_BYTES_MAX 512
 #define POST_BYTES_MAX 1000000 /* memory of one flow; less is always allowed */
-#define PADDING_MAX    4000
-#define NAMES_LEAST    31 /* bits of a session's name */
+#define HEAD_BUDGET \
+	8000 /* bytes that Xray's servers take of a head, by default */
+#define HEAD_REST   500 /* of them: path, session, number */
+#define CHUNK_REST  36 /* of a chunk: what HPACK's accounting adds, "-123" */
+#define CHUNK_LEAST 64
+#define NAMES_LEAST 31 /* bits of a session's name */
 
 /* What a browser's fetch() says; not when the User-Agent is the user's */
 static const char fetch_lines[] =
@@ -54,10 +58,13 @@ static struct xhttp_range range(struct jobj *o, const char *key, int32_t def_lo,
 
 /* --- path, host, headers --- */
 
+/* After the layout: what follows the path in it wants a '/' */
 static void parse_path(struct xhttp_conf *c, struct jobj *o, struct config *cfg)
 {
 	const char *path = c->http.path, *query = strchr(path, '?');
 	size_t n = query ? (size_t)(query - path) : strlen(path);
+	bool more = c->layout.session.where == XHTTP_PATH ||
+		    c->layout.seq.where == XHTTP_PATH;
 	char *base;
 
 	if (strlen(path) > PATH_BYTES_MAX)
@@ -67,7 +74,7 @@ static void parse_path(struct xhttp_conf *c, struct jobj *o, struct config *cfg)
 	if (!base)
 		return;
 	snprintf(base, n + 2, "%.*s%s", (int)n, path,
-		 path[n - 1] == '/' ? "" : "/");
+		 !more || path[n - 1] == '/' ? "" : "/");
 	c->base = base;
 	c->query = query ? query : "";
 }
@@ -104,52 +111,133 @@ static int parse_headers(struct xhttp_conf *c, struct jobj *src,
 
 /* --- how requests look --- */
 
-static void parse_padding(struct xhttp_conf *c, struct jobj *o)
+/* A name as it may stand in a header, a cookie and a query. NULL: none is given */
+static const char *parse_key(struct jobj *o, const char *key,
+			     struct config *cfg)
 {
-	const cJSON *node = j_get(o, "xPaddingBytes");
+	static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "abcdefghijklmnopqrstuvwxyz0123456789-_.~";
+	const char *word = j_str(o, key, "");
 
-	c->padding = range(o, "xPaddingBytes", 100, 1000, PADDING_MAX);
+	if (!word[0])
+		return NULL;
+	if (word[strspn(word, good)] || strlen(word) > XHTTP_KEY_MAX) {
+		diag_error(o->d, j_get(o, key), NULL,
+			   "must be at most %d letters, digits, or -_.~",
+			   XHTTP_KEY_MAX);
+		return NULL;
+	}
+	return arena_strdup(&cfg->arena, word);
+}
+
+static const struct jword place_words[] = {
+	{ "", XHTTP_PATH },         { "path", XHTTP_PATH },
+	{ "query", XHTTP_QUERY },   { "header", XHTTP_HEADER },
+	{ "cookie", XHTTP_COOKIE },
+};
+static const struct jword pad_words[] = {
+	{ "", XHTTP_URL_IN_HEADER }, { "queryInHeader", XHTTP_URL_IN_HEADER },
+	{ "query", XHTTP_QUERY },    { "header", XHTTP_HEADER },
+	{ "cookie", XHTTP_COOKIE },
+};
+static const struct jword data_words[] = {
+	{ "", XHTTP_ANYWHERE },     { "auto", XHTTP_ANYWHERE },
+	{ "body", XHTTP_BODY },     { "header", XHTTP_HEADER },
+	{ "cookie", XHTTP_COOKIE },
+};
+
+static void parse_padding(struct xhttp_conf *c, struct jobj *o,
+			  struct config *cfg)
+{
+	static const char *const keys[] = { "xPaddingKey", "xPaddingHeader",
+					    "xPaddingPlacement",
+					    "xPaddingMethod" };
+	const cJSON *node = j_get(o, "xPaddingBytes");
+	struct xhttp_layout *l = &c->layout;
+	const char *method;
+
+	c->padding = range(o, "xPaddingBytes", 100, 1000, XHTTP_PADDING_MAX);
 	if (node && c->padding.lo < 1) {
 		diag_error(o->d, node, NULL, "cannot be turned off");
 		c->padding = (struct xhttp_range){ 100, 1000 };
 	}
-	if (j_bool(o, "xPaddingObfsMode", false))
-		j_not_yet(o, "xPaddingObfsMode",
-			  "padding goes into the Referer only");
-	else
-		for (size_t i = 0; i < 4; i++) {
-			static const char *const keys[] = { "xPaddingKey",
-							    "xPaddingHeader",
-							    "xPaddingPlacement",
-							    "xPaddingMethod" };
-
+	l->pad = (struct xhttp_spot){ XHTTP_URL_IN_HEADER, XHTTP_PADDING };
+	l->pad_header = "Referer";
+	l->chosen = j_bool(o, "xPaddingObfsMode", false);
+	if (!l->chosen) {
+		for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 			j_ignore(o, keys[i], "xPaddingObfsMode is off");
-		}
+		return;
+	}
+	l->pad.where = (enum xhttp_where)j_word(
+		o, "xPaddingPlacement", pad_words, ARRAY_SIZE(pad_words),
+		XHTTP_URL_IN_HEADER);
+	l->pad.key = parse_key(o, "xPaddingKey", cfg);
+	if (!l->pad.key)
+		l->pad.key = XHTTP_PADDING;
+	l->pad_header = parse_key(o, "xPaddingHeader", cfg);
+	if (!l->pad_header)
+		l->pad_header = "X-Padding";
+	method = j_str(o, "xPaddingMethod", "");
+	l->tokenish = !strcmp(method, "tokenish");
+	if (method[0] && !l->tokenish && strcmp(method, "repeat-x") != 0)
+		diag_error(o->d, j_get(o, "xPaddingMethod"), NULL,
+			   "must be \"repeat-x\" or \"tokenish\"");
 }
 
-/* A placement: @only is what we do */
-static void only(struct jobj *o, const char *key, const char *one,
-		 const char *other)
+static struct xhttp_spot parse_spot(struct jobj *o, const char *where,
+				    const char *key, const char *const def[2],
+				    struct config *cfg)
 {
-	const char *word = j_str(o, key, one);
+	struct xhttp_spot s = { XHTTP_PATH, NULL };
 
-	if (word[0] && strcmp(word, one) != 0 && strcmp(word, other) != 0)
-		j_not_yet(o, key, "another place than the usual");
+	s.where = (enum xhttp_where)j_word(o, where, place_words,
+					   ARRAY_SIZE(place_words), XHTTP_PATH);
+	if (s.where == XHTTP_PATH) {
+		j_ignore(o, key, "the path has no keys");
+		return s;
+	}
+	s.key = parse_key(o, key, cfg);
+	if (!s.key)
+		s.key = def[s.where != XHTTP_HEADER];
+	return s;
 }
 
-static void parse_places(struct xhttp_conf *c, struct jobj *o,
+static void parse_data(struct xhttp_conf *c, struct jobj *o, struct config *cfg)
+{
+	struct xhttp_spot *s = &c->layout.data;
+
+	s->where = (enum xhttp_where)j_word(o, "uplinkDataPlacement",
+					    data_words, ARRAY_SIZE(data_words),
+					    XHTTP_ANYWHERE);
+	if (s->where == XHTTP_BODY)
+		j_ignore(o, "uplinkDataKey", "data is the body");
+	else
+		s->key = parse_key(o, "uplinkDataKey", cfg);
+	if (!s->key)
+		s->key = s->where == XHTTP_COOKIE ? "x_data" : "X-Data";
+	if (!xhttp_data_in_head(c)) {
+		j_ignore(o, "uplinkChunkSize", "data is the body");
+		return;
+	}
+	if (c->mode != XHTTP_PACKET_UP)
+		diag_error(o->d, j_get(o, "uplinkDataPlacement"), NULL,
+			   "header and cookie need mode \"packet-up\"");
+	c->chunk = s->where == XHTTP_COOKIE ?
+			   range(o, "uplinkChunkSize", 2048, 3072, 1 << 20) :
+			   range(o, "uplinkChunkSize", 3000, 4000, 1 << 20);
+	if (c->chunk.lo < CHUNK_LEAST)
+		c->chunk.lo = CHUNK_LEAST;
+	if (c->chunk.hi < c->chunk.lo)
+		c->chunk.hi = c->chunk.lo;
+}
+
+static void parse_method(struct xhttp_conf *c, struct jobj *o,
 			 struct config *cfg)
 {
 	const char *method = j_str(o, "uplinkHTTPMethod", "POST");
 	char *up = arena_strdup(&cfg->arena, method[0] ? method : "POST");
 
-	only(o, "sessionIDPlacement", "path", "path");
-	only(o, "seqPlacement", "path", "path");
-	only(o, "uplinkDataPlacement", "auto", "body");
-	j_ignore(o, "sessionIDKey", "the path has no keys");
-	j_ignore(o, "seqKey", "the path has no keys");
-	j_ignore(o, "uplinkDataKey", "data is the body");
-	j_ignore(o, "uplinkChunkSize", "data is the body");
 	c->method = up;
 	for (; up && *up; up++) {
 		if (*up >= 'a' && *up <= 'z')
@@ -157,11 +245,25 @@ static void parse_places(struct xhttp_conf *c, struct jobj *o,
 		if (*up < 'A' || *up > 'Z' || up - c->method > 12) {
 			diag_error(o->d, j_get(o, "uplinkHTTPMethod"), NULL,
 				   "is no method");
-			break;
+			return;
 		}
 	}
-	if (up && !strcmp(c->method, "GET"))
-		j_not_yet(o, "uplinkHTTPMethod", "bodies of GET");
+	if (up && !strcmp(c->method, "GET") && c->mode != XHTTP_PACKET_UP)
+		diag_error(o->d, j_get(o, "uplinkHTTPMethod"), NULL,
+			   "GET needs mode \"packet-up\"");
+}
+
+static void parse_places(struct xhttp_conf *c, struct jobj *o,
+			 struct config *cfg)
+{
+	static const char *const session[] = { "X-Session", "x_session" };
+	static const char *const seq[] = { "X-Seq", "x_seq" };
+
+	c->layout.session = parse_spot(o, "sessionIDPlacement", "sessionIDKey",
+				       session, cfg);
+	c->layout.seq = parse_spot(o, "seqPlacement", "seqKey", seq, cfg);
+	parse_data(c, o, cfg);
+	parse_method(c, o, cfg);
 }
 
 static const struct {
@@ -178,6 +280,13 @@ static const struct {
 	{ "hex", "0123456789abcdef" },
 	{ "number", "0123456789" },
 };
+
+/* What has a meaning where @c puts names */
+static const char *special(const struct xhttp_conf *c)
+{
+	return c->layout.session.where == XHTTP_PATH ? "/?#%\"<>\\^`{|}" :
+						       "/?#%\"<>\\^`{|}&=+;, ";
+}
 
 /* 2^31 names at least, as Xray wants */
 static bool names_enough(const struct xhttp_conf *c)
@@ -204,10 +313,10 @@ static void parse_names(struct xhttp_conf *c, struct jobj *o,
 		c->table = arena_strdup(&cfg->arena, word);
 	for (const char *p = c->table; p && *p; p++)
 		if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f ||
-		    strchr("/?#%\"<>\\^`{|}", *p)) {
+		    strchr(special(c), *p)) {
 			diag_error(o->d, j_get(o, "sessionIDTable"), NULL,
-				   "has a character that cannot stand in a "
-				   "path");
+				   "has a character that cannot stand where "
+				   "sessionIDPlacement says");
 			return;
 		}
 	if (c->table && !names_enough(c))
@@ -369,7 +478,7 @@ static void warn_replaced(struct jobj *o)
 static int parse_rest(struct xhttp_conf *c, struct jobj *src,
 		      struct config *cfg)
 {
-	parse_padding(c, src);
+	parse_padding(c, src, cfg);
 	parse_places(c, src, cfg);
 	parse_names(c, src, cfg);
 	c->no_grpc = j_bool(src, "noGRPCHeader", false);
@@ -378,6 +487,31 @@ static int parse_rest(struct xhttp_conf *c, struct jobj *src,
 	parse_reuse(c, src);
 	j_not_yet(src, "downloadSettings", "downloads from another server");
 	return parse_headers(c, src, cfg);
+}
+
+/* Bytes of a piece that a head has room for, beside all else in it */
+static int32_t head_room(const struct xhttp_conf *c)
+{
+	size_t used = HEAD_REST + strlen(c->http.extra) +
+		      (size_t)c->padding.hi * (c->layout.tokenish ? 2 : 1);
+	size_t n = used < HEAD_BUDGET ? HEAD_BUDGET - used : 0;
+	size_t chunk = (size_t)c->chunk.lo;
+
+	n = n * chunk / (chunk + strlen(c->layout.data.key) + CHUNK_REST);
+	n = n * 3 / 4;
+	if (n < CHUNK_LEAST)
+		n = CHUNK_LEAST;
+	return n < XHTTP_HEAD_DATA_MAX ? (int32_t)n : XHTTP_HEAD_DATA_MAX;
+}
+
+static void limit_posts(struct xhttp_conf *c)
+{
+	int32_t most = xhttp_data_in_head(c) ? head_room(c) : POST_BYTES_MAX;
+
+	if (c->post_bytes.lo > most)
+		c->post_bytes.lo = most;
+	if (c->post_bytes.hi > most)
+		c->post_bytes.hi = most;
 }
 
 int xhttp_parse(struct transport *t, struct jobj *o, struct config *cfg)
@@ -395,7 +529,6 @@ int xhttp_parse(struct transport *t, struct jobj *o, struct config *cfg)
 	rc = http_conf_parse(&c->http, o, cfg);
 	if (rc < 0)
 		return rc;
-	parse_path(c, o, cfg);
 	parse_mode(c, t, o);
 	parse_version(c, t, o);
 	if (j_open(&extra, o->d, j_get(o, "extra"))) {
@@ -408,12 +541,11 @@ int xhttp_parse(struct transport *t, struct jobj *o, struct config *cfg)
 	} else {
 		rc = parse_rest(c, o, cfg);
 	}
+	parse_path(c, o, cfg);
 	if (!c->base || !c->method)
 		rc = -ENOMEM;
-	if (c->post_bytes.lo > POST_BYTES_MAX && !t->server)
-		c->post_bytes.lo = POST_BYTES_MAX;
-	if (c->post_bytes.hi > POST_BYTES_MAX && !t->server)
-		c->post_bytes.hi = POST_BYTES_MAX;
+	if (rc == 0 && !t->server)
+		limit_posts(c);
 	/* A session's requests come by several connections: one worker has all */
 	t->one_worker = t->server && c->mode != XHTTP_STREAM_ONE;
 	return rc;

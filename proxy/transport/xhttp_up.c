@@ -109,13 +109,24 @@ static void post_free(struct split *x, struct post *p, int why)
 
 static int post_ask(struct split *x, struct post *p)
 {
+	bool head = xhttp_data_in_head(x->conf);
+	size_t n = p->body ? p->body->len : 0;
 	struct xhttp_ask a = { .has_seq = true,
 			       .keep = true,
+			       .up = true,
 			       .seq = p->seq,
-			       .length = p->body ? p->body->len : 0,
+			       .length = head ? 0 : n,
 			       .body = HTTP_LENGTH };
+	union {
+		const uint8_t *u;
+		const char *c;
+	} data = { .u = n ? buf_head(p->body) : NULL };
 
-	p->sent = 0;
+	if (head)
+		a.data = (struct http1_text){ data.c, n };
+	if (head && !strcmp(x->conf->method, "GET"))
+		a.body = HTTP_NO_BODY;
+	p->sent = head ? n : 0;
 	p->told = false;
 	p->tries++;
 	return ask(x, &a, &p->s);
@@ -524,7 +535,7 @@ static void name_session(struct split *x)
 static int first_requests(struct split *x)
 {
 	struct xhttp_ask down = { .body = HTTP_NO_BODY };
-	struct xhttp_ask up = { .body = HTTP_OPEN_END };
+	struct xhttp_ask up = { .up = true, .body = HTTP_OPEN_END };
 	int rc;
 
 	if (x->conf->mode == XHTTP_STREAM_ONE) {

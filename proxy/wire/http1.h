@@ -10,7 +10,7 @@
 #include "gateway/base/addr.h"
 
 #define HTTP1_HEAD_MAX    16384 /* a longer head is refused */
-#define HTTP1_HEADERS_MAX 100
+#define HTTP1_HEADERS_MAX 256
 
 /**
  * struct http1_text - Some bytes of a head, borrowed, not terminated

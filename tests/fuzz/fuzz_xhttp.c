@@ -1,8 +1,8 @@
 /*
- * fuzz_xhttp.c - Request targets, padding and bodies of XHTTP
+ * fuzz_xhttp.c - Requests, their places, padding, data and bodies of XHTTP
  *
  * A body read whole and byte by byte: the same bytes, the same verdict. First
- * byte: how it is framed.
+ * byte: how it is framed, and where a request has what.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,18 +12,34 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
-static void head(const uint8_t *p, size_t n)
+static void head(const uint8_t *p, size_t n, uint8_t how)
 {
+	static const enum xhttp_where where[] = { XHTTP_PATH, XHTTP_QUERY,
+						  XHTTP_HEADER, XHTTP_COOKIE };
+	struct xhttp_layout l = {
+		.session = { where[how & 3], "s" },
+		.seq = { where[how >> 2 & 3], "n" },
+		.data = { XHTTP_ANYWHERE, "d" },
+		.pad = { how & 64 ? XHTTP_HEADER : XHTTP_URL_IN_HEADER, "p" },
+		.pad_header = "p",
+		.chosen = how & 16,
+		.tokenish = how & 32,
+	};
+	uint8_t data[HTTP1_HEAD_MAX];
 	struct xhttp_place place;
 	struct http1_head h;
-	bool referer;
+	ssize_t got;
 
 	if (http1_request_decode(p, n, &h) <= 0)
 		return;
-	if (xhttp_place(&h.target, "/p/", &place) == 0 &&
-	    place.session.n > XHTTP_SESSION_MAX)
+	if (xhttp_place(&h, "/p/", &l, &place) == 0 &&
+	    (place.session.n > XHTTP_SESSION_MAX ||
+	     (place.has_seq && !place.session.n)))
 		abort();
-	if (xhttp_padding(&h, &referer) > n)
+	if (xhttp_padding(&h, &l) > 4 * n)
+		abort();
+	got = xhttp_data(&h, &l, data, sizeof(data));
+	if (got > (ssize_t)n)
 		abort();
 }
 
@@ -61,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	if (!n)
 		return 0;
-	head(p + 1, n - 1);
+	head(p + 1, n - 1, p[0]);
 	body(p + 1, n - 1, p[0]);
 	return 0;
 }

@@ -49,6 +49,9 @@ stream() { # TRANSPORT TLSSETTINGS
 	wsed) echo "{ \"network\": \"ws\", \"wsSettings\": { \"path\": \"/w?ed=2048\" }, $tls }" ;;
 	hu) echo "{ \"network\": \"httpupgrade\", \"httpupgradeSettings\": { \"path\": \"/u\" }, $tls }" ;;
 	grpc) echo "{ \"network\": \"grpc\", \"grpcSettings\": { \"serviceName\": \"g\" }, $tls }" ;;
+	xp[a-z] | xp[a-z]1) # XHTTP with all in other places: xpq xph xpc xpg xpr, and over HTTP/1.1
+		[[ $1 != *1 ]] || tls='"security": "none"'
+		echo "{ \"network\": \"xhttp\", \"xhttpSettings\": { \"path\": \"/x\", $(places "${1%1}") }, $tls }" ;;
 	x*) # XHTTP: xone, xup, xpkt over HTTP/2 in TLS; xone1 ... over HTTP/1.1 in clear
 		local mode=${1/xone/stream-one}
 		mode=${mode/xup/stream-up}; mode=${mode/xpkt/packet-up}
@@ -63,6 +66,21 @@ stream() { # TRANSPORT TLSSETTINGS
 				\"publicKey\": \"$REALITY_PUBLIC\" } }"
 		fi ;;
 	multi) echo "{ \"network\": \"grpc\", \"grpcSettings\": { \"serviceName\": \"g\", \"multiMode\": true }, $tls }" ;;
+	esac
+}
+
+places() {
+	local odd='"xPaddingObfsMode": true, "xPaddingPlacement"'
+	local small='"scMaxEachPostBytes": 3000, "scMinPostsIntervalMs": 5, "mode": "packet-up"'
+	case $1 in
+	xpq) echo "\"mode\": \"stream-up\", \"sessionIDPlacement\": \"query\", $odd: \"query\"" ;;
+	xph) echo "\"mode\": \"packet-up\", \"sessionIDPlacement\": \"header\", \"seqPlacement\": \"header\",
+		$odd: \"header\", \"xPaddingMethod\": \"tokenish\", \"uplinkHTTPMethod\": \"PUT\"" ;;
+	xpc) echo "$small, \"sessionIDPlacement\": \"cookie\", \"seqPlacement\": \"cookie\", $odd: \"cookie\",
+		\"xPaddingMethod\": \"tokenish\", \"uplinkDataPlacement\": \"cookie\", \"uplinkChunkSize\": \"100-900\"" ;;
+	xpg) echo "$small, \"sessionIDPlacement\": \"query\", \"sessionIDKey\": \"id\", \"uplinkHTTPMethod\": \"GET\",
+		\"uplinkDataPlacement\": \"header\", \"uplinkDataKey\": \"X-More\"" ;;
+	xpr) echo "\"mode\": \"stream-one\", $odd: \"queryInHeader\", \"xPaddingKey\": \"q\", \"xPaddingHeader\": \"Origin-Url\"" ;;
 	esac
 }
 
@@ -225,7 +243,7 @@ served() { wait_port "$S" tcp "${LAST[$1]}"; }
 cell() {
 	local out a f=$KEEP/get.$1 wait=0 end='end=FIN' send="-n $N" sha=$SHA how="-t $LIMIT_S"
 	[[ $2 == own-* ]] || wait=$N
-	[[ $2 == own-* || $2 != *-@(ws|wss|wsed|hu|xpkt|xpkt1)-bare && $2 != *-mux && $2 != @(xray-ss22|front-)* ]] || end='end=(FIN|ECONNRESET)'
+	[[ $2 == own-* || $2 != *-@(ws|wss|wsed|hu|xpkt|xpkt1|xp[hcg]|xp[hcg]1)-bare && $2 != *-mux && $2 != @(xray-ss22|front-)* ]] || end='end=(FIN|ECONNRESET)'
 	[[ $2 != from-xray-trojan-* ]] || { how+=" -C 100 -d 200" send="-f $TMP/bytes" sha=$RSHA; }
 	for a in "10.4.0.$1" "fd04::$(printf %x "$1")"; do
 		out=$("$NT" tcp "$a" 5003 $send -w "$wait" $how)

@@ -14,11 +14,14 @@ start_in <<END
 {
   "log": { "loglevel": "debug" },
   "policy": { "levels": { "0": { "handshake": 2, "connIdle": 3, "uplinkOnly": 2, "downlinkOnly": 2 } } },
-  "inbounds": [ $(door 8001 x '{ "network": "xhttp", "xhttpSettings": { "path": "/x", "scMaxBufferedPosts": 5, "scMaxEachPostBytes": 20000 } }') ],
+  "inbounds": [ $(door 8001 x '{ "network": "xhttp", "xhttpSettings": { "path": "/x", "scMaxBufferedPosts": 5, "scMaxEachPostBytes": 20000 } }'),
+    $(door 8002 w '{ "network": "xhttp", "xhttpSettings": { "path": "/w", "mode": "packet-up", "xPaddingObfsMode": true,
+	"xPaddingPlacement": "header", "xPaddingHeader": "Pad", "sessionIDPlacement": "header", "sessionIDKey": "Sess",
+	"seqPlacement": "header", "seqKey": "Num", "uplinkDataPlacement": "cookie", "uplinkDataKey": "d" } }') ],
   "outbounds": [ { "protocol": "freedom" } ]
 }
 END
-cases=(beside answers order early twice missing flood large silence cut one many)
+cases=(beside answers order early twice missing flood large silence cut one many where)
 for c in "${cases[@]}"; do bg "$C" "case.$c" python3 "$ROOT/tests/net/xhttp.py" 10.1.0.1 8001 "$c"; done
 saw() { # CASE LINE...
 	wait "${PID[case.$1]}"
@@ -36,6 +39,7 @@ saw silence FIN FIN RST RST '200 RST'
 saw cut "200 200 b'abc' RST" "200 200 b'abc' RST"
 saw one "200 b'abcde' None" '200 200 409 409'
 saw many "600 200 200 b'x'"
+saw where 200 "400 409 400 400 400 400 400 400 400 400" 400 True "200 200 b'abcdef'" '200 None'
 saw beside '200 all came'
 if command -v curl >/dev/null; then
 	out=$(printf hello | on "$C" curl -s --http2-prior-knowledge --max-time 10 -T - -X POST \

@@ -2,7 +2,8 @@
 """A rogue XHTTP client: xhttp.py HOST PORT CASE...: what each case saw, a line each
 
 Behind the server at /x is an echo. Limits there: handshake 2 s, connIdle 3 s,
-scMaxBufferedPosts 5, scMaxEachPostBytes 20000.
+scMaxBufferedPosts 5, scMaxEachPostBytes 20000. At PORT + 1 all is in headers and
+cookies: session Sess, number Num, padding Pad, data cookies d_0 ...
 """
 import socket
 import sys
@@ -11,13 +12,14 @@ import time
 HOST, PORT = sys.argv[1], int(sys.argv[2])
 PAD = 'Referer: http://h/x/?x_padding=' + 'X' * 200 + '\r\n'
 GIVE_UP_S = 12
+ANSWER = b'x-padding: '
 
 
 class Conn:
     """One connection; requests by hand, answers read as far as asked"""
 
-    def __init__(self):
-        self.s = socket.create_connection((HOST, PORT), timeout=GIVE_UP_S)
+    def __init__(self, port=PORT):
+        self.s = socket.create_connection((HOST, port), timeout=GIVE_UP_S)
         self.b = b''
 
     def say(self, data):
@@ -39,7 +41,7 @@ class Conn:
             if not self.more():
                 return 'closed'
         head, self.b = self.b.split(b'\r\n\r\n', 1)
-        if b'x-padding' not in head.lower() and b' 200 ' in head:
+        if b'\r\n' + ANSWER not in head.lower() and b' 200 ' in head:
             return 'no padding'
         return head.split()[1].decode()
 
@@ -111,6 +113,45 @@ def order():
     # the empty one is the end: the echo says its own, and the answer is whole
     piece(c, 'order', 4, b'')
     yield f'{c.status()} {g.chunk()}'
+
+
+def head(session=None, seq=None, data='', pad=b'X' * 200, more=''):
+    lines = f'Pad: {pad.decode()}\r\n{more}'
+    if session is not None:
+        lines += f'Sess: {session}\r\n'
+    if seq is not None:
+        lines += f'Num: {seq}\r\n'
+    return lines + (f'Cookie: {data}\r\n' if data else '')
+
+
+def where():
+    """Everything is somewhere else; what is wrong there costs that request"""
+    global ANSWER
+    ANSWER = b'pad: '
+    down = Conn(PORT + 1).ask('GET /w', head('good'))
+    yield down.status()
+    wrong = (head(None, 0, 'd_0=YWJj'),  # a number without a session
+             head('good', None, 'd_0=YWJj'),  # none: a second GET
+             head('good', 'x', 'd_0=YWJj'), head('good', '-1', 'd_0=YWJj'),
+             head('good', '0', 'd_0=Y*Jj'), head('good', '0', 'd_0=YWJjZ'),
+             head('good', '0', '; '.join(f'd_{i}=YWJj' for i in range(300))),
+             head('a' * 129, 0, 'd_0=YWJj'),
+             head('good', '0', 'd_0=YWJj', b'XX'),
+             PAD + head('good', '0', 'd_0=YWJj', b''))
+    yield ' '.join(Conn(PORT + 1).ask('GET /w', h).status() for h in wrong)
+    # a body where data is a cookie, a head that is too long
+    yield Conn(PORT + 1).ask('POST /w', head('good', 0), b'abc').status()
+    long = Conn(PORT + 1)
+    long.say('GET /w HTTP/1.1\r\nHost: h\r\n' + head(
+        'good', 0, 'd_0=' + 'YWJj' * 5000) + '\r\n')
+    yield long.end() in ('FIN', 'RST')
+    # none of them was taken; the flow goes on, its chunks in any order
+    c = Conn(PORT + 1)
+    got = c.ask('GET /w', head('good', 1, 'd_1=Vm; a=b; d_0=ZG')).status()
+    got += ' ' + c.ask('POST /w', head('good', 0, 'd_0=YWJj'), b'').status()
+    yield f'{got} {down.chunks(5)}'
+    got = c.ask('GET /w', head('good', 2)).status()
+    yield f'{got} {down.chunk()}'
 
 
 def early():

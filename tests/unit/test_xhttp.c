@@ -14,17 +14,23 @@
 #include "proxy/wire/http_req.h"
 #include "proxy/wire/xhttp.h"
 
+static const struct xhttp_layout usual = {
+	.data = { XHTTP_ANYWHERE, "X-Data" },
+	.pad = { XHTTP_URL_IN_HEADER, "x_padding" },
+	.pad_header = "Referer",
+};
+
 static int place(const char *target, struct xhttp_place *p)
 {
 	/* a copy without a NUL: a read behind it is seen */
 	size_t n = strlen(target);
 	char *copy = malloc(n ? n : 1);
-	struct http1_text t = { copy, n };
+	struct http1_head h = { .target = { copy, n } };
 	int rc;
 
 	assert_non_null(copy);
 	memcpy(copy, target, n);
-	rc = xhttp_place(&t, "/p/", p);
+	rc = xhttp_place(&h, "/p/", &usual, p);
 	if (p->session.n) /* it points into the copy */
 		p->session.p = target + (p->session.p - copy);
 	free(copy);
@@ -83,37 +89,272 @@ static void xhttp_refuses_other_places(void **state)
 	assert_int_equal(place(longest, &p), -EPROTO);
 }
 
-static size_t padding(const char *target, const char *headers, bool *referer)
+static size_t padding(const char *target, const char *headers)
 {
 	struct http1_head h = { .target = { target, strlen(target) },
 				.headers = { headers, strlen(headers) } };
 
-	return xhttp_padding(&h, referer);
+	return xhttp_padding(&h, &usual);
 }
 
 static void xhttp_measures_padding(void **state)
 {
-	bool r;
-
 	(void)state;
 	assert_int_equal(
-		padding("/p/", "Referer: http://h/p/?x_padding=XXXX\r\n", &r),
-		4);
-	assert_true(r);
-	assert_int_equal(
-		padding("/p/", "referer: /?a=b&x_padding=XX&c=d\r\n", &r), 2);
-	assert_int_equal(padding("/p/", "Referer: /?x_padding=XX#XX\r\n", &r),
+		padding("/p/", "Referer: http://h/p/?x_padding=XXXX\r\n"), 4);
+	assert_int_equal(padding("/p/", "referer: /?a=b&x_padding=XX&c=d\r\n"),
 			 2);
-	assert_int_equal(padding("/p/?x_padding=XXX", "", &r), 3);
-	assert_false(r);
+	assert_int_equal(padding("/p/", "Referer: /?x_padding=XX#XX\r\n"), 2);
+	assert_int_equal(padding("/p/?x_padding=XXX", ""), 3);
 	/* the Referer counts when there is one */
-	assert_int_equal(padding("/p/?x_padding=XXX", "Referer: /\r\n", &r), 0);
-	assert_int_equal(padding("/p/", "", &r), 0);
-	assert_int_equal(padding("/p/?x_padding=", "", &r), 0);
-	assert_int_equal(padding("/p/?xx_padding=a", "", &r), 0);
-	assert_int_equal(padding("/p/x_padding=a", "", &r), 0);
-	assert_int_equal(padding("/p/?", "", &r), 0);
-	assert_int_equal(padding("/p/?a&", "", &r), 0);
+	assert_int_equal(padding("/p/?x_padding=XXX", "Referer: /\r\n"), 0);
+	assert_int_equal(padding("/p/", ""), 0);
+	assert_int_equal(padding("/p/?x_padding=", ""), 0);
+	assert_int_equal(padding("/p/?xx_padding=a", ""), 0);
+	assert_int_equal(padding("/p/x_padding=a", ""), 0);
+	assert_int_equal(padding("/p/?", ""), 0);
+	assert_int_equal(padding("/p/?a&", ""), 0);
+}
+
+/* --- other places --- */
+
+static struct http1_head head_of(const char *target, const char *headers)
+{
+	return (struct http1_head){ .target = { target, strlen(target) },
+				    .headers = { headers, strlen(headers) } };
+}
+
+static const struct {
+	struct xhttp_spot session, seq;
+	const char *base, *target, *headers;
+	int rc;
+	uint64_t number; /* UINT64_MAX: none */
+} elsewhere[] = {
+	{ { XHTTP_QUERY, "s" },
+	  { XHTTP_QUERY, "n" },
+	  "/p",
+	  "/p?a=b&s=abc&n=7",
+	  "",
+	  0,
+	  7 },
+	{ { XHTTP_QUERY, "s" },
+	  { XHTTP_PATH, NULL },
+	  "/p/",
+	  "/p/7?s=abc",
+	  "",
+	  0,
+	  7 },
+	{ { XHTTP_PATH, NULL },
+	  { XHTTP_QUERY, "n" },
+	  "/p/",
+	  "/p/abc?n=0",
+	  "",
+	  0,
+	  0 },
+	{ { XHTTP_PATH, NULL },
+	  { XHTTP_HEADER, "X-Seq" },
+	  "/p/",
+	  "/p/abc",
+	  "x-seq: 8\r\n",
+	  0,
+	  8 },
+	{ { XHTTP_HEADER, "X-S" },
+	  { XHTTP_HEADER, "X-N" },
+	  "/p",
+	  "/p",
+	  "X-S: abc\r\n",
+	  0,
+	  UINT64_MAX },
+	{ { XHTTP_COOKIE, "s" },
+	  { XHTTP_COOKIE, "n" },
+	  "/p",
+	  "/p",
+	  "Cookie: a=b;  n=9; s=abc\r\n",
+	  0,
+	  9 },
+	/* HTTP/2 may cut them */
+	{ { XHTTP_COOKIE, "s" },
+	  { XHTTP_COOKIE, "n" },
+	  "/p",
+	  "/p",
+	  "cookie: s=abc\r\nX: y\r\ncookie: n=3\r\n",
+	  0,
+	  3 },
+	{ { XHTTP_COOKIE, "s" },
+	  { XHTTP_COOKIE, "n" },
+	  "/p",
+	  "/p",
+	  "Cookie: s=abc; n=\r\n",
+	  0,
+	  UINT64_MAX },
+	/* a number without a session, or that is none */
+	{ { XHTTP_COOKIE, "s" },
+	  { XHTTP_COOKIE, "n" },
+	  "/p",
+	  "/p",
+	  "Cookie: s; =; ;;n=3\r\n",
+	  -EPROTO,
+	  0 },
+	{ { XHTTP_HEADER, "X-S" },
+	  { XHTTP_HEADER, "X-N" },
+	  "/p",
+	  "/p",
+	  "X-S: abc\r\nX-N: 1,2\r\n",
+	  -EPROTO,
+	  0 },
+	{ { XHTTP_QUERY, "s" },
+	  { XHTTP_PATH, NULL },
+	  "/p/",
+	  "/p/x?s=abc",
+	  "",
+	  -EPROTO,
+	  0 },
+	{ { XHTTP_QUERY, "s" },
+	  { XHTTP_PATH, NULL },
+	  "/p/",
+	  "/p?s=abc",
+	  "",
+	  -ENOENT,
+	  0 },
+};
+
+static void xhttp_finds_them_elsewhere(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(elsewhere); i++) {
+		struct http1_head h =
+			head_of(elsewhere[i].target, elsewhere[i].headers);
+		struct xhttp_layout l = { .session = elsewhere[i].session,
+					  .seq = elsewhere[i].seq };
+		struct xhttp_place p;
+
+		if (xhttp_place(&h, elsewhere[i].base, &l, &p) !=
+		    elsewhere[i].rc)
+			fail_msg("row %zu", i);
+		if (elsewhere[i].rc)
+			continue;
+		assert_int_equal(p.session.n, 3);
+		assert_memory_equal(p.session.p, "abc", 3);
+		assert_int_equal(p.has_seq, elsewhere[i].number != UINT64_MAX);
+		if (p.has_seq)
+			assert_true(p.seq == elsewhere[i].number);
+	}
+}
+
+static size_t chosen(enum xhttp_where where, const char *target,
+		     const char *headers)
+{
+	struct http1_head h = head_of(target, headers);
+	struct xhttp_layout l = { .pad = { where, "k" },
+				  .pad_header = "X-P",
+				  .chosen = true };
+
+	return xhttp_padding(&h, &l);
+}
+
+static void xhttp_chosen_padding(void **state)
+{
+	(void)state;
+	assert_int_equal(chosen(XHTTP_QUERY, "/?k=XXX", ""), 3);
+	assert_int_equal(chosen(XHTTP_COOKIE, "/", "Cookie: k=XX; a=b\r\n"), 2);
+	assert_int_equal(chosen(XHTTP_HEADER, "/", "X-P: XXXX\r\n"), 4);
+	assert_int_equal(
+		chosen(XHTTP_URL_IN_HEADER, "/", "X-P: http://h/p?k=XX\r\n"),
+		2);
+	/* as Xray: the cookie, the header, the query, whatever is configured */
+	assert_int_equal(
+		chosen(XHTTP_QUERY, "/?k=XXX", "X-P: ?k=X\r\nCookie: k=XX\r\n"),
+		2);
+	assert_int_equal(chosen(XHTTP_QUERY, "/?k=XXX", "X-P: ?k=X\r\n"), 1);
+	assert_int_equal(chosen(XHTTP_QUERY, "/?k=XXX", "X-P: a\r\n"), 0);
+	assert_int_equal(
+		chosen(XHTTP_HEADER, "/", "Referer: /?x_padding=XXX\r\n"), 0);
+}
+
+static void xhttp_measures_tokenish_as_hpack_does(void **state)
+{
+	/* lengths by libnghttp2's deflater */
+	static const struct {
+		const char *text;
+		size_t n;
+	} t[] = {
+		{ "", 0 },           { "0", 1 },
+		{ "XXXXXXXX", 8 },   { "ZZ", 2 },
+		{ "012aceiost", 7 }, { "3456789Abdfghlmnpru", 15 },
+		{ "BCDEFGHI", 7 },   { "jkqvwxyz", 7 },
+	};
+	char text[200];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
+		assert_int_equal(xhttp_huffman((struct http1_text){
+					 t[i].text, strlen(t[i].text) }),
+				 t[i].n);
+	for (size_t n = 1; n < 100; n++) {
+		struct http1_text made = { text, 0 };
+
+		made.n = xhttp_tokenish(n, text, sizeof(text));
+		assert_in_range(xhttp_huffman(made), n, n + 1);
+	}
+	assert_int_equal(xhttp_tokenish(1000, text, sizeof(text)),
+			 sizeof(text));
+}
+
+static ssize_t data(enum xhttp_where where, const char *headers, uint8_t *out,
+		    size_t room)
+{
+	struct http1_head h = head_of("/", headers);
+	struct xhttp_layout l = { .data = { where, "X-D" } };
+
+	return xhttp_data(&h, &l, out, room);
+}
+
+static void xhttp_reads_data_of_heads(void **state)
+{
+	uint8_t out[64];
+
+	(void)state;
+	assert_int_equal(data(XHTTP_HEADER, "x-d-1: Vm\r\nX-D-0: YWJjZG\r\n",
+			      out, sizeof(out)),
+			 6);
+	assert_memory_equal(out, "abcdef", 6);
+	assert_int_equal(data(XHTTP_COOKIE, "Cookie: a=b; X-D_0=YWJj\r\n", out,
+			      sizeof(out)),
+			 3);
+	/* header, then cookie */
+	assert_int_equal(data(XHTTP_ANYWHERE,
+			      "Cookie: X-D_0=ZGVm\r\nX-D-0: YWJj\r\n", out,
+			      sizeof(out)),
+			 6);
+	assert_memory_equal(out, "abcdef", 6);
+	/* what is not asked for, gaps, other names */
+	assert_int_equal(data(XHTTP_BODY, "X-D-0: YWJj\r\n", out, 64), 0);
+	assert_int_equal(data(XHTTP_COOKIE, "X-D-0: YWJj\r\n", out, 64), 0);
+	assert_int_equal(data(XHTTP_HEADER, "X-D-1: YWJj\r\n", out, 64), 0);
+	assert_int_equal(data(XHTTP_HEADER,
+			      "X-D-00: YWJj\r\nX-D-: YWJj\r\nX-D-x: YWJj\r\n"
+			      "X-Data-0: YWJj\r\n",
+			      out, 64),
+			 0);
+	assert_int_equal(
+		data(XHTTP_HEADER, "X-D-0: YWJj\r\nX-D-2: YWJj\r\n", out, 64),
+		3);
+	assert_int_equal(
+		data(XHTTP_HEADER, "X-D-0: YWJj\r\nX-D-0: ZGVm\r\n", out, 64),
+		3);
+	assert_memory_equal(out, "abc", 3);
+	/* no base64, too many, too much */
+	assert_int_equal(data(XHTTP_HEADER, "X-D-0: a*bc\r\n", out, 64),
+			 -EPROTO);
+	assert_int_equal(data(XHTTP_HEADER, "X-D-0: YWJjZ\r\n", out, 64),
+			 -EPROTO);
+	assert_int_equal(data(XHTTP_HEADER, "X-D-256: YWJj\r\n", out, 64),
+			 -EPROTO);
+	assert_int_equal(
+		data(XHTTP_HEADER, "X-D-99999999999999999999: a\r\n", out, 64),
+		-EPROTO);
+	assert_int_equal(data(XHTTP_HEADER, "X-D-0: YWJj\r\n", out, 2),
+			 -ENOBUFS);
 }
 
 static void xhttp_names_are_uuids(void **state)
@@ -265,11 +506,17 @@ static void xhttp_refuses_settings_by_name(void **state)
 		"{ \"headers\": { \"Host\": \"h\" } }",
 		"{ \"xPaddingBytes\": \"0-10\" }",
 		"{ \"xPaddingBytes\": -1 }",
-		"{ \"xPaddingObfsMode\": true }",
-		"{ \"sessionIDPlacement\": \"query\" }",
-		"{ \"seqPlacement\": \"header\" }",
-		"{ \"uplinkDataPlacement\": \"cookie\" }",
-		"{ \"uplinkHTTPMethod\": \"GET\" }",
+		"{ \"xPaddingObfsMode\": true, \"xPaddingKey\": \"a b\" }",
+		"{ \"xPaddingObfsMode\": true, \"xPaddingMethod\": \"x\" }",
+		"{ \"sessionIDPlacement\": \"body\" }",
+		"{ \"sessionIDPlacement\": \"query\", \"sessionIDKey\": \"=\" "
+		"}",
+		"{ \"seqPlacement\": \"queryInHeader\" }",
+		"{ \"mode\": \"stream-up\","
+		" \"uplinkDataPlacement\": \"cookie\" }",
+		"{ \"mode\": \"stream-one\", \"uplinkHTTPMethod\": \"GET\" }",
+		"{ \"sessionIDTable\": \"a=b\", \"sessionIDLength\": 100,"
+		" \"sessionIDPlacement\": \"query\" }",
 		"{ \"uplinkHTTPMethod\": \"P T\" }",
 		"{ \"downloadSettings\": {} }",
 		"{ \"sessionIDTable\": \"hex\", \"sessionIDLength\": 4 }",
@@ -290,17 +537,58 @@ static void xhttp_refuses_settings_by_name(void **state)
 	assert_int_equal(strlen(c->table), 16);
 }
 
+static void xhttp_settings_say_where(void **state)
+{
+	struct xhttp_conf *c;
+
+	(void)state;
+	assert_int_equal(
+		parse("{ \"path\": \"/a\", \"mode\": \"packet-up\","
+		      " \"uplinkHTTPMethod\": \"get\","
+		      " \"sessionIDPlacement\": \"cookie\","
+		      " \"seqPlacement\": \"header\", \"seqKey\": \"N\","
+		      " \"uplinkDataPlacement\": \"cookie\","
+		      " \"uplinkChunkSize\": 10, \"xPaddingObfsMode\": true,"
+		      " \"xPaddingPlacement\": \"query\","
+		      " \"xPaddingMethod\": \"tokenish\" }",
+		      false, &c),
+		0);
+	assert_string_equal(c->base, "/a");
+	assert_string_equal(c->method, "GET");
+	assert_string_equal(c->layout.session.key, "x_session");
+	assert_string_equal(c->layout.seq.key, "N");
+	assert_string_equal(c->layout.data.key, "x_data");
+	assert_string_equal(c->layout.pad.key, "x_padding");
+	assert_string_equal(c->layout.pad_header, "X-Padding");
+	assert_true(c->layout.tokenish);
+	assert_int_equal(c->chunk.lo, 64);
+	assert_int_equal(c->chunk.hi, 64);
+	/* a piece fits into a head that servers take */
+	assert_in_range(c->post_bytes.hi, 64, XHTTP_HEAD_DATA_MAX);
+	assert_int_equal(
+		parse("{ \"path\": \"/a\", \"seqPlacement\": \"query\" }", true,
+		      &c),
+		0);
+	assert_string_equal(c->base, "/a/");
+	assert_int_equal(c->post_bytes.hi, 1000000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(xhttp_finds_session_and_number),
 		cmocka_unit_test(xhttp_refuses_other_places),
 		cmocka_unit_test(xhttp_measures_padding),
+		cmocka_unit_test(xhttp_finds_them_elsewhere),
+		cmocka_unit_test(xhttp_chosen_padding),
+		cmocka_unit_test(xhttp_measures_tokenish_as_hpack_does),
+		cmocka_unit_test(xhttp_reads_data_of_heads),
 		cmocka_unit_test(xhttp_names_are_uuids),
 		cmocka_unit_test(http_body_data_at_any_cut),
 		cmocka_unit_test(xhttp_settings_have_xrays_defaults),
 		cmocka_unit_test(xhttp_extra_replaces),
 		cmocka_unit_test(xhttp_refuses_settings_by_name),
+		cmocka_unit_test(xhttp_settings_say_where),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
 
