@@ -115,25 +115,55 @@ static const char *nearest(const struct jobj *o, const char *key)
 
 static bool is_comment(const char *key)
 {
+	static const char *const words[] = { "remark", "remarks", "comment",
+					     "comments" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (!strcasecmp(key, words[i]))
+			return true;
 	return key[0] == '_' || key[0] == '$' || !strncmp(key, "//", 2);
 }
 
-void j_close(struct jobj *o)
+static void unknown_key(struct jobj *o, const cJSON *m, bool strict)
 {
-	const char *near;
+	const char *near = nearest(o, m->string);
+
+	if (strict)
+		diag_key_error(o->d, m,
+			       "unknown key; a condition that is not "
+			       "known cannot be left out");
+	else
+		diag_key_warning(o->d, m, "unknown key, ignored");
+	if (near)
+		diag_help(o->d, "did you mean \"%s\"?", near);
+	else if (strict)
+		diag_help(o->d, "a comment's key begins with _ or //");
+}
+
+/* Of members without a bit in @o->seen nobody knows whether they were asked for */
+static void close_object(struct jobj *o, bool strict)
+{
 	unsigned int i = 0;
 	const cJSON *m;
 
 	if (!o->node)
 		return;
-	for (m = o->node->child; m && i < SEEN_MAX; m = m->next, i++) {
-		if (o->seen[i / 64] >> (i % 64) & 1 || is_comment(m->string))
-			continue;
-		diag_key_warning(o->d, m, "unknown key, ignored");
-		near = nearest(o, m->string);
-		if (near)
-			diag_help(o->d, "did you mean \"%s\"?", near);
-	}
+	for (m = o->node->child; m && i < SEEN_MAX; m = m->next, i++)
+		if (!(o->seen[i / 64] >> (i % 64) & 1) &&
+		    !is_comment(m->string))
+			unknown_key(o, m, strict);
+	if (m && strict)
+		diag_error(o->d, m, NULL, "more than %d keys", SEEN_MAX);
+}
+
+void j_close(struct jobj *o)
+{
+	close_object(o, false);
+}
+
+void j_close_strict(struct jobj *o)
+{
+	close_object(o, true);
 }
 
 /* --- plain values -------------------------------------------------------- */

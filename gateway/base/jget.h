@@ -6,7 +6,7 @@
  * matched without case, as Xray does.
  *
  * A getter marks its key as known. j_close() then warns about each member
- * nobody asked for and names the nearest known key.
+ * nobody asked for and names the nearest known key; j_close_strict() refuses it.
  */
 #ifndef GATEWAY_BASE_JGET_H
 #define GATEWAY_BASE_JGET_H
@@ -68,8 +68,16 @@ struct jobj {
  * type is an error. Returns true when there is an object.
  */
 bool j_open(struct jobj *o, struct diag *d, const cJSON *node);
-/* Warn about unknown members. Keys starting with '_' and "//" are comments */
+/*
+ * Warn about unknown members. Keys starting with '_', '$' and "//", and remark(s),
+ * comment(s) are comments
+ */
 void j_close(struct jobj *o);
+/*
+ * The same, but an unknown member is an error: for an object of conditions, which
+ * would match more without the one that was meant
+ */
+void j_close_strict(struct jobj *o);
 
 /* The member, or NULL when absent or JSON null */
 const cJSON *j_get(struct jobj *o, const char *key);

@@ -240,13 +240,18 @@ static void server_object(struct dns *dns, struct diag *d, const cJSON *node,
 	const char *text, *tag;
 	struct jobj o;
 	uint16_t port;
+	bool known;
 
 	if (!j_open(&o, d, node))
 		return;
 	text = j_need_str(&o, "address");
 	port = (uint16_t)j_int(&o, "port", 0, 0, 65535);
-	if (*text && server_address(dns, d, node, "address", text, port, s)) {
+	known = *text && server_address(dns, d, node, "address", text, port, s);
+	if (known) {
 		options_parse(dns, &o, s, def);
+		if (!server_has_tls(s))
+			j_ignore(&o, "tlsSettings",
+				 "this server is not asked through TLS");
 		server_levels(s, d,
 			      server_has_tls(s) ? j_get(&o, "tlsSettings") :
 						  NULL,
@@ -255,7 +260,8 @@ static void server_object(struct dns *dns, struct diag *d, const cJSON *node,
 	tag = j_str(&o, "tag", NULL);
 	if (tag && *tag)
 		s->inbound = own_inbound_new(dns, tag);
-	j_close(&o);
+	if (known) /* without its "domains" it would be asked for all names */
+		j_close_strict(&o);
 }
 
 static void server_parse(struct dns *dns, struct diag *d, const cJSON *node,

@@ -109,7 +109,7 @@ static void rule_parse(struct dns_rule *r, struct diag *d, const cJSON *node)
 		if (r->domains && dommap_seal(r->domains) < 0)
 			diag_error(d, node, NULL, "out of memory");
 	}
-	j_close(&o);
+	j_close_strict(&o);
 }
 
 static struct dns_rules *list_parse(struct jobj *o, const cJSON *list)

@@ -370,7 +370,7 @@ static bool rule_parse(struct reader *p, const cJSON *node)
 		read_conditions(p);
 	read_target(p);
 	if (!elsewhere)
-		j_close(&p->o);
+		j_close_strict(&p->o);
 	if (!elsewhere && !p->rule->has && p->d->errors == errors) {
 		diag_error(p->d, node, NULL, "this rule has no condition");
 		diag_help(p->d, "for everything, write \"network\": "

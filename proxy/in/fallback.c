@@ -209,7 +209,7 @@ int srv_parse_fallbacks(struct jobj *o, struct srv_conf *c, struct arena *a)
 		if (!j_open(&f, o->d, cJSON_GetArrayItem(list, i)))
 			continue;
 		rc = parse_entry(&f, &c->fallback[c->fallbacks++], a);
-		j_close(&f);
+		j_close_strict(&f);
 	}
 	return rc;
 }

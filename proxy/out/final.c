@@ -226,7 +226,7 @@ int final_parse(struct jobj *o, struct final_rules *out, struct arena *a)
 		if (!j_open(&r, o->d, one))
 			continue;
 		parse_rule(&r, &out->v[out->count++]);
-		j_close(&r);
+		j_close_strict(&r);
 	}
 	return 0;
 }

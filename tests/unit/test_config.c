@@ -285,6 +285,48 @@ static void unknown_keys_are_warnings_with_the_nearest(void **state)
 	TAKE(v);
 }
 
+static void
+unknown_keys_of_conditions_are_refused_with_the_nearest(void **state)
+{
+#define RULE(s) \
+	"{\"routing\":{\"rules\":[{\"outboundTag\":\"d\"," s "}]}," OUT "}"
+#define FINAL(s) \
+	"{\"outbounds\":[{\"protocol\":\"freedom\",\"settings\":" \
+	"{\"finalRules\":[{\"action\":\"allow\"," s "}]}}]}"
+#define DNS(s) \
+	"{\"outbounds\":[{\"protocol\":\"dns\",\"settings\":" \
+	"{\"rules\":[{\"action\":\"direct\"," s "}]}}]}"
+#define SERVER(s) \
+	"{\"dns\":{\"servers\":[{\"address\":\"192.0.2.1\"," s "}]}," OUT "}"
+#define FALLBACK(s) \
+	"{\"inbounds\":[{\"protocol\":\"trojan\",\"port\":1,\"settings\":" \
+	"{\"clients\":[{\"password\":\"a\"}],\"fallbacks\":[{" \
+	"\"dest\":80," s "}]}}]," OUT "}"
+	static const struct refusal bad[] = {
+		{ RULE("\"port\":1,\"nets\":\"tcp\""), "rules[0].nets" },
+		{ RULE("\"port\":1,\"domian\":[\"a\"]"),
+		  "did you mean \"domain\"" },
+		{ RULE("\"port\":1,\"enabled\":false"), "enabled" },
+		{ FINAL("\"ips\":[\"10.0.0.1\"]"), "did you mean \"ip\"" },
+		{ DNS("\"qTypes\":\"1\""), "did you mean \"qType\"" },
+		{ SERVER("\"domian\":[\"a\"]"), "did you mean \"domains\"" },
+		{ FALLBACK("\"paht\":\"/x\""), "did you mean \"path\"" },
+	};
+	static const struct refusal good[] = {
+#define NOTES "\"_a\":1,\"//\":2,\"remark\":\"b\",\"Remarks\":3,\"comment\":4"
+		{ RULE("\"port\":1," NOTES), "" },
+		{ FINAL(NOTES), "" },
+		{ DNS(NOTES), "" },
+		{ SERVER(NOTES), "" },
+		{ SERVER("\"tlsSettings\":{}"), "not asked through TLS" },
+		{ FALLBACK(NOTES), "" },
+	};
+
+	(void)state;
+	REFUSE(bad);
+	TAKE(good);
+}
+
 static void all_errors_come_in_one_pass(void **state)
 {
 	char text[8192] = "{\"log\":{\"loglevel\":\"x\"},\"policy\":"
@@ -476,6 +518,8 @@ int main(void)
 		cmocka_unit_test(stream_errors_say_what_is_allowed),
 		cmocka_unit_test(keys_of_later_work_are_refused_by_name),
 		cmocka_unit_test(unknown_keys_are_warnings_with_the_nearest),
+		cmocka_unit_test(
+			unknown_keys_of_conditions_are_refused_with_the_nearest),
 		cmocka_unit_test(all_errors_come_in_one_pass),
 		cmocka_unit_test(values_arrive),
 		cmocka_unit_test(no_log_object_means_no_access_log),

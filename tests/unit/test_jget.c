@@ -210,6 +210,24 @@ static void unknown_keys_are_warned_about_with_the_nearest(void **state)
 	assert_says("help: did you mean \"tag\"?");
 }
 
+static void unknown_conditions_are_refused(void **state)
+{
+	(void)state;
+	open_text("{\"_a\": 1, \"//\": 1, \"Remark\": 1, \"remarks\": 1,\n"
+		  "\"comment\": 1, \"domian\": 1, \"domain\": 1,\n"
+		  "\"enabled\": false}");
+	j_get(&o, "domain");
+	j_close(&o);
+	assert_int_equal(d.errors, 0);
+	assert_int_equal(d.warnings, 2);
+	j_close_strict(&o);
+	assert_int_equal(d.errors, 2);
+	assert_says("c:2:15: error: domian: unknown key; a condition");
+	assert_says("help: did you mean \"domain\"?");
+	assert_says("c:3:1: error: enabled: unknown key");
+	assert_says("help: a comment's key begins with _ or //");
+}
+
 static void objects_of_many_members_and_getters_stay_in_bounds(void **state)
 {
 	static char text[16000], keys[100][16];
@@ -230,6 +248,8 @@ static void objects_of_many_members_and_getters_stay_in_bounds(void **state)
 	assert_int_equal(o.asked_count, JOBJ_KEYS);
 	j_close(&o);
 	assert_int_equal(d.warnings, 200);
+	j_close_strict(&o); /* and one for those it cannot look at */
+	assert_int_equal(d.errors, 201);
 }
 
 static void keys_of_xray_that_do_nothing_here_are_told(void **state)
@@ -484,6 +504,7 @@ int main(void)
 		T(numbers_have_limits_and_are_whole),
 		T(words_are_found_without_case_or_suggested),
 		T(unknown_keys_are_warned_about_with_the_nearest),
+		T(unknown_conditions_are_refused),
 		T(objects_of_many_members_and_getters_stay_in_bounds),
 		T(keys_of_xray_that_do_nothing_here_are_told),
 		T(lists_are_arrays_or_strings_with_commas),
