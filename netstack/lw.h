@@ -3,7 +3,8 @@
  *
  * Behind it (netstack/lw/) are our glue and lwIP. lwIP has global state, so the
  * whole object is copied once a worker, with names of its own; the rest sees
- * its struct lw_ops. One copy serves one struct lw at a time.
+ * its struct lw_ops. One copy serves all stacks of its worker, and no other
+ * thread: each call first loads what is global of its stack.
  */
 #ifndef NETSTACK_LW_H
 #define NETSTACK_LW_H
@@ -36,7 +37,8 @@ struct lw_buf {
  * @super:	The device segments and sums for us: send super-segments
  * @send:	As tun_send(). The header of @iov has complete sums if @vnet does
  *		not say csum_partial
- * @accept:	A handshake is complete. 0: the stream is taken; -errno: reset
+ * @accept:	A handshake is complete. 0: the stream is taken; -errno: reset.
+ *		NULL: nobody is let in, the stack only connects
  * @buf_free:	A handed over buffer comes back
  * @wake:	next_timer() has something to say where it was silent before
  * @elsewhere:	Another worker has the flow of this packet, which is unknown
@@ -73,8 +75,11 @@ struct lw_stats {
 
 /**
  * struct lw_ops - All that a copy shows
- * @new:	NULL: out of memory, or this copy is in use
+ * @new:	NULL: out of memory
  * @free:	Resets every flow; streams still held answer -ENETDOWN
+ * @connect:	A flow of our own, from @from (address and port) to @to. 0 with
+ *		*@out; -EADDRINUSE: another port, please; -errno. The stream is usable
+ *		from birth, as all are
  * @input:	A checked TCP packet. @buf: the buffer it lies in; true: kept,
  *		the caller needs another one
  * @flush:	Once a tick: send what was written, and due acknowledgements
@@ -84,6 +89,8 @@ struct lw_stats {
 struct lw_ops {
 	struct lw *(*new)(const struct lw_conf *conf);
 	void (*free)(struct lw *lw);
+	int (*connect)(struct lw *lw, const struct addr *from,
+		       const struct addr *to, struct stream **out);
 	bool (*input)(struct lw *lw, const struct packet *p,
 		      struct lw_buf *buf);
 	void (*flush)(struct lw *lw);
@@ -93,7 +100,7 @@ struct lw_ops {
 };
 
 extern const struct lw_ops lw_ops; /* inside the copied object only */
-/* build/lw_table.c: the copies */
+/* build/lw_table.c: the copies; that of worker i is lw_table[i] */
 extern const struct lw_ops *const lw_table[];
 extern const unsigned lw_table_len;
 

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "gateway/base/log.h"
+#include "gateway/base/rand.h"
 #include "gateway/core/match.h"
 #include "gateway/core/netstack_ops.h"
 #include "gateway/core/session.h"
@@ -47,6 +48,8 @@ int tun_send(struct netstack *ns, const struct vnet *vnet,
 
 	if (cnt > TUN_IOV)
 		return -EMSGSIZE;
+	if (ns->sink)
+		return ns->sink(ns->sink_arg, iov, cnt);
 	if (ns->vnet_hdr) {
 		vnet_encode(vnet, ip[0] >> 4 == 6, head);
 		v[0] = (struct iovec){ head, sizeof(head) };
@@ -140,12 +143,18 @@ static bool input(struct netstack *ns, struct packet *p, struct lw_buf *buf)
 	case IPPROTO_TCP:
 		return ns->lw_ops->input(ns->lw, p, buf);
 	case IPPROTO_UDP:
-		udp_input(ns, p);
+		if (ns->udp)
+			udp_input(ns, p);
 		return false;
 	default: /* packet_parse() lets ICMP through besides */
 		icmp_input(ns, p);
 		return false;
 	}
+}
+
+void netstack_input(struct netstack *ns, struct packet *p)
+{
+	(void)input(ns, p, NULL);
 }
 
 static void packet_input(struct netstack *ns, size_t len,
@@ -295,16 +304,19 @@ static int stack_start(struct netstack *ns)
 		.mtu = ns->mtu,
 		.super = ns->vnet_hdr,
 		.send = lw_send,
-		.accept = on_accept,
+		.accept = ns->listener.ib ? on_accept : NULL,
 		.buf_free = rxbuf_put,
 		.wake = on_wake,
 		.arg = ns,
 		.half_open_max = HALF_OPEN_MAX,
 		.half_open_source_max = HALF_OPEN_MAX / 4,
-		.secret = { ns->device->secret[0], ns->device->secret[1] },
 	};
 
-	if (ns->device->queues > 1) {
+	if (ns->device)
+		memcpy(conf.secret, ns->device->secret, sizeof(conf.secret));
+	else
+		rand_bytes(conf.secret, sizeof(conf.secret));
+	if (ns->device && ns->device->queues > 1) {
 		conf.elsewhere = on_elsewhere;
 		conf.claim = on_claim;
 		conf.ended = on_ended;
@@ -312,14 +324,20 @@ static int stack_start(struct netstack *ns)
 	conf.flow_max = sessions < UINT32_MAX - FLOWS_SPARE ?
 				sessions + FLOWS_SPARE :
 				sessions;
+	ns->lw_ops = lw_table[ns->worker->index];
 	ns->lw = ns->lw_ops->new (&conf);
-	ns->udp = udp_table_new(ns);
+	if (ns->listener.ib)
+		ns->udp = udp_table_new(ns);
 	ns->frag = frag_table_new(ns->worker);
-	return ns->lw && ns->udp && ns->frag ? 0 : -ENOMEM;
+	if (!ns->lw || !ns->frag || (ns->listener.ib && !ns->udp))
+		return -ENOMEM;
+	list_add_tail(&ns->worker->flushers, &ns->flusher.node);
+	return 0;
 }
 
 static void stack_stop(struct netstack *ns)
 {
+	list_del(&ns->flusher.node);
 	if (ns->lw)
 		ns->lw_ops->free(ns->lw);
 	if (ns->udp)
@@ -329,6 +347,29 @@ static void stack_stop(struct netstack *ns)
 	timer_cancel(&ns->timer);
 	rxbuf_trim(ns, 0);
 	free(ns->buf);
+}
+
+static void stack_prepare(struct netstack *ns)
+{
+	ns->flusher.flush = flush;
+	list_init(&ns->flusher.node);
+	timer_init(&ns->timer, on_timer);
+}
+
+int netstack_stack_start(struct netstack *ns)
+{
+	int rc;
+
+	stack_prepare(ns);
+	rc = stack_start(ns);
+	if (rc < 0)
+		stack_stop(ns);
+	return rc;
+}
+
+void netstack_stack_stop(struct netstack *ns)
+{
+	stack_stop(ns);
 }
 
 static int queue_start(struct netstack *ns)
@@ -343,7 +384,6 @@ static int queue_start(struct netstack *ns)
 	ns->vnet_hdr = d->vnet_hdr;
 	ns->tso = d->tso;
 	ns->uso = d->uso;
-	ns->lw_ops = d->lw[w->index];
 	err = stack_start(ns);
 	if (!err)
 		err = watch_add_read(w, &ns->watch, ns->fd, &ns->job);
@@ -352,7 +392,6 @@ static int queue_start(struct netstack *ns)
 		close(ns->fd);
 		return err;
 	}
-	list_add_tail(&w->flushers, &ns->flusher.node);
 	tcp_steer_add(ns);
 	watch_want(&ns->watch, ST_READ);
 	return 0;
@@ -376,8 +415,7 @@ static int netstack_start(const struct inbound *ib, struct worker *w,
 	ns->local_echo = tc->echo_local;
 	ns->bufs_max = rxbuf_limit();
 	ns->job = (struct job){ .run = run, .worker = w };
-	ns->flusher.flush = flush;
-	timer_init(&ns->timer, on_timer);
+	stack_prepare(ns);
 	err = tun_get(ib, &ns->device);
 	if (err)
 		goto err_free;
@@ -402,7 +440,6 @@ static void netstack_stop(struct listener *l)
 	if (ns->fd >= 0) {
 		watch_del(ns->worker, &ns->watch);
 		job_forget(&ns->job);
-		list_del(&ns->flusher.node);
 		tcp_steer_del(ns);
 		stack_stop(ns);
 		close(ns->fd);

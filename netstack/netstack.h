@@ -26,6 +26,7 @@ struct udp_table;
  * struct netstack - All of one worker's netstack; embeds the listener
  * @next:	Of the same worker, on another device
  * @fd:		Own duplicate of this worker's queue; -1: the worker has none
+ * @sink:	Where packets go instead: @device is NULL (ipstack.c)
  * @timer:	lwIP's next timer; not armed while no flow needs one
  * @buf:	Where the next packet is read to
  * @spare:	Receive buffers kept; @bufs: all in existence; @bufs_max: above
@@ -41,6 +42,8 @@ struct netstack {
 	struct netstack *next;
 	struct worker *worker;
 	int fd;
+	int (*sink)(void *arg, const struct iovec *iov, int cnt);
+	void *sink_arg;
 	struct watch watch;
 	struct job job; /* reads a burst */
 	struct flusher flusher;
@@ -65,6 +68,15 @@ struct netstack {
  */
 int tun_send(struct netstack *ns, const struct vnet *vnet,
 	     const struct iovec *iov, int cnt);
+
+/*
+ * Without a queue: lwIP, UDP and fragments for worker, mtu, sink and listener.ib
+ * (NULL: nobody is let in), and their end. 0 or -ENOMEM
+ */
+int netstack_stack_start(struct netstack *ns);
+void netstack_stack_stop(struct netstack *ns);
+/* A whole, checked packet that stays the caller's */
+void netstack_input(struct netstack *ns, struct packet *p);
 
 /*
  * tcp_steer.c: a TCP packet whose flow another worker has. True: taken (or counted

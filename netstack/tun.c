@@ -20,15 +20,11 @@
 #include "netstack/lw.h"
 #include "netstack/owners.h"
 
-enum {
-	GSO_UDP_L4 = 5, /* older headers lack it; Linux 6.2 */
-	COPIES_MAX = 64
-};
+enum { GSO_UDP_L4 = 5 /* older headers lack it; Linux 6.2 */ };
 
-/* Shared by all workers: which devices are open, which stack copies are used */
+/* Shared by all workers: which devices are open */
 static pthread_mutex_t tun_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct tun_device *tun_devices;
-static bool copy_used[COPIES_MAX];
 
 void vnet_encode(const struct vnet *v, bool v6, uint8_t out[TUN_VNET_BYTES])
 {
@@ -89,28 +85,12 @@ static void device_key(const struct inbound *ib, char key[64])
 		 tc->name ? "" : ib->tag);
 }
 
-static unsigned int copies_take(struct tun_device *d, unsigned int n)
+/* A queue for each worker that has a copy of the stack */
+static unsigned int queues_wanted(void)
 {
-	unsigned int got = 0;
-
-	for (unsigned int i = 0; i < lw_table_len && got < n; i++) {
-		if (copy_used[i])
-			continue;
-		copy_used[i] = true;
-		d->lw[got++] = lw_table[i];
-	}
-	return got;
-}
-
-/* Those of the queues from @first on */
-static void copies_give(struct tun_device *d, unsigned int first)
-{
-	for (unsigned int k = first; k < WORKERS_MAX; k++) {
-		for (unsigned int i = 0; i < lw_table_len; i++)
-			if (d->lw[k] == lw_table[i])
-				copy_used[i] = false;
-		d->lw[k] = NULL;
-	}
+	if (!workers_count)
+		return 1;
+	return workers_count < lw_table_len ? workers_count : lw_table_len;
 }
 
 static int device_make(const struct inbound *ib, const char *key,
@@ -118,30 +98,24 @@ static int device_make(const struct inbound *ib, const char *key,
 {
 	const struct tun_conf *tc = ib->settings;
 	struct tun_device *d = calloc(1, sizeof(*d));
-	int fd = tc->fd >= 0 ? tc->fd : tun_env_fd(), err = -ENOBUFS;
-	unsigned int n;
+	int fd = tc->fd >= 0 ? tc->fd : tun_env_fd(), err;
 
 	if (!d)
 		return -ENOMEM;
 	memcpy(d->key, key, sizeof(d->key));
 	rand_bytes(d->secret, sizeof(d->secret));
-	n = copies_take(d, fd >= 0 || !workers_count ? 1 : workers_count);
-	if (n)
-		err = fd >= 0 ?
-			      tun_device_adopt(d, fd) :
-			      tun_device_open(
-				      d, tc->name ? tc->name : "culvert%d", n);
+	err = fd >= 0 ? tun_device_adopt(d, fd) :
+			tun_device_open(d, tc->name ? tc->name : "culvert%d",
+					queues_wanted());
 	if (err >= 0 && d->queues > 1) {
 		d->owners = owners_new();
 		err = d->owners ? 0 : -ENOMEM;
 	}
 	if (err < 0) {
 		tun_device_close(d);
-		copies_give(d, 0);
 		free(d);
 		return err;
 	}
-	copies_give(d, d->queues); /* fewer queues than asked for */
 	log_info("tun: %s: %u queues, offload %s", d->handed ? "fd" : d->name,
 		 d->queues, tun_offload_name(d));
 	d->next = tun_devices;
@@ -191,7 +165,6 @@ void tun_put(struct tun_device *d)
 			pp = &(*pp)->next;
 		*pp = d->next;
 		tun_device_close(d);
-		copies_give(d, 0);
 		owners_free(d->owners);
 		free(d);
 	}

@@ -15,7 +15,6 @@
 #include "netstack/packet.h"
 
 struct inbound;
-struct lw_ops;
 struct owners;
 struct tun_conf;
 
@@ -27,8 +26,7 @@ struct tun_conf;
  * @key:	What the configuration calls it
  * @name:	What the kernel calls it; "" for a descriptor handed in
  * @fds:	A queue each
- * @queues:	Their number: workers, but at most free stack copies
- * @lw:		The stack copy that belongs to each queue
+ * @queues:	Their number: workers, but at most stack copies
  * @handed:	Opened and set up by somebody else
  * @secret:	Of TCP's sequence numbers
  * @owners:	Whose TCP flow it is; NULL with one queue
@@ -38,7 +36,6 @@ struct tun_device {
 	char key[64];
 	char name[IFNAMSIZ];
 	int fds[WORKERS_MAX];
-	const struct lw_ops *lw[WORKERS_MAX];
 	unsigned int queues, refs;
 	struct owners *owners;
 	uint64_t secret[2];

@@ -105,10 +105,11 @@ static void udp_offload(uint8_t *h, struct vnet *vnet, const struct addr *src,
 	vnet->hdr_len = UDP_HEADER;
 }
 
-static void udp_checksum(uint8_t *h, const struct pkt *p,
-			 const struct addr *dst, size_t len)
+static void udp_checksum(uint8_t *h, const struct addr *src,
+			 const struct pkt *p, const struct addr *dst)
 {
-	uint32_t sum = csum_pseudo(&p->peer, dst, IPPROTO_UDP, (uint32_t)len);
+	uint32_t len = (uint32_t)(UDP_HEADER + p->len);
+	uint32_t sum = csum_pseudo(src, dst, IPPROTO_UDP, len);
 	uint16_t c;
 
 	sum = csum_add(sum, h, UDP_HEADER);
@@ -116,6 +117,16 @@ static void udp_checksum(uint8_t *h, const struct pkt *p,
 		sum = csum_add(sum, p->data, p->len);
 	c = csum_fold(sum);
 	put_be16(h + UDP_CSUM_OFFSET, c ? c : 0xffff);
+}
+
+void udp_header(uint8_t *h, const struct addr *src, const struct pkt *p,
+		const struct addr *dst)
+{
+	put_be16(h, src->port);
+	put_be16(h + 2, dst->port);
+	put_be16(h + 4, (uint16_t)(UDP_HEADER + p->len));
+	put_be16(h + UDP_CSUM_OFFSET, 0);
+	udp_checksum(h, src, p, dst);
 }
 
 /* One frame of the @k packets at @v, which have one peer */
@@ -146,7 +157,7 @@ static void end_write(struct udp_end *e, const struct pkt *v, int k)
 	if (offload)
 		udp_offload(h, &vnet, src, dst, len);
 	else
-		udp_checksum(h, v, dst, len);
+		udp_checksum(h, src, v, dst);
 	if (k > 1) {
 		vnet.gso = GSO_UDP;
 		vnet.gso_size = (uint16_t)v->len;
@@ -246,8 +257,7 @@ static struct udp_end *end_new(struct udp_table *t, const struct addr *client,
 	return e;
 }
 
-/* 0 with the payload of @p, or -1: its length field lies */
-static int udp_payload(const struct packet *p, struct udp_in *in)
+int udp_payload(const struct packet *p, struct udp_in *in)
 {
 	size_t have, said;
 

@@ -9,6 +9,8 @@
 #include "gateway/base/addr.h"
 
 struct netstack;
+struct packet;
+struct pkt;
 struct udp_table;
 
 /**
@@ -21,6 +23,11 @@ struct udp_in {
 	size_t len, segment;
 };
 
+/* 0 with the payload of @p, or -1: its length field lies */
+int udp_payload(const struct packet *p, struct udp_in *in);
+/* The header of @p's payload, with its sum; 8 bytes at @h */
+void udp_header(uint8_t *h, const struct addr *src, const struct pkt *p,
+		const struct addr *dst);
 /* Queue it at its end, which is made if need be */
 void udp_take(struct udp_table *t, const struct udp_in *in);
 struct netstack *udp_table_netstack(const struct udp_table *t);

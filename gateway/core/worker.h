@@ -81,6 +81,7 @@ enum room_slot {
 	ROOM_NETTCP,
 	ROOM_LAYER,
 	ROOM_OBSERVE,
+	ROOM_WG, /* behind those whose streams may lead into it */
 	ROOM_REALITY,
 	ROOM_WHOSE,
 	ROOM_SLOTS

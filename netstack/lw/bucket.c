@@ -37,6 +37,8 @@ void bucket_fini(struct lw *lw)
 {
 	free(lw->buckets);
 	free(lw->hot);
+	if (lw != lw_self)
+		return;
 	tcp_active_pcbs = NULL;
 	tcp_tw_pcbs = NULL;
 }
@@ -47,11 +49,23 @@ static void bucket_store(struct lw *lw)
 	lw->buckets[lw->cur].tw = tcp_tw_pcbs;
 }
 
+void bucket_leave(struct lw *lw)
+{
+	bucket_store(lw);
+	lw->ticks = tcp_ticks;
+}
+
 static void bucket_load(struct lw *lw, uint32_t index)
 {
 	tcp_active_pcbs = lw->buckets[index].active;
 	tcp_tw_pcbs = lw->buckets[index].tw;
 	lw->cur = index;
+}
+
+void bucket_enter(struct lw *lw)
+{
+	bucket_load(lw, lw->cur);
+	tcp_ticks = lw->ticks;
 }
 
 void bucket_select(struct lw *lw, uint32_t hash)

@@ -41,6 +41,8 @@ static enum verdict judge(const struct tcp_pcb *pcb, const uint8_t *tcp,
 	uint32_t seq = get_be32(tcp + 4);
 	uint8_t flags = tcp[13];
 
+	if (pcb->state == SYN_SENT) /* lwIP looks at what is acknowledged */
+		return PASS;
 	if (flags & TCP_RST) {
 		if (seq == pcb->rcv_nxt)
 			return PASS;

@@ -32,6 +32,18 @@ enum {
 
 struct lw *lw_self;
 
+void lw_enter(struct lw *lw)
+{
+	if (lw == lw_self)
+		return;
+	if (lw_self)
+		bucket_leave(lw_self);
+	lw_self = lw;
+	bucket_enter(lw);
+	tcp_listen_pcbs.listen_pcbs = lw->listener;
+	netif_default = &lw->netif;
+}
+
 /* What lwIP calls by name */
 u32_t sys_now(void);
 u32_t sys_now(void)
@@ -204,6 +216,83 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 	return ERR_OK;
 }
 
+/* --- flows of our own ------------------------------------------------------- */
+
+static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
+{
+	struct flow *f = arg;
+
+	LWIP_UNUSED_ARG(err); /* lwIP: always ERR_OK */
+	if (pcb->mss < LW_MSS_MIN)
+		pcb->mss = LW_MSS_MIN;
+	f->rmss = pcb->mss;
+	tcp_nagle_disable(pcb);
+	flow_connected(f);
+	return ERR_OK;
+}
+
+/* lwIP has a pcb for it from now on; on failure it has freed it. 0 or -errno */
+static int flow_start(struct flow *f, const struct addr *from,
+		      const struct addr *to)
+{
+	struct tcp_pcb *pcb = f->pcb;
+	ip_addr_t dest;
+
+	ip_from_addr(&pcb->local_ip, from);
+	pcb->local_port = from->port;
+	ip_from_addr(&dest, to);
+	if (tcp_connect(pcb, &dest, to->port, on_connected) == ERR_OK)
+		return 0;
+	f->owned = false; /* then it goes with its pcb */
+	tcp_abort(pcb);
+	return -ENOMEM;
+}
+
+static bool in_use(const struct addr *from, const struct addr *to)
+{
+	struct packet p = { .src = *to, .dst = *from };
+
+	return find(tcp_active_pcbs, &p) || find(tcp_tw_pcbs, &p);
+}
+
+static int lw_connect(struct lw *lw, const struct addr *from,
+		      const struct addr *to, struct stream **out)
+{
+	struct tcp_pcb *pcb;
+	struct flow *f;
+	int rc;
+
+	lw_enter(lw);
+	if (lw->stats.flows >= lw->conf.flow_max)
+		return -ENOBUFS;
+	bucket_grow(lw);
+	lw->in_tuple = hash_tuple(lw, to, from);
+	bucket_select(lw, (uint32_t)lw->in_tuple);
+	if (in_use(from, to))
+		return -EADDRINUSE;
+	pcb = tcp_new_ip_type(from->kind == ADDR_V6 ? IPADDR_TYPE_V6 :
+						      IPADDR_TYPE_V4);
+	f = pcb ? flow_new(lw, pcb) : NULL;
+	if (!f) {
+		if (pcb)
+			tcp_abort(pcb);
+		return -ENOMEM;
+	}
+	f->hash = (uint32_t)lw->in_tuple;
+	f->rmss = pcb->mss;
+	f->owned = true;
+	f->connecting = true;
+	tcp_ext_arg_set_callbacks(pcb, 0, &flow_hooks);
+	tcp_ext_arg_set(pcb, 0, f);
+	tcp_arg(pcb, f);
+	flow_accepted(f);
+	rc = flow_start(f, from, to);
+	bucket_mark(lw);
+	if (!rc)
+		*out = &f->stream;
+	return rc;
+}
+
 /*
  * A SYN for no known flow: may it become one? lwIP refuses or resets a new
  * connection that reuses the ports of one in TIME-WAIT: end that one here. With
@@ -213,6 +302,8 @@ static bool admit(struct lw *lw, const struct packet *p, uint32_t seq)
 {
 	struct tcp_pcb *tw = find(tcp_tw_pcbs, p);
 
+	if (!lw->conf.accept)
+		return false;
 	if (tw && !TCP_SEQ_GT(seq, tw->rcv_nxt))
 		return true;
 	if (tw)
@@ -374,6 +465,7 @@ static bool lw_input(struct lw *lw, const struct packet *p, struct lw_buf *buf)
 	struct tcp_pcb *pcb;
 	struct pbuf *q;
 
+	lw_enter(lw);
 	bucket_grow(lw);
 	lw->in_tuple = hash_tuple(lw, &p->src, &p->dst);
 	bucket_select(lw, (uint32_t)lw->in_tuple);
@@ -422,6 +514,9 @@ static void lw_flush(struct lw *lw)
 {
 	struct flow *f;
 
+	if (list_empty(&lw->touched))
+		return;
+	lw_enter(lw);
 	while (!list_empty(&lw->touched)) {
 		f = list_first(&lw->touched, struct flow, out);
 		list_del(&f->out);
@@ -446,8 +541,9 @@ static void flush_acks(struct lw *lw, uint32_t now)
 
 static void lw_tick(struct lw *lw)
 {
-	uint32_t now = lw_now();
+	uint32_t now = lw->conf.worker->now_ms;
 
+	lw_enter(lw);
 	flush_acks(lw, now);
 	if (lw->hot_count && !clock_before(now, lw->tick_due_ms))
 		bucket_sweep(lw);
@@ -455,9 +551,9 @@ static void lw_tick(struct lw *lw)
 	slab_trim(lw, lw->hot_count ? SPARE_SLABS : 1);
 }
 
-static int until(uint32_t due)
+static int until(const struct lw *lw, uint32_t due)
 {
-	uint32_t now = lw_now();
+	uint32_t now = lw->conf.worker->now_ms;
 
 	return clock_before(now, due) ? (int)(due - now) : 0;
 }
@@ -467,8 +563,9 @@ static int lw_next_timer(const struct lw *lw)
 	int ack =
 		list_empty(&lw->acks) ?
 			-1 :
-			until(list_first(&lw->acks, struct flow, ack)->ack_ms);
-	int tick = lw->hot_count ? until(lw->tick_due_ms) : -1;
+			until(lw, list_first(&lw->acks, struct flow, ack)
+					  ->ack_ms);
+	int tick = lw->hot_count ? until(lw, lw->tick_due_ms) : -1;
 
 	if (ack < 0 || tick < 0)
 		return ack < 0 ? tick : ack;
@@ -524,8 +621,6 @@ static struct lw *lw_new(const struct lw_conf *conf)
 	static bool ready;
 	struct lw *lw;
 
-	if (lw_self)
-		return NULL;
 	lw = calloc(1, sizeof(*lw));
 	if (!lw)
 		return NULL;
@@ -535,7 +630,6 @@ static struct lw *lw_new(const struct lw_conf *conf)
 	list_init(&lw->half_open);
 	list_init(&lw->touched);
 	list_init(&lw->acks);
-	lw_self = lw;
 	if (bucket_init(lw))
 		goto err_buckets;
 	if (!ready) {
@@ -543,6 +637,8 @@ static struct lw *lw_new(const struct lw_conf *conf)
 		tcp_ext_arg_alloc_id(); /* id 0: the flow */
 		ready = true;
 	}
+	lw_enter(lw);
+	netif_default = NULL; /* lwIP takes one netif only */
 	make_netif(lw);
 	if (make_listener(lw))
 		goto err_netif;
@@ -551,7 +647,8 @@ err_netif:
 	netif_remove(&lw->netif);
 err_buckets:
 	bucket_fini(lw);
-	lw_self = NULL;
+	if (lw == lw_self)
+		lw_self = NULL;
 	free(lw);
 	return NULL;
 }
@@ -560,6 +657,7 @@ static void lw_free(struct lw *lw)
 {
 	struct list *n, *next;
 
+	lw_enter(lw);
 	list_for_each_safe (n, next, &lw->flows) {
 		struct flow *f = container_of(n, struct flow, node);
 
@@ -568,6 +666,7 @@ static void lw_free(struct lw *lw)
 			f->err = -ENETDOWN;
 		flow_rx_drop(f);
 		list_del(&f->node);
+		f->lw = NULL;
 		if (!f->pcb)
 			continue;
 		bucket_select(lw, f->hash);
@@ -585,6 +684,7 @@ static void lw_free(struct lw *lw)
 const struct lw_ops lw_ops = {
 	.new = lw_new,
 	.free = lw_free,
+	.connect = lw_connect,
 	.input = lw_input,
 	.flush = lw_flush,
 	.tick = lw_tick,

@@ -35,7 +35,8 @@ struct slab;
 struct sack;
 
 /**
- * struct flow - One client connection; born with the SYN
+ * struct flow - One connection, a client's or our own; born with the SYN
+ * @lw:		Its stack; NULL once that is gone
  * @node:	In lw->flows
  * @out:	In lw->half_open, later in lw->touched or alone
  * @ack:	In lw->acks when a delayed acknowledgement waits
@@ -54,6 +55,7 @@ struct sack;
  *		bit is in @challenged
  * @rmss:	The client's segment size; @source: slot in lw->by_source
  * @want:	ST_*; @owned: a session holds the stream
+ * @connecting:	Our own, not answered yet
  * @half:	Counted as half-open; @rx_fin, @tx_fin: ends of the directions
  * @fin_read:	The owner has been told of the client's end
  * @ack_due:	Something was received since the last segment left
@@ -62,6 +64,7 @@ struct sack;
  */
 struct flow {
 	struct stream stream; /* must be first */
+	struct lw *lw;
 	struct list node, out, ack;
 	struct tcp_pcb *pcb;
 	struct pbuf *rx_head, *rx_tail;
@@ -75,7 +78,7 @@ struct flow {
 	uint16_t rmss, source, rx_space;
 	uint8_t want;
 	uint8_t challenged;
-	bool owned, half, rx_fin, tx_fin, fin_read, ack_due, leaving, cut;
+	bool owned, half, connecting, rx_fin, tx_fin, fin_read, ack_due, leaving, cut;
 };
 
 /* A bucket's share of lwIP's lists */
@@ -86,6 +89,7 @@ struct bucket {
 /**
  * struct lw - The stack
  * @cur:	Bucket whose lists are loaded in lwIP's globals
+ * @ticks:	lwIP's slow ticks, while another stack is loaded
  * @hot:	Bit a bucket with something to time; @hot_count: set bits
  * @in_tuple:	Hash of the packet in tcp_input(); its low half is the flow's
  * @acks:	Flows with a delayed acknowledgement, the first due first
@@ -104,7 +108,7 @@ struct lw {
 	struct tcp_pcb_listen *listener;
 	struct bucket *buckets;
 	uint64_t *hot;
-	uint32_t mask, cur, hot_count;
+	uint32_t mask, cur, hot_count, ticks;
 	uint64_t key, in_tuple;
 	struct list flows, half_open, touched, acks;
 	uint32_t tick_due_ms;
@@ -118,7 +122,7 @@ struct lw {
 	uint16_t by_source[LW_SOURCES];
 };
 
-extern struct lw *lw_self; /* the one this copy serves; lwIP is global too */
+extern struct lw *lw_self; /* the one that is loaded; lwIP is global too */
 
 static inline uint32_t lw_now(void)
 {
@@ -128,6 +132,16 @@ static inline uint32_t lw_now(void)
 static inline struct flow *flow_of(const struct tcp_pcb *pcb)
 {
 	return pcb->ext_args[0].data;
+}
+
+/* Whatever is done next is done in @lw */
+void lw_enter(struct lw *lw);
+
+/* The same for what is done to @f */
+static inline void flow_enter(const struct flow *f)
+{
+	if (f->lw && f->lw != lw_self)
+		lw_enter(f->lw);
 }
 
 /* Seen by a session waiting for @events */
@@ -152,6 +166,9 @@ void bucket_grow(struct lw *lw);
 /* The loaded bucket needs the slow timer if one of its pcbs does */
 void bucket_mark(struct lw *lw);
 void bucket_sweep(struct lw *lw);
+/* The loaded lists go back to their bucket; those of @lw->cur are loaded */
+void bucket_leave(struct lw *lw);
+void bucket_enter(struct lw *lw);
 
 /* lw.c */
 void lw_bare_free(struct pbuf *p);
@@ -177,6 +194,8 @@ bool flow_left(struct flow *f);
 void flow_pcb_gone(struct flow *f);
 void flow_free(struct flow *f);
 void flow_accepted(struct flow *f);
+/* Our own: its handshake is over */
+void flow_connected(struct flow *f);
 void flow_rx_drop(struct flow *f);
 void slab_trim(struct lw *lw, unsigned int keep);
 

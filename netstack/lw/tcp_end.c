@@ -199,7 +199,7 @@ static void on_err(void *arg, err_t err)
 
 	if (err != ERR_RST || !f)
 		return;
-	f->err = -ECONNRESET;
+	f->err = f->connecting ? -ECONNREFUSED : -ECONNRESET;
 	flow_rx_drop(f);
 }
 
@@ -209,6 +209,7 @@ struct flow *flow_new(struct lw *lw, struct tcp_pcb *pcb)
 
 	if (!f)
 		return NULL;
+	f->lw = lw;
 	f->pcb = pcb;
 	list_add_tail(&lw->flows, &f->node);
 	list_init(&f->out);
@@ -305,6 +306,7 @@ static void flow_took(struct stream *s, size_t n)
 	struct pbuf *p;
 	size_t left = n < f->rx_bytes ? n : f->rx_bytes;
 
+	flow_enter(f);
 	n = left;
 	f->rx_bytes -= (uint32_t)n;
 	while ((p = f->rx_head) && (left || !p->len)) {
@@ -365,7 +367,7 @@ static int tx_state(const struct flow *f, uint32_t low)
 		return f->err;
 	if (!f->pcb || f->tx_fin)
 		return -EPIPE;
-	if (f->pcb->snd_buf < low || f->pcb->snd_queuelen > QUEUE_MAX)
+	if (f->connecting || f->pcb->snd_buf < low || f->pcb->snd_queuelen > QUEUE_MAX)
 		return -EAGAIN;
 	return 0;
 }
@@ -388,11 +390,13 @@ static ssize_t flow_room(struct stream *s, struct iovec *iov, int *cnt)
 {
 	struct flow *f = flow_in(s);
 	int err = tx_state(f, TX_LOW), n = 0;
-	struct slab **at = &lw_self->spare;
+	struct slab **at;
 	size_t left, total = 0;
 
 	if (err)
 		return err;
+	flow_enter(f);
+	at = &lw_self->spare;
 	left = f->pcb->snd_buf; /* tcp_sndbuf() tells 65535 at most */
 	if (tail_has_room(f)) {
 		iov[n] = slab_rest(f->tx_tail, left);
@@ -455,6 +459,7 @@ static int flow_filled(struct stream *s, size_t n)
 
 	if (err || !n)
 		return err;
+	flow_enter(f);
 	bucket_select(lw_self, f->hash);
 	while (n) {
 		ssize_t took = tx_take(f, n);
@@ -515,7 +520,9 @@ static void flow_want(struct stream *s, unsigned int events)
 
 static bool flow_up(const struct stream *s)
 {
-	return s->ops != NULL; /* accepted after the handshake */
+	const struct flow *f = (const void *)s; /* the first member */
+
+	return !f->connecting;
 }
 
 static int flow_finish(struct stream *s)
@@ -528,6 +535,9 @@ static int flow_finish(struct stream *s)
 		return f->err;
 	if (!f->pcb)
 		return -EPIPE;
+	if (f->connecting)
+		return -EAGAIN;
+	flow_enter(f);
 	bucket_select(lw_self, f->hash);
 	/* out of memory: lwIP remembers, bucket_sweep() tries again */
 	if (tcp_shutdown(f->pcb, 0, 1) != ERR_OK)
@@ -577,6 +587,7 @@ static void flow_close(struct stream *s, int why)
 	s->job = NULL;
 	f->want = 0;
 	f->owned = false;
+	flow_enter(f);
 	if (!pcb) {
 		flow_free(f);
 		return;
@@ -584,6 +595,10 @@ static void flow_close(struct stream *s, int why)
 	f->closed_ms = lw_now();
 	list_del(&f->ack);
 	bucket_select(lw_self, f->hash);
+	if (f->connecting) { /* nothing was said, nothing has to arrive */
+		tcp_abort(pcb);
+		return;
+	}
 	if (pcb->state == TIME_WAIT ||
 	    (why == 0 && (!has_more(f) || flow_finish(s) < 0))) {
 		close_in_order(f);
@@ -609,6 +624,12 @@ static const struct stream_ops flow_ops = {
 	.finish = flow_finish,
 	.close = flow_close,
 };
+
+void flow_connected(struct flow *f)
+{
+	f->connecting = false;
+	flow_notify(f, ST_READ | ST_WRITE);
+}
 
 void flow_accepted(struct flow *f)
 {

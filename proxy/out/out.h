@@ -14,5 +14,6 @@ extern const struct outbound_ops out_shadowsocks;
 extern const struct outbound_ops out_trojan;
 extern const struct outbound_ops out_vless;
 extern const struct outbound_ops out_vmess;
+extern const struct outbound_ops out_wireguard;
 
 #endif
