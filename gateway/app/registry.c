@@ -13,9 +13,9 @@ static const struct inbound_ops *const inbounds[] = {
 };
 
 static const struct outbound_ops *const outbounds[] = {
-	&out_freedom, &out_blackhole,   &out_dns,    &out_loopback, &out_socks,
-	&out_http,    &out_shadowsocks, &out_trojan, &out_vless,    &out_vmess,
-	&out_wireguard,
+	&out_freedom, &out_blackhole, &out_dns,         &out_loopback,
+	&out_socks,   &out_http,      &out_shadowsocks, &out_trojan,
+	&out_vless,   &out_vmess,     &out_wireguard,
 };
 
 static const struct transport_ops *const networks[] = {

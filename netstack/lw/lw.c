@@ -563,8 +563,8 @@ static int lw_next_timer(const struct lw *lw)
 	int ack =
 		list_empty(&lw->acks) ?
 			-1 :
-			until(lw, list_first(&lw->acks, struct flow, ack)
-					  ->ack_ms);
+			until(lw,
+			      list_first(&lw->acks, struct flow, ack)->ack_ms);
 	int tick = lw->hot_count ? until(lw, lw->tick_due_ms) : -1;
 
 	if (ack < 0 || tick < 0)

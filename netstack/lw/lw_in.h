@@ -78,7 +78,8 @@ struct flow {
 	uint16_t rmss, source, rx_space;
 	uint8_t want;
 	uint8_t challenged;
-	bool owned, half, connecting, rx_fin, tx_fin, fin_read, ack_due, leaving, cut;
+	bool owned, half, connecting, rx_fin, tx_fin, fin_read, ack_due,
+		leaving, cut;
 };
 
 /* A bucket's share of lwIP's lists */

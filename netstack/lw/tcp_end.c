@@ -367,7 +367,8 @@ static int tx_state(const struct flow *f, uint32_t low)
 		return f->err;
 	if (!f->pcb || f->tx_fin)
 		return -EPIPE;
-	if (f->connecting || f->pcb->snd_buf < low || f->pcb->snd_queuelen > QUEUE_MAX)
+	if (f->connecting || f->pcb->snd_buf < low ||
+	    f->pcb->snd_queuelen > QUEUE_MAX)
 		return -EAGAIN;
 	return 0;
 }

@@ -325,8 +325,7 @@ static void home_open(struct worker *w, struct wg *wg)
 {
 	struct wg_room *room = room_of(w);
 
-	if (!room ||
-	    (!wg->port[w->index] && port_open(wg, w, room) < 0) ||
+	if (!room || (!wg->port[w->index] && port_open(wg, w, room) < 0) ||
 	    wg_dev_start(&wg->dev, w, &wg->conf) < 0) {
 		pthread_mutex_lock(&wg->lock);
 		wg->home = NULL; /* the next use tries again */

@@ -2,7 +2,7 @@
  * wg.h - A WireGuard tunnel: one a process for what several workers use
  *
  * A tunnel has one socket and one session with each peer, so it lives on one worker,
- * its home (docs/decisions/027). Each worker that uses it has a stack of its own
+ * its home (docs/decisions/029). Each worker that uses it has a stack of its own
  * (core/ipstack.h); packets between that and home go by messages. Equal settings of
  * two generations of the configuration are one tunnel.
  *

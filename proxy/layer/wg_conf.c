@@ -111,8 +111,8 @@ static int endpoint_of(const char *text, struct addr *out, struct arena *a)
 static void parse_endpoint(struct jobj *o, struct wg_peer_conf *p,
 			   struct arena *a, bool server)
 {
-	const char *text = server ? j_str(o, "endpoint", "") :
-				    j_need_str(o, "endpoint");
+	const char *text =
+		server ? j_str(o, "endpoint", "") : j_need_str(o, "endpoint");
 
 	if (*text && endpoint_of(text, &p->endpoint, a) == -EINVAL)
 		diag_error(o->d, j_get(o, "endpoint"), NULL,
@@ -173,8 +173,7 @@ static int parse_peers(struct jobj *o, struct wg_conf *c, struct arena *a,
 	c->peers = arena_alloc(a, (size_t)(count + 1) * sizeof(*c->peers));
 	if (!c->peers)
 		return -ENOMEM;
-	cJSON_ArrayForEach(n, list)
-		parse_peer(o->d, n, c, a, server);
+	cJSON_ArrayForEach(n, list) parse_peer(o->d, n, c, a, server);
 	return 0;
 }
 

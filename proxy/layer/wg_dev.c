@@ -159,7 +159,8 @@ void wg_dev_send(struct wg_dev *d, const struct iovec *iov, int cnt)
 
 	for (int i = 0; i < cnt; i++)
 		len += iov[i].iov_len;
-	if (cnt && d->sock && !ip_addr_of(iov[0].iov_base, iov[0].iov_len, true, &to))
+	if (cnt && d->sock &&
+	    !ip_addr_of(iov[0].iov_base, iov[0].iov_len, true, &to))
 		p = wg_dev_route(d, &to);
 	if (p)
 		wg_peer_send(p, iov, cnt, len);
@@ -247,8 +248,7 @@ static void take_data(struct wg_dev *d, struct wg_slot *slot,
 		      const struct pkt *msg, const struct wg_head *h)
 {
 	struct wg_peer *p = slot->peer;
-	struct wg_pair_key *pair =
-		container_of(slot, struct wg_pair_key, slot);
+	struct wg_pair_key *pair = container_of(slot, struct wg_pair_key, slot);
 	ssize_t n = wg_peer_data(pair, msg, h);
 	struct addr from;
 

@@ -130,7 +130,8 @@ struct wg_dev {
 };
 
 /* wg_dev.c. At home only */
-int wg_dev_start(struct wg_dev *d, struct worker *w, const struct wg_conf *conf);
+int wg_dev_start(struct wg_dev *d, struct worker *w,
+		 const struct wg_conf *conf);
 void wg_dev_stop(struct wg_dev *d);
 /* A packet out of a stack goes to its peer */
 void wg_dev_send(struct wg_dev *d, const struct iovec *iov, int cnt);

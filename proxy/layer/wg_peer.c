@@ -26,10 +26,11 @@
 #include "gateway/core/sockopt.h"
 #include "proxy/layer/wg_int.h"
 
-#define FLOOD_MS     20u /* two initiations of a peer are so far apart at least */
-#define LAST_WORD_MS (WG_REJECT_AFTER_MS - WG_KEEPALIVE_MS - WG_REKEY_TIMEOUT_MS)
-#define ASK_AGAIN    3 /* attempts after which a name is looked up again */
-#define PAD          16
+#define FLOOD_MS 20u /* two initiations of a peer are so far apart at least */
+#define LAST_WORD_MS \
+	(WG_REJECT_AFTER_MS - WG_KEEPALIVE_MS - WG_REKEY_TIMEOUT_MS)
+#define ASK_AGAIN 3 /* attempts after which a name is looked up again */
+#define PAD       16
 
 static uint32_t now_of(const struct wg_peer *p)
 {
@@ -178,8 +179,7 @@ static void stamp_now(uint8_t out[WG_STAMP_BYTES])
 /* The MACs, and what is remembered of them */
 static void put_macs(struct wg_peer *p, uint8_t *msg, size_t n)
 {
-	bool fresh = p->has_cookie &&
-		     now_of(p) - p->cookie_ms < WG_COOKIE_MS;
+	bool fresh = p->has_cookie && now_of(p) - p->cookie_ms < WG_COOKIE_MS;
 
 	wg_mac_put(&p->key, fresh ? p->cookie : NULL, msg, n);
 	memcpy(p->mac1, wg_mac1(msg, n), WG_MAC_BYTES);
@@ -188,7 +188,8 @@ static void put_macs(struct wg_peer *p, uint8_t *msg, size_t n)
 static void initiate(struct wg_peer *p)
 {
 	struct wg_dev *d = p->dev;
-	uint8_t eph[WG_KEY_BYTES], stamp[WG_STAMP_BYTES], *out;
+	struct wg_begin_key b;
+	uint8_t *out;
 
 	p->inited = true;
 	p->init_ms = now_of(p);
@@ -200,17 +201,17 @@ static void initiate(struct wg_peer *p)
 	}
 	shake_forget(p);
 	p->slot.index = wg_dev_index(d);
-	rand_bytes(eph, sizeof(eph));
-	stamp_now(stamp);
-	if (wg_initiation_encode(&p->shake, &d->self, &p->key, eph, stamp,
-				 p->slot.index, out) < 0) {
+	rand_bytes(b.eph, sizeof(b.eph));
+	stamp_now(b.stamp);
+	b.sender = p->slot.index;
+	if (wg_initiation_encode(&p->shake, &d->self, &p->key, &b, out) < 0) {
 		wg_dev_undo(d);
 	} else {
 		put_macs(p, out, WG_INITIATION_BYTES);
 		htab_put(&d->indices, &p->slot.node, p->slot.index);
 		any_traffic(p);
 	}
-	wipe(eph, sizeof(eph));
+	wipe(&b, sizeof(b));
 }
 
 /* Unless one is on its way */

@@ -80,8 +80,7 @@ static int connect_next(struct wg_dial *d)
 	int rc = d->err ? d->err : -EHOSTUNREACH;
 
 	while (d->next < d->dns.count) {
-		struct addr a =
-			dns_ip_addr(&d->dns.ips[d->next++], d->to.port);
+		struct addr a = dns_ip_addr(&d->dns.ips[d->next++], d->to.port);
 
 		rc = ipstack_ops.connect(d->stack, &a, d->s.job, &d->s.below);
 		if (!rc)

@@ -32,7 +32,7 @@ static void put_le64(uint8_t *p, uint64_t v)
 int wg_key_parse(const char *text, uint8_t out[WG_KEY_BYTES])
 {
 	static const char digits[] = "0123456789abcdef";
-	uint8_t raw[WG_KEY_BYTES + 16];
+	uint8_t raw[WG_KEY_BYTES + 16] = { 0 };
 	size_t n = strlen(text), i;
 
 	if (n == 2 * WG_KEY_BYTES) {
@@ -86,7 +86,7 @@ const uint8_t *wg_mac1(const uint8_t *p, size_t n)
 static void mac(const uint8_t *key, size_t key_len, const uint8_t *p, size_t n,
 		uint8_t out[WG_MAC_BYTES])
 {
-	struct iovec v = { (uint8_t *)(uintptr_t)p, n };
+	struct iovec v = wg_piece(p, n);
 
 	blake2s_vec(key, key_len, &v, 1, out, WG_MAC_BYTES);
 }
@@ -131,8 +131,7 @@ int wg_cookie_encode(const struct wg_self_key *self,
 		     uint8_t out[WG_COOKIE_BYTES])
 {
 	const uint8_t *msg = p->iov_base;
-	struct iovec aad = { (uint8_t *)(uintptr_t)wg_mac1(msg, p->iov_len),
-			     WG_MAC_BYTES };
+	struct iovec aad = wg_piece(wg_mac1(msg, p->iov_len), WG_MAC_BYTES);
 
 	memset(out, 0, 4);
 	out[0] = WG_COOKIE;
@@ -148,7 +147,7 @@ int wg_cookie_open(const struct wg_peer_key *peer,
 		   const uint8_t p[WG_COOKIE_BYTES],
 		   uint8_t cookie[WG_MAC_BYTES])
 {
-	struct iovec aad = { (uint8_t *)(uintptr_t)mac1, WG_MAC_BYTES };
+	struct iovec aad = wg_piece(mac1, WG_MAC_BYTES);
 	uint8_t buf[WG_MAC_BYTES + AEAD_TAG_BYTES];
 	int rc;
 

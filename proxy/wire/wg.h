@@ -91,14 +91,15 @@ int wg_key_parse(const char *text, uint8_t out[WG_KEY_BYTES]);
 /* Kind and length of a message of @n bytes. 0, or -EPROTO */
 int wg_head_decode(const uint8_t *p, size_t n, struct wg_head *out);
 
-/*
- * Begin: @eph is random, a new one each time. MACs are still zero. 0, -ENOMEM,
- * -EPROTO
- */
+/* What a new handshake is made of: @eph is random; @sender: our index */
+struct wg_begin_key {
+	uint8_t eph[WG_KEY_BYTES], stamp[WG_STAMP_BYTES];
+	uint32_t sender;
+};
+/* MACs are still zero. 0, -ENOMEM, -EPROTO */
 int wg_initiation_encode(struct wg_shake_key *s, const struct wg_self_key *self,
 			 const struct wg_peer_key *peer,
-			 const uint8_t eph[WG_KEY_BYTES],
-			 const uint8_t stamp[WG_STAMP_BYTES], uint32_t sender,
+			 const struct wg_begin_key *b,
 			 uint8_t out[WG_INITIATION_BYTES]);
 /* Who sent it; then, knowing the peer, when. 0, -ENOMEM, -EPROTO: forged */
 int wg_initiation_who(struct wg_shake_key *s, const struct wg_self_key *self,

@@ -3,6 +3,18 @@
 #define PROXY_WIRE_WG_INT_H
 
 #include <stdint.h>
+#include <sys/uio.h>
+
+/* Bytes to be read only */
+static inline struct iovec wg_piece(const void *p, size_t n)
+{
+	union {
+		const void *in;
+		void *out;
+	} u = { .in = p };
+
+	return (struct iovec){ u.out, n };
+}
 
 static inline uint32_t wg_le32(const uint8_t *p)
 {

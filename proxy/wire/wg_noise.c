@@ -31,15 +31,10 @@ static const char construction[] = "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s";
 static const char identifier[] = "WireGuard v1 zx2c4 Jason@zx2c4.com";
 static const uint8_t first_nonce[12];
 
-static struct iovec piece(const void *p, size_t n)
-{
-	return (struct iovec){ (uint8_t *)(uintptr_t)p, n };
-}
-
 static void hash2(const void *a, size_t a_len, const void *b, size_t b_len,
 		  uint8_t out[WG_KEY_BYTES])
 {
-	struct iovec v[2] = { piece(a, a_len), piece(b, b_len) };
+	struct iovec v[2] = { wg_piece(a, a_len), wg_piece(b, b_len) };
 
 	blake2s_vec(NULL, 0, v, 2, out, WG_KEY_BYTES);
 }
@@ -54,12 +49,12 @@ static void kdf(const uint8_t *key, const void *in, size_t n,
 		uint8_t *const *out, int count)
 {
 	uint8_t root[WG_KEY_BYTES], t[WG_KEY_BYTES];
-	struct iovec v[2] = { piece(in, n), { 0 } };
+	struct iovec v[2] = { wg_piece(in, n), { 0 } };
 
 	blake2s_hmac(key, v, 1, root);
-	for (uint8_t i = 1; i <= count; i++) {
-		v[0] = piece(t, i > 1 ? WG_KEY_BYTES : 0);
-		v[1] = piece(&i, 1);
+	for (uint8_t i = 1; i <= (uint8_t)count; i++) {
+		v[0] = wg_piece(t, i > 1 ? WG_KEY_BYTES : 0);
+		v[1] = wg_piece(&i, 1);
 		blake2s_hmac(root, v, 2, t);
 		memcpy(out[i - 1], t, WG_KEY_BYTES);
 	}
@@ -106,7 +101,7 @@ static void mix_eph(struct wg_shake_key *s, const uint8_t *public_key)
 static int seal(struct wg_shake_key *s, const uint8_t *key, uint8_t *p,
 		size_t n)
 {
-	struct iovec aad = piece(s->hash, WG_KEY_BYTES);
+	struct iovec aad = wg_piece(s->hash, WG_KEY_BYTES);
 	int rc = aead_seal_once(AEAD_CHACHA20_POLY1305, key, first_nonce, &aad,
 				p, n);
 
@@ -119,7 +114,7 @@ static int seal(struct wg_shake_key *s, const uint8_t *key, uint8_t *p,
 static int unseal(struct wg_shake_key *s, const uint8_t *key, const uint8_t *p,
 		  size_t n, uint8_t *out)
 {
-	struct iovec aad = piece(s->hash, WG_KEY_BYTES);
+	struct iovec aad = wg_piece(s->hash, WG_KEY_BYTES);
 	int rc;
 
 	memcpy(out, p, n);
@@ -163,8 +158,7 @@ int wg_peer_set(struct wg_peer_key *peer, const struct wg_self_key *self,
 
 int wg_initiation_encode(struct wg_shake_key *s, const struct wg_self_key *self,
 			 const struct wg_peer_key *peer,
-			 const uint8_t eph[WG_KEY_BYTES],
-			 const uint8_t stamp[WG_STAMP_BYTES], uint32_t sender,
+			 const struct wg_begin_key *b,
 			 uint8_t out[WG_INITIATION_BYTES])
 {
 	uint8_t key[WG_KEY_BYTES];
@@ -172,18 +166,18 @@ int wg_initiation_encode(struct wg_shake_key *s, const struct wg_self_key *self,
 
 	memset(out, 0, WG_INITIATION_BYTES);
 	out[0] = WG_INITIATION;
-	wg_put_le32(out + AT_SENDER, sender);
-	memcpy(s->own, eph, WG_KEY_BYTES);
+	wg_put_le32(out + AT_SENDER, b->sender);
+	memcpy(s->own, b->eph, WG_KEY_BYTES);
 	begin(s, peer->public_key);
-	rc = x25519_public(eph, out + AT_EPH1);
+	rc = x25519_public(b->eph, out + AT_EPH1);
 	mix_eph(s, out + AT_EPH1);
 	if (!rc)
-		rc = mix_dh(s, eph, peer->public_key, key);
+		rc = mix_dh(s, b->eph, peer->public_key, key);
 	memcpy(out + AT_STATIC, self->public_key, WG_KEY_BYTES);
 	if (!rc)
 		rc = seal(s, key, out + AT_STATIC, WG_KEY_BYTES);
 	mix_key(s, peer->shared, key);
-	memcpy(out + AT_STAMP, stamp, WG_STAMP_BYTES);
+	memcpy(out + AT_STAMP, b->stamp, WG_STAMP_BYTES);
 	if (!rc)
 		rc = seal(s, key, out + AT_STAMP, WG_STAMP_BYTES);
 	wipe(key, sizeof(key));

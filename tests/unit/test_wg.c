@@ -61,11 +61,11 @@ static void sides_set(struct sides *s, const struct line *l)
 
 static void begin(struct sides *s, const struct line *l, uint8_t *m1)
 {
-	uint8_t stamp[WG_STAMP_BYTES];
+	struct wg_begin_key b = { .sender = INDEX_I };
 
-	wg_stamp(1700000000, 123456789, stamp);
-	assert_int_equal(wg_initiation_encode(&s->si, &s->i, &s->to_r, l->ei,
-					      stamp, INDEX_I, m1),
+	memcpy(b.eph, l->ei, sizeof(b.eph));
+	wg_stamp(1700000000, 123456789, b.stamp);
+	assert_int_equal(wg_initiation_encode(&s->si, &s->i, &s->to_r, &b, m1),
 			 0);
 	wg_mac_put(&s->to_r, l->cookie, m1, WG_INITIATION_BYTES);
 }
