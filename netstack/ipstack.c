@@ -232,6 +232,8 @@ static void ipstack_input(struct ipstack *st, uint8_t *data, size_t n)
 	unsigned int lane;
 	enum drop why;
 
+	if (st->conf.ib)
+		st->ns.listener.ib = *st->conf.ib;
 	if (packet_parse(data, n, &none, &p, &why)) {
 		worker_drop(st->ns.worker, why);
 		return;
@@ -284,7 +286,7 @@ static int ipstack_open(const struct ipstack_conf *conf, struct ipstack **out)
 	st->conf = *conf;
 	list_init(&st->ends);
 	st->ns.worker = conf->worker;
-	st->ns.listener.ib = conf->ib;
+	st->ns.listener.ib = conf->ib ? *conf->ib : NULL;
 	st->ns.fd = -1;
 	st->ns.mtu = conf->mtu;
 	st->ns.local_echo = true;

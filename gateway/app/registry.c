@@ -8,8 +8,8 @@
 #include "proxy/transport/transports.h"
 
 static const struct inbound_ops *const inbounds[] = {
-	&in_tun,         &in_dokodemo, &in_socks, &in_http,
-	&in_shadowsocks, &in_trojan,   &in_vless, &in_vmess,
+	&in_tun,    &in_dokodemo, &in_socks, &in_http,      &in_shadowsocks,
+	&in_trojan, &in_vless,    &in_vmess, &in_wireguard,
 };
 
 static const struct outbound_ops *const outbounds[] = {
@@ -32,7 +32,6 @@ static const struct transport_ops *const securities[] = {
 static const struct {
 	const char *protocol, *why;
 } not_yet[] = {
-	{ "wireguard", "not yet" },
 	{ "hysteria", "not yet" },
 	{ "kcp", "not yet" },
 	{ "mkcp", "not yet" },

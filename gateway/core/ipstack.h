@@ -26,7 +26,8 @@ struct worker;
 
 /**
  * struct ipstack_conf - What a stack needs from its surroundings
- * @ib:		Whose sessions come out of it; NULL: nobody is let in
+ * @ib:		Whose sessions come out of it, asked for each packet, as a reload may
+ *		change it; NULL: nobody is let in
  * @mtu:	Bytes of a packet
  * @own:	Addresses it connects from, IPv4 and IPv6; kind NONE: no such family
  * @lane, @lanes:	Its ports, see above
@@ -36,7 +37,7 @@ struct worker;
  */
 struct ipstack_conf {
 	struct worker *worker;
-	const struct inbound *ib;
+	const struct inbound *const *ib;
 	uint16_t mtu;
 	struct addr own[2];
 	unsigned int lane, lanes;

@@ -12,5 +12,6 @@ extern const struct inbound_ops in_shadowsocks;
 extern const struct inbound_ops in_trojan;
 extern const struct inbound_ops in_vless;
 extern const struct inbound_ops in_vmess;
+extern const struct inbound_ops in_wireguard;
 
 #endif

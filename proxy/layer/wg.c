@@ -283,15 +283,18 @@ static struct wg_room *room_of(struct worker *w)
 	return r;
 }
 
-static int port_open(struct wg *wg, struct worker *w, struct wg_room *room)
+/* @ib: of a server, whose stack has no lanes; NULL */
+static int port_open(struct wg *wg, struct worker *w, struct wg_room *room,
+		     const struct inbound *const *ib)
 {
 	struct wg_port *port = calloc(1, sizeof(*port));
 	struct ipstack_conf conf = {
 		.worker = w,
+		.ib = ib,
 		.mtu = wg->conf.mtu,
 		.own = { wg->conf.own[0], wg->conf.own[1] },
-		.lane = w->index,
-		.lanes = workers_count ? workers_count : 1,
+		.lane = ib ? 0 : w->index,
+		.lanes = ib || !workers_count ? 1 : workers_count,
 		.send = port_send,
 		.pass = port_pass,
 		.arg = port,
@@ -325,7 +328,8 @@ static void home_open(struct worker *w, struct wg *wg)
 {
 	struct wg_room *room = room_of(w);
 
-	if (!room || (!wg->port[w->index] && port_open(wg, w, room) < 0) ||
+	if (!room ||
+	    (!wg->port[w->index] && port_open(wg, w, room, NULL) < 0) ||
 	    wg_dev_start(&wg->dev, w, &wg->conf) < 0) {
 		pthread_mutex_lock(&wg->lock);
 		wg->home = NULL; /* the next use tries again */
@@ -377,43 +381,13 @@ int wg_stack(struct wg *wg, struct worker *w, struct ipstack **out)
 	int rc = room ? find_home(wg, w) : -ENOMEM;
 
 	if (!rc && !wg->port[w->index])
-		rc = port_open(wg, w, room);
+		rc = port_open(wg, w, room, NULL);
 	if (!rc)
 		*out = wg->port[w->index]->stack;
 	return rc;
 }
 
-/* --- the table ---------------------------------------------------------------------------- */
-
-static bool same_peer(const struct wg_peer_conf *a,
-		      const struct wg_peer_conf *b)
-{
-	if (memcmp(a->public_key, b->public_key, WG_KEY_BYTES) != 0 ||
-	    !ct_equal(a->psk, b->psk, WG_KEY_BYTES) ||
-	    !addr_eq(&a->endpoint, &b->endpoint) ||
-	    a->keep_alive_s != b->keep_alive_s ||
-	    a->allowed_count != b->allowed_count)
-		return false;
-	return !memcmp(a->allowed, b->allowed,
-		       a->allowed_count * sizeof(*a->allowed));
-}
-
-static bool same(const struct wg_conf *a, const struct wg_conf *b)
-{
-	if (!ct_equal(a->secret_key, b->secret_key, WG_KEY_BYTES) ||
-	    !addr_eq(&a->own[0], &b->own[0]) ||
-	    !addr_eq(&a->own[1], &b->own[1]) || !addr_eq(&a->bind, &b->bind) ||
-	    memcmp(a->reserved, b->reserved, sizeof(a->reserved)) != 0 ||
-	    a->strategy != b->strategy || a->mtu != b->mtu ||
-	    a->peer_count != b->peer_count || strcmp(a->tag, b->tag) != 0 ||
-	    a->sockopt.mark != b->sockopt.mark ||
-	    strcmp(a->sockopt.interface, b->sockopt.interface) != 0)
-		return false;
-	for (unsigned int i = 0; i < a->peer_count; i++)
-		if (!same_peer(&a->peers[i], &b->peers[i]))
-			return false;
-	return true;
-}
+/* --- birth -------------------------------------------------------------------------------- */
 
 static int copy_peer(struct arena *a, struct wg_peer_conf *p)
 {
@@ -469,6 +443,73 @@ static struct wg *wg_new(const struct wg_conf *conf)
 	return NULL;
 }
 
+/* --- servers ------------------------------------------------------------------------------ */
+
+int wg_serve(const struct wg_conf *conf, const struct inbound *const *ib,
+	     struct worker *w, struct wg **out)
+{
+	struct wg_room *room = room_of(w);
+	struct wg *wg = room ? wg_new(conf) : NULL;
+	int rc;
+
+	if (!wg)
+		return -ENOMEM;
+	wg->home = w;
+	rc = port_open(wg, w, room, ib);
+	if (!rc)
+		rc = wg_dev_start(&wg->dev, w, &wg->conf);
+	if (rc < 0) {
+		wg_serve_end(wg);
+		return rc;
+	}
+	*out = wg;
+	return 0;
+}
+
+void wg_serve_end(struct wg *wg)
+{
+	struct worker *w = wg->home;
+	struct wg_port *port = wg->port[w->index];
+
+	if (port)
+		port_close(port);
+	if (wg->dev.sock)
+		wg_dev_stop(&wg->dev);
+	wg_unref(wg);
+}
+
+/* --- the table ---------------------------------------------------------------------------- */
+
+static bool same_peer(const struct wg_peer_conf *a,
+		      const struct wg_peer_conf *b)
+{
+	if (memcmp(a->public_key, b->public_key, WG_KEY_BYTES) != 0 ||
+	    !ct_equal(a->psk, b->psk, WG_KEY_BYTES) ||
+	    !addr_eq(&a->endpoint, &b->endpoint) ||
+	    a->keep_alive_s != b->keep_alive_s ||
+	    a->allowed_count != b->allowed_count)
+		return false;
+	return !memcmp(a->allowed, b->allowed,
+		       a->allowed_count * sizeof(*a->allowed));
+}
+
+bool wg_conf_same(const struct wg_conf *a, const struct wg_conf *b)
+{
+	if (!ct_equal(a->secret_key, b->secret_key, WG_KEY_BYTES) ||
+	    !addr_eq(&a->own[0], &b->own[0]) ||
+	    !addr_eq(&a->own[1], &b->own[1]) || !addr_eq(&a->bind, &b->bind) ||
+	    memcmp(a->reserved, b->reserved, sizeof(a->reserved)) != 0 ||
+	    a->strategy != b->strategy || a->mtu != b->mtu ||
+	    a->peer_count != b->peer_count || strcmp(a->tag, b->tag) != 0 ||
+	    a->sockopt.mark != b->sockopt.mark ||
+	    strcmp(a->sockopt.interface, b->sockopt.interface) != 0)
+		return false;
+	for (unsigned int i = 0; i < a->peer_count; i++)
+		if (!same_peer(&a->peers[i], &b->peers[i]))
+			return false;
+	return true;
+}
+
 struct wg *wg_get(const struct wg_conf *conf)
 {
 	struct wg *wg;
@@ -477,7 +518,7 @@ struct wg *wg_get(const struct wg_conf *conf)
 	pthread_mutex_lock(&table_lock);
 	list_for_each (p, &table) {
 		wg = container_of(p, struct wg, node);
-		if (!same(&wg->conf, conf))
+		if (!wg_conf_same(&wg->conf, conf))
 			continue;
 		wg->users++;
 		wg->refs++;

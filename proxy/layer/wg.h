@@ -22,6 +22,7 @@
 #include "proxy/wire/wg.h"
 
 struct arena;
+struct inbound;
 struct ipstack;
 struct jobj;
 struct wg;
@@ -80,6 +81,15 @@ int wg_conf_parse(struct jobj *settings, struct wg_conf *c, struct arena *a,
 struct wg *wg_get(const struct wg_conf *conf);
 /* From any thread; the last one ends it */
 void wg_put(struct wg *wg);
+/* Would a tunnel of both be the same one? */
+bool wg_conf_same(const struct wg_conf *a, const struct wg_conf *b);
+/*
+ * A tunnel of @w alone, whose packets become sessions of *@ib, which may change from
+ * one packet to the next. 0 with *@out, or -errno
+ */
+int wg_serve(const struct wg_conf *conf, const struct inbound *const *ib,
+	     struct worker *w, struct wg **out);
+void wg_serve_end(struct wg *wg);
 /* @w's stack in it, made now if need be; the tunnel's. 0 with *@out, or -errno */
 int wg_stack(struct wg *wg, struct worker *w, struct ipstack **out);
 

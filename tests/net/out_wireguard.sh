@@ -36,7 +36,7 @@ psk=", \"preSharedKey\": \"$PSK\""
 six=$(WG_N=6 wg_ob six '[fd02::3]:51820' "$KEY_six" "$PUB_peer" "" ', "domainStrategy": "ForceIPv6"')
 start_culvert <<END
 {
-  "log": { "loglevel": "debug" },
+  "log": { "loglevel": "debug" }, $WORKERS
   "dns": { "hosts": { "dom.test": [ "10.3.0.1", "fd03::1" ], "peer.test": "10.2.0.3",
     "six.test": [ "10.3.0.9", "fd03::1" ] }, "servers": [ "10.2.0.9" ] },
   "inbounds": [ {

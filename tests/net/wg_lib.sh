@@ -4,9 +4,14 @@
 #	wg_keys a b			# $KEY_a (secret), $PUB_a, ...; and $PSK
 #	wg_up "$S" NAME <<-END ... END	# a peer with this configuration (wg setconf)
 #	wg_addr "$S" NAME PREFIX...
+#	$WORKERS			# a member of culvert's configuration
 #	wg_ob TAG ENDPOINT SECRET PUBLIC [PEER MORE] [MORE]	# culvert's outbound
 #
 # Device names are unique on this machine: control sockets lie in /var/run/wireguard
+
+# Builds with a sanitizer have one copy of the stack
+WORKERS=
+[ "${CULVERT_VARIANT:-release}" = release ] || WORKERS='"culvert": { "workers": 1 },'
 
 wg_dev() { echo "w$1$$"; }
 
