@@ -226,18 +226,75 @@ static void link_dialer(struct diag *d, struct config *cfg, struct outbound *ob)
 		ob->dialer = to;
 }
 
-static void check_chain(struct diag *d, const struct outbound *ob,
-			unsigned int count)
+/* The second way of a level dials as the outbound, but for sockopt and dialer */
+static void link_others(struct diag *d, struct config *cfg,
+			const struct outbound *ob)
 {
-	const struct outbound *hop = ob->dialer;
+	for (const struct transport *t = ob->transport; t; t = t->below) {
+		struct transport_other *w = t->other;
 
-	for (unsigned int i = 0; hop && i <= count; i++, hop = hop->dialer) {
-		if (hop == ob) {
-			diag_error(d, dialer_node(ob), NULL,
-				   "dialerProxy leads back to \"%s\"", ob->tag);
+		if (!w || !w->top)
+			continue;
+		w->ob = arena_alloc(&cfg->arena, sizeof(*w->ob));
+		if (!w->ob)
 			return;
-		}
+		*w->ob = *ob;
+		w->ob->sockopt = w->sockopt;
+		w->ob->dialer = NULL;
+		link_dialer(d, cfg, w->ob);
 	}
+}
+
+/**
+ * struct walk - Looking for a way of dialers back to @to
+ * @seen:	By index: no need to look there again
+ */
+struct walk {
+	const struct config *cfg;
+	const struct outbound *to;
+	bool *seen;
+};
+
+static bool leads_back(struct walk *w, const struct outbound *from);
+
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as there are outbounds */
+static bool step(struct walk *w, const struct outbound *next)
+{
+	if (!next)
+		return false;
+	if (next == w->to)
+		return true;
+	for (unsigned int i = 0; i < w->cfg->outbound_count; i++) {
+		if (w->cfg->outbounds[i] != next)
+			continue;
+		if (w->seen[i])
+			return false;
+		w->seen[i] = true;
+	}
+	return leads_back(w, next);
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as there are outbounds */
+static bool leads_back(struct walk *w, const struct outbound *from)
+{
+	if (step(w, from->dialer))
+		return true;
+	for (const struct transport *t = from->transport; t; t = t->below)
+		if (t->other && t->other->ob && step(w, t->other->ob->dialer))
+			return true;
+	return false;
+}
+
+static void check_chain(struct diag *d, struct config *cfg,
+			const struct outbound *ob)
+{
+	struct walk w = { .cfg = cfg, .to = ob };
+
+	w.seen = arena_alloc(&cfg->arena,
+			     (cfg->outbound_count + 1) * sizeof(*w.seen));
+	if (w.seen && leads_back(&w, ob))
+		diag_error(d, dialer_node(ob), NULL,
+			   "dialerProxy leads back to \"%s\"", ob->tag);
 }
 
 void parse_outbounds(struct diag *d, const struct merged *m, struct config *cfg)
@@ -252,7 +309,9 @@ void parse_outbounds(struct diag *d, const struct merged *m, struct config *cfg)
 	for (unsigned int i = 0; i < cfg->outbound_count; i++)
 		link_dialer(d, cfg, cfg->outbounds[i]);
 	for (unsigned int i = 0; i < cfg->outbound_count; i++)
-		check_chain(d, cfg->outbounds[i], cfg->outbound_count);
+		link_others(d, cfg, cfg->outbounds[i]);
+	for (unsigned int i = 0; i < cfg->outbound_count; i++)
+		check_chain(d, cfg, cfg->outbounds[i]);
 	if (m->outbound_count == 0)
 		diag_error(d, NULL, "outbounds",
 			   "there must be at least one outbound");

@@ -128,26 +128,83 @@ static const struct transport *parse_levels(struct jobj *s, bool server,
 	return top;
 }
 
+/* Its own address and port; a name is kept in the arena. False after a complaint */
+static bool parse_to(struct jobj *s, struct addr *to, struct config *cfg)
+{
+	struct addr a;
+
+	if (!j_addr(s, "address", &a))
+		return false;
+	a.port = (uint16_t)j_int(s, "port", 0, 1, UINT16_MAX);
+	if (!a.port) {
+		if (!j_get(s, "port"))
+			diag_error(s->d, s->node, "port", "is missing");
+		return false;
+	}
+	if (a.kind == ADDR_NAME)
+		a.name = arena_strndup(&cfg->arena, a.name, a.len);
+	*to = a;
+	return a.kind != ADDR_NAME || a.name;
+}
+
+static void parse_sockopt(struct jobj *s, struct sockopt *so,
+			  struct config *cfg)
+{
+	struct jobj opt;
+
+	j_open(&opt, s->d, j_get(s, "sockopt"));
+	sockopt_parse(&opt, so, &cfg->arena);
+	if (opt.node)
+		j_close(&opt);
+}
+
+/* The second way that @t wants: as another outbound's streamSettings, of its kind */
+static void parse_other(struct diag *d, const struct transport *t,
+			const struct sockopt *so, struct config *cfg)
+{
+	struct transport_other *w = t->other;
+	const struct transport *top;
+	struct jobj s;
+
+	if (!j_open(&s, d, w->node))
+		return;
+	top = parse_levels(&s, false, cfg);
+	w->sockopt = SOCKOPT_DEFAULT;
+	parse_sockopt(&s, &w->sockopt, cfg);
+	if (so->penetrate)
+		w->sockopt = *so;
+	j_not_yet(&s, "finalmask", "not yet");
+	if (parse_to(&s, &w->to, cfg))
+		w->top = top;
+	if (top && top->ops != t->ops)
+		diag_error(d, w->node, NULL, "must have network \"%s\"",
+			   t->ops->name);
+	if (top && top->other)
+		diag_warning(d, top->other->node, NULL,
+			     "has no effect inside of another one");
+	j_close(&s);
+}
+
 const struct transport *parse_stream(struct jobj *o, struct sockopt *so,
 				     bool server, struct config *cfg)
 {
 	const struct transport *top;
-	struct jobj s, opt;
+	struct jobj s;
 
 	if (!j_open(&s, o->d, j_get(o, "streamSettings")))
 		return NULL;
 	top = parse_levels(&s, server, cfg);
 	j_not_yet(&s, "finalmask", "not yet");
-	j_open(&opt, o->d, j_get(&s, "sockopt"));
-	sockopt_parse(&opt, so, &cfg->arena);
+	parse_sockopt(&s, so, cfg);
 	if (!server && so->accept_proxy_protocol)
-		diag_warning(s.d, opt.node, "acceptProxyProtocol",
+		diag_warning(s.d, j_get(&s, "sockopt"), "acceptProxyProtocol",
 			     "has no effect: only listeners read a PROXY "
 			     "header");
-	if (opt.node)
-		j_close(&opt);
-	for (const struct transport *t = top; t; t = t->below)
+	for (const struct transport *t = top; t; t = t->below) {
 		so->accept_proxy_protocol |= t->proxy_head;
+		if (t->other)
+			parse_other(s.d, t, so, cfg);
+	}
 	j_ignore(&s, "address", "only for xhttp downloads");
 	j_ignore(&s, "port", "only for xhttp downloads");
 	j_close(&s);

@@ -42,6 +42,7 @@ enum domain_strategy {
  * @happy_v6_first:	Default false as Xray
  * @dialer_proxy:	Outbound tag to dial through; NULL none
  * @tproxy:		0 off, 1 tproxy, 2 redirect (listeners)
+ * @penetrate:		Another way of the transport takes these options, too
  */
 struct sockopt {
 	uint32_t mark;
@@ -52,6 +53,7 @@ struct sockopt {
 	char congestion[16];
 	uint8_t domain_strategy;
 	bool mptcp, v6only, happy_v6_first, accept_proxy_protocol;
+	bool penetrate;
 	uint8_t tproxy;
 	uint32_t happy_delay_ms;
 	uint8_t happy_max, happy_interleave;

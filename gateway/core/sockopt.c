@@ -153,8 +153,7 @@ static void parse_rest(struct jobj *o, struct sockopt *so)
 	so->accept_proxy_protocol = j_bool(o, "acceptProxyProtocol", false);
 	if (cJSON_GetArraySize(j_array(o, "customSockopt")) > 0)
 		j_not_yet(o, "customSockopt", "free socket options");
-	if (j_bool(o, "penetrate", false))
-		j_ignore(o, "penetrate", "only XHTTP downloads use it");
+	so->penetrate = j_bool(o, "penetrate", false);
 	if (j_array(o, "trustedXForwardedFor"))
 		j_ignore(o, "trustedXForwardedFor",
 			 "client addresses are not read from HTTP headers");

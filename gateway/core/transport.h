@@ -42,6 +42,21 @@ struct birth {
 };
 
 /**
+ * struct transport_other - A second way to the same server, of a level's settings
+ * @node:	Its streamSettings, with address and port: parse leaves them to who reads
+ *		those of the level
+ * @top, @to, @sockopt:	What they say; @top NULL after a complaint
+ * @ob:		The outbound, with that sockopt: whom struct dial names
+ */
+struct transport_other {
+	const cJSON *node;
+	const struct transport *top;
+	struct addr to;
+	struct sockopt sockopt;
+	struct outbound *ob;
+};
+
+/**
  * struct transport - One level of an outbound's or listener's layer stack
  *
  * ws on tls on raw is three of these. dial() calls transport_dial(t->below)
@@ -57,6 +72,7 @@ struct transport {
 	bool one_worker; /* a listener: what belongs together comes by several
 			  * connections, so one worker takes them all */
 	void *settings;
+	struct transport_other *other; /* NULL: there is one way only */
 };
 
 /**

@@ -415,7 +415,8 @@ static void parse_mode(struct xhttp_conf *c, const struct transport *t,
 	int mode = j_word(o, "mode", words, ARRAY_SIZE(words), XHTTP_AUTO);
 
 	c->mode = (enum xhttp_mode)mode;
-	if (!t->server && c->mode == XHTTP_AUTO)
+	c->auto_mode = !t->server && c->mode == XHTTP_AUTO;
+	if (c->auto_mode)
 		c->mode = over_reality(t) ? XHTTP_STREAM_ONE : XHTTP_PACKET_UP;
 }
 
@@ -475,8 +476,31 @@ static void warn_replaced(struct jobj *o)
 		j_ignore(o, keys[i], "\"extra\" replaces it");
 }
 
-static int parse_rest(struct xhttp_conf *c, struct jobj *src,
-		      struct config *cfg)
+/* The way down by another address. It is read by who reads streamSettings */
+static void parse_other(struct xhttp_conf *c, struct transport *t,
+			struct jobj *o, struct config *cfg)
+{
+	const cJSON *node = j_get(o, "downloadSettings");
+
+	if (node && t->server) {
+		j_ignore(o, "downloadSettings", "a client's");
+		return;
+	}
+	if (!node)
+		return;
+	if (c->mode == XHTTP_STREAM_ONE) {
+		if (!c->auto_mode)
+			diag_error(o->d, node, NULL,
+				   "cannot be with mode \"stream-one\"");
+		c->mode = XHTTP_STREAM_UP;
+	}
+	t->other = arena_alloc(&cfg->arena, sizeof(*t->other));
+	if (t->other)
+		t->other->node = node;
+}
+
+static int parse_rest(struct xhttp_conf *c, struct transport *t,
+		      struct jobj *src, struct config *cfg)
 {
 	parse_padding(c, src, cfg);
 	parse_places(c, src, cfg);
@@ -485,7 +509,7 @@ static int parse_rest(struct xhttp_conf *c, struct jobj *src,
 	c->no_sse = j_bool(src, "noSSEHeader", false);
 	parse_posts(c, src);
 	parse_reuse(c, src);
-	j_not_yet(src, "downloadSettings", "downloads from another server");
+	parse_other(c, t, src, cfg);
 	return parse_headers(c, src, cfg);
 }
 
@@ -536,10 +560,10 @@ int xhttp_parse(struct transport *t, struct jobj *o, struct config *cfg)
 		j_ignore(&extra, "host", "the one outside of \"extra\" counts");
 		j_ignore(&extra, "path", "the one outside of \"extra\" counts");
 		j_ignore(&extra, "mode", "the one outside of \"extra\" counts");
-		rc = parse_rest(c, &extra, cfg);
+		rc = parse_rest(c, t, &extra, cfg);
 		j_close(&extra);
 	} else {
-		rc = parse_rest(c, o, cfg);
+		rc = parse_rest(c, t, o, cfg);
 	}
 	parse_path(c, o, cfg);
 	if (!c->base || !c->method)

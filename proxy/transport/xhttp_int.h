@@ -33,7 +33,7 @@ struct xhttp_range {
  * @chunk:	Characters of one header or cookie with data
  * @base:	The path; '/' at its end if something follows it. @query: with its '?';
  *		"" none
- * @mode:	Of a client never auto
+ * @mode:	Of a client never auto; @auto_mode: it is what auto means there
  * @h1:		A client speaks HTTP/1.1, else HTTP/2
  * @table:	Letters of session names, @name_len of them; NULL: a UUID
  * @method:	Of requests of the way up
@@ -48,7 +48,7 @@ struct xhttp_conf {
 	struct xhttp_layout layout;
 	const char *base, *query, *table, *method;
 	enum xhttp_mode mode;
-	bool h1, no_grpc, no_sse;
+	bool auto_mode, h1, no_grpc, no_sse;
 	struct xhttp_range padding, post_bytes, post_gap_ms, padding_secs,
 		name_len, chunk;
 	uint32_t buffered;

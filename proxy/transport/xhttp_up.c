@@ -46,6 +46,7 @@ struct post {
 
 /**
  * struct split - The layer
+ * @flow, @down_flow:	What the requests go by; the latter of another way down
  * @down, @up:	The same of stream-one; @up NULL of packet-up
  * @wait:	What the next POST says; NULL nothing
  * @most:	Bytes of one
@@ -63,7 +64,7 @@ struct split {
 	const struct xhttp_conf *conf;
 	struct dial d;
 	struct addr to;
-	struct h2_flow flow;
+	struct h2_flow flow, down_flow;
 	struct stream *down, *up;
 	struct buf *wait;
 	uint32_t most;
@@ -87,13 +88,22 @@ static bool is_packets(const struct split *x)
 	return !x->up;
 }
 
+/* A request; the way down may have an address and a stack of its own */
 static int ask(struct split *x, struct xhttp_ask *a, struct stream **out)
 {
-	x->d.job = x->s.job;
+	const struct transport_other *other = a->up ? NULL : x->t->other;
+	struct dial d = x->d;
+
+	x->d.job = d.job = x->s.job;
 	if (x->session[0])
 		a->session = x->session;
-	a->flow = &x->flow;
-	return xhttp_send(x->t, &x->d, &x->to, a, out);
+	if (!other) {
+		a->flow = &x->flow;
+		return xhttp_send(x->t, &d, &x->to, a, out);
+	}
+	d.ob = other->ob;
+	a->flow = &x->down_flow;
+	return xhttp_send(other->top, &d, &other->to, a, out);
 }
 
 /* --- posts --- */
@@ -500,6 +510,7 @@ static void split_close(struct stream *s, int why)
 		stream_close(&x->up, why);
 	stream_close(&x->down, why);
 	h2_flow_leave(&x->flow);
+	h2_flow_leave(&x->down_flow);
 	free(x);
 }
 
@@ -575,11 +586,12 @@ int xhttp_split(const struct transport *t, const struct dial *d,
 		split_close(&x->s, rc);
 		return rc;
 	}
-	log_debug("s%x xhttp: %s, HTTP/%s", d->s ? d->s->id : 0,
+	log_debug("s%x xhttp: %s, HTTP/%s%s", d->s ? d->s->id : 0,
 		  x->up == x->down ? "stream-one" :
 		  x->up            ? "stream-up" :
 				     "packet-up",
-		  x->conf->h1 ? "1.1" : "2");
+		  x->conf->h1 ? "1.1" : "2",
+		  t->other ? ", another way down" : "");
 	*out = &x->s;
 	return 0;
 }

@@ -39,7 +39,7 @@ matrix_up() {
 
 # --- what both ends are told -----------------------------------------------------
 
-stream() { # TRANSPORT TLSSETTINGS
+stream() { # TRANSPORT TLSSETTINGS [PORT]
 	local tls="\"security\": \"tls\", \"tlsSettings\": $2"
 	case $1 in
 	raw) echo '{ "network": "tcp" }' ;;
@@ -49,6 +49,8 @@ stream() { # TRANSPORT TLSSETTINGS
 	wsed) echo "{ \"network\": \"ws\", \"wsSettings\": { \"path\": \"/w?ed=2048\" }, $tls }" ;;
 	hu) echo "{ \"network\": \"httpupgrade\", \"httpupgradeSettings\": { \"path\": \"/u\" }, $tls }" ;;
 	grpc) echo "{ \"network\": \"grpc\", \"grpcSettings\": { \"serviceName\": \"g\" }, $tls }" ;;
+	xpd) # its way down over HTTP/1.1, by a connection of another stack
+		echo "{ \"network\": \"xhttp\", \"xhttpSettings\": { \"path\": \"/x\" $([ "$2" = "$server_tls" ] || apart "$2" "$3") }, $tls }" ;;
 	xp[a-z] | xp[a-z]1) # XHTTP with all in other places: xpq xph xpc xpg xpr, and over HTTP/1.1
 		[[ $1 != *1 ]] || tls='"security": "none"'
 		echo "{ \"network\": \"xhttp\", \"xhttpSettings\": { \"path\": \"/x\", $(places "${1%1}") }, $tls }" ;;
@@ -69,6 +71,10 @@ stream() { # TRANSPORT TLSSETTINGS
 	esac
 }
 
+apart() { # TLSSETTINGS PORT
+	echo ", \"mode\": \"packet-up\", \"downloadSettings\": { \"address\": \"10.2.0.3\", \"port\": $2, \"network\": \"xhttp\",
+		\"xhttpSettings\": { \"path\": \"/x\" }, \"security\": \"tls\", \"tlsSettings\": ${1/\{/\{ \"alpn\": [ \"http/1.1\" ],} }"
+}
 places() {
 	local odd='"xPaddingObfsMode": true, "xPaddingPlacement"'
 	local small='"scMaxEachPostBytes": 3000, "scMinPostsIntervalMs": 5, "mode": "packet-up"'
@@ -180,7 +186,7 @@ plan() {
 			for m in $(tr , ' ' <<<"${4:-bare,mux}"); do
 				reach "$1-$p-$t-$m"
 				obs+=("$(ob "$1-$p-$t-$m" "$(protocol "$p")" "$(server "$p" $port)" \
-					", \"streamSettings\": $(stream "$t" "$client_tls") $(muxed "$m")")")
+					", \"streamSettings\": $(stream "$t" "$client_tls" "$port") $(muxed "$m")")")
 			done
 		done
 	done
@@ -199,7 +205,7 @@ plan_from() {
 				INS+=("{ \"tag\": \"$tag\", \"listen\": \"10.2.0.4\", \"port\": $port, \"protocol\": \"socks\",
 					\"settings\": { \"udp\": true, \"ip\": \"10.2.0.4\" } }")
 				OUTS+=("$(ob "$tag" "$(protocol "$p")" "$(server "$p" "${AT[own-$p-$t]}")" \
-					", \"streamSettings\": $(stream "$t" "$client_tls") $(muxed "$m")")")
+					", \"streamSettings\": $(stream "$t" "$client_tls" "${AT[own-$p-$t]}") $(muxed "$m")")")
 				WAYS+=("{ \"type\": \"field\", \"inboundTag\": [ \"$tag\" ], \"outboundTag\": \"$tag\" }")
 				obs+=("$(ob "$tag" socks "{ \"servers\": [ { \"address\": \"10.2.0.4\", \"port\": $port } ] }")")
 			done
@@ -243,7 +249,7 @@ served() { wait_port "$S" tcp "${LAST[$1]}"; }
 cell() {
 	local out a f=$KEEP/get.$1 wait=0 end='end=FIN' send="-n $N" sha=$SHA how="-t $LIMIT_S"
 	[[ $2 == own-* ]] || wait=$N
-	[[ $2 == own-* || $2 != *-@(ws|wss|wsed|hu|xpkt|xpkt1|xp[hcg]|xp[hcg]1)-bare && $2 != *-mux && $2 != @(xray-ss22|front-)* ]] || end='end=(FIN|ECONNRESET)'
+	[[ $2 == own-* || $2 != *-@(ws|wss|wsed|hu|xpkt|xpkt1|xp[hcgd]|xp[hcg]1)-bare && $2 != *-mux && $2 != @(xray-ss22|front-)* ]] || end='end=(FIN|ECONNRESET)'
 	[[ $2 != from-xray-trojan-* ]] || { how+=" -C 100 -d 200" send="-f $TMP/bytes" sha=$RSHA; }
 	for a in "10.4.0.$1" "fd04::$(printf %x "$1")"; do
 		out=$("$NT" tcp "$a" 5003 $send -w "$wait" $how)

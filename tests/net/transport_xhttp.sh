@@ -49,6 +49,18 @@ odd='"extra": { "uplinkHTTPMethod": "put", "sessionIDTable": "hex", "sessionIDLe
 cell odd-up 10.2.0.1:8002 "$(x ", \"mode\": \"stream-up\", $odd"), $(tls h2)"
 cell odd-pkt 10.2.0.1:8002 "$(x ", \"mode\": \"packet-up\", $odd"), $(tls h2)"
 cell odd-pkt1 10.2.0.1:8001 "$(x ", \"mode\": \"packet-up\", $odd")"
+# the way down by another address, as another kind of connection
+apart() { echo "\"downloadSettings\": { \"address\": \"$1\", \"port\": $2, $3 }"; }
+d="$(x)"
+for m in stream-up packet-up; do
+	cell "apart-$m-h1" 10.2.0.1:8001 "$(x ", \"mode\": \"$m\", $(apart fd02::1 8001 "$d")")"
+	cell "apart-$m-h2" "[fd02::1]:8002" "$(x ", \"mode\": \"$m\", $(apart 10.2.0.1 8002 "$d, $(tls h2)")"), $(tls h2)"
+	cell "apart-$m-mix" 10.2.0.1:8002 "$(x ", \"extra\": { $(apart fd02::1 8002 "$d, $(tls http/1.1)") }, \"mode\": \"$m\""), $(tls h2)"
+done
+cell apart-real 10.2.0.1:8004 "$(x ", $(apart fd02::1 8004 "$d, $known")"), $known"
+cell apart-via 10.2.0.1:8002 "$(x ", $(apart fd02::1 8002 "$d, $(tls h2), \"sockopt\": { \"dialerProxy\": \"hop\" }")"), $(tls h2)"
+cell apart-gone 10.2.0.1:8001 "$(x ", $(apart 10.2.0.1 8009 "$d")")"
+cell apart-wrong 10.2.0.1:8001 "$(x ", $(apart 10.2.0.1 8001 "\"network\": \"xhttp\", \"xhttpSettings\": { \"path\": \"/y\" }")")"
 cell wrong-path 10.2.0.1:8001 "\"network\": \"xhttp\", \"xhttpSettings\": { \"path\": \"/y\", \"mode\": \"stream-one\" }"
 cell wrong-mode 10.2.0.1:8003 "$(x ', "mode": "stream-up"')"
 cell wrong-pad 10.2.0.1:8001 "$(x ', "mode": "packet-up", "xPaddingBytes": 5')"
@@ -62,7 +74,7 @@ start_in <<END
 	"$(door 8003 direct3 "{ $(x ', "mode": "packet-up"') }")" \
 	"$(door 8004 direct4 "{ $(x), $hidden }")") ],
   "routing": { "rules": [ $(to "${tags[@]}") ] },
-  "outbounds": [ { "tag": "direct", "protocol": "freedom" }, $(join "${outs[@]}") ]
+  "outbounds": [ { "tag": "direct", "protocol": "freedom" }, { "tag": "hop", "protocol": "freedom" }, $(join "${outs[@]}") ]
 }
 END
 A=10.1.0.1 slow=()
@@ -74,6 +86,15 @@ matches "used up carriers end" "$(cat "$TMP/culvert.log")" 'xhttp: carrier to 10
 transfers "auto over REALITY" $A "${PORTS[auto-real]}"
 id=$(sed -n 's/.* \(s[0-9a-f]*\) route: .*-> \[auto-real\]$/\1/p' "$TMP/culvert.log" | tail -n 1)
 contains "auto is stream-one there" "$(grep " $id xhttp" "$TMP/culvert.log")" "xhttp: stream-one, HTTP/2"
+for m in stream-up packet-up; do
+	for v in h1 h2 mix; do transfers "apart, $m, $v" $A "${PORTS[apart-$m-$v]}"; done
+done
+contains "the session came by its way down" "$(cat "$TMP/culvert.log")" 'accept: tcp [direct] [fd02::1]'
+transfers "apart, auto over REALITY" $A "${PORTS[apart-real]}"
+contains "auto is stream-up then" "$(cat "$TMP/culvert.log")" 'xhttp: stream-up, HTTP/2, another way down'
+transfers "apart, down by another outbound" $A "${PORTS[apart-via]}"
+refused "apart, nobody is there" $A "${PORTS[apart-gone]}"
+refused "apart, wrong path there" $A "${PORTS[apart-wrong]}"
 refused "wrong path" $A "${PORTS[wrong-path]}"
 wait_log culvert "xhttp: server answers 404"
 refused "a mode the server does not take" $A "${PORTS[wrong-mode]}"

@@ -192,6 +192,14 @@ static void outbound_errors_say_what_is_allowed(void **state)
 			 ",\"tag\":\"b\",\"streamSettings\":{\"sockopt\":"
 			 "{\"dialerProxy\":\"a\"}}}"),
 		  "leads back" },
+		{ O(FREE
+		    ",\"tag\":\"a\",\"streamSettings\":{\"network\":\"xhttp\","
+		    "\"xhttpSettings\":{\"downloadSettings\":{"
+		    "\"network\":\"xhttp\",\"address\":\"192.0.2.1\","
+		    "\"port\":1,\"sockopt\":{\"dialerProxy\":\"b\"}}}}}," FREE
+		    ",\"tag\":\"b\",\"streamSettings\":{\"sockopt\":"
+		    "{\"dialerProxy\":\"a\"}}}"),
+		  "leads back" },
 		{ O("{\"protocol\":\"socks\"}"),
 		  "c.json:1:15: error: outbounds[0].settings.address" },
 		{ O("{\"protocol\":\"blackhole\",\"settings\":{\"response\":"

@@ -518,7 +518,7 @@ static void xhttp_refuses_settings_by_name(void **state)
 		"{ \"sessionIDTable\": \"a=b\", \"sessionIDLength\": 100,"
 		" \"sessionIDPlacement\": \"query\" }",
 		"{ \"uplinkHTTPMethod\": \"P T\" }",
-		"{ \"downloadSettings\": {} }",
+		"{ \"mode\": \"stream-one\", \"downloadSettings\": {} }",
 		"{ \"sessionIDTable\": \"hex\", \"sessionIDLength\": 4 }",
 		"{ \"sessionIDTable\": \"a/b\", \"sessionIDLength\": 100 }",
 		"{ \"xmux\": { \"maxConnections\": 1, \"maxConcurrency\": 1 } "
