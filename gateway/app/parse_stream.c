@@ -200,6 +200,9 @@ const struct transport *parse_stream(struct jobj *o, struct sockopt *so,
 		diag_warning(s.d, j_get(&s, "sockopt"), "acceptProxyProtocol",
 			     "has no effect: only listeners read a PROXY "
 			     "header");
+	if (!server && so->trusted)
+		diag_warning(s.d, j_get(&s, "sockopt"), "trustedXForwardedFor",
+			     "has no effect: only listeners read it");
 	for (const struct transport *t = top; t; t = t->below) {
 		so->accept_proxy_protocol |= t->proxy_head;
 		if (t->other)

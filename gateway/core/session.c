@@ -25,6 +25,12 @@ static void ses_link_halves(struct session *s)
 	s->half[DOWN].dst = &s->in;
 }
 
+struct session *ses_of(struct job *j)
+{
+	return j && j->run == ses_run ? container_of(j, struct session, job) :
+					NULL;
+}
+
 struct session *ses_new(struct worker *w, const struct inbound *ib, uint8_t net,
 			struct stream *in)
 {

@@ -122,6 +122,8 @@ struct session {
  */
 struct session *ses_new(struct worker *w, const struct inbound *ib, uint8_t net,
 			struct stream *in);
+/* The session @j is the job of; NULL: another thing's */
+struct session *ses_of(struct job *j);
 /* First state by inbound (GREET or SNIFF), timers, job_ready */
 void ses_start(struct session *s);
 /* Idempotent; the only way to end one. @side: who ended it: 0 in, 1 out, 2 culvert */

@@ -42,6 +42,8 @@ enum domain_strategy {
  * @happy_v6_first:	Default false as Xray
  * @dialer_proxy:	Outbound tag to dial through; NULL none
  * @tproxy:		0 off, 1 tproxy, 2 redirect (listeners)
+ * @trusted:		Names of HTTP headers: who sends one may say by X-Forwarded-For
+ *			where the client is; ends with NULL. NULL: nobody (listeners)
  * @penetrate:		Another way of the transport takes these options, too
  */
 struct sockopt {
@@ -58,6 +60,7 @@ struct sockopt {
 	uint32_t happy_delay_ms;
 	uint8_t happy_max, happy_interleave;
 	const char *dialer_proxy;
+	const char *const *trusted;
 };
 
 #define SOCKOPT_DEFAULT \

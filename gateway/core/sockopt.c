@@ -138,8 +138,38 @@ static void parse_name16(struct jobj *o, const char *key, char out[16])
 		memcpy(out, s, strlen(s) + 1);
 }
 
+/* NULL: none, or no memory, which the arena remembers */
+static const char *const *parse_trusted(struct jobj *o, struct arena *a)
+{
+	const cJSON *list = j_array(o, "trustedXForwardedFor"), *one;
+	size_t n = (size_t)cJSON_GetArraySize(list);
+	const char **names;
+
+	if (!n)
+		return NULL;
+	names = arena_alloc(a, (n + 1) * sizeof(*names));
+	n = 0;
+	cJSON_ArrayForEach(one, list)
+	{
+		const char *name = cJSON_GetStringValue(one);
+		struct addr ip;
+
+		if (name && addr_parse_ip(&ip, name) == 0)
+			diag_warning(
+				o->d, one, NULL,
+				"is the name of a header here, as in Xray: "
+				"addresses are not compared");
+		if (!name || !name[0])
+			diag_error(o->d, one, NULL,
+				   "must be the name of an HTTP header");
+		else if (names && (names[n] = arena_strdup(a, name)))
+			n++;
+	}
+	return names;
+}
+
 /* Keys that Xray has and this version does not act on */
-static void parse_rest(struct jobj *o, struct sockopt *so)
+static void parse_rest(struct jobj *o, struct sockopt *so, struct arena *a)
 {
 	static const struct jword none[] = { { "none", 0 }, { "", 0 } };
 	const char *strategy = j_str(o, "addressPortStrategy", "none");
@@ -154,9 +184,7 @@ static void parse_rest(struct jobj *o, struct sockopt *so)
 	if (cJSON_GetArraySize(j_array(o, "customSockopt")) > 0)
 		j_not_yet(o, "customSockopt", "free socket options");
 	so->penetrate = j_bool(o, "penetrate", false);
-	if (j_array(o, "trustedXForwardedFor"))
-		j_ignore(o, "trustedXForwardedFor",
-			 "client addresses are not read from HTTP headers");
+	so->trusted = parse_trusted(o, a);
 }
 
 int sockopt_parse(struct jobj *o, struct sockopt *so, struct arena *a)
@@ -181,7 +209,7 @@ int sockopt_parse(struct jobj *o, struct sockopt *so, struct arena *a)
 	so->mptcp = j_bool(o, "tcpMptcp", false);
 	so->v6only = j_bool(o, "v6only", false);
 	parse_happy(o, so);
-	parse_rest(o, so);
+	parse_rest(o, so, a);
 	tag = j_str(o, "dialerProxy", NULL);
 	if (tag && *tag) {
 		so->dialer_proxy = arena_strdup(a, tag);

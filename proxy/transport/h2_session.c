@@ -14,7 +14,9 @@
 
 #include "gateway/base/compat.h"
 #include "gateway/base/log.h"
+#include "gateway/core/config.h"
 #include "proxy/transport/h2_int.h"
+#include "proxy/transport/http_conf.h"
 #include "proxy/transport/tls.h"
 
 #define STREAMS_MAX 1024u /* a client may open with us */
@@ -68,7 +70,12 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame,
 	if (h->server && u->raw) {
 		if (h2_text_add(u, name, name_len, value, value_len) < 0)
 			return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	} else if (h->server && text_is(name, name_len, ":path")) {
+	} else if (h->server && !text_is(name, name_len, ":path")) {
+		/* who forwarded it, when that is of interest */
+		if (h->birth.ib && h->birth.ib->sockopt.trusted &&
+		    h2_text_add(u, name, name_len, value, value_len) < 0)
+			return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	} else if (h->server) {
 		for (int i = 0; i < 2; i++)
 			u->answered |=
 				text_is(value, value_len, h->conf->paths[i]);
@@ -113,6 +120,22 @@ static int on_begin(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 			strlen(name), strlen(value), NGHTTP2_NV_FLAG_NONE \
 	}
 
+static int grpc_born(struct h2 *h, struct h2_sub *u)
+{
+	struct buf *text = u->text;
+	struct http1_head head = { .minor = 1 };
+	int rc;
+
+	u->text = NULL;
+	if (text) {
+		head.headers.p = (const char *)buf_head(text);
+		head.headers.n = text->len;
+	}
+	rc = forwarded_born(&h->birth, h->job.worker, &u->s, &head);
+	buf_free(text);
+	return rc;
+}
+
 /* A request is complete: a session for it, or no */
 static void answer(struct h2 *h, struct h2_sub *u)
 {
@@ -126,7 +149,7 @@ static void answer(struct h2 *h, struct h2_sub *u)
 	if (u->answered) {
 		nghttp2_submit_response(h->ng, id, ok, ARRAY_SIZE(ok),
 					&h2_sub_source);
-		if (h->birth.born(&h->birth, h->job.worker, &u->s) == 0)
+		if (grpc_born(h, u) == 0)
 			return;
 		nghttp2_submit_rst_stream(h->ng, NGHTTP2_FLAG_NONE, id,
 					  NGHTTP2_REFUSED_STREAM);

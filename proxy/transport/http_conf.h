@@ -30,6 +30,11 @@ const char *http_conf_headers(struct diag *d, const cJSON *node,
 void http_conf_request(const struct http_conf *h, const struct transport *t,
 		       const struct addr *to, struct wr *w);
 void http_conf_text(struct wr *w, const char *text);
+/* forwarded_ses.c: the session of @j, a request's, is where X-Forwarded-For says */
+void forwarded_session(struct job *j, const struct http1_head *h);
+/* b->born for such a one */
+int forwarded_born(const struct birth *b, struct worker *w, struct stream *s,
+		   const struct http1_head *h);
 /* Does a client's request mean us? Path and host as configured */
 bool http_conf_fits(const struct http_conf *h, const struct http1_head *rq);
 /* The host alone */

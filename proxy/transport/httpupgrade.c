@@ -50,17 +50,28 @@ static ssize_t answer_take(void *arg, uint32_t id, const uint8_t *p, size_t n)
 	return -EPROTO;
 }
 
+/**
+ * struct upgrade_arg - A server's
+ * @s:		The layer itself
+ */
+struct upgrade_arg {
+	const struct http_conf *conf;
+	struct stream *s;
+};
+
 static ssize_t request_take(void *arg, uint32_t id, const uint8_t *p, size_t n)
 {
-	struct http_conf *const *conf = arg;
+	const struct upgrade_arg *a = arg;
 	struct http1_head h;
 	ssize_t used = http1_request_decode(p, n, &h);
 
 	if (used <= 0)
 		return used;
 	if (http1_is(&h.method, "GET") && upgrades(&h) &&
-	    http_conf_fits(*conf, &h))
+	    http_conf_fits(a->conf, &h)) {
+		forwarded_session(a->s->job, &h);
 		return used;
+	}
 	log_info("s%x httpupgrade: not our path, host or upgrade", id);
 	return -EPROTO;
 }
@@ -123,14 +134,17 @@ static int upgrade_accept(const struct transport *t, struct worker *w,
 		const char *c;
 		const uint8_t *u;
 	} p = { .c = answer };
-	struct http_conf **arg = malloc(sizeof(*arg));
+	struct upgrade_arg *arg = malloc(sizeof(*arg));
 
 	(void)w;
 	if (!arg)
 		return -ENOMEM;
-	*arg = t->settings;
+	arg->conf = t->settings;
 	*out = head_new(&server_ops, below, p.u, sizeof(answer) - 1, arg, 0);
-	return *out ? 0 : -ENOMEM;
+	if (!*out)
+		return -ENOMEM;
+	arg->s = *out;
+	return 0;
 }
 
 const struct transport_ops transport_httpupgrade_ops = {

@@ -148,6 +148,8 @@ static int take_head(struct ws *w, const struct http1_head *h, size_t n)
 		buf_free(early);
 		return ws_fail(w, rc);
 	}
+	if (w->server)
+		forwarded_session(w->s.job, h);
 	buf_drop(w->in, n);
 	if (!w->in->len) {
 		buf_free(w->in);

@@ -136,7 +136,7 @@ static void take_stream(const struct http_rq *rq, const struct xhttp_conf *c)
 	wr_u8(&w, 0);
 	rc = wr_ok(&w) ? rq->answer(s, 200, lines.c, true) : -ENOBUFS;
 	if (rc == 0)
-		rc = rq->b->born(rq->b, rq->worker, s);
+		rc = forwarded_born(rq->b, rq->worker, s, rq->head);
 	if (rc < 0)
 		s->ops->close(s, rc);
 }

@@ -337,7 +337,7 @@ static void take_get(struct xhttp_flow *f, const struct http_rq *rq)
 	list_del(&f->unborn);
 	f->room->unborn_count--;
 	if (rc == 0)
-		rc = rq->b->born(rq->b, rq->worker, &f->s);
+		rc = forwarded_born(rq->b, rq->worker, &f->s, rq->head);
 	if (rc < 0) {
 		flow_free(f, rc);
 		return;
