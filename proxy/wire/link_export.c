@@ -154,11 +154,29 @@ static const cJSON *net_settings(const cJSON *stream, const char *net)
 	return o;
 }
 
+/* A link has host, path and mode of xhttpSettings, and all else as "extra" */
+static void extra_query(struct text *t, const cJSON *settings)
+{
+	const cJSON *extra = cJSON_GetObjectItem(settings, "extra");
+	cJSON *rest = cJSON_Duplicate(extra ? extra : settings, true);
+	char *text = NULL;
+
+	if (!extra) {
+		cJSON_DeleteItemFromObject(rest, "host");
+		cJSON_DeleteItemFromObject(rest, "path");
+		cJSON_DeleteItemFromObject(rest, "mode");
+	}
+	if (rest && (extra || rest->child))
+		text = cJSON_PrintUnformatted(rest);
+	query(t, "extra", text);
+	cJSON_free(text);
+	cJSON_Delete(rest);
+}
+
 static void net_query(struct text *t, const cJSON *stream)
 {
 	const char *net = str(stream, "network");
-	const cJSON *o, *header, *request, *extra;
-	char *text;
+	const cJSON *o, *header, *request;
 
 	if (!net || !*net)
 		return;
@@ -184,10 +202,8 @@ static void net_query(struct text *t, const cJSON *stream)
 	      cJSON_IsTrue(cJSON_GetObjectItem(o, "multiMode")) ?
 		      "multi" :
 		      str(o, "mode"));
-	extra = cJSON_GetObjectItem(o, "extra");
-	text = extra ? cJSON_PrintUnformatted(extra) : NULL;
-	query(t, "extra", text);
-	cJSON_free(text);
+	if (!strcasecmp(net, "xhttp") || !strcasecmp(net, "splithttp"))
+		extra_query(t, o);
 }
 
 static void stream_query(struct text *t, const cJSON *ob)

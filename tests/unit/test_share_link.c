@@ -277,7 +277,8 @@ static void xhttp_carries_mode_and_extra(void **state)
 		"{\"protocol\":\"vless\",\"settings\":{\"address\":\"h\","
 		"\"port\":1,\"id\":\"" ID "\"},\"streamSettings\":{"
 		"\"network\":\"splithttp\",\"splithttpSettings\":{"
-		"\"path\":\"/x\",\"mode\":\"packet-up\"}}}";
+		"\"path\":\"/x\",\"mode\":\"packet-up\","
+		"\"seqPlacement\":\"query\"}}}";
 	const char *why = NULL;
 	cJSON *o = cJSON_Parse(old);
 	char *link = link_from_outbound(o, &why);
@@ -295,10 +296,14 @@ static void xhttp_carries_mode_and_extra(void **state)
 	   "\"publicKey\":\"K\"}}}");
 	round_trip("vless://" ID "@h:443?type=xhttp&security=tls&path=%2Fx"
 		   "&mode=stream-up&extra=%7B%22xmux%22%3A%7B%7D%7D");
-	/* the old name goes out under the new one */
+	round_trip("vless://" ID "@h:443?type=xhttp&extra=%7B%22download"
+		   "Settings%22%3A%7B%22address%22%3A%22h2%22%2C%22port%22%3A"
+		   "443%2C%22network%22%3A%22xhttp%22%7D%7D");
+	/* the old name goes out under the new one, what is no parameter in extra */
 	assert_non_null(link);
 	assert_string_equal(link, "vless://" ID "@h:1?type=xhttp&path=%2Fx"
-				  "&mode=packet-up");
+				  "&mode=packet-up&extra=%7B%22seqPlacement"
+				  "%22%3A%22query%22%7D");
 	free(link);
 	cJSON_Delete(o);
 }
