@@ -44,6 +44,7 @@ void cli_usage(FILE *f);
 struct merged {
 	const cJSON *log, *routing, *dns, *policy, *stats, *fakedns, *culvert;
 	const cJSON *observatory, *burst_observatory, *api, *metrics;
+	cJSON *env; /* owned */
 	const cJSON **inbounds, **outbounds;
 	unsigned int inbound_count, outbound_count;
 };
@@ -71,6 +72,8 @@ struct config *config_build(struct diag *d, const struct merged *m,
 
 /* Sections; each adds complaints to @d and fills @cfg */
 void parse_log(struct diag *d, const cJSON *node, struct config *cfg);
+/* Open the log as @cfg says, or anew. 0 or -errno */
+int app_log_setup(const struct config *cfg);
 void parse_policy(struct diag *d, const cJSON *node, struct config *cfg);
 void parse_host(struct diag *d, const cJSON *node, struct config *cfg);
 /* Inbounds that `culvert up` (listeners.c), api and metrics add: at most so many */

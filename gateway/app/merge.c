@@ -77,7 +77,6 @@ static void merge_list(struct diag *d, const cJSON *array, const cJSON **list,
 static void merge_refused(struct jobj *o)
 {
 	j_not_yet(o, "geodata", "not yet: reload with SIGHUP instead");
-	j_not_yet(o, "env", "not yet: set the environment outside");
 	j_not_yet(o, "reverse", "removed from Xray");
 	j_not_yet(o, "transport", "removed from Xray: use streamSettings");
 	j_ignore(o, "version", "not checked");
@@ -91,6 +90,35 @@ static void merge_take(struct jobj *o, const char *key, const cJSON **into)
 
 	if (node)
 		*into = node;
+}
+
+/*
+ * "env" of one file, over those before. It holds from now on, and until the process
+ * ends; what is so already is not set again, as other threads may read
+ */
+static void merge_env(struct diag *d, const cJSON *node, struct merged *m)
+{
+	const cJSON *v;
+	const char *now;
+
+	if (node && !cJSON_IsObject(node)) {
+		diag_error(d, node, NULL, "must be an object of strings");
+		return;
+	}
+	cJSON_ArrayForEach(v, node)
+	{
+		if (!cJSON_IsString(v) || !v->string[0] ||
+		    strchr(v->string, '=')) {
+			diag_error(d, v, NULL, "must be a name and a string");
+			continue;
+		}
+		now = getenv(v->string);
+		if ((!now || strcmp(now, v->valuestring) != 0) &&
+		    setenv(v->string, v->valuestring, 1) < 0)
+			diag_error(d, v, NULL, "out of memory");
+		cJSON_DeleteItemFromObjectCaseSensitive(m->env, v->string);
+		cJSON_AddStringToObject(m->env, v->string, v->valuestring);
+	}
 }
 
 static void merge_one(struct diag *d, const struct jdoc *doc, struct merged *m)
@@ -112,6 +140,7 @@ static void merge_one(struct diag *d, const struct jdoc *doc, struct merged *m)
 	merge_take(&o, "api", &m->api);
 	merge_take(&o, "metrics", &m->metrics);
 	merge_take(&o, "culvert", &m->culvert);
+	merge_env(d, j_get(&o, "env"), m);
 	merge_list(d, j_array(&o, "inbounds"), m->inbounds, &m->inbound_count,
 		   m->inbound_count, false);
 	merge_list(d, j_array(&o, "outbounds"), m->outbounds,
@@ -125,7 +154,8 @@ int merge_docs(struct diag *d, const struct jdoc *docs, struct merged *m)
 	*m = (struct merged){ .log = NULL };
 	m->inbounds = calloc(MERGE_MAX, sizeof(*m->inbounds));
 	m->outbounds = calloc(MERGE_MAX, sizeof(*m->outbounds));
-	if (!m->inbounds || !m->outbounds) {
+	m->env = cJSON_CreateObject();
+	if (!m->inbounds || !m->outbounds || !m->env) {
 		merge_free(m);
 		return -ENOMEM;
 	}
@@ -138,6 +168,8 @@ void merge_free(struct merged *m)
 {
 	free(m->inbounds);
 	free(m->outbounds);
+	cJSON_Delete(m->env);
+	m->env = NULL;
 	m->inbounds = NULL;
 	m->outbounds = NULL;
 }
@@ -162,6 +194,8 @@ char *merge_print(const struct merged *m)
 	cJSON *root = cJSON_CreateObject();
 	char *text;
 
+	if (m->env->child) /* others look there: it is the first */
+		print_add(root, "env", m->env);
 	print_add(root, "log", m->log);
 	print_add(root, "dns", m->dns);
 	print_add(root, "fakedns", m->fakedns);

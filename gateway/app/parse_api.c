@@ -133,7 +133,7 @@ static void add_outbound(struct config *cfg, const char *tag,
 
 static void reopen_logs(const struct config *cfg)
 {
-	(void)log_setup(cfg->log.level, cfg->log.error, cfg->log.access);
+	(void)app_log_setup(cfg);
 }
 
 static void parse_api_object(struct diag *d, const cJSON *node,

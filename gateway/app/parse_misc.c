@@ -20,9 +20,11 @@ static const char *keep(struct config *cfg, const char *text)
 void parse_log(struct diag *d, const cJSON *node, struct config *cfg)
 {
 	struct log_conf *log = &cfg->log;
+	const char *mask;
 	struct jobj o;
 
 	log->level = LOG_WARNING;
+	log->mask = LOG_MASK_NONE;
 	log->access = "none"; /* Xray: no log object, no access log */
 	if (!j_open(&o, d, node))
 		return;
@@ -35,11 +37,22 @@ void parse_log(struct diag *d, const cJSON *node, struct config *cfg)
 	log->level = (enum log_level)j_word(&o, "loglevel", log_words,
 					    ARRAY_SIZE(log_words), LOG_WARNING);
 	log->dns_log = j_bool(&o, "dnsLog", false);
-	if (j_str(&o, "maskAddress", "")[0])
-		j_not_yet(&o, "maskAddress", "addresses are logged whole");
+	mask = j_str(&o, "maskAddress", "");
+	if (*mask && log_mask_parse(&log->mask, mask) < 0)
+		diag_error(d, j_get(&o, "maskAddress"), NULL,
+			   "must be half, quarter, full or bits like /16+/64 "
+			   "(of IPv4 in steps of 8)");
 	if (log->level == LOG_NONE)
 		log->access = "none";
 	j_close(&o);
+}
+
+int app_log_setup(const struct config *cfg)
+{
+	const struct log_conf *log = &cfg->log;
+
+	log_mask_set(log->mask);
+	return log_setup(log->level, log->error, log->access);
 }
 
 #define BUFFER_LEAST 4096 /* one page: less costs a call for each packet */

@@ -209,7 +209,7 @@ static void process_adopt(struct process *p, struct config *cfg)
 {
 	struct config *old = p->cfg;
 
-	log_setup(cfg->log.level, cfg->log.error, cfg->log.access);
+	app_log_setup(cfg);
 	p->cfg = cfg;
 	for (unsigned int i = 0; i < p->count; i++)
 		order_give(&p->workers[i], order_adopt, config_ref(cfg), false);
@@ -247,8 +247,7 @@ static void process_signal(struct process *p)
 		process_reload(p);
 		break;
 	case SIGUSR1:
-		log_setup(p->cfg->log.level, p->cfg->log.error,
-			  p->cfg->log.access);
+		app_log_setup(p->cfg);
 		report_stats(true);
 		break;
 	case SIGUSR2:
@@ -332,7 +331,7 @@ int process_run(const struct cli *cli, struct config *cfg, bool full)
 	p.cfg = cfg;
 	p.full = full;
 	p.sigfd = process_signals();
-	if (log_setup(cfg->log.level, cfg->log.error, cfg->log.access) < 0)
+	if (app_log_setup(cfg) < 0)
 		fprintf(stderr, "culvert: cannot open the log files\n");
 	sock_set_own_mark(full ? cfg->host.mark : 0);
 	if (p.sigfd < 0 || process_start(&p) < 0) {

@@ -92,6 +92,7 @@ static struct target error_log = { .kind = TO_PIPE, .fd = STDERR_FILENO };
 static struct target access_log = { .kind = TO_NONE, .fd = -1 };
 static uint32_t lost_total; /* MIPS32 has no wider atomics */
 static bool access_on;
+static struct log_mask mask_now = { 32, 128 }; /* its bytes stand alone */
 
 /* --- making a line ------------------------------------------------------- */
 
@@ -258,9 +259,28 @@ static void put_gap(struct target *t)
 		t->lost = 0;
 }
 
+/* Behind the time stamp */
+static void line_mask(struct line *l)
+{
+	struct log_mask m = {
+		__atomic_load_n(&mask_now.v4, __ATOMIC_RELAXED),
+		__atomic_load_n(&mask_now.v6, __ATOMIC_RELAXED),
+	};
+	char out[LINE_BYTES];
+	size_t n;
+
+	if ((m.v4 == 32 && m.v6 == 128) || l->n < STAMP_BYTES)
+		return;
+	n = log_mask_copy(&m, out, sizeof(out) - STAMP_BYTES - 1,
+			  l->s + STAMP_BYTES, l->n - STAMP_BYTES);
+	memcpy(l->s + STAMP_BYTES, out, n);
+	l->n = STAMP_BYTES + n;
+}
+
 /* End the line and put it */
 static void put(struct target *t, struct line *l, enum log_level level)
 {
+	line_mask(l);
 	l->s[l->n++] = '\n';
 	pthread_mutex_lock(&lock);
 	if (put_line(t, l, level) && t->lost)
@@ -427,6 +447,12 @@ void log_print(struct log_site *site, enum log_level level, const char *fmt,
 	}
 	line_str(&l, text);
 	put(&error_log, &l, level);
+}
+
+void log_mask_set(struct log_mask mask)
+{
+	__atomic_store_n(&mask_now.v4, mask.v4, __ATOMIC_RELAXED);
+	__atomic_store_n(&mask_now.v6, mask.v6, __ATOMIC_RELAXED);
 }
 
 void log_access(const char *line)

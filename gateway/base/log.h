@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "gateway/base/compat.h"
+#include "gateway/base/log_mask.h"
 
 enum log_level { LOG_NONE, LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
@@ -43,6 +44,8 @@ int log_setup(enum log_level level, const char *error_path,
 	      const char *access_path);
 void log_print(struct log_site *site, enum log_level level, const char *fmt,
 	       ...) PRINTF(3, 4);
+/* Addresses in lines from now on, of both logs */
+void log_mask_set(struct log_mask mask);
 /* One line of the access log, time stamp added */
 void log_access(const char *line);
 bool log_access_on(void);

@@ -13,6 +13,7 @@
 
 #include "gateway/base/arena.h"
 #include "gateway/base/log.h"
+#include "gateway/base/log_mask.h"
 #include "gateway/core/capture.h"
 #include "gateway/core/inbound.h"
 #include "gateway/core/outbound.h"
@@ -51,6 +52,7 @@ struct log_conf {
 	enum log_level level;
 	const char *access, *error; /* NULL default, "none", path */
 	bool dns_log;
+	struct log_mask mask;
 };
 
 #define CONFIG_LEVELS 64

@@ -67,6 +67,7 @@ enum route_how { HOW_RULE, HOW_DEFAULT, HOW_FORCED };
  *		point into it
  * @http_head:	Owned copy of a sniffed HTTP request head, NUL terminated; only
  *		when the router wants attributes
+ * @vless_route:	Bytes 7 and 8 of the id that a VLESS client sent; 0: none
  * @user:	Inbound user (email); borrowed from the config; NULL none
  * @stat_user, @online:	user.h; NULL: not counted
  * @policy:	Of that user's level; NULL: the inbound's
@@ -85,6 +86,7 @@ struct session {
 	bool greeted; /* its target is known though the inbound greets: in mux */
 	bool sniff_done, first_byte_seen, waited; /* sniffing waited in vain */
 	uint8_t reroutes; /* passes through loopback outbounds */
+	uint16_t vless_route;
 	uint32_t sniff_seen; /* bytes the sniffers have seen */
 	uint32_t id;
 	struct config *cfg; /* one reference */

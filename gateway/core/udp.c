@@ -270,6 +270,11 @@ void udp_map_set_client(struct udp_map *m, const struct addr *client)
 	m->client = *client;
 }
 
+void udp_map_set_vless_route(struct udp_map *m, uint16_t route)
+{
+	m->vless_route = route;
+}
+
 void udp_map_set_relay(struct udp_map *m, const struct addr *relay)
 {
 	m->relay = *relay;

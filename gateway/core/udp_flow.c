@@ -218,6 +218,7 @@ struct udp_flow *udp_flow_new(struct udp_map *m, const struct addr *dest)
 	s->user = m->user;
 	s->policy = m->policy;
 	s->skip_dns = m->skip_dns;
+	s->vless_route = m->vless_route;
 	s->map = m;
 	s->flow = f;
 	f->session = s;

@@ -81,6 +81,7 @@ struct udp_map {
 	struct list legs; /* struct udp_leg.node */
 	struct timer timer;
 	uint32_t flow_count, leg_count;
+	uint16_t vless_route; /* of its sessions */
 	bool skip_dns, held, dead;
 };
 

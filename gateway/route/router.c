@@ -106,6 +106,7 @@ static void view_session(const struct session *s, struct route_view *v)
 {
 	v->net = s->net;
 	v->port = s->target.port;
+	v->vless_route = s->vless_route;
 	v->name = ses_route_name(s);
 	v->name_len = v->name ? strlen(v->name) : 0;
 	v->ip_count = 0;

@@ -33,6 +33,7 @@ enum {
 	COND_DOMAIN = 1u << 10,
 	COND_IP = 1u << 11,
 	COND_PROCESS = 1u << 12,
+	COND_VLESS_ROUTE = 1u << 13,
 };
 
 struct str_list {
@@ -112,7 +113,7 @@ struct rule {
 	uint32_t has;
 	uint8_t nets;
 	struct str_list inbounds, protocols, programs;
-	struct port_list ports, source_ports, local_ports;
+	struct port_list ports, source_ports, local_ports, vless_routes;
 	struct match_list users, attrs;
 	struct ipset *ip, *source, *local; /* owned */
 	const struct outbound *outbound;
@@ -154,7 +155,7 @@ struct router {
  */
 struct route_view {
 	uint8_t net;
-	uint16_t port;
+	uint16_t port, vless_route;
 	const char *name;
 	size_t name_len;
 	struct addr ips[DNS_MAX_IPS];

@@ -134,6 +134,9 @@ static bool small_match(const struct rule *r, const struct route_view *v)
 	if (r->has & COND_LOCAL_PORT &&
 	    !in_ports(&r->local_ports, v->local->port))
 		return false;
+	if (r->has & COND_VLESS_ROUTE &&
+	    !in_ports(&r->vless_routes, v->vless_route))
+		return false;
 	if (r->has & COND_PROTOCOL &&
 	    !has_prefix_of(&r->protocols, v->protocol))
 		return false;

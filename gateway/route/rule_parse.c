@@ -191,7 +191,6 @@ static void read_others(struct reader *p)
 	j_ignore(&p->o, "type", NULL);
 	j_ignore(&p->o, "domainMatcher", NULL);
 	j_ignore(&p->o, "webhook", "no webhooks are called");
-	j_not_yet(&p->o, "vlessRoute", "it is a condition of VLESS servers");
 }
 
 /*
@@ -239,6 +238,7 @@ static void read_conditions(struct reader *p)
 	read_ports(p, "port", COND_PORT, &r->ports);
 	read_ports(p, "sourcePort", COND_SOURCE_PORT, &r->source_ports);
 	read_ports(p, "localPort", COND_LOCAL_PORT, &r->local_ports);
+	read_ports(p, "vlessRoute", COND_VLESS_ROUTE, &r->vless_routes);
 	read_users(p);
 	read_programs(p);
 	read_attrs(p);

@@ -205,6 +205,7 @@ ssize_t srv_packets(struct session *s, struct greet *g,
 	}
 	udp_map_set(m, s->user, false);
 	udp_map_set_policy(m, s->policy);
+	udp_map_set_vless_route(m, s->vless_route);
 	s->in = NULL;
 	return (ssize_t)g->len;
 }

@@ -109,6 +109,7 @@ static ssize_t vless_step(struct session *s, struct greet *g)
 	if (!flow_fits(&rq, c->flags[user]) || rq.command == VLESS_REVERSE)
 		return srv_mute(g);
 	srv_set_user(s, c, (unsigned int)user);
+	s->vless_route = get_be16(rq.id + 6);
 	if (wrap(s) < 0)
 		return -ENOMEM;
 	if (rq.flow[0]) {

@@ -102,6 +102,7 @@ static struct sub *birth_tcp(struct server *v, const struct mux_frame *f)
 	s->local = cs->local;
 	s->user = cs->user;
 	s->policy = cs->policy;
+	s->vless_route = cs->vless_route;
 	s->greeted = true;
 	if (set_target(s, &f->to) < 0) {
 		ses_kill(s, -ENOMEM, 2);
@@ -208,6 +209,7 @@ static struct sub *birth_udp(struct server *v, const struct mux_frame *f)
 	}
 	udp_map_set(o->map, cs->user, false);
 	udp_map_set_policy(o->map, cs->policy);
+	udp_map_set_vless_route(o->map, cs->vless_route);
 	hold_by_global(v, d, f);
 	return &d->sub;
 }

@@ -253,8 +253,9 @@ static void keys_of_later_work_are_refused_by_name(void **state)
 		{ "{\"burstObservatory\":{}," OUT "}", "burstObservatory" },
 		{ "{\"reverse\":{}," OUT "}", "removed from Xray" },
 		{ "{\"transport\":{}," OUT "}", "streamSettings" },
-		{ "{\"env\":{}," OUT "}", "env" },
-		{ "{\"log\":{\"maskAddress\":\"half\"}," OUT "}",
+		{ "{\"env\":{\"A\":1}," OUT "}", "env.A" },
+		{ "{\"env\":[]," OUT "}", "env" },
+		{ "{\"log\":{\"maskAddress\":\"third\"}," OUT "}",
 		  "log.maskAddress" },
 		{ "{\"inbounds\":[{\"protocol\":\"tun\",\"allocate\":{}}]," OUT
 		  "}",
