@@ -155,10 +155,11 @@ static size_t mask_v6(const struct log_mask *m, struct out *o, const char *s,
 size_t log_mask_copy(const struct log_mask *m, char *out, size_t size,
 		     const char *in, size_t n)
 {
-	struct out o = { .s = &out[0], .size = size };
+	struct out o = { .size = size };
 	bool inside = false; /* a word: an IPv6 address does not begin there */
 	size_t i = 0, used;
 
+	o.s = out;
 	while (i < n) {
 		used = inside ? 0 : mask_v6(m, &o, in + i, n - i);
 		if (!used)
