@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/log_tail.h"
 #include "gateway/base/text.h"
 
 #define LINE_BYTES  2048 /* one line with its newline */
@@ -281,6 +282,7 @@ static void line_mask(struct line *l)
 static void put(struct target *t, struct line *l, enum log_level level)
 {
 	line_mask(l);
+	log_tail_keep(level, l->s, l->n);
 	l->s[l->n++] = '\n';
 	pthread_mutex_lock(&lock);
 	if (put_line(t, l, level) && t->lost)
