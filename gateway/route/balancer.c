@@ -164,6 +164,8 @@ static void balancer_parse(struct balancer *b, struct diag *d,
 		help_outbounds(d, cfg);
 	}
 	j_close(&o);
+	if (b->tag)
+		pin_again(b);
 }
 
 void balancers_parse(struct router *r, struct diag *d, const cJSON *array,
@@ -189,8 +191,11 @@ void balancers_parse(struct router *r, struct diag *d, const cJSON *array,
 const struct outbound *balancer_pick(struct balancer *b)
 {
 	const struct outbound *out[BALANCE_MAX];
-	uint32_t n = least_select(b, out), i;
+	unsigned int pin = atomic_load(&b->pinned);
+	uint32_t n = pin ? 0 : least_select(b, out), i;
 
+	if (pin)
+		return b->outbounds[pin - 1];
 	if (!n)
 		return b->fallback;
 	if (b->strategy == BALANCE_ROUND_ROBIN)

@@ -47,5 +47,7 @@ void route_explain(const struct router *r, const struct route_query *q,
 void route_each(const struct router *r,
 		void (*fn)(void *arg, const char *outbound, const char *tag),
 		void *arg);
+/* Tag of the balancer of rule @i; NULL: none */
+const char *route_balancer(const struct router *r, uint32_t i);
 
 #endif

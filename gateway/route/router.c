@@ -310,3 +310,11 @@ void route_each(const struct router *r,
 		fn(arg, rule->outbound ? rule->outbound->tag : "", rule->tag);
 	}
 }
+
+const char *route_balancer(const struct router *r, uint32_t i)
+{
+	const struct balancer *b =
+		i < r->rule_count ? r->rules[i].balancer : NULL;
+
+	return b ? b->tag : NULL;
+}

@@ -87,6 +87,7 @@ struct least_load {
  * @fallback:	When there are none; NULL: refuse
  * @weight:	Factors of their deviations: the roots of their costs. NULL: all 1
  * @next:	Round robin; shared by the workers
+ * @pinned:	1 + index of the only one that is taken; 0: the strategy decides
  */
 struct balancer {
 	const char *tag;
@@ -96,7 +97,7 @@ struct balancer {
 	const struct outbound *fallback;
 	struct least_load load; /* BALANCE_LEAST_LOAD */
 	double *weight;
-	atomic_uint next;
+	atomic_uint next, pinned;
 };
 
 /**
@@ -182,6 +183,9 @@ void rule_free(struct rule *rule);
 void balancers_parse(struct router *r, struct diag *d, const cJSON *array,
 		     struct config *cfg);
 const struct outbound *balancer_pick(struct balancer *b);
+
+/* pin.c: what somebody has pinned before, for a new generation's balancer */
+void pin_again(struct balancer *b);
 /* least.c: strategies that look at probes. "settings" of leastLoad; @b has its
  * outbounds */
 void least_parse(struct balancer *b, struct jobj *strategy, struct arena *a);
