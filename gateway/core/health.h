@@ -12,9 +12,11 @@ enum health_state { HEALTH_UNKNOWN, HEALTH_ALIVE, HEALTH_DEAD };
  * @delay_ms:	Of the last one that was answered
  * @average_ms, @deviation_ms:	Of the samples kept
  * @count, @fails:	Of these
+ * @rounds:	Probes ever done
  */
 struct health {
-	atomic_uint state, delay_ms, average_ms, deviation_ms, count, fails;
+	atomic_uint state, delay_ms, average_ms, deviation_ms, count, fails,
+		rounds;
 };
 
 #endif

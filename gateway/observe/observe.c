@@ -95,8 +95,11 @@ static void done(struct probe *p)
 	if (!p->err)
 		atomic_store(&h->delay_ms, ms);
 	atomic_store(&h->state, is);
+	atomic_fetch_add(&h->rounds, 1);
 	tell(p, was, is, ms);
-	timer_set(&w->wheel, &p->timer, next_ms(p));
+	timer_cancel(&p->timer);
+	if (!p->conf->on_demand)
+		timer_set(&w->wheel, &p->timer, next_ms(p));
 }
 
 /* --- one exchange --- */
@@ -240,8 +243,37 @@ void observe_start(struct worker *w, struct config *cfg)
 		p->first = true;
 		p->samples.max = c->samples;
 		timer_init(&p->timer, probe_timer);
-		timer_set(&w->wheel, &p->timer, 0);
+		if (!c->on_demand)
+			timer_set(&w->wheel, &p->timer, 0);
 	}
 	w->rooms[ROOM_OBSERVE] = o;
 	w->room_free[ROOM_OBSERVE] = observer_free;
+}
+
+/** struct wish - To the worker that probes: @health says of whom */
+struct wish {
+	struct message m; /* must be first */
+	const struct health *health;
+};
+
+static void wish_run(struct worker *w, struct message *m)
+{
+	struct wish *wish = container_of(m, struct wish, m);
+	struct observer *o = w->rooms[ROOM_OBSERVE];
+
+	for (unsigned int i = 0; o && i < o->count; i++)
+		if (o->v[i].of->health == wish->health && !o->v[i].s)
+			timer_set(&w->wheel, &o->v[i].timer, 0);
+	free(wish);
+}
+
+void observe_now(const struct observed *of)
+{
+	struct wish *wish = calloc(1, sizeof(*wish));
+
+	if (!wish)
+		return;
+	wish->m.fn = wish_run;
+	wish->health = of->health;
+	worker_post(workers_all[0], &wish->m);
 }

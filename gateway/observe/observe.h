@@ -30,13 +30,14 @@ struct observed {
  * @spread:	Half of it more or less, by chance (burst)
  * @stagger_ms:	Between the outbounds' second probes; 0: together
  * @samples:	Kept for each; @age_ms: how long they count, 0 for ever
+ * @on_demand:	Nothing is probed but by observe_now(), and balancers see nothing
  */
 struct observe {
 	struct addr to;
 	const char *request;
 	uint32_t request_len, interval_ms, timeout_ms, stagger_ms, age_ms;
 	uint32_t samples;
-	bool spread;
+	bool spread, on_demand;
 	unsigned int count;
 	struct observed *v;
 };
@@ -44,5 +45,7 @@ struct observe {
 /* Begin (and go on) with @cfg's, if any; what ran before ends. @w: one only */
 void observe_start(struct worker *w, struct config *cfg);
 void observe_stop(struct worker *w);
+/* Probe @of (of a configuration in force) now; its health tells when it is done */
+void observe_now(const struct observed *of);
 
 #endif
