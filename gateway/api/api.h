@@ -30,9 +30,18 @@ struct api_conf {
 	void (*reopen_logs)(const struct config *cfg);
 };
 
+/**
+ * struct clash_conf - Clash's API, for dashboards
+ * @secret:	What they must show; "": nothing, on loopback alone
+ * @ui:		Folder that is served below /ui/; NULL none
+ */
+struct clash_conf {
+	const char *secret, *ui;
+};
+
 /* Outbounds (without settings), listeners (with one of the transports) */
 extern const struct outbound_ops api_outbound, metrics_outbound;
 extern const struct inbound_ops api_inbound;
-extern const struct transport api_transport, metrics_transport;
+extern const struct transport api_transport, metrics_transport, clash_transport;
 
 #endif

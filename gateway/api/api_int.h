@@ -35,5 +35,6 @@ static inline struct config *call_cfg(const struct call *c)
 /* Requests, as http_handler */
 void api_handle(const struct http_rq *rq);
 void metrics_handle(const struct http_rq *rq);
+void clash_handle(const struct http_rq *rq);
 
 #endif

@@ -31,6 +31,8 @@ static void call_free(struct call *c)
 	timer_cancel(&c->deadline);
 	job_forget(&c->job);
 	stream_close(&c->s, -ECANCELED);
+	if (c->held)
+		c->drop(c->held);
 	if (c->in)
 		wipe(c->in, c->cap);
 	free(c->in);
@@ -226,6 +228,15 @@ static int check(struct call *c)
 	return GRPC_OK;
 }
 
+/* The body is whole: once */
+static void call_take(struct call *c)
+{
+	void (*take)(struct call * c, const uint8_t *p, size_t n) = c->take;
+
+	c->take = NULL;
+	take(c, c->in, c->len);
+}
+
 static void call_run(struct job *j)
 {
 	struct call *c = container_of(j, struct call, job);
@@ -237,14 +248,20 @@ static void call_run(struct job *j)
 		push(c);
 		return;
 	}
+	if (!c->refuse && !c->run && !c->take && !c->why[0])
+		return; /* HTTP: the service answers when it can */
 	rc = fill(c); /* some clients hear nothing before they have said all */
 	if (rc == -EAGAIN) {
 		c->s->ops->want(c->s, ST_READ);
 		return;
 	}
+	if (c->take && rc == -EMSGSIZE)
+		c->refuse = 413;
 	if (c->refuse && (!rc || rc == -EMSGSIZE)) {
 		c->answered = true;
 		call_over(c, c->answer(c->s, c->refuse, "", false));
+	} else if (c->take && !rc) {
+		call_take(c);
 	} else if (rc == -EMSGSIZE) {
 		send_status(c, call_fail(c, GRPC_EXHAUSTED,
 					 "at most %u bytes a message",
@@ -332,4 +349,11 @@ struct call *call_http(const struct http_rq *rq)
 	if (c)
 		c->out.most = CALL_OUT_MAX;
 	return c;
+}
+
+void call_body(struct call *c,
+	       void (*take)(struct call *c, const uint8_t *p, size_t n))
+{
+	c->take = take;
+	job_ready(&c->job);
 }

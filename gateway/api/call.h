@@ -44,6 +44,8 @@ enum grpc_status {
  * @out:	The answer; @sent bytes of it are written
  * @why:	In words; of a status that is not 0
  * @answered:	The head of the answer went
+ * @take:	HTTP: the body is whole, @n bytes at @p. Fills @out, then call_send()
+ * @held:	The service's own, until @drop
  */
 struct call {
 	struct job job; /* must be first */
@@ -61,6 +63,9 @@ struct call {
 	size_t sent;
 	char why[CALL_WHY_MAX];
 	bool answered;
+	void (*take)(struct call *c, const uint8_t *p, size_t n);
+	void *held;
+	void (*drop)(void *held);
 };
 
 /* A method: its request is @n bytes at @p; fills c->out. enum grpc_status */
@@ -81,6 +86,9 @@ void call_deny(const struct http_rq *rq, unsigned int status);
 /* NULL: answered (503) and closed. Fill c->out, then call_send() */
 struct call *call_http(const struct http_rq *rq);
 void call_send(struct call *c, unsigned int status, const char *lines);
+/* Waits for the body of a call_http(), then @take */
+void call_body(struct call *c,
+	       void (*take)(struct call *c, const uint8_t *p, size_t n));
 /* The answer without a body, and the end. Owns rq->s */
 void call_refuse(const struct http_rq *rq, unsigned int status,
 		 const char *lines);

@@ -6,13 +6,13 @@
  *
  * Source: Xray app/metrics/metrics.go (shape); prometheus.io, exposition formats
  */
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gateway/api/api_int.h"
+#include "gateway/api/jout.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/compat.h"
 #include "gateway/core/config.h"
@@ -20,43 +20,7 @@
 #include "gateway/core/stats.h"
 #include "gateway/core/user.h"
 
-#define SEPARATOR      ">>>"
-#define LINE_MAX_BYTES 256
-
-static void say(struct pb_out *o, const char *fmt, ...) PRINTF(2, 3);
-
-static void say(struct pb_out *o, const char *fmt, ...)
-{
-	char line[LINE_MAX_BYTES];
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	if (n > 0)
-		pb_raw(o, line,
-		       (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
-}
-
-/* @n bytes between quotes: JSON and Prometheus both know these escapes */
-static void say_quoted(struct pb_out *o, const char *p, size_t n)
-{
-	say(o, "\"");
-	for (size_t i = 0; i < n; i++) {
-		unsigned char b = (unsigned char)p[i];
-
-		if (b == '"' || b == '\\')
-			say(o, "\\%c", b);
-		else if (b == '\n')
-			say(o, "\\n");
-		else if (b < ' ')
-			say(o, "?");
-		else
-			pb_raw(o, &p[i], 1);
-	}
-	say(o, "\"");
-}
+#define SEPARATOR ">>>"
 
 /** struct stat_name - kind>>>who>>>traffic>>>way */
 struct stat_name {
@@ -147,36 +111,36 @@ static void json_kind(struct pb_out *o, const struct lines *l, const char *kind)
 {
 	struct stat_name last = { .kind = NULL }, s;
 
-	say_quoted(o, kind, strlen(kind));
-	say(o, ":{");
+	jo_quoted(o, kind, strlen(kind));
+	jo(o, ":{");
 	for (size_t i = 0; i < l->count; i++) {
 		if (!split(l->v[i].name, &s) || s.kind_len != strlen(kind) ||
 		    memcmp(s.kind, kind, s.kind_len) != 0)
 			continue;
 		if (last.kind && same_owner(&last, &s)) {
-			say(o, ",");
+			jo(o, ",");
 		} else {
-			say(o, last.kind ? "}," : "");
-			say_quoted(o, s.who, s.who_len);
-			say(o, ":{");
+			jo(o, last.kind ? "}," : "");
+			jo_quoted(o, s.who, s.who_len);
+			jo(o, ":{");
 		}
-		say_quoted(o, s.way, strlen(s.way));
-		say(o, ":%llu", (unsigned long long)l->v[i].value);
+		jo_quoted(o, s.way, strlen(s.way));
+		jo(o, ":%llu", (unsigned long long)l->v[i].value);
 		last = s;
 	}
-	say(o, last.kind ? "}}" : "}");
+	jo(o, last.kind ? "}}" : "}");
 }
 
 static void json_health(struct pb_out *o, const struct config *cfg)
 {
 	const char *comma = "";
 
-	say(o, "\"observatory\":");
+	jo(o, "\"observatory\":");
 	if (!cfg->observe) {
-		say(o, "null");
+		jo(o, "null");
 		return;
 	}
-	say(o, "{");
+	jo(o, "{");
 	for (unsigned int i = 0; i < cfg->outbound_count; i++) {
 		const struct outbound *ob = cfg->outbounds[i];
 		bool alive;
@@ -184,16 +148,16 @@ static void json_health(struct pb_out *o, const struct config *cfg)
 		if (!ob->health)
 			continue;
 		alive = atomic_load(&ob->health->state) == HEALTH_ALIVE;
-		say(o, "%s", comma);
-		say_quoted(o, ob->tag, strlen(ob->tag));
-		say(o, ":{%s\"delay\":%u,\"outbound_tag\":",
-		    alive ? "\"alive\":true," : "",
-		    alive ? atomic_load(&ob->health->delay_ms) : 99999999u);
-		say_quoted(o, ob->tag, strlen(ob->tag));
-		say(o, "}");
+		jo(o, "%s", comma);
+		jo_quoted(o, ob->tag, strlen(ob->tag));
+		jo(o, ":{%s\"delay\":%u,\"outbound_tag\":",
+		   alive ? "\"alive\":true," : "",
+		   alive ? atomic_load(&ob->health->delay_ms) : 99999999u);
+		jo_quoted(o, ob->tag, strlen(ob->tag));
+		jo(o, "}");
 		comma = ",";
 	}
-	say(o, "}");
+	jo(o, "}");
 }
 
 static void debug_vars(struct call *c)
@@ -202,15 +166,15 @@ static void debug_vars(struct call *c)
 	struct lines l;
 
 	take_lines(&l);
-	say(o, "{");
+	jo(o, "{");
 	json_health(o, call_cfg(c));
-	say(o, ",\"stats\":{");
+	jo(o, ",\"stats\":{");
 	json_kind(o, &l, "inbound");
-	say(o, ",");
+	jo(o, ",");
 	json_kind(o, &l, "outbound");
-	say(o, ",");
+	jo(o, ",");
 	json_kind(o, &l, "user");
-	say(o, "}}");
+	jo(o, "}}");
 	o->bad |= l.bad;
 	drop_lines(&l);
 	call_send(c, 200, "Content-Type: application/json; charset=utf-8\r\n");
@@ -224,17 +188,17 @@ static void prom_traffic(struct pb_out *o)
 	struct lines l;
 
 	take_lines(&l);
-	say(o, "# TYPE culvert_traffic_bytes_total counter\n");
+	jo(o, "# TYPE culvert_traffic_bytes_total counter\n");
 	for (size_t i = 0; i < l.count; i++) {
 		if (!split(l.v[i].name, &s))
 			continue;
-		say(o, "culvert_traffic_bytes_total{kind=");
-		say_quoted(o, s.kind, s.kind_len);
-		say(o, ",name=");
-		say_quoted(o, s.who, s.who_len);
-		say(o, ",direction=");
-		say_quoted(o, s.way, strlen(s.way));
-		say(o, "} %llu\n", (unsigned long long)l.v[i].value);
+		jo(o, "culvert_traffic_bytes_total{kind=");
+		jo_quoted(o, s.kind, s.kind_len);
+		jo(o, ",name=");
+		jo_quoted(o, s.who, s.who_len);
+		jo(o, ",direction=");
+		jo_quoted(o, s.way, strlen(s.way));
+		jo(o, "} %llu\n", (unsigned long long)l.v[i].value);
 	}
 	o->bad |= l.bad;
 	drop_lines(&l);
@@ -242,9 +206,9 @@ static void prom_traffic(struct pb_out *o)
 
 static void prom_online(const char *email, unsigned int ips, void *arg)
 {
-	say(arg, "culvert_user_online_addresses{name=");
-	say_quoted(arg, email, strlen(email));
-	say(arg, "} %u\n", ips);
+	jo(arg, "culvert_user_online_addresses{name=");
+	jo_quoted(arg, email, strlen(email));
+	jo(arg, "} %u\n", ips);
 }
 
 static void prom_sessions(struct pb_out *o)
@@ -258,27 +222,27 @@ static void prom_sessions(struct pb_out *o)
 		udp += count_read(&w->accepted[1]);
 		open += __atomic_load_n(&w->session_count, __ATOMIC_RELAXED);
 	}
-	say(o,
-	    "# TYPE culvert_sessions_total counter\n"
-	    "culvert_sessions_total{network=\"tcp\"} %llu\n"
-	    "culvert_sessions_total{network=\"udp\"} %llu\n",
-	    (unsigned long long)tcp, (unsigned long long)udp);
-	say(o, "# TYPE culvert_sessions gauge\nculvert_sessions %llu\n",
-	    (unsigned long long)open);
+	jo(o,
+	   "# TYPE culvert_sessions_total counter\n"
+	   "culvert_sessions_total{network=\"tcp\"} %llu\n"
+	   "culvert_sessions_total{network=\"udp\"} %llu\n",
+	   (unsigned long long)tcp, (unsigned long long)udp);
+	jo(o, "# TYPE culvert_sessions gauge\nculvert_sessions %llu\n",
+	   (unsigned long long)open);
 }
 
 static void prom_drops(struct pb_out *o)
 {
-	say(o, "# TYPE culvert_dropped_total counter\n");
+	jo(o, "# TYPE culvert_dropped_total counter\n");
 	for (int d = 0; d < DROP_COUNT; d++) {
 		const char *name = drop_name((enum drop)d);
 		uint64_t n = 0;
 
 		for (unsigned int i = 0; i < workers_count; i++)
 			n += count_read(&workers_all[i]->drops[d]);
-		say(o, "culvert_dropped_total{reason=");
-		say_quoted(o, name, strlen(name));
-		say(o, "} %llu\n", (unsigned long long)n);
+		jo(o, "culvert_dropped_total{reason=");
+		jo_quoted(o, name, strlen(name));
+		jo(o, "} %llu\n", (unsigned long long)n);
 	}
 }
 
@@ -286,15 +250,15 @@ static void prom_health(struct pb_out *o, const struct config *cfg,
 			const char *metric,
 			double (*value)(const struct health *h))
 {
-	say(o, "# TYPE %s gauge\n", metric);
+	jo(o, "# TYPE %s gauge\n", metric);
 	for (unsigned int i = 0; i < cfg->outbound_count; i++) {
 		const struct outbound *ob = cfg->outbounds[i];
 
 		if (!ob->health)
 			continue;
-		say(o, "%s{name=", metric);
-		say_quoted(o, ob->tag, strlen(ob->tag));
-		say(o, "} %.3f\n", value(ob->health));
+		jo(o, "%s{name=", metric);
+		jo_quoted(o, ob->tag, strlen(ob->tag));
+		jo(o, "} %.3f\n", value(ob->health));
 	}
 }
 
@@ -313,16 +277,16 @@ static void prometheus(struct call *c)
 	struct pb_out *o = &c->out;
 
 	prom_traffic(o);
-	say(o, "# TYPE culvert_user_online_addresses gauge\n");
+	jo(o, "# TYPE culvert_user_online_addresses gauge\n");
 	user_each(prom_online, o);
 	prom_sessions(o);
 	prom_drops(o);
 	prom_health(o, call_cfg(c), "culvert_outbound_alive", is_alive);
 	prom_health(o, call_cfg(c), "culvert_outbound_delay_seconds", delay_s);
-	say(o,
-	    "# TYPE culvert_uptime_seconds gauge\n"
-	    "culvert_uptime_seconds %llu\n",
-	    (unsigned long long)(clock_us() - c->worker->born_us) / 1000000);
+	jo(o,
+	   "# TYPE culvert_uptime_seconds gauge\n"
+	   "culvert_uptime_seconds %llu\n",
+	   (unsigned long long)(clock_us() - c->worker->born_us) / 1000000);
 	call_send(c, 200,
 		  "Content-Type: text/plain; version=0.0.4; "
 		  "charset=utf-8\r\n");

@@ -3,12 +3,14 @@
  *
  * Source: Xray app/router/command/command.proto
  */
+#include <errno.h>
 #include <string.h>
 
 #include "gateway/api/api_int.h"
 #include "gateway/base/compat.h"
 #include "gateway/core/config.h"
 #include "gateway/route/explain.h"
+#include "gateway/route/groups.h"
 
 #define NETWORK_UDP 3 /* xray.common.net.Network: 2 TCP, 3 UDP */
 
@@ -145,6 +147,67 @@ static int list_rules(struct call *c, const uint8_t *p, size_t n)
 	return GRPC_OK;
 }
 
+/** struct sought - The balancer @tag, described into @o */
+struct sought {
+	const char *tag;
+	struct pb_out *o;
+	bool found;
+};
+
+static void put_balancer(void *arg, const struct route_group *g)
+{
+	struct sought *s = arg;
+	struct pb_out *o = s->o;
+	size_t whole, part;
+
+	if (s->found || strcmp(g->tag, s->tag) != 0)
+		return;
+	s->found = true;
+	whole = pb_begin(o, 1);
+	if (g->pinned) {
+		part = pb_begin(o, 5);
+		pb_put_text(o, 2, g->now->tag);
+		pb_end(o, part);
+	}
+	part = pb_begin(o, 6);
+	if (g->now)
+		pb_put_text(o, 1, g->now->tag);
+	pb_end(o, part);
+	pb_end(o, whole);
+}
+
+static int balancer_info(struct call *c, const uint8_t *p, size_t n)
+{
+	char tag[CALL_TEXT_MAX];
+	struct sought s = { .tag = tag, .o = &c->out };
+
+	if (pb_text(p, n, 1, tag, sizeof(tag)) < 0)
+		return call_malformed(c);
+	route_groups(call_cfg(c)->router, put_balancer, &s);
+	return s.found ? GRPC_OK :
+			 call_fail(c, GRPC_UNKNOWN, "there is no balancer %s",
+				   tag);
+}
+
+/* No target: by its strategy again */
+static int override_target(struct call *c, const uint8_t *p, size_t n)
+{
+	char tag[CALL_TEXT_MAX], target[CALL_TEXT_MAX];
+	int rc;
+
+	if (pb_text(p, n, 1, tag, sizeof(tag)) < 0 ||
+	    pb_text(p, n, 2, target, sizeof(target)) < 0)
+		return call_malformed(c);
+	rc = route_pin(call_cfg(c)->router, tag, target[0] ? target : NULL);
+	if (rc == -EINVAL)
+		return call_fail(c, GRPC_UNKNOWN, "%s is not one of %s", target,
+				 tag);
+	if (rc < 0)
+		return call_fail(c, GRPC_UNKNOWN, "there is no balancer %s",
+				 tag);
+	return GRPC_OK;
+}
+
 static int by_reload(struct call *c, const uint8_t *p, size_t n)
 {
 	(void)p;
@@ -157,6 +220,8 @@ static int by_reload(struct call *c, const uint8_t *p, size_t n)
 static const struct method methods[] = {
 	{ "TestRoute", test_route },
 	{ "ListRule", list_rules },
+	{ "GetBalancerInfo", balancer_info },
+	{ "OverrideBalancerTarget", override_target },
 	{ "AddRule", by_reload },
 	{ "RemoveRule", by_reload },
 };

@@ -35,6 +35,12 @@ static int metrics_serve(const struct transport *t, struct worker *w,
 	return h1_serve(t, w, below, b, metrics_handle, NULL);
 }
 
+static int clash_serve(const struct transport *t, struct worker *w,
+		       struct stream *below, const struct birth *b)
+{
+	return h1_serve(t, w, below, b, clash_handle, NULL);
+}
+
 static const struct transport_ops api_transport_ops = {
 	.name = "api",
 	.serve = api_serve,
@@ -43,6 +49,17 @@ static const struct transport_ops api_transport_ops = {
 static const struct transport_ops metrics_transport_ops = {
 	.name = "metrics",
 	.serve = metrics_serve,
+};
+
+static const struct transport_ops clash_transport_ops = {
+	.name = "clash",
+	.serve = clash_serve,
+};
+
+const struct transport clash_transport = {
+	.ops = &clash_transport_ops,
+	.below = &transport_raw,
+	.server = true,
 };
 
 const struct transport api_transport = {

@@ -77,7 +77,7 @@ int app_log_setup(const struct config *cfg);
 void parse_policy(struct diag *d, const cJSON *node, struct config *cfg);
 void parse_host(struct diag *d, const cJSON *node, struct config *cfg);
 /* Inbounds that `culvert up` (listeners.c), api and metrics add: at most so many */
-#define LISTENERS_OWN 6
+#define LISTENERS_OWN 7
 void listeners_add(struct diag *d, struct config *cfg);
 void parse_inbound(struct diag *d, const cJSON *node, struct config *cfg);
 /* enum capture of a word, or -EINVAL */
@@ -87,6 +87,8 @@ void parse_outbounds(struct diag *d, const struct merged *m,
 		     struct config *cfg);
 /* Their outbounds: after the others, before routing */
 void parse_api(struct diag *d, const struct merged *m, struct config *cfg);
+/* "clashApi" of the root object "culvert" */
+void parse_clash(struct jobj *host, struct config *cfg);
 /* And their listeners: after the inbounds */
 void parse_api_listeners(struct config *cfg);
 /* After the outbounds, before routing */

@@ -102,7 +102,7 @@ static struct inbound *parse_listen(struct jobj *o, const char *tag,
 	if (rc == -EINVAL)
 		diag_error(o->d, node, NULL,
 			   "must be ADDRESS:PORT, a path or @name");
-	else if (!rc && !is_loopback(&ib->listen))
+	else if (!rc && t != &clash_transport && !is_loopback(&ib->listen))
 		diag_warning(o->d, node, NULL,
 			     "whoever reaches this port needs no password");
 	return rc ? NULL : ib;
@@ -173,6 +173,45 @@ static void parse_metrics(struct diag *d, const cJSON *node, struct config *cfg)
 		tag = "Metrics";
 	cfg->own_listeners[1] = parse_listen(&o, tag, &metrics_transport, cfg);
 	add_outbound(cfg, tag, &metrics_outbound);
+	j_close(&o);
+}
+
+/* Without a secret nobody from outside may come */
+static void check_clash(const struct clash_conf *c, const struct inbound *ib,
+			struct jobj *o)
+{
+	if (ib && !c->secret[0] && !is_loopback(&ib->listen)) {
+		diag_error(o->d, o->node, "secret",
+			   "is needed where others than this host can come");
+		diag_help(o->d, "whoever comes sees all connections, and may "
+				"end them");
+	}
+}
+
+void parse_clash(struct jobj *host, struct config *cfg)
+{
+	const cJSON *node = j_get(host, "clashApi");
+	struct clash_conf *c;
+	const char *ui;
+	struct jobj o;
+
+	if (!node || !j_open(&o, host->d, node))
+		return;
+	c = arena_alloc(&cfg->arena, sizeof(*c));
+	if (!c)
+		return;
+	c->secret = arena_strdup(&cfg->arena, j_str(&o, "secret", ""));
+	ui = j_str(&o, "ui", "");
+	if (*ui)
+		c->ui = arena_strdup(&cfg->arena, ui);
+	if (!j_get(&o, "listen"))
+		diag_error(o.d, node, "listen", "is missing: 127.0.0.1:9090");
+	cfg->own_listeners[2] =
+		parse_listen(&o, "clash-api", &clash_transport, cfg);
+	if (c->secret) {
+		check_clash(c, cfg->own_listeners[2], &o);
+		cfg->clash = c;
+	}
 	j_close(&o);
 }
 

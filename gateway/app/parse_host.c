@@ -347,5 +347,6 @@ void parse_host(struct diag *d, const cJSON *node, struct config *cfg)
 	h->hijack_local = j_bool(&o, "hijackLocalDns", true);
 	parse_bypass(&o, cfg);
 	h->max_sessions = (uint32_t)j_int(&o, "maxSessions", 0, 0, UINT32_MAX);
+	parse_clash(&o, cfg);
 	j_close(&o);
 }

@@ -167,10 +167,14 @@ static void take_subjects(struct jobj *o, struct observe *ob,
 
 		if (!selected(o, to->tag) || !to->ops->open)
 			continue;
-		to->health = arena_alloc(&cfg->arena, sizeof(*to->health));
-		if (!to->health)
+		*v = (struct observed){
+			.tag = to->tag,
+			.health = arena_alloc(&cfg->arena, sizeof(*v->health)),
+		};
+		if (!v->health)
 			return;
-		*v = (struct observed){ .tag = to->tag, .health = to->health };
+		if (!ob->on_demand)
+			to->health = v->health;
 		v->probe = (struct outbound){ .ops = &probe_ops,
 					      .tag = to->tag,
 					      .dialer = to,
@@ -249,19 +253,25 @@ static void parse_burst(struct jobj *o, struct observe *ob, struct config *cfg)
 
 void parse_observe(struct diag *d, const struct merged *m, struct config *cfg)
 {
+	/* who looks on may ask for a probe of anybody */
+	static const char all[] = "{\"subjectSelector\":[\"\"]}";
 	const cJSON *node =
 		m->burst_observatory ? m->burst_observatory : m->observatory;
+	bool on_demand = !node && cfg->clash;
+	struct jdoc *doc =
+		on_demand ? jdoc_parse(d, "built-in", all, strlen(all)) : NULL;
 	struct observe *ob;
 	struct jobj o;
 
 	if (m->burst_observatory && m->observatory)
 		diag_error(d, m->observatory, NULL,
 			   "observatory and burstObservatory: one of them");
-	if (!j_open(&o, d, node))
+	if (!j_open(&o, d, doc ? doc->root : node))
 		return;
 	ob = arena_alloc(&cfg->arena, sizeof(*ob));
 	if (!ob)
 		return;
+	ob->on_demand = on_demand;
 	if (m->burst_observatory)
 		parse_burst(&o, ob, cfg);
 	else

@@ -20,6 +20,7 @@
 #include "gateway/core/policy.h"
 
 struct api_conf;
+struct clash_conf;
 struct dns;
 struct fakedns;
 struct observe;
@@ -80,7 +81,8 @@ struct config {
 	struct router *router;
 	struct dns *dns;
 	const struct api_conf *api; /* what the API serves; NULL none */
-	struct inbound *own_listeners[2]; /* of api and metrics; NULL */
+	const struct clash_conf *clash; /* NULL: not served */
+	struct inbound *own_listeners[3]; /* of api, metrics, clash; NULL */
 	const struct observe *observe; /* probes of outbounds; NULL none */
 	struct fakedns *fakedns; /* one reference; NULL: none */
 	struct transport **transports; /* to drop; app's */

@@ -452,6 +452,8 @@ static void ses_count(struct session *s, const uint64_t before[2])
 		return;
 	ses_active(s);
 	if (s->outbound != s->cfg->mux_server) {
+		count_add(&s->job.worker->moved[UP], up);
+		count_add(&s->job.worker->moved[DOWN], down);
 		/* what a mux connection carries is counted */
 		stat_add(s->inbound->stat_up, i, up);
 		stat_add(s->inbound->stat_down, i, down);

@@ -271,6 +271,7 @@ static int flow_send(struct udp_flow *f, struct pkt *v, int n)
 	if (!done)
 		return 0;
 	s->half[UP].total += bytes;
+	count_add(&s->job.worker->moved[UP], bytes);
 	stat_add(s->inbound->stat_up, s->job.worker->index, bytes);
 	stat_add(s->outbound->stat_up, s->job.worker->index, bytes);
 	stat_add(s->stat_user[UP], s->job.worker->index, bytes);

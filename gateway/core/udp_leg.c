@@ -243,6 +243,7 @@ static void leg_count(struct udp_flow *f, size_t bytes)
 		s->first_byte_ms = w->now_ms;
 	}
 	s->half[DOWN].total += bytes;
+	count_add(&w->moved[DOWN], bytes);
 	stat_add(s->inbound->stat_down, w->index, bytes);
 	stat_add(s->outbound->stat_down, w->index, bytes);
 	stat_add(s->stat_user[DOWN], w->index, bytes);

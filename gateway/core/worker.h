@@ -70,7 +70,8 @@ enum room_slot {
 	ROOM_MUX,
 	ROOM_AHEAD,
 	ROOM_TPROXY,
-	ROOM_API, /* these two before those whose streams they hold */
+	ROOM_API, /* these three before those whose streams they hold */
+	ROOM_FEED,
 	ROOM_XHTTP,
 	ROOM_H2,
 	ROOM_H1,
@@ -123,6 +124,7 @@ struct worker {
 	uint64_t drops[DROP_COUNT];
 	uint64_t happened[EVENT_COUNT];
 	uint64_t accepted[2]; /* sessions born: tcp, udp */
+	uint64_t moved[2]; /* payload of all sessions: up, down */
 	void *rooms[ROOM_SLOTS];
 	/* By worker_fini(), when all sessions and maps are gone; may be NULL */
 	void (*room_free[ROOM_SLOTS])(void *room);

@@ -88,16 +88,21 @@ static int conn_answer(struct stream *s, unsigned int status, const char *lines,
 	int n;
 
 	c->h.how = H1_NOTHING;
-	if (body) {
+	if (status == 101 || status == 204)
+		framing = ""; /* RFC 9110, 8.6 */
+	if (status == 101) {
+		c->h.how = H1_UNTIL_END;
+		c->h.keep = false;
+	} else if (body && status != 204) {
 		c->h.how = c->minor ? H1_CHUNKED : H1_UNTIL_END;
 		c->h.keep = false; /* the connection was the flow's */
 		framing = c->minor ? "Transfer-Encoding: chunked\r\n" : "";
 	}
-	if (status / 100 != 2)
+	if (status / 100 > 2)
 		c->h.keep = false;
 	n = snprintf(text, sizeof(text), "HTTP/1.1 %u %s\r\n%s%s%s\r\n", status,
-		     status == 200 ? "OK" : "No", lines, framing,
-		     c->h.keep ? "" : "Connection: close\r\n");
+		     status / 100 < 3 ? "OK" : "No", lines, framing,
+		     c->h.keep || status == 101 ? "" : "Connection: close\r\n");
 	if (n < 0 || (size_t)n >= sizeof(text))
 		return -ENOBUFS;
 	return h1_say(&c->h, text, (size_t)n);

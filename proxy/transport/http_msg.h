@@ -39,7 +39,8 @@ struct http_ask {
  * @head:	Borrowed for the call; Host is among its headers
  * @no_body:	Nothing can be read
  * @length:	Bytes of the body; UINT64_MAX: not known
- * @answer:	With @lines, and a body or none. 0 or -errno
+ * @answer:	With @lines, and a body or none. 0 or -errno. HTTP/1: 101 with a body
+ *		that is whatever was agreed upon, and ends with the connection
  * @b:		Where sessions go
  */
 struct http_rq {
