@@ -40,17 +40,6 @@ static void parse_send_through(struct jobj *o, struct outbound *ob)
 			   text);
 }
 
-/* Names go to a server as they are; only freedom's are looked up here */
-static void parse_target_strategy(struct jobj *o, struct outbound *ob)
-{
-	enum domain_strategy ds = ds_parse(o, "targetStrategy");
-
-	ob->target_strategy = (uint8_t)ds;
-	if (ds != DS_AS_IS && !ob->ops->local)
-		j_not_yet(o, "targetStrategy",
-			  "only freedom looks names up before it dials");
-}
-
 static void mux_settings(struct jobj *o, struct mux_conf *conf)
 {
 	static const struct jword words[] = {
@@ -180,7 +169,7 @@ static void parse_outbound(struct diag *d, const cJSON *node,
 	if (proxy && !ob->sockopt.dialer_proxy)
 		ob->sockopt.dialer_proxy = arena_strdup(&cfg->arena, proxy);
 	parse_send_through(&o, ob);
-	parse_target_strategy(&o, ob);
+	ob->target_strategy = (uint8_t)ds_parse(&o, "targetStrategy");
 	parse_mux(&o, ob, cfg);
 	cfg->outbounds[cfg->outbound_count++] = ob;
 	parse_settings(&o, ob, cfg);

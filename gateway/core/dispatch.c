@@ -19,6 +19,7 @@
 #include "gateway/core/config.h"
 #include "gateway/core/dns.h"
 #include "gateway/core/route.h"
+#include "gateway/core/target.h"
 #include "gateway/core/udp.h"
 #include "gateway/core/user.h"
 #include "gateway/core/whose.h"
@@ -422,17 +423,23 @@ static void ses_blocked(struct session *s)
 		udp_flow_reject(s);
 }
 
+static int ses_open_stream(struct session *s)
+{
+	int rc = s->out ? 0 : target_resolve(s);
+
+	return rc || s->out ? rc : outbound_open(s->outbound, s, &s->out);
+}
+
 static int ses_open_outbound(struct session *s)
 {
-	const struct outbound *ob = s->outbound;
 	bool blocked;
 	int err;
 
-	assert(ob); /* ROUTE does not end without one */
+	assert(s->outbound); /* ROUTE does not end without one */
 	if (s->net == NET_UDP)
 		err = udp_flow_open(s);
 	else
-		err = s->out ? 0 : outbound_open(ob, s, &s->out);
+		err = ses_open_stream(s);
 	if (err == -EAGAIN || err == 0)
 		return err;
 	blocked = err == -EACCES || err == -EFORBIDDEN;

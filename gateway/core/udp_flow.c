@@ -12,6 +12,7 @@
 #include "gateway/core/config.h"
 #include "gateway/core/dns.h"
 #include "gateway/core/session.h"
+#include "gateway/core/target.h"
 #include "gateway/core/udp_int.h"
 
 static uint32_t dest_hash(const struct udp_map *m, const struct addr *dest)
@@ -443,7 +444,7 @@ static int flow_resolve(struct udp_flow *f, struct addr *peer)
 int udp_flow_open(struct session *s)
 {
 	struct udp_flow *f = s->flow;
-	struct addr peer = s->target;
+	struct addr peer;
 	int rc;
 
 	if (!f || f->gone || f->map->dead)
@@ -453,6 +454,10 @@ int udp_flow_open(struct session *s)
 	rc = outbound_leg_kind(s->outbound, s);
 	if (rc < 0)
 		return rc;
+	rc = target_resolve(s);
+	if (rc)
+		return rc;
+	peer = s->target;
 	if (s->outbound->ops->local && peer.kind == ADDR_NAME) {
 		rc = flow_resolve(f, &peer);
 		if (rc)
