@@ -19,17 +19,19 @@
 #include "proxy/out/out.h"
 #include "proxy/out/server.h"
 #include "proxy/wire/http1.h"
+#include "proxy/wire/tmpl.h"
 
 #define REQUEST_MAX 8192
 
 /**
  * struct http_conf - Settings
  * @user, @pass:	NULL: no authentication. Never logged
- * @extra:		Header lines, each with CR LF
+ * @extra:		Header lines, each with CR LF; @filled: with templates in them
  */
 struct http_conf {
 	struct server_conf server; /* must be first */
 	const char *user, *pass, *extra;
+	bool filled;
 };
 
 static int status_errno(uint16_t status)
@@ -79,8 +81,18 @@ static int http_open(const struct outbound *ob, struct session *s,
 				   .extra = conf->extra };
 	struct dial d = server_dial(ob, s);
 	uint8_t head[REQUEST_MAX];
-	ssize_t n = http1_connect_encode(&c, head, sizeof(head));
+	char lines[REQUEST_MAX];
+	ssize_t n = 0;
 
+	if (conf->filled) {
+		n = tmpl_fill(conf->extra, &s->source, &s->target, lines,
+			      sizeof(lines));
+		c.extra = lines;
+	}
+	if (n >= 0)
+		n = http1_connect_encode(&c, head, sizeof(head));
+	if (n < 0)
+		return (int)n;
 	return server_open(&d, &http_head, head, n, out);
 }
 
@@ -116,7 +128,7 @@ static bool is_header_value(const char *s)
 	return true;
 }
 
-/* "headers": { name: value }; Xray's templates are not filled in */
+/* "headers": { name: value } */
 static int parse_headers(struct jobj *o, struct http_conf *conf,
 			 struct arena *a)
 {
@@ -135,9 +147,12 @@ static int parse_headers(struct jobj *o, struct http_conf *conf,
 			diag_error(o->d, h, NULL, "must be a header's text");
 			return 0;
 		}
-		if (strstr(h->valuestring, "{{"))
+		if (!tmpl_known(h->valuestring))
 			diag_error(o->d, h, NULL,
-				   "templates are not supported yet");
+				   "only {{.Source}} and {{.Target}} are "
+				   "filled in, and of both .NetAddr, .Address, "
+				   ".Port, .Network");
+		conf->filled |= strstr(h->valuestring, "{{") != NULL;
 		n = snprintf(text + used, sizeof(text) - used, "%s: %s\r\n",
 			     h->string, h->valuestring);
 		if (n < 0 || (size_t)n >= sizeof(text) - used) {

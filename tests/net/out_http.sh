@@ -24,10 +24,11 @@ tiny plain 8080 10.2.0.3
 tiny auth 8081 fd02::3 "BasicAuth me secret"
 # answers 200 with the first bytes of the tunnel in the same segment, slowly
 bg "$S" script python3 -c '
-import socket, threading, time
+import re, socket, threading, time
 def serve(c):
     req = c.recv(9999)
     ok = b"X-Test: yes\r\n" in req and b"CONNECT 10.3.0.6:5003 HTTP/1.1\r\n" in req
+    ok = ok and bool(re.search(rb"X-Way: tcp:10\.1\.0\.2:\d+ to 10\.3\.0\.6\r\n", req))
     for b in b"HTTP/1.1 200 Fine\r\nA: " :
         c.send(bytes([b])); time.sleep(0.005)
     c.send(b"b\r\n\r\nhello from the tunnel " + str(ok).encode())
@@ -43,7 +44,7 @@ client_conf "$(rule 1 plain), $(rule 2 auth), $(rule 3 wrong), $(rule 4 silent),
 	$(ob auth http "{ \"servers\": [ { $(server fd02::3 8081), \"users\": [ { \"user\": \"me\", \"pass\": \"secret\" } ] } ] }"),
 	$(ob wrong http "{ $(server fd02::3 8081), \"user\": \"me\", \"pass\": \"wrong\" }"),
 	$(ob silent http "{ $(server 10.2.0.2 1090) }"),
-	$(ob script http "{ $(server 10.2.0.3 8082), \"headers\": { \"X-Test\": \"yes\" } }")"
+	$(ob script http "{ $(server 10.2.0.3 8082), \"headers\": { \"X-Test\": \"yes\", \"X-Way\": \"{{.Source}} to {{ .Target.Address }}\" } }")"
 # tinyproxy ends both ways when one ends
 transfers "v4" 10.3.0.1 nohalf
 transfers "v6" fd03::1 nohalf
