@@ -84,27 +84,23 @@ static void serve(struct acceptor *a, struct stream *in, const struct ends *e)
 	(void)transport_serve(b.ib->transport, w, in, &b);
 }
 
-static void take(struct acceptor *a, int fd, const struct ends *e)
+/* @fd: of @in, or -1. 0, or -errno: @in is closed */
+static int take_stream(struct acceptor *a, int fd, struct stream *in,
+		       const struct ends *e)
 {
 	struct tcp_listener *tl = a->owner;
 	struct worker *w = a->job.worker;
-	struct stream *in = fd_stream_new(w, fd, NULL, false);
 	struct session *s;
 	int err;
 
-	if (!in) {
-		worker_drop(w, DROP_NO_MEMORY);
-		listen_shed(fd);
-		return;
-	}
 	if (transport_serves(tl->l.ib->transport)) {
 		serve(a, in, e);
-		return;
+		return 0;
 	}
 	s = ses_new(w, tl->l.ib, NET_TCP, in);
 	if (!s) {
 		in->ops->close(in, -ECONNRESET);
-		return;
+		return -ECONNRESET;
 	}
 	s->source = e->source;
 	s->local = s->orig = s->target = e->local;
@@ -115,6 +111,25 @@ static void take(struct acceptor *a, int fd, const struct ends *e)
 		ses_kill(s, err, 2);
 	else
 		ses_start(s);
+	return 0;
+}
+
+int listen_take(struct acceptor *a, struct stream *in, const struct ends *e)
+{
+	return take_stream(a, -1, in, e);
+}
+
+static void take(struct acceptor *a, int fd, const struct ends *e)
+{
+	struct worker *w = a->job.worker;
+	struct stream *in = fd_stream_new(w, fd, NULL, false);
+
+	if (!in) {
+		worker_drop(w, DROP_NO_MEMORY);
+		listen_shed(fd);
+		return;
+	}
+	(void)take_stream(a, fd, in, e);
 }
 
 /* No descriptor, no memory: not a reason to spin */
@@ -181,11 +196,43 @@ static void acceptor_run(struct job *j)
 	watch_want(&a->watch, ST_READ);
 }
 
+/* The bottom of @ib when it is not TCP, else NULL */
+static const struct transport *other_bottom(const struct inbound *ib)
+{
+	const struct transport *t = transport_bottom(ib->transport);
+
+	return t && t->ops->listen ? t : NULL;
+}
+
+/* The socket of @a, and who waits at it. 0 or -errno; nothing is open then */
+static int acceptor_bind(struct acceptor *a, const struct inbound *ib)
+{
+	const struct transport *other = other_bottom(ib);
+	int fd, err;
+
+	if (other && a->at.kind == ADDR_NAME)
+		return -EPROTONOSUPPORT;
+	fd = sock_listen(&ib->sockopt, &a->at,
+			 other ? SOCK_DGRAM : SOCK_STREAM);
+	if (fd < 0)
+		return fd;
+	if (other) {
+		a->ops = other->ops;
+		return other->ops->listen(other, a, fd);
+	}
+	err = watch_add(a->job.worker, &a->watch, fd, &a->job);
+	if (err < 0)
+		close(fd);
+	else
+		watch_want(&a->watch, ST_READ);
+	return err;
+}
+
 static int acceptor_open(struct tcp_listener *tl, const struct inbound *ib,
 			 struct worker *w, uint16_t port)
 {
 	struct acceptor *a = calloc(1, sizeof(*a));
-	int fd, err;
+	int err;
 
 	if (!a)
 		return -ENOMEM;
@@ -194,21 +241,19 @@ static int acceptor_open(struct tcp_listener *tl, const struct inbound *ib,
 	a->owner = tl;
 	a->job = (struct job){ .run = acceptor_run, .worker = w };
 	timer_init(&a->pause, pause_over);
-	fd = sock_listen(&ib->sockopt, &a->at, SOCK_STREAM);
-	err = fd < 0 ? fd : watch_add(w, &a->watch, fd, &a->job);
+	a->watch.fd = -1;
+	err = acceptor_bind(a, ib);
 	if (err < 0) {
 		char text[ADDR_TEXT_MAX];
 
-		log_error("inbound [%s]: cannot listen on tcp %s: %s", ib->tag,
+		log_error("inbound [%s]: cannot listen on %s %s: %s", ib->tag,
+			  other_bottom(ib) ? "udp" : "tcp",
 			  port ? addr_format(&a->at, text, sizeof(text)) :
 				 a->at.name,
 			  strerror(-err));
-		if (fd >= 0)
-			close(fd);
 		free(a);
 		return err;
 	}
-	watch_want(&a->watch, ST_READ);
 	a->next = tl->acceptors;
 	tl->acceptors = a;
 	return 0;
@@ -275,7 +320,10 @@ void listen_stop(struct tcp_listener *tl)
 		job_forget(&a->job);
 		timer_cancel(&a->pause);
 		watch_del(a->job.worker, &a->watch);
-		close(fd);
+		if (a->ops)
+			a->ops->unlisten(a);
+		else
+			close(fd);
 		/* a reload's new listener comes after us: the file is ours */
 		if (a->at.kind == ADDR_NAME)
 			sock_unlisten(&tl->l.ib->listen);
@@ -293,6 +341,16 @@ static bool same_address(const struct addr *a, const struct addr *b)
 	return addr_eq_host(a, b);
 }
 
+/* Are the bottoms of one kind, and do they agree with those who are connected? */
+static bool same_bottom(const struct inbound *a, const struct inbound *b)
+{
+	const struct transport *x = other_bottom(a), *y = other_bottom(b);
+
+	if (!x || !y)
+		return x == y;
+	return x->ops == y->ops && (!x->ops->same || x->ops->same(x, y));
+}
+
 bool listen_same(const struct inbound *a, const struct inbound *b)
 {
 	const struct sockopt *x = &a->sockopt, *y = &b->sockopt;
@@ -304,7 +362,7 @@ bool listen_same(const struct inbound *a, const struct inbound *b)
 		if (listen_next_port(b, &pb) != more || pa != pb)
 			return false;
 	}
-	return same_address(&a->listen, &b->listen) &&
+	return same_address(&a->listen, &b->listen) && same_bottom(a, b) &&
 	       one_worker(a) == one_worker(b) && x->mark == y->mark &&
 	       !strcmp(x->interface, y->interface) && x->tfo == y->tfo &&
 	       x->keep_idle_s == y->keep_idle_s &&

@@ -15,6 +15,8 @@
 
 struct ends;
 struct session;
+struct stream;
+struct transport_ops;
 
 #define LISTEN_BURST    64 /* connections a turn and socket */
 #define LISTEN_PAUSE_MS 100 /* without descriptors or memory */
@@ -22,7 +24,8 @@ struct session;
 /**
  * struct acceptor - One listening socket
  * @job:	Accepts
- * @watch:	Its descriptor is owned
+ * @watch:	Its descriptor is owned; -1 when @bottom has it
+ * @ops, @bottom:	A transport that is not TCP, and what it has here; NULL: TCP
  * @pause:	Running: descriptors or memory were short; clients wait in the
  *		kernel's queue meanwhile
  * @at:		Where it listens, port included
@@ -34,6 +37,8 @@ struct acceptor {
 	struct timer pause;
 	struct tcp_listener *owner;
 	struct acceptor *next;
+	const struct transport_ops *ops;
+	void *bottom;
 	struct addr at;
 	bool told; /* the shortage was logged; until a connection is taken */
 };
@@ -68,6 +73,11 @@ void listen_stop(struct tcp_listener *tl);
 bool listen_same(const struct inbound *a, const struct inbound *b);
 /* Is @a an address of this host (as far as a socket can be bound to it)? */
 bool listen_is_local(const struct addr *a);
+/*
+ * A connection for @a's inbound that a bottom other than TCP accepted. Owns @in.
+ * 0, or -errno: it is closed already
+ */
+int listen_take(struct acceptor *a, struct stream *in, const struct ends *e);
 /* Close an accepted connection by a reset */
 void listen_shed(int fd);
 /* Next port of @ib after *@at (start with 0); false: that was the last */

@@ -85,6 +85,13 @@ struct transport {
  * @meet:	Instead of accept: it takes a while until there is a connection for
  *		the levels above, or there never is. Then it calls transport_met().
  *		Owns @below, also when it fails. @top: of the whole stack
+ * @listen:	Of a bottom that is not kernel TCP: @fd, a bound UDP socket, is its
+ *		from now on; each stream goes to listen_take(). 0 or -errno (then
+ *		@fd is closed). NULL: TCP
+ * @unlisten:	The end of that, and of @fd
+ * @same:	A reload may keep the listener of @a for @b. NULL: always
+ * @secret:	Its settings make it as @secure. NULL: they do not
+ * @masks:	Reads "finalmask". NULL: there is none for it
  * @secure:	Nobody on the way can read what passes
  */
 struct transport_ops {
@@ -103,8 +110,23 @@ struct transport_ops {
 	int (*meet)(const struct transport *t, const struct transport *top,
 		    struct worker *w, struct stream *below,
 		    const struct birth *b);
+	int (*listen)(const struct transport *t, struct acceptor *a, int fd);
+	void (*unlisten)(struct acceptor *a);
+	bool (*same)(const struct transport *a, const struct transport *b);
+	bool (*secret)(const struct transport *t);
+	int (*masks)(const struct transport *t, struct jobj *finalmask,
+		     struct config *cfg);
 	void (*drop)(struct transport *t);
 };
+
+/* The lowest level; NULL for none */
+static inline const struct transport *
+transport_bottom(const struct transport *t)
+{
+	while (t && t->below)
+		t = t->below;
+	return t;
+}
 
 /* Some level of the stack encrypts and authenticates */
 bool transport_secure(const struct transport *t);

@@ -85,6 +85,7 @@ enum room_slot {
 	ROOM_WG, /* behind those whose streams may lead into it */
 	ROOM_REALITY,
 	ROOM_WHOSE,
+	ROOM_KCP,
 	ROOM_SLOTS
 };
 

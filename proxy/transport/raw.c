@@ -120,7 +120,7 @@ int transport_dial(const struct transport *t, const struct dial *d,
 bool transport_secure(const struct transport *t)
 {
 	for (; t; t = t->below)
-		if (t->ops->secure)
+		if (t->ops->secure || (t->ops->secret && t->ops->secret(t)))
 			return true;
 	return false;
 }
