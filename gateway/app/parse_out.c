@@ -205,12 +205,17 @@ static void link_dialer(struct diag *d, struct config *cfg, struct outbound *ob)
 {
 	const char *tag = ob->sockopt.dialer_proxy;
 	const struct outbound *to = config_outbound(cfg, tag);
+	const struct transport *bottom = transport_bottom(ob->transport);
 
 	if (!tag || !tag[0])
 		return;
 	if (!to)
 		diag_error(d, dialer_node(ob), NULL,
 			   "no outbound has the tag \"%s\"", tag);
+	else if (bottom && bottom->ops->listen)
+		diag_error(d, dialer_node(ob), NULL,
+			   "%s through another outbound is not supported",
+			   bottom->ops->name);
 	else
 		ob->dialer = to;
 }

@@ -116,13 +116,18 @@ static const struct transport *parse_levels(struct jobj *s, bool server,
 		s, "security", "none", registry_security, "none, tls, reality");
 	const struct transport_ops *raw = registry_network("raw");
 	struct transport *top;
+	bool bottom = network && network->listen;
 
 	j_get(s, "network"); /* known also when method is there */
-	top = add_level(s, raw, NULL, server, NULL, cfg);
+	if (bottom && security && security != registry_security("tls"))
+		diag_error(s->d, j_get(s, "security"), NULL,
+			   "%s cannot have it: \"tls\" or \"none\"",
+			   network->name);
+	top = add_level(s, bottom ? network : raw, NULL, server, NULL, cfg);
 	if (top && security)
 		top = add_level(s, security, top, server,
 				network ? network->alpn : NULL, cfg);
-	if (top && network && network != raw)
+	if (top && network && network != raw && !bottom)
 		top = add_level(s, network, top, server, NULL, cfg);
 	ignore_others(s, top);
 	return top;
@@ -185,6 +190,21 @@ static void parse_other(struct diag *d, const struct transport *t,
 	j_close(&s);
 }
 
+/* Layers around datagrams, for a transport that sends some */
+static void parse_masks(struct jobj *s, const struct transport *top,
+			struct config *cfg)
+{
+	const struct transport *bottom = transport_bottom(top);
+	struct jobj o;
+
+	if (!bottom || !bottom->ops->masks)
+		j_not_yet(s, "finalmask", "not yet");
+	else if (j_open(&o, s->d, j_get(s, "finalmask"))) {
+		(void)bottom->ops->masks(bottom, &o, cfg);
+		j_close(&o);
+	}
+}
+
 const struct transport *parse_stream(struct jobj *o, struct sockopt *so,
 				     bool server, struct config *cfg)
 {
@@ -194,7 +214,7 @@ const struct transport *parse_stream(struct jobj *o, struct sockopt *so,
 	if (!j_open(&s, o->d, j_get(o, "streamSettings")))
 		return NULL;
 	top = parse_levels(&s, server, cfg);
-	j_not_yet(&s, "finalmask", "not yet");
+	parse_masks(&s, top, cfg);
 	parse_sockopt(&s, so, cfg);
 	if (!server && so->accept_proxy_protocol)
 		diag_warning(s.d, j_get(&s, "sockopt"), "acceptProxyProtocol",

@@ -20,7 +20,7 @@ static const struct outbound_ops *const outbounds[] = {
 
 static const struct transport_ops *const networks[] = {
 	&transport_raw_ops,  &transport_ws_ops,    &transport_httpupgrade_ops,
-	&transport_grpc_ops, &transport_xhttp_ops,
+	&transport_grpc_ops, &transport_xhttp_ops, &transport_kcp_ops,
 };
 
 static const struct transport_ops *const securities[] = {
@@ -33,8 +33,6 @@ static const struct {
 	const char *protocol, *why;
 } not_yet[] = {
 	{ "hysteria", "not yet" },
-	{ "kcp", "not yet" },
-	{ "mkcp", "not yet" },
 };
 
 const struct inbound_ops *registry_inbound(const char *protocol)

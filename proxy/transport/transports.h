@@ -11,6 +11,7 @@ extern const struct transport_ops transport_ws_ops;
 extern const struct transport_ops transport_httpupgrade_ops;
 extern const struct transport_ops transport_grpc_ops;
 extern const struct transport_ops transport_xhttp_ops;
+extern const struct transport_ops transport_kcp_ops;
 
 /* acceptProxyProtocol of a level's settings: raw.c */
 void parse_proxy_head(struct transport *t, struct jobj *o);

@@ -67,6 +67,18 @@ stream() { # TRANSPORT TLSSETTINGS [PORT]
 			echo "{ \"security\": \"reality\", \"realitySettings\": { \"serverName\": \"tls.test\",
 				\"publicKey\": \"$REALITY_PUBLIC\" } }"
 		fi ;;
+	kx*) # mKCP as Xray 26 has it: kxbare, kxplain, kxseed, kxsrtp ... (masks: the innermost first)
+		local mask=
+		[ "$1" = kxbare ] || mask='{ "type": "mkcp-legacy", "settings": { "value": "topsecret" } }'
+		[ "$1" != kxplain ] || mask='{ "type": "mkcp-legacy", "settings": {} }'
+		[[ $1 == kx@(bare|plain|seed) ]] ||
+			mask+=", { \"type\": \"mkcp-legacy\", \"settings\": { \"header\": \"${1#kx}\" } }"
+		echo "{ \"network\": \"mkcp\", \"kcpSettings\": { \"tti\": 20 }, \"finalmask\": { \"udp\": [ $mask ] } }" ;;
+	k*) # mKCP: kplain, ktls, kseed (and a header), ksrtp ...
+		local kcp="\"header\": { \"type\": \"${1#k}\" }, \"seed\": \"topsecret\""
+		case $1 in kplain | ktls) kcp='"tti": 20' ;; kseed) kcp='"seed": "topsecret"' ;; esac
+		[ "$1" = ktls ] || tls='"security": "none"'
+		echo "{ \"network\": \"kcp\", \"kcpSettings\": { $kcp }, $tls }" ;;
 	multi) echo "{ \"network\": \"grpc\", \"grpcSettings\": { \"serviceName\": \"g\", \"multiMode\": true }, $tls }" ;;
 	esac
 }
@@ -243,13 +255,13 @@ served() { wait_port "$S" tcp "${LAST[$1]}"; }
 
 # cell I TAG: prints what is wrong, then "done"; runs in $C. v2ray and Xray end both
 # ways a second after one has ended: a muxed session then with an error, which is a
-# reset here. They know no half-close of ws, and Xray none of packet-up and of shadowsocks 2022:
+# reset here. They know no half-close of ws and mKCP, and Xray none of packet-up and of shadowsocks 2022:
 # there culvert ends the flow. Xray's trojan client fails when what it sends first is
 # longer than its buffer (8 KiB): it gets 100 bytes first.
 cell() {
 	local out a f=$KEEP/get.$1 wait=0 end='end=FIN' send="-n $N" sha=$SHA how="-t $LIMIT_S"
 	[[ $2 == own-* ]] || wait=$N
-	[[ $2 == own-* || $2 != *-@(ws|wss|wsed|hu|xpkt|xpkt1|xp[hcgd]|xp[hcg]1)-bare && $2 != *-mux && $2 != @(xray-ss22|front-)* ]] || end='end=(FIN|ECONNRESET)'
+	[[ $2 == own-* || $2 != *-@(ws|wss|wsed|hu|xpkt|xpkt1|xp[hcgd]|xp[hcg]1|k*)-bare && $2 != *-mux && $2 != @(xray-ss22|front-)* ]] || end='end=(FIN|ECONNRESET)'
 	[[ $2 != from-xray-trojan-* ]] || { how+=" -C 100 -d 200" send="-f $TMP/bytes" sha=$RSHA; }
 	for a in "10.4.0.$1" "fd04::$(printf %x "$1")"; do
 		out=$("$NT" tcp "$a" 5003 $send -w "$wait" $how)

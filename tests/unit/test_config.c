@@ -216,7 +216,7 @@ static void stream_errors_say_what_is_allowed(void **state)
 {
 #define S(x) "{\"outbounds\":[" FREE ",\"streamSettings\":{" x "}}]}"
 	static const struct refusal v[] = {
-		{ S("\"network\":\"kcp\""), "not supported yet" },
+		{ S("\"network\":\"hysteria\""), "not supported yet" },
 		{ S("\"network\":\"carrier-pigeon\""), "must be one of" },
 		{ S("\"security\":\"ssl3\""), "must be one of" },
 		{ S("\"network\":1"), "network" },
