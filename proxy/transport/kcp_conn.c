@@ -214,6 +214,7 @@ static int kcp_finish(struct stream *s)
 	if (rc < 0)
 		return rc;
 	rc = kcp_link_finish(&c->link);
+	kcp_conn_grown(c);
 	kcp_conn_mark(c);
 	return rc;
 }
@@ -246,7 +247,7 @@ static void kcp_close(struct stream *s, int why)
 		kcp_conn_free(c);
 		return;
 	}
-	kcp_link_close(&c->link, why, c->worker->now_ms);
+	kcp_link_close(&c->link, young ? -ECONNRESET : why, c->worker->now_ms);
 	if (young)
 		kcp_link_tick(&c->link, c->worker->now_ms);
 	kcp_port_send(c->port);

@@ -291,6 +291,29 @@ static void kcp_link_half_closes(void **state)
 		-EPIPE);
 }
 
+/* The end of an empty answer, and the close right behind it */
+static void kcp_link_finished_and_closed_ends_in_order(void **state)
+{
+	struct end *e = &sim.e[0];
+
+	(void)state;
+	e->send = 1000;
+	e->finish = true;
+	sim.e[1].finish = true;
+	sim.e[1].lazy = true;
+	run_ms(25);
+	sim.e[1].lazy = false;
+	run_ms(2);
+	kcp_link_close(&sim.e[1].l, 0, sim.now);
+	run_ms(200);
+	assert_int_equal(sim.e[1].got, 1000);
+	assert_int_equal(e->rc, 0);
+	kcp_link_close(&e->l, 0, sim.now);
+	run_ms(3000);
+	assert_int_equal(e->l.state, KCP_OVER);
+	assert_int_equal(sim.e[1].l.state, KCP_OVER);
+}
+
 /* What v2ray does: no half close, and CLOSE with what is left */
 static void kcp_link_closed_delivers_what_was_written(void **state)
 {
@@ -528,6 +551,7 @@ int main(void)
 		LINK_TEST(kcp_link_waits_for_its_reader),
 		LINK_TEST(kcp_link_half_closes),
 		LINK_TEST(kcp_link_closed_delivers_what_was_written),
+		LINK_TEST(kcp_link_finished_and_closed_ends_in_order),
 		LINK_TEST(kcp_link_cut_is_no_end),
 		LINK_TEST(kcp_link_ends_in_silence),
 		LINK_TEST(kcp_link_does_not_wait_long_for_nobody),
