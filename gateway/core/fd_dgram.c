@@ -14,6 +14,7 @@
  */
 #include "gateway/core/fd_dgram.h"
 
+#include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,8 @@
 #define FD_SEND_BYTES 64000 /* of one message with segments */
 #define FD_GSO_MIN    256 /* below this, segments are not worth it */
 #define FD_ERRORS     16 /* ICMP errors skipped a call */
-#define FD_CTRL_BYTES CMSG_SPACE(sizeof(int))
+#define FD_CTRL_BYTES \
+	(CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct in6_pktinfo)))
 
 union control {
 	char bytes[FD_CTRL_BYTES];
@@ -39,6 +41,7 @@ union control {
 /**
  * struct fd_room - One worker's memory for all its UDP sockets; ROOM_DGRAM
  * @segs:	Sending: packets in each message
+ * @own:	Received: where each packet came to, for who asked
  */
 struct fd_room {
 	struct mmsghdr msg[DGRAM_BATCH];
@@ -46,19 +49,26 @@ struct fd_room {
 	struct sockaddr_storage peer[DGRAM_BATCH];
 	union control control[DGRAM_BATCH];
 	int segs[DGRAM_BATCH];
+	struct addr own[DGRAM_BATCH];
 	uint8_t data[FD_MSGS][FD_MSG_BYTES];
+};
+
+struct spilled {
+	struct pkt p;
+	struct addr own;
 };
 
 /* Packets that did not fit into the caller's array; their bytes follow */
 struct spill {
 	int count, next;
-	struct pkt v[];
+	struct spilled v[];
 };
 
 /**
  * struct fd_dgram - One socket
  * @gro:	The last message had segments
  * @gso_max:	Biggest segment worth trying; 0: never
+ * @own:	Somebody wants to know where packets came to
  */
 struct fd_dgram {
 	struct dgram d; /* must be first */
@@ -66,7 +76,7 @@ struct fd_dgram {
 	struct worker *worker;
 	struct spill *spill;
 	int family;
-	bool gro;
+	bool gro, own;
 	size_t gso_max;
 };
 
@@ -101,9 +111,34 @@ static size_t msg_segment(struct msghdr *h)
 	return size > 0 ? (size_t)size : 0;
 }
 
-/* Next packet of the messages read, or false */
+/* This host's address that a message came to; kind NONE: not told */
+static struct addr msg_own(struct msghdr *h)
+{
+	struct in_pktinfo v4;
+	struct in6_pktinfo v6;
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+	struct sockaddr_storage ss = { 0 };
+	struct cmsghdr *c;
+
+	for (c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			memcpy(&v4, CMSG_DATA(c), sizeof(v4));
+			return addr_v4((const uint8_t *)&v4.ipi_addr, 0);
+		}
+		if (c->cmsg_level != IPPROTO_IPV6 ||
+		    c->cmsg_type != IPV6_PKTINFO)
+			continue;
+		memcpy(&v6, CMSG_DATA(c), sizeof(v6));
+		in6.sin6_addr = v6.ipi6_addr;
+		memcpy(&ss, &in6, sizeof(in6));
+		return addr_from_sockaddr(&ss); /* v4-mapped becomes v4 */
+	}
+	return (struct addr){ .kind = ADDR_NONE };
+}
+
+/* Next packet of the messages read, or false. @own: NULL: nobody asks */
 static bool cut_next(struct fd_dgram *f, struct fd_room *r, struct cut *c,
-		     struct pkt *out)
+		     struct pkt *out, struct addr *own)
 {
 	struct mmsghdr *m;
 	size_t len, seg;
@@ -121,6 +156,8 @@ static bool cut_next(struct fd_dgram *f, struct fd_room *r, struct cut *c,
 		out->peer = addr_from_sockaddr(&r->peer[c->msg]);
 		out->data = r->data[c->msg] + c->off;
 		out->len = seg;
+		if (own && f->own)
+			*own = msg_own(&m->msg_hdr);
 		c->off += seg;
 		if (!seg) { /* an empty datagram is one, too */
 			c->msg++;
@@ -135,16 +172,17 @@ static bool cut_next(struct fd_dgram *f, struct fd_room *r, struct cut *c,
 static void spill_rest(struct fd_dgram *f, struct fd_room *r, struct cut c)
 {
 	struct cut k = c;
+	struct spilled one = { .own = { .kind = ADDR_NONE } };
 	struct pkt p;
 	size_t bytes = 0;
 	int n = 0;
 	uint8_t *to;
 
-	for (; cut_next(f, r, &k, &p); n++)
+	for (; cut_next(f, r, &k, &p, NULL); n++)
 		bytes += p.len;
 	if (!n)
 		return;
-	f->spill = malloc(sizeof(*f->spill) + (size_t)n * sizeof(p) + bytes);
+	f->spill = malloc(sizeof(*f->spill) + (size_t)n * sizeof(one) + bytes);
 	if (!f->spill) {
 		worker_drops(f->worker, DROP_NO_MEMORY, (uint64_t)n);
 		return;
@@ -152,25 +190,28 @@ static void spill_rest(struct fd_dgram *f, struct fd_room *r, struct cut c)
 	f->spill->count = n;
 	f->spill->next = 0;
 	to = (uint8_t *)&f->spill->v[n];
-	for (n = 0; cut_next(f, r, &c, &p); n++) {
-		if (p.len)
-			memcpy(to, p.data, p.len);
-		p.data = to;
-		f->spill->v[n] = p;
-		to += p.len;
+	for (n = 0; cut_next(f, r, &c, &one.p, &one.own); n++) {
+		if (one.p.len)
+			memcpy(to, one.p.data, one.p.len);
+		one.p.data = to;
+		f->spill->v[n] = one;
+		to += one.p.len;
 	}
 }
 
 /* Packets put aside earlier; 0: none */
-static int spill_take(struct fd_dgram *f, struct pkt *v, int max)
+static int spill_take(struct fd_dgram *f, struct fd_room *r, struct pkt *v,
+		      int max)
 {
 	struct spill *s = f->spill;
 	int n = 0;
 
 	if (!s)
 		return 0;
-	while (n < max && s->next < s->count)
-		v[n++] = s->v[s->next++];
+	for (; n < max && s->next < s->count; s->next++, n++) {
+		v[n] = s->v[s->next].p;
+		r->own[n] = s->v[s->next].own;
+	}
 	if (!n) { /* those of the call before may be forgotten now */
 		free(s);
 		f->spill = NULL;
@@ -221,12 +262,13 @@ static int fdd_recv(struct dgram *d, struct pkt *v, int max)
 	struct fd_dgram *f = fdd(d);
 	struct fd_room *r = fd_room(f->worker);
 	struct cut c = { 0 };
-	int n = spill_take(f, v, max), count;
+	int n, count;
 
-	if (n)
-		return n;
 	if (!r)
 		return -ENOMEM;
+	n = spill_take(f, r, v, max);
+	if (n)
+		return n;
 	while (f->watch.ready & ST_READ) {
 		count = f->gro ? max / FD_SEGMENTS : max;
 		count = count < 1 ? 1 : count > FD_MSGS ? FD_MSGS : count;
@@ -234,7 +276,7 @@ static int fdd_recv(struct dgram *d, struct pkt *v, int max)
 		if (count < 0)
 			return count;
 		c = (struct cut){ .count = count };
-		while (n < max && cut_next(f, r, &c, &v[n]))
+		while (n < max && cut_next(f, r, &c, &v[n], &r->own[n]))
 			n++;
 		if (n == max)
 			spill_rest(f, r, c);
@@ -262,27 +304,56 @@ static int gso_run(const struct fd_dgram *f, const struct pkt *v, int n)
 	return k;
 }
 
-static void msg_set_segment(struct msghdr *h, union control *u, size_t size)
+/* One control message of @n bytes more */
+static void msg_put(struct msghdr *h, union control *u,
+		    const struct cmsghdr *of, const void *p, size_t n)
 {
-	uint16_t s = (uint16_t)size;
 	struct cmsghdr *c;
 
-	memset(u, 0, sizeof(*u));
+	if (!h->msg_control)
+		memset(u, 0, sizeof(*u));
 	h->msg_control = u;
-	h->msg_controllen = CMSG_SPACE(sizeof(s));
-	c = CMSG_FIRSTHDR(h);
-	c->cmsg_level = SOL_UDP;
-	c->cmsg_type = UDP_SEGMENT;
-	c->cmsg_len = CMSG_LEN(sizeof(s));
-	memcpy(CMSG_DATA(c), &s, sizeof(s));
+	c = (struct cmsghdr *)(void *)(u->bytes + h->msg_controllen);
+	*c = *of;
+	c->cmsg_len = CMSG_LEN(n);
+	memcpy(CMSG_DATA(c), p, n);
+	h->msg_controllen += CMSG_SPACE(n);
+}
+
+static void msg_set_segment(struct msghdr *h, union control *u, size_t size)
+{
+	static const struct cmsghdr of = { .cmsg_level = SOL_UDP,
+					   .cmsg_type = UDP_SEGMENT };
+	uint16_t s = (uint16_t)size;
+
+	msg_put(h, u, &of, &s, sizeof(s));
+}
+
+/* It leaves from @own; kind NONE: from where the kernel likes */
+static void msg_set_own(struct msghdr *h, union control *u,
+			const struct addr *own)
+{
+	static const struct cmsghdr of4 = { .cmsg_level = IPPROTO_IP,
+					    .cmsg_type = IP_PKTINFO },
+				    of6 = { .cmsg_level = IPPROTO_IPV6,
+					    .cmsg_type = IPV6_PKTINFO };
+	struct in_pktinfo v4 = { 0 };
+	struct in6_pktinfo v6 = { 0 };
+
+	memcpy(&v4.ipi_spec_dst, own->ip, sizeof(v4.ipi_spec_dst));
+	memcpy(&v6.ipi6_addr, own->ip, sizeof(v6.ipi6_addr));
+	if (own->kind == ADDR_V4)
+		msg_put(h, u, &of4, &v4, sizeof(v4));
+	else if (own->kind == ADDR_V6)
+		msg_put(h, u, &of6, &v6, sizeof(v6));
 }
 
 /*
  * Lay @v out as messages. Stops before a packet that cannot be addressed.
  * Return: messages; 0 when the first packet is such a one
  */
-static int fd_build(struct fd_dgram *f, struct fd_room *r, const struct pkt *v,
-		    int n)
+static int fd_build(struct fd_dgram *f, struct fd_room *r,
+		    const struct addr *own, const struct pkt *v, int n)
 {
 	int i, k, m = 0, used = 0;
 	socklen_t len;
@@ -304,6 +375,7 @@ static int fd_build(struct fd_dgram *f, struct fd_room *r, const struct pkt *v,
 			r->iov[used + i].iov_base = v[used + i].data;
 			r->iov[used + i].iov_len = v[used + i].len;
 		}
+		msg_set_own(h, &r->control[m], own);
 		if (k > 1)
 			msg_set_segment(h, &r->control[m], v[used].len);
 		r->segs[m++] = k;
@@ -343,7 +415,8 @@ static int fd_refused(struct fd_dgram *f, const struct pkt *v, int segs,
 	return segs;
 }
 
-static int fdd_send(struct dgram *d, const struct pkt *v, int n)
+int fd_dgram_send_from(struct dgram *d, const struct addr *own,
+		       const struct pkt *v, int n)
 {
 	struct fd_dgram *f = fdd(d);
 	struct fd_room *r = fd_room(f->worker);
@@ -354,7 +427,7 @@ static int fdd_send(struct dgram *d, const struct pkt *v, int n)
 	if (n > DGRAM_BATCH)
 		n = DGRAM_BATCH;
 	while (i < n) {
-		m = fd_build(f, r, v + i, n - i);
+		m = fd_build(f, r, own, v + i, n - i);
 		if (!m) {
 			worker_drop(f->worker, DROP_UDP_SEND);
 			i++;
@@ -372,6 +445,34 @@ static int fdd_send(struct dgram *d, const struct pkt *v, int n)
 		i += k;
 	}
 	return i;
+}
+
+static int fdd_send(struct dgram *d, const struct pkt *v, int n)
+{
+	static const struct addr none;
+
+	return fd_dgram_send_from(d, &none, v, n);
+}
+
+int fd_dgram_want_own(struct dgram *d)
+{
+	struct fd_dgram *f = fdd(d);
+	bool v6 = f->family == AF_INET6;
+	int on = 1;
+
+	if (setsockopt(f->watch.fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+		       v6 ? IPV6_RECVPKTINFO : IP_PKTINFO, &on, sizeof(on)))
+		return -errno;
+	f->own = true;
+	return 0;
+}
+
+struct addr fd_dgram_own(struct dgram *d, int i)
+{
+	struct fd_dgram *f = fdd(d);
+	struct fd_room *r = fd_room(f->worker);
+
+	return f->own && r ? r->own[i] : (struct addr){ .kind = ADDR_NONE };
 }
 
 static void fdd_want(struct dgram *d, unsigned int events)

@@ -15,6 +15,19 @@
  */
 struct dgram *fd_dgram_new(struct worker *w, int fd, int family,
 			   struct job *job);
+/*
+ * For a server on a wildcard address, whose answers must leave from the address
+ * that was spoken to. Of a dgram of fd_dgram_new() only
+ *
+ * fd_dgram_want_own():	From now on that is asked for. 0 or -errno
+ * fd_dgram_own():	Where packet @i of the last recv came to, port 0; kind
+ *		NONE: nobody asked, or the kernel does not say
+ * fd_dgram_send_from():	As send, from @own; kind NONE: the kernel's choice
+ */
+int fd_dgram_want_own(struct dgram *d);
+struct addr fd_dgram_own(struct dgram *d, int i);
+int fd_dgram_send_from(struct dgram *d, const struct addr *own,
+		       const struct pkt *v, int n);
 /* Free the worker's receive buffers; all its fd_dgrams have been closed */
 void fd_dgram_worker_stop(struct worker *w);
 

@@ -60,7 +60,8 @@ struct kcp_room {
  * @only:	A client's one
  * @dirty:	struct kcp_conn that have something to do
  * @young:	Not answered yet, the oldest first
- * @count, @used:	Datagrams that wait for the end of the call, and their bytes
+ * @count, @used:	Datagrams that wait for the end of the call, and their bytes;
+ *		they leave from @own
  * @refs:	Its owner and its connections
  */
 struct kcp_port {
@@ -79,6 +80,7 @@ struct kcp_port {
 	unsigned int young_count, refs;
 	int count;
 	size_t used;
+	struct addr own;
 };
 
 struct kcp_way;
@@ -87,6 +89,7 @@ struct kcp_way;
  * struct kcp_conn - One connection
  * @port:	NULL: a client's whose server is not known yet
  * @way:	That search; NULL: over, or a server's
+ * @own:	This host's address that a client spoke to; kind NONE: any
  * @node:	In port->conns; @all: in the room
  * @dirty, @young, @closed:	In the lists of these names, or alone
  * @want:	Of the stream; @open: there is one
@@ -98,7 +101,7 @@ struct kcp_conn {
 	struct kcp_room *room;
 	struct kcp_port *port;
 	struct kcp_way *way;
-	struct addr peer;
+	struct addr peer, own;
 	struct hnode node;
 	struct list all, dirty, young, closed;
 	struct timer timer;
@@ -157,6 +160,6 @@ int kcp_listen(const struct transport *t, struct acceptor *a, int fd);
 void kcp_unlisten(struct acceptor *a);
 /* A connection for the first segment of a client, or NULL: shed */
 struct kcp_conn *kcp_accept(struct kcp_port *p, const struct addr *peer,
-			    const struct kcp_seg *s);
+			    const struct addr *own, const struct kcp_seg *s);
 
 #endif

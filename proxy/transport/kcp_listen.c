@@ -8,15 +8,17 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "gateway/base/compat.h"
+#include "gateway/core/fd_dgram.h"
 #include "gateway/core/listen_early.h"
 #include "proxy/transport/kcp_int.h"
 
 struct kcp_conn *kcp_accept(struct kcp_port *p, const struct addr *peer,
-			    const struct kcp_seg *s)
+			    const struct addr *own, const struct kcp_seg *s)
 {
 	struct ends e = { .source = *peer, .local = p->at->at };
 	struct kcp_conn *c;
@@ -32,11 +34,23 @@ struct kcp_conn *kcp_accept(struct kcp_port *p, const struct addr *peer,
 		return NULL;
 	kcp_conn_join(c, p);
 	c->peer = *peer;
+	c->own = *own;
+	if (own->kind != ADDR_NONE) {
+		e.local = *own;
+		e.local.port = p->at->at.port;
+	}
 	c->link.conv = s->conv;
 	c->link.tight = true;
 	list_add_tail(&p->young, &c->young);
 	p->young_count++;
 	return listen_take(p->at, &c->s, &e) < 0 ? NULL : c;
+}
+
+static bool is_wildcard(const struct addr *a)
+{
+	static const uint8_t any[16];
+
+	return !memcmp(a->ip, any, addr_ip_len(a));
 }
 
 int kcp_listen(const struct transport *t, struct acceptor *a, int fd)
@@ -62,6 +76,8 @@ int kcp_listen(const struct transport *t, struct acceptor *a, int fd)
 		kcp_port_unref(p);
 		return -ENOMEM;
 	}
+	if (is_wildcard(&a->at)) /* if refused: as v2ray, any address */
+		(void)fd_dgram_want_own(p->sock);
 	p->at = a;
 	a->bottom = p;
 	return 0;

@@ -46,7 +46,7 @@ void kcp_port_send(struct kcp_port *p)
 	int done = 0, rc = 1;
 
 	while (p->sock && rc > 0 && done < p->count) {
-		rc = p->sock->ops->send(p->sock, p->room->out + done,
+		rc = fd_dgram_send_from(p->sock, &p->own, p->room->out + done,
 					p->count - done);
 		done += rc > 0 ? rc : 0;
 	}
@@ -66,9 +66,10 @@ void kcp_port_emit(struct kcp_link *l, const struct kcp_seg *s)
 	uint8_t *at;
 	ssize_t n;
 
-	if (p->count == DGRAM_BATCH ||
+	if (p->count == DGRAM_BATCH || !addr_eq_host(&p->own, &c->own) ||
 	    WORKER_SCRATCH_BYTES - p->used < KCP_PACKET_MAX + extra)
 		kcp_port_send(p);
+	p->own = c->own;
 	at = p->worker->scratch + p->used;
 	n = kcp_encode(s, at + p->masks.head_len, KCP_PACKET_MAX);
 	if (n > 0)
@@ -81,10 +82,12 @@ void kcp_port_emit(struct kcp_link *l, const struct kcp_seg *s)
 
 /* --- in ---------------------------------------------------------------------------- */
 
-static void take(struct kcp_port *p, const struct pkt *k)
+/* @k: packet @i of what was received */
+static void take(struct kcp_port *p, const struct pkt *k, int i)
 {
 	struct kcp_conn *c;
 	struct kcp_seg first;
+	struct addr own;
 	size_t off, len;
 
 	if (k->len > KCP_PACKET_MAX ||
@@ -93,7 +96,8 @@ static void take(struct kcp_port *p, const struct pkt *k)
 		return;
 	c = conn_find(p, &k->peer, first.conv);
 	if (!c && p->at) {
-		c = kcp_accept(p, &k->peer, &first);
+		own = fd_dgram_own(p->sock, i);
+		c = kcp_accept(p, &k->peer, &own, &first);
 		if (c)
 			htab_put(&p->conns, &c->node,
 				 conn_hash(&c->peer, first.conv));
@@ -115,7 +119,7 @@ static bool read_all(struct kcp_port *p)
 		if (n <= 0)
 			return true;
 		for (int k = 0; k < n; k++)
-			take(p, &v[k]);
+			take(p, &v[k], k);
 	}
 	return false;
 }
