@@ -205,6 +205,19 @@ static void parse_masks(struct jobj *s, const struct transport *top,
 	}
 }
 
+/* A PROXY head stands before a stream of TCP */
+static void check_head(struct jobj *s, struct sockopt *so,
+		       const struct transport *top)
+{
+	const struct transport *bottom = transport_bottom(top);
+
+	if (!so->accept_proxy_protocol || !bottom || !bottom->ops->listen)
+		return;
+	diag_warning(s->d, j_get(s, "sockopt"), "acceptProxyProtocol",
+		     "has no effect: there is no head without TCP");
+	so->accept_proxy_protocol = false;
+}
+
 const struct transport *parse_stream(struct jobj *o, struct sockopt *so,
 				     bool server, struct config *cfg)
 {
@@ -223,6 +236,7 @@ const struct transport *parse_stream(struct jobj *o, struct sockopt *so,
 	if (!server && so->trusted)
 		diag_warning(s.d, j_get(&s, "sockopt"), "trustedXForwardedFor",
 			     "has no effect: only listeners read it");
+	check_head(&s, so, top);
 	for (const struct transport *t = top; t; t = t->below) {
 		so->accept_proxy_protocol |= t->proxy_head;
 		if (t->other)

@@ -5,12 +5,42 @@
 #include <string.h>
 
 #include "gateway/base/crypto.h"
+#include "gateway/core/transport.h"
+
+/* Its transport when that is not over TCP, else NULL */
+static const struct transport *over_udp(const struct inbound *ib)
+{
+	const struct transport *t = transport_bottom(ib->transport);
+
+	return t && t->ops->listen ? t : NULL;
+}
+
+static int no_unix(struct jobj *o, const struct inbound *ib)
+{
+	diag_error(o->d, ib->node, "listen", "a unix socket carries tcp only");
+	return -EINVAL;
+}
 
 int in_need_port(struct jobj *o, const struct inbound *ib)
 {
-	if (ib->port_count || ib->listen.kind == ADDR_NAME)
+	if (ib->listen.kind == ADDR_NAME)
+		return over_udp(ib) ? no_unix(o, ib) : 0;
+	if (ib->port_count)
 		return 0;
 	diag_error(o->d, ib->node, "port", "is needed: where to listen");
+	return -EINVAL;
+}
+
+int in_check_udp(struct jobj *o, const struct inbound *ib)
+{
+	const struct transport *t = over_udp(ib);
+
+	if (ib->listen.kind == ADDR_NAME)
+		return no_unix(o, ib);
+	if (!t)
+		return 0;
+	diag_error(o->d, o->node, "network",
+		   "udp is not possible: %s has that port", t->ops->name);
 	return -EINVAL;
 }
 

@@ -23,8 +23,10 @@ struct in_accounts {
 	unsigned int count;
 };
 
-/* "listen" and "port" say a place. 0, or -EINVAL after diag */
+/* "listen" and "port" say a place for its transport. 0, or -EINVAL after diag */
 int in_need_port(struct jobj *o, const struct inbound *ib);
+/* An inbound that takes datagrams beside streams can. 0, or -EINVAL after diag */
+int in_check_udp(struct jobj *o, const struct inbound *ib);
 /* "accounts" or "users": [{"user", "pass"}]. 0 or -errno after diag */
 int in_parse_accounts(struct jobj *o, struct in_accounts *out, struct arena *a);
 /* The account of this name and password, compared in constant time; or NULL */

@@ -309,11 +309,8 @@ static int doko_parse(struct inbound *ib, struct jobj *o, struct config *cfg)
 		err = parse_to(o, c, &cfg->arena);
 	if (!err)
 		err = parse_map(o, c, &cfg->arena);
-	if (!err && c->udp && ib->listen.kind == ADDR_NAME) {
-		diag_error(o->d, ib->node, "listen",
-			   "a unix socket carries tcp only");
-		err = -EINVAL;
-	}
+	if (!err && c->udp)
+		err = in_check_udp(o, ib);
 	return err;
 }
 

@@ -415,13 +415,10 @@ static int ss_parse(struct inbound *ib, struct jobj *o, struct config *cfg)
 	(void)j_int(o, "level", 0, 0, UINT32_MAX);
 	(void)j_bool(o, "ivCheck", false);
 	rc = in_need_port(o, ib);
+	if (!rc && c->udp)
+		rc = in_check_udp(o, ib);
 	if (rc)
 		return rc;
-	if (c->udp && ib->listen.kind == ADDR_NAME) {
-		diag_error(o->d, ib->node, "listen",
-			   "a unix socket carries tcp only");
-		return -EINVAL;
-	}
 	return cJSON_GetArraySize(j_array(o, list)) > 0 ?
 		       parse_several(o, c, &cfg->arena) :
 		       parse_single(o, c, &cfg->arena);
