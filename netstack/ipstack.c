@@ -217,6 +217,13 @@ static int sink(void *arg, const struct iovec *iov, int cnt)
 	return 0;
 }
 
+static struct ipstack_user user_of(void *arg, const struct addr *client)
+{
+	struct ipstack *st = arg;
+
+	return st->conf.user(st->conf.arg, client);
+}
+
 /* Nobody is let in: only what is for our address is looked at */
 static bool is_ours(const struct ipstack *st, const struct packet *p)
 {
@@ -292,6 +299,7 @@ static int ipstack_open(const struct ipstack_conf *conf, struct ipstack **out)
 	st->ns.local_echo = true;
 	st->ns.sink = sink;
 	st->ns.sink_arg = st;
+	st->ns.user = conf->user ? user_of : NULL;
 	rc = htab_init(&st->ports, 64);
 	if (!rc)
 		rc = netstack_stack_start(&st->ns);

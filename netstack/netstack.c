@@ -277,6 +277,12 @@ static int on_accept(void *arg, struct stream *stream,
 	s->local = *dest;
 	s->orig = *dest;
 	s->target = *dest;
+	if (ns->user) {
+		struct ipstack_user u = ns->user(ns->sink_arg, client);
+
+		s->user = u.name;
+		s->policy = u.policy;
+	}
 	ses_start(s);
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 
 #include "gateway/core/inbound.h"
+#include "gateway/core/ipstack.h"
 #include "gateway/core/worker.h"
 #include "netstack/packet.h"
 
@@ -26,7 +27,8 @@ struct udp_table;
  * struct netstack - All of one worker's netstack; embeds the listener
  * @next:	Of the same worker, on another device
  * @fd:		Own duplicate of this worker's queue; -1: the worker has none
- * @sink:	Where packets go instead: @device is NULL (ipstack.c)
+ * @sink:	Where packets go instead: @device is NULL (ipstack.c). @user: whose
+ *		sessions of a client's address are; NULL: nobody's
  * @timer:	lwIP's next timer; not armed while no flow needs one
  * @buf:	Where the next packet is read to
  * @spare:	Receive buffers kept; @bufs: all in existence; @bufs_max: above
@@ -43,7 +45,8 @@ struct netstack {
 	struct worker *worker;
 	int fd;
 	int (*sink)(void *arg, const struct iovec *iov, int cnt);
-	void *sink_arg;
+	struct ipstack_user (*user)(void *arg, const struct addr *client);
+	void *sink_arg; /* of both */
 	struct watch watch;
 	struct job job; /* reads a burst */
 	struct flusher flusher;

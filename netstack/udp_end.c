@@ -252,6 +252,12 @@ static struct udp_end *end_new(struct udp_table *t, const struct addr *client,
 		free(e);
 		return NULL;
 	}
+	if (t->ns->user) {
+		struct ipstack_user u = t->ns->user(t->ns->sink_arg, client);
+
+		udp_map_set(e->map, u.name, false);
+		udp_map_set_policy(e->map, u.policy);
+	}
 	htab_put(&t->ends, &e->by_client, hash);
 	list_add_tail(&t->all, &e->node);
 	return e;

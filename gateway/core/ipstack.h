@@ -21,8 +21,15 @@ struct dgram;
 struct inbound;
 struct ipstack;
 struct job;
+struct policy;
 struct stream;
 struct worker;
+
+/* Whose an address inside is: a user, and the policy of his level; NULL: none */
+struct ipstack_user {
+	const char *name;
+	const struct policy *policy;
+};
 
 /**
  * struct ipstack_conf - What a stack needs from its surroundings
@@ -33,6 +40,7 @@ struct worker;
  * @lane, @lanes:	Its ports, see above
  * @send:	A packet leaves; it may get lost
  * @pass:	One of another lane came in, as @ipstack_ops.input's. NULL: @lanes is 1
+ * @user:	Whose a session from @client will be. NULL: nobody's
  * @arg:	Of these
  */
 struct ipstack_conf {
@@ -43,6 +51,7 @@ struct ipstack_conf {
 	unsigned int lane, lanes;
 	void (*send)(void *arg, const struct iovec *iov, int cnt);
 	void (*pass)(void *arg, unsigned int lane, const uint8_t *p, size_t n);
+	struct ipstack_user (*user)(void *arg, const struct addr *client);
 	void *arg;
 };
 

@@ -16,6 +16,7 @@
 #include "gateway/base/arena.h"
 #include "gateway/base/compat.h"
 #include "gateway/base/log.h"
+#include "gateway/core/config.h"
 #include "gateway/core/ipstack.h"
 #include "proxy/layer/wg_int.h"
 
@@ -23,12 +24,14 @@
  * struct wg_port - One worker's end of a tunnel
  * @node:	In the worker's struct wg_room
  * @at_home:	It speaks with the tunnel without messages
+ * @ib:		A server's: where its users are found; NULL
  */
 struct wg_port {
 	struct list node;
 	struct wg *wg;
 	struct worker *worker;
 	struct ipstack *stack;
+	const struct inbound *const *ib;
 	bool at_home;
 };
 
@@ -220,6 +223,24 @@ static void port_pass(void *arg, unsigned int lane, const uint8_t *p, size_t n)
 		packet_free(m);
 }
 
+/* The peer whose address it is; its user is that of the generation in force */
+static struct ipstack_user port_user(void *arg, const struct addr *client)
+{
+	struct wg_port *port = arg;
+	struct wg_dev *d = &port->wg->dev;
+	const struct wg_conf *c = (*port->ib)->settings;
+	const struct wg_peer *p = wg_dev_route(d, client);
+	struct ipstack_user u = { 0 };
+
+	if (p && port->worker->cfg) {
+		const struct wg_peer_conf *pc = &c->peers[p - d->peers];
+
+		u.name = pc->email && *pc->email ? pc->email : NULL;
+		u.policy = config_policy(port->worker->cfg, pc->level);
+	}
+	return u;
+}
+
 static void deliver(struct wg_dev *d, uint8_t *p, size_t n)
 {
 	struct wg *wg = container_of(d, struct wg, dev);
@@ -297,6 +318,7 @@ static int port_open(struct wg *wg, struct worker *w, struct wg_room *room,
 		.lanes = ib || !workers_count ? 1 : workers_count,
 		.send = port_send,
 		.pass = port_pass,
+		.user = ib ? port_user : NULL,
 		.arg = port,
 	};
 	int rc;
@@ -305,6 +327,7 @@ static int port_open(struct wg *wg, struct worker *w, struct wg_room *room,
 		return -ENOMEM;
 	port->wg = wg;
 	port->worker = w;
+	port->ib = ib;
 	rc = ipstack_ops.open(&conf, &port->stack);
 	if (rc < 0) {
 		if (rc == -ENOTSUP)
@@ -399,6 +422,7 @@ static int copy_peer(struct arena *a, struct wg_peer_conf *p)
 	if (bytes)
 		memcpy(allowed, p->allowed, bytes);
 	p->allowed = allowed;
+	p->email = NULL; /* asked of the generation in force */
 	if (p->endpoint.kind == ADDR_NAME)
 		p->endpoint.name = arena_strdup(a, p->endpoint.name);
 	return p->endpoint.kind != ADDR_NAME || p->endpoint.name ? 0 : -ENOMEM;

@@ -37,7 +37,8 @@ struct worker;
  * struct wg_peer_conf - One entry of "peers"
  * @endpoint:	kind NONE: the peer is who comes first; a name is looked up
  * @keep_alive_s:	0: no packets for their own sake
- * @next_allowed:	Prefixes of what it may send, and gets
+ * @allowed:	Prefixes of what it may send, and gets
+ * @email, @level:	Of a server's: the user behind it; "" none
  */
 struct wg_peer_conf {
 	uint8_t public_key[WG_KEY_BYTES], psk[WG_KEY_BYTES];
@@ -45,6 +46,8 @@ struct wg_peer_conf {
 	uint16_t keep_alive_s;
 	uint16_t allowed_count;
 	struct cidr *allowed;
+	const char *email;
+	uint32_t level;
 };
 
 /**
@@ -81,11 +84,12 @@ int wg_conf_parse(struct jobj *settings, struct wg_conf *c, struct arena *a,
 struct wg *wg_get(const struct wg_conf *conf);
 /* From any thread; the last one ends it */
 void wg_put(struct wg *wg);
-/* Would a tunnel of both be the same one? */
+/* Would a tunnel of both be the same one? Users do not count */
 bool wg_conf_same(const struct wg_conf *a, const struct wg_conf *b);
 /*
  * A tunnel of @w alone, whose packets become sessions of *@ib, which may change from
- * one packet to the next. 0 with *@out, or -errno
+ * one packet to the next; its settings are a struct wg_conf like @conf. 0 with *@out,
+ * or -errno
  */
 int wg_serve(const struct wg_conf *conf, const struct inbound *const *ib,
 	     struct worker *w, struct wg **out);

@@ -150,8 +150,8 @@ static void parse_peer(struct diag *d, const cJSON *node, struct wg_conf *c,
 	p->keep_alive_s =
 		(uint16_t)j_int(&o, "keepAlive", 0, 0, KEEP_ALIVE_MAX);
 	parse_allowed(&o, p, a);
-	(void)j_int(&o, "level", 0, 0, UINT32_MAX);
-	(void)j_str(&o, "email", "");
+	p->level = (uint32_t)j_int(&o, "level", 0, 0, UINT32_MAX);
+	p->email = arena_strdup(a, j_str(&o, "email", ""));
 	if (d->errors == before)
 		check_pair(&o, c, p);
 	j_close(&o);

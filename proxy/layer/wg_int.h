@@ -64,6 +64,7 @@ struct wg_wait {
 /**
  * struct wg_peer - One peer
  * @endpoint:	Where it was last heard of; kind NONE: nowhere yet
+ * @known:	Where the settings say that it is, as last looked up; or NONE
  * @slot:	Of the handshake under way; its node is linked while there is one
  * @mac1:	Of the last handshake message sent; @cookie: got for it, at @cookie_ms
  * @stamp:	Of the newest initiation that came
@@ -84,7 +85,7 @@ struct wg_peer {
 	const struct wg_peer_conf *conf;
 	struct hnode by_key;
 	struct wg_peer_key key;
-	struct addr endpoint;
+	struct addr endpoint, known;
 	struct wg_slot slot;
 	struct wg_shake_key shake;
 	uint8_t mac1[WG_MAC_BYTES], cookie[WG_MAC_BYTES];

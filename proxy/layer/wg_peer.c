@@ -44,13 +44,14 @@ static void set(struct wg_peer *p, struct timer *t, uint32_t ms)
 
 static const char *text_of(const struct wg_peer *p, char buf[ADDR_TEXT_MAX])
 {
-	const struct addr *a = p->endpoint.kind == ADDR_NONE ?
-				       &p->conf->endpoint :
-				       &p->endpoint;
+	const struct addr *a = &p->conf->endpoint;
 
-	if (a->kind == ADDR_NONE)
-		return "a peer without an endpoint";
-	return addr_format(a, buf, ADDR_TEXT_MAX);
+	if (p->known.kind != ADDR_NONE)
+		a = &p->known;
+	if (p->endpoint.kind != ADDR_NONE)
+		a = &p->endpoint;
+	return a->kind == ADDR_NONE ? "a peer without an endpoint" :
+				      addr_format(a, buf, ADDR_TEXT_MAX);
 }
 
 /* --- sessions ----------------------------------------------------------------------- */
@@ -185,6 +186,17 @@ static void put_macs(struct wg_peer *p, uint8_t *msg, size_t n)
 	memcpy(p->mac1, wg_mac1(msg, n), WG_MAC_BYTES);
 }
 
+/*
+ * Every other time to where it ought to be: it may have come back there, and nobody
+ * will tell
+ */
+static const struct addr *where(const struct wg_peer *p)
+{
+	bool home = p->endpoint.kind == ADDR_NONE || p->attempts & 1;
+
+	return home && p->known.kind != ADDR_NONE ? &p->known : &p->endpoint;
+}
+
 static void initiate(struct wg_peer *p)
 {
 	struct wg_dev *d = p->dev;
@@ -194,7 +206,7 @@ static void initiate(struct wg_peer *p)
 	p->inited = true;
 	p->init_ms = now_of(p);
 	set(p, &p->retry, WG_REKEY_TIMEOUT_MS + rand_below(WG_JITTER_MS));
-	out = wg_dev_room(d, &p->endpoint, WG_INITIATION_BYTES);
+	out = wg_dev_room(d, where(p), WG_INITIATION_BYTES);
 	if (!out) {
 		find_endpoint(p);
 		return;
@@ -248,7 +260,7 @@ static void on_name(struct job *j)
 {
 	struct wg_peer *p = container_of(j, struct wg_peer, job);
 	char text[ADDR_TEXT_MAX];
-	bool first = p->endpoint.kind == ADDR_NONE;
+	bool first = p->known.kind == ADDR_NONE;
 
 	if (!p->asking || p->dns.rc == -EAGAIN)
 		return;
@@ -262,7 +274,7 @@ static void on_name(struct job *j)
 				    strerror(-p->dns.rc));
 		return;
 	}
-	p->endpoint = dns_ip_addr(&p->dns.ips[0], p->conf->endpoint.port);
+	p->known = dns_ip_addr(&p->dns.ips[0], p->conf->endpoint.port);
 	if (first && timer_armed(&p->retry))
 		initiate(p);
 }
@@ -559,7 +571,7 @@ void wg_peer_init(struct wg_peer *p, struct wg_dev *d,
 	/* parsing has made sure that it is a key */
 	(void)wg_peer_set(&p->key, &d->self, conf->public_key, conf->psk);
 	if (addr_is_ip(&conf->endpoint))
-		p->endpoint = conf->endpoint;
+		p->known = conf->endpoint;
 	if (conf->keep_alive_s && conf->endpoint.kind != ADDR_NONE)
 		keepalive(p);
 }

@@ -17,9 +17,9 @@ server_conf() {
 	  "policy": { "levels": { "0": { "handshake": 2, "downlinkOnly": 20, "uplinkOnly": 20 } } },
 	  "inbounds": [ { "tag": "wg", "listen": "0.0.0.0", "port": 51820, "protocol": "wireguard", "settings": {
 	    "secretKey": "$KEY_server", "address": [ "10.99.0.1", "fd99::1" ], "peers": [
-	      { "publicKey": "$PUB_go", "allowedIPs": [ "10.99.0.2/32", "fd99::2/128" ] $psk },
+	      { "publicKey": "$PUB_go", "allowedIPs": [ "10.99.0.2/32", "fd99::2/128" ], "email": "go@test" $psk },
 	      { "publicKey": "$PUB_own", "allowedIPs": [ "10.99.0.3/32", "fd99::3/128" ] } ] } } ],
-	  "routing": { "rules": [ { "ip": [ "10.3.0.9" ], "outboundTag": "block" } ] },
+	  "routing": { "rules": [ { "ip": [ "10.3.0.9" ], "user": [ "go@test" ], "outboundTag": "block" } ] },
 	  "outbounds": [ { "tag": "direct", "protocol": "freedom", "settings": { $1 } },
 	    { "tag": "block", "protocol": "blackhole" } ]
 	}
@@ -51,7 +51,9 @@ done
 contains "the original destination" "$(<"$TMP/server.log")" "from 10.99.0.2"
 ok "an echo is answered" on "$C" ping -c 1 -W 3 10.3.0.77
 out=$(on "$C" "$NT" tcp 10.3.0.9 5003 -n 10 -t 10)
-matches "a block" "$out" "end=ECONN(RESET|REFUSED)"
+matches "a user is blocked" "$out" "end=ECONN(RESET|REFUSED)"
+contains "and named" "$(<"$TMP/server.log")" "email: go@test"
+contains "a user of datagrams, too" "$(grep 'udp:10.3.0.1' "$TMP/server.log")" "email: go@test"
 out=$(on "$C" "$NT" tcp 10.3.0.1 5999 -n 10 -t 10)
 matches "a refused port" "$out" "end=ECONN(RESET|REFUSED)"
 on "$C" "$NT" tcp 10.3.0.1 5003 -n 2000000 -R -t 9 >/dev/null

@@ -48,12 +48,13 @@ start_culvert <<END
     { "tag": "door6", "listen": "10.1.0.1", "port": 6007, "protocol": "dokodemo-door",
       "settings": { "address": "six.test", "port": 5006, "network": "udp" } } ],
   "policy": { "levels": { "0": { "handshake": 3, "downlinkOnly": 40, "uplinkOnly": 40 } } },
-  "routing": { "rules": [ $(rule 1 self), $(rule 2 six), $(rule 3 silent), $(rule 4 wrong), $(rule 5 lone),
+  "routing": { "rules": [ $(rule 1 self), $(rule 2 six), $(rule 3 silent), $(rule 4 wrong), $(rule 5 lone), $(rule 6 chain),
     { "domain": [ "full:dom.test" ], "outboundTag": "self" }, { "inboundTag": [ "door4" ], "outboundTag": "self" },
     { "domain": [ "full:six.test" ], "outboundTag": "six" }, { "inboundTag": [ "door6" ], "outboundTag": "six" } ] },
   "outbounds": [ { "tag": "nowhere", "protocol": "blackhole" },
     $(wg_ob self peer.test:51820 "$KEY_self" "$PUB_peer" "$psk, \"keepAlive\": 2"),
     $six,
+    { "tag": "chain", "protocol": "freedom", "streamSettings": { "sockopt": { "dialerProxy": "self" } } },
     $(wg_ob silent 10.2.0.3:9 "$KEY_other" "$PUB_peer"),
     $(wg_ob wrong 10.2.0.3:51820 "$KEY_lone" "$PUB_peer"),
     $(WG_N=7 wg_ob lone 10.2.0.3:51820 "$KEY_lone" "$PUB_peer" "$psk" | sed 's/, "fd99::7.128"//') ]
@@ -97,6 +98,11 @@ ended "a silent peer" 10.3.0.3 3700
 wait_log culvert "10.2.0.3:9 does not answer the handshake"
 ended "another preshared key" 10.3.0.4 3700
 transfers "the right one, after that" 10.3.0.5
+
+# another outbound that dials through it
+bg "$S" udp10.3.0.6 "$NT" udp-serve -l 10.3.0.6 5006 echo
+transfers "through it" 10.3.0.6
+datagrams "through it" 10.3.0.6
 
 # keepAlive: the peer hears of us without traffic
 n=$(rx_of "$PUB_self")

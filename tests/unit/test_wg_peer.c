@@ -447,6 +447,26 @@ static void who_moves_is_followed(void **state)
 	assert_int_equal(B.sent[WG_INITIATION], 0);
 }
 
+/* It moved, lost its keys, and is back where the settings say */
+static void who_comes_back_is_found(void **state)
+{
+	(void)state;
+	say(&A, 1);
+	run(0);
+	B.at.port = 99;
+	say(&B, 2);
+	run(0);
+	assert_int_equal(A.dev.peers[0].endpoint.port, 99);
+	B.at.port = 2;
+	restart(&B);
+	say(&A, 3);
+	run(21000);
+	say(&A, 4);
+	run(0);
+	assert_int_equal(B.last[99], 4);
+	assert_int_equal(A.dev.peers[0].endpoint.port, 2);
+}
+
 static void a_foreign_source_is_dropped(void **state)
 {
 	uint8_t p[20] = {
@@ -547,6 +567,7 @@ int main(void)
 		T(under_load_a_cookie_comes_first),
 		T(what_is_repeated_is_dropped),
 		T(who_moves_is_followed),
+		T(who_comes_back_is_found),
 		T(a_foreign_source_is_dropped),
 		T(handshakes_may_cross),
 		T(reserved_bytes_are_sent_and_any_are_taken),
