@@ -29,6 +29,8 @@ static const struct scheme {
 	{ "socks5://", LINK_SOCKS, link_parse_url },
 	{ "http://", LINK_HTTP, link_parse_url },
 	{ "https://", LINK_HTTP, link_parse_url },
+	{ "wireguard://", LINK_WIREGUARD, link_parse_url },
+	{ "wg://", LINK_WIREGUARD, link_parse_url },
 };
 
 static const struct {
@@ -39,8 +41,6 @@ static const struct {
 	{ "hysteria://", "Hysteria is not supported" },
 	{ "tuic://", "TUIC is not supported" },
 	{ "anytls://", "AnyTLS is not supported" },
-	{ "wireguard://", "WireGuard is not supported" },
-	{ "wg://", "WireGuard is not supported" },
 	{ "ssr://", "ShadowsocksR is not supported" },
 };
 
@@ -192,6 +192,18 @@ static void one_line(unsigned int line, const char *p, size_t n, link_each each,
 	arena_free(&a);
 }
 
+static int wg_conf(const char *text, size_t n, link_each each, void *arg)
+{
+	struct arena a = { 0 };
+	const char *why = "out of memory";
+	struct link l;
+	int rc = link_parse_wg_conf(&l, &a, text, n, &why);
+
+	each(arg, 1, rc ? NULL : &l, rc ? why : NULL);
+	arena_free(&a);
+	return !rc;
+}
+
 static int lines(const char *text, size_t n, link_each each, void *arg)
 {
 	const char *p = text, *end = text + n;
@@ -307,6 +319,8 @@ int link_parse_all(const char *text, size_t n, link_each each, void *arg)
 	}
 	if (n && *text == '{')
 		return sip008(text, n, each, arg);
+	if (link_is_wg_conf(text, n))
+		return wg_conf(text, n, each, arg);
 	if (memmem(text, n, "://", 3))
 		return lines(text, n, each, arg);
 	len = unbase64(text, n, &plain);

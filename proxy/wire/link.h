@@ -1,5 +1,5 @@
 /*
- * link.h - Share links: ss, vless, vmess, trojan, socks, http, and lists of them
+ * link.h - Share links: ss, vless, vmess, trojan, socks, http, wireguard; lists of them
  *
  * Text that strangers wrote: nothing is believed, everything has a limit.
  */
@@ -25,6 +25,7 @@ enum link_kind {
 	LINK_TROJAN,
 	LINK_SOCKS,
 	LINK_HTTP,
+	LINK_WIREGUARD,
 };
 
 struct link_key {
@@ -35,7 +36,7 @@ struct link_key {
  * struct link - What a link says; texts are in the arena given
  * @name:	Shown to people; ""
  * @host:	Address or name, without brackets
- * @user:	UUID; password of trojan; user of socks, http. NULL none
+ * @user:	UUID; password of trojan; user of socks, http; our secret key. NULL none
  * @pass:	Password of ss, socks, http. NULL none
  * @method:	ss cipher, vmess security. NULL none
  * @key:	Parameters, by the names of the vless form
@@ -80,10 +81,17 @@ int link_add(struct link *l, const char *key, const char *value,
 typedef void (*link_each)(void *arg, unsigned int line, const struct link *l,
 			  const char *why);
 /*
- * A link, lines of links, those in base64, or SIP008. How many were links, or
+ * A link, lines of links, those in base64, SIP008, or a wg-quick file. How many were links, or
  * -EPROTO: none of these
  */
 int link_parse_all(const char *text, size_t n, link_each each, void *arg);
+
+/* link_wg.c: a wg-quick file is a link of a kind of its own */
+bool link_is_wg_conf(const char *text, size_t n);
+int link_parse_wg_conf(struct link *l, struct arena *a, const char *text,
+		       size_t n, const char **why);
+/* "settings" of the outbound @ob */
+void link_wg_settings(const struct link *l, cJSON *ob);
 
 /* link_conf.c: as an outbound of the configuration. NULL: no memory */
 cJSON *link_to_outbound(const struct link *l, const char *tag,

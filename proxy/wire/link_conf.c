@@ -18,9 +18,10 @@ struct conv {
 };
 
 static const char *const protocols[] = {
-	[LINK_SS] = "shadowsocks", [LINK_VLESS] = "vless",
-	[LINK_VMESS] = "vmess",    [LINK_TROJAN] = "trojan",
-	[LINK_SOCKS] = "socks",    [LINK_HTTP] = "http",
+	[LINK_SS] = "shadowsocks",      [LINK_VLESS] = "vless",
+	[LINK_VMESS] = "vmess",         [LINK_TROJAN] = "trojan",
+	[LINK_SOCKS] = "socks",         [LINK_HTTP] = "http",
+	[LINK_WIREGUARD] = "wireguard",
 };
 
 static const struct {
@@ -241,6 +242,8 @@ static void settings(const struct conv *c, cJSON *ob)
 		put(o, "user", l->user);
 		put(o, "pass", l->pass);
 		break;
+	case LINK_WIREGUARD:
+		break; /* link_wg.c */
 	}
 }
 
@@ -254,6 +257,10 @@ cJSON *link_to_outbound(const struct link *l, const char *tag,
 		return NULL;
 	put(ob, "tag", tag);
 	put(ob, "protocol", protocols[l->kind]);
+	if (l->kind == LINK_WIREGUARD) {
+		link_wg_settings(l, ob);
+		return ob;
+	}
 	settings(&c, ob);
 	stream(&c, ob);
 	return ob;

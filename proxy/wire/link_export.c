@@ -269,7 +269,16 @@ static const struct {
 	{ "shadowsocks", "ss://", true }, { "vless", "vless://", true },
 	{ "vmess", "vmess://", true },    { "trojan", "trojan://", true },
 	{ "socks", "socks://", false },   { "http", "http://", false },
+	{ "wireguard", "", true },
 };
+
+static void add_name(struct text *t, const cJSON *ob)
+{
+	if (!str(ob, "tag"))
+		return;
+	add(t, "#");
+	add_encoded(t, str(ob, "tag"));
+}
 
 static bool write_link(struct text *t, const cJSON *ob, size_t kind)
 {
@@ -292,10 +301,59 @@ static bool write_link(struct text *t, const cJSON *ob, size_t kind)
 	if (!strcmp(protocol, "vmess"))
 		query(t, "encryption", str(user, "security"));
 	stream_query(t, ob);
-	if (str(ob, "tag")) {
-		add(t, "#");
-		add_encoded(t, str(ob, "tag"));
+	return true;
+}
+
+static void query_number(struct text *t, const char *key, const cJSON *v)
+{
+	char number[16];
+
+	if (!cJSON_IsNumber(v))
+		return;
+	snprintf(number, sizeof(number), "%d", v->valueint);
+	query(t, key, number);
+}
+
+/* "1,2,3", or what it is in base64 */
+static void reserved_query(struct text *t, const cJSON *r)
+{
+	char all[64] = "";
+	const cJSON *v;
+	size_t n = 0;
+
+	if (cJSON_IsString(r))
+		query(t, "reserved", r->valuestring);
+	cJSON_ArrayForEach(v, r)
+	{
+		int k = snprintf(all + n, sizeof(all) - n, "%s%d", n ? "," : "",
+				 v->valueint);
+
+		if (k < 0 || n + (size_t)k >= sizeof(all))
+			return;
+		n += (size_t)k;
 	}
+	query(t, "reserved", all);
+}
+
+/* The first peer */
+static bool write_wg(struct text *t, const cJSON *ob)
+{
+	const cJSON *s = cJSON_GetObjectItem(ob, "settings");
+	const cJSON *p = cJSON_GetArrayItem(cJSON_GetObjectItem(s, "peers"), 0);
+
+	if (!str(s, "secretKey") || !str(p, "endpoint") || !str(p, "publicKey"))
+		return false;
+	add(t, "wireguard://");
+	add_encoded(t, str(s, "secretKey"));
+	add(t, "@");
+	add(t, str(p, "endpoint"));
+	query(t, "publickey", str(p, "publicKey"));
+	query(t, "presharedkey", str(p, "preSharedKey"));
+	query_list(t, "address", cJSON_GetObjectItem(s, "address"));
+	query_list(t, "allowedips", cJSON_GetObjectItem(p, "allowedIPs"));
+	reserved_query(t, cJSON_GetObjectItem(s, "reserved"));
+	query_number(t, "mtu", cJSON_GetObjectItem(s, "mtu"));
+	query_number(t, "keepalive", cJSON_GetObjectItem(p, "keepAlive"));
 	return true;
 }
 
@@ -305,6 +363,7 @@ char *link_from_outbound(const cJSON *ob, const char **why)
 	struct text *t;
 	char *out = NULL;
 	size_t i = 0;
+	bool done;
 
 	while (i < ARRAY_SIZE(kinds) &&
 	       (!protocol || strcasecmp(kinds[i].protocol, protocol) != 0))
@@ -316,7 +375,10 @@ char *link_from_outbound(const cJSON *ob, const char **why)
 	*why = "out of memory";
 	if (!t)
 		return NULL;
-	if (!write_link(t, ob, i))
+	done = *kinds[i].scheme ? write_link(t, ob, i) : write_wg(t, ob);
+	if (done)
+		add_name(t, ob);
+	if (!done)
 		*why = "its settings lack the server or the user";
 	else if (t->full)
 		*why = "too long for a link";

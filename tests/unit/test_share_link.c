@@ -204,6 +204,8 @@ static void what_is_wrong_is_refused(void **state)
 		"ss://!!!!@h:1",
 		"ss://bm9jb2xvbg==@h:1",
 		"hysteria2://x@h:1",
+		"wireguard://h:1?publickey=a",
+		"wireguard://secret@?publickey=a",
 		"ssr://abc",
 		"file:///etc/passwd",
 		"javascript://x",
@@ -371,6 +373,104 @@ static void subscriptions_are_lines_base64_or_sip008(void **state)
 	all_of("plain text", -EPROTO);
 }
 
+#define SECRET "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk="
+#define PUBLIC "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
+
+static void wireguard_links(void **state)
+{
+	(void)state;
+	is("wireguard://yAnz5TF%2BlXXJte14tji3zlMNq%2Bhd2rYUIgJBgB3fBmk%3D"
+	   "@[2001:db8::1]:2408/?publickey=" PUBLIC
+	   "&reserved=1,2,3&address=172.16.0.2/32,fd00::2/128&mtu=1280#warp",
+	   "{\"tag\":\"warp\",\"protocol\":\"wireguard\",\"settings\":{"
+	   "\"secretKey\":\"" SECRET "\","
+	   "\"address\":[\"172.16.0.2/32\",\"fd00::2/128\"],\"mtu\":1280,"
+	   "\"reserved\":[1,2,3],\"peers\":[{\"publicKey\":\"" PUBLIC "\","
+	   "\"endpoint\":\"[2001:db8::1]:2408\"}]}}");
+	round_trip("wireguard://" SECRET
+		   "@wg.example.org:51820?publickey=" PUBLIC
+		   "&presharedkey=" SECRET "&keepalive=25&allowedips=0.0.0.0/0"
+		   "&reserved=AQID&address=10.0.0.2/32#a%20b");
+	round_trip("wg://" SECRET "@192.0.2.1:51820?publickey=" PUBLIC);
+}
+
+/* What a list gives: the last outbound, and how many complaints */
+struct taken {
+	char *json;
+	unsigned int complaints;
+};
+
+static void take(void *arg, unsigned int line, const struct link *l,
+		 const char *why)
+{
+	struct taken *t = arg;
+	cJSON *ob;
+
+	(void)line;
+	t->complaints += !l;
+	assert_true(l || *why);
+	if (!l)
+		return;
+	ob = link_to_outbound(l, "wg", NULL, NULL);
+	free(t->json);
+	t->json = cJSON_PrintUnformatted(ob);
+	cJSON_Delete(ob);
+}
+
+static void wg_quick_files(void **state)
+{
+	static const char file[] =
+		"# of my provider, https://example.org\n\n[Interface]\r\n"
+		"PrivateKey = " SECRET " # ours\r\n"
+		"Address = 10.0.0.2/32, fd00::2/128\nAddress=10.0.0.3/32\n"
+		"DNS = 1.1.1.1\nMTU=1300\nPostUp = rm -rf /\n[Other]\n"
+		"PublicKey = x\n[peer]\npublickey=" PUBLIC "\n"
+		"AllowedIPs = 0.0.0.0/0, ::/0\nEndpoint = "
+		"wg.example.org:51820\n"
+		"PersistentKeepalive = 25";
+	static const char *const wrong[] = {
+		"[Interface]\n",
+		"[Peer]\nPublicKey = " PUBLIC,
+		"[Interface]\nPrivateKey = a\n[Peer]\nPublicKey = b\n"
+		"Endpoint = nowhere\n",
+		"[Interface]\nPrivateKey = a\n[Peer]\nPublicKey = b\n"
+		"Endpoint = h:1\n[Peer]\nPublicKey = c\n",
+		"[Interface]\nPrivateKey = a\001\n[Peer]\nPublicKey = b\n"
+		"Endpoint = h:1\n",
+	};
+	struct taken t = { 0 };
+
+	(void)state;
+	assert_int_equal(link_parse_all(file, strlen(file), take, &t), 1);
+	assert_int_equal(t.complaints, 0);
+	assert_string_equal(
+		t.json,
+		"{\"tag\":\"wg\",\"protocol\":\"wireguard\",\"settings\":{"
+		"\"secretKey\":\"" SECRET "\",\"address\":[\"10.0.0.2/32\","
+		"\"fd00::2/128\",\"10.0.0.3/32\"],\"mtu\":1300,\"peers\":[{"
+		"\"publicKey\":\"" PUBLIC "\","
+		"\"endpoint\":\"wg.example.org:51820\",\"keepAlive\":25,"
+		"\"allowedIPs\":[\"0.0.0.0/0\",\"::/0\"]}]}}");
+	/* cut anywhere: a link or a complaint, never both */
+	for (size_t n = 0; n < strlen(file); n++) {
+		struct taken c = { 0 };
+		int good = link_parse_all(file, n, take, &c);
+
+		assert_true(good < 1 || c.json);
+		free(c.json);
+	}
+	free(t.json);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		struct taken c = { 0 };
+
+		assert_int_equal(
+			link_parse_all(wrong[i], strlen(wrong[i]), take, &c),
+			0);
+		assert_int_equal(c.complaints, 1);
+		assert_null(c.json);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -385,6 +485,8 @@ int main(void)
 		cmocka_unit_test(links_come_back_the_same),
 		cmocka_unit_test(subscriptions_are_lines_base64_or_sip008),
 		cmocka_unit_test(xhttp_carries_mode_and_extra),
+		cmocka_unit_test(wireguard_links),
+		cmocka_unit_test(wg_quick_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
