@@ -54,6 +54,16 @@ struct udp_map *udp_map_new(struct worker *x, const struct inbound *ib,
 	return (struct udp_map *)&map_job;
 }
 
+void udp_map_set(struct udp_map *m, const char *user, bool skip_dns)
+{
+	(void)m, (void)user, (void)skip_dns;
+}
+
+void udp_map_set_policy(struct udp_map *m, const struct policy *p)
+{
+	(void)m, (void)p;
+}
+
 void udp_map_kill(struct udp_map *m, int why)
 {
 	(void)m;
