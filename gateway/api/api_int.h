@@ -32,6 +32,11 @@ static inline struct config *call_cfg(const struct call *c)
 	return c->worker->cfg;
 }
 
+/* users.c: methods of HandlerService */
+int users_alter(struct call *c, const uint8_t *p, size_t n);
+int users_get(struct call *c, const uint8_t *p, size_t n);
+int users_count(struct call *c, const uint8_t *p, size_t n);
+
 /* Requests, as http_handler */
 void api_handle(const struct http_rq *rq);
 void metrics_handle(const struct http_rq *rq);

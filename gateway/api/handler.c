@@ -3,6 +3,7 @@
  *
  * What is listed of an inbound is where it listens; settings with their keys are
  * not told. Handlers are those of the configuration: they are changed by a reload.
+ * Users are in users.c.
  * Source: Xray app/proxyman/command/command.proto, app/proxyman/config.proto
  */
 #include <errno.h>
@@ -97,9 +98,15 @@ static int by_reload(struct call *c, const uint8_t *p, size_t n)
 }
 
 static const struct method methods[] = {
-	{ "ListInbounds", list_inbounds }, { "ListOutbounds", list_outbounds },
-	{ "AddInbound", by_reload },       { "RemoveInbound", by_reload },
-	{ "AddOutbound", by_reload },      { "RemoveOutbound", by_reload },
+	{ "ListInbounds", list_inbounds },
+	{ "ListOutbounds", list_outbounds },
+	{ "AlterInbound", users_alter },
+	{ "GetInboundUsers", users_get },
+	{ "GetInboundUsersCount", users_count },
+	{ "AddInbound", by_reload },
+	{ "RemoveInbound", by_reload },
+	{ "AddOutbound", by_reload },
+	{ "RemoveOutbound", by_reload },
 	{ "AlterOutbound", by_reload },
 };
 

@@ -30,6 +30,41 @@ struct listener {
 };
 
 /**
+ * struct inbound_user - A user, as the API tells of him; borrowed
+ * @secret_key:	Password or id
+ * @flags:	INBOUND_USER_FLOW: VLESS with the flow xtls-rprx-vision
+ */
+struct inbound_user {
+	const char *email, *secret_key;
+	uint32_t level;
+	uint8_t flags;
+};
+
+#define INBOUND_USER_FLOW 1
+
+/**
+ * struct inbound_users - Users of an inbound at run time; any thread
+ * @account:	Name of the protobuf message that describes one, in Xray
+ * @secret:	The member of the configuration that is his key
+ * @add:	One more, as the configuration would have him, for new connections of
+ *		all workers at once. 0, -EINVAL after diag, -EEXIST, -ENOSPC, -ENOMEM,
+ *		-ENOTSUP: this inbound has one user only
+ * @remove:	New connections of his are refused. 0, -ENOENT, -ENOMEM
+ * @each:	All of them. How many
+ * @method:	Of all their accounts; NULL: there is no such
+ */
+struct inbound_users {
+	const char *account, *secret;
+	int (*add)(const struct inbound *ib, struct jobj *u);
+	int (*remove)(const struct inbound *ib, const char *email);
+	unsigned int (*each)(const struct inbound *ib,
+			     void (*fn)(const struct inbound_user *u,
+					void *arg),
+			     void *arg);
+	const char *(*method)(const struct inbound *ib);
+};
+
+/**
  * struct inbound_ops - One kind of inbound
  * @name, @alias:	The JSON "protocol" and its second name (or NULL)
  * @parse:	Read settings into ib->settings (arena of @cfg). 0 or -errno
@@ -39,6 +74,7 @@ struct listener {
  * @same:	A reload may keep the running listener of @a for @b
  * @greet:	0 target known, -EAGAIN, -errno. NULL: known at birth
  * @drop:	Free what the arena does not. NULL: nothing
+ * @users:	NULL: they do not change
  * @serves:	Its clients come from outside, by a proxy protocol: what is private
  *		here is not theirs (docs/decisions/023)
  */
@@ -53,6 +89,7 @@ struct inbound_ops {
 	bool (*same)(const struct inbound *a, const struct inbound *b);
 	int (*greet)(struct session *s);
 	void (*drop)(struct inbound *ib);
+	const struct inbound_users *users;
 };
 
 #define INBOUND_PORTS 32

@@ -58,23 +58,24 @@ static int try_key(const struct ss_secret_key *k, const uint8_t *p,
 }
 
 /* 1 whole, 0 more is needed, -EPROTO */
-static int find_aead(const struct ss_in *c, struct greet *g, struct ss_found *f)
+static int find_aead(const struct ss_in *c, const struct srv_users *us,
+		     struct greet *g, struct ss_found *f)
 {
-	size_t salt = c->keys[0].method->key_len, chunk;
+	size_t salt = c->method->key_len, chunk;
 	uint8_t *data;
 	ssize_t n;
 	int rc = -EPROTO;
 
 	if (g->len < salt + SS_CHUNK_HEAD)
 		return 0;
-	for (f->user = 0; f->user < c->srv.users; f->user++) {
-		rc = try_key(&c->keys[f->user], g->in, &f->rq.rx);
+	for (f->user = 0; f->user < us->count; f->user++) {
+		rc = try_key(&ss_key(us, f->user)->k, g->in, &f->rq.rx);
 		if (!rc)
 			break;
 	}
 	if (rc < 0)
 		return -EPROTO;
-	f->key = &c->keys[f->user];
+	f->key = &ss_key(us, f->user)->k;
 	chunk = f->rq.rx.want + AEAD_TAG_BYTES;
 	if (g->len < salt + SS_CHUNK_HEAD + chunk)
 		return 0;
@@ -91,47 +92,51 @@ static int find_aead(const struct ss_in *c, struct greet *g, struct ss_found *f)
 	return 1;
 }
 
-int ss_find_hash(const struct ss_in *c, const uint8_t hash[SS22_HASH])
+int ss_find_hash(const struct srv_users *us, const uint8_t hash[SS22_HASH])
 {
 	int found = -EPROTO;
 
-	for (unsigned int i = 0; i < c->srv.users; i++)
-		if (ct_equal(c->hash[i], hash, SS22_HASH))
+	for (unsigned int i = 0; i < us->count; i++)
+		if (ct_equal(ss_key(us, i)->hash, hash, SS22_HASH))
 			found = (int)i;
 	return found;
 }
 
 /* Of several users: who, then as of one. As ss22_request_decode() */
-static ssize_t open_2022(const struct ss_in *c, struct greet *g,
-			 struct ss_found *f, struct ss22_request *rq)
+static ssize_t open_2022(const struct ss_in *c, const struct srv_users *us,
+			 struct greet *g, struct ss_found *f,
+			 struct ss22_request *rq)
 {
 	uint64_t now = (uint64_t)clock_wall();
 	uint8_t hash[SS22_HASH];
 	int rc;
 
 	f->user = 0;
-	f->key = &c->keys[0];
+	if (!us->count)
+		return -EPROTO;
+	f->key = &ss_key(us, 0)->k;
 	if (!c->server.method)
 		return ss22_request_decode(&f->key->psk, g->in, g->len, now, rq,
 					   &f->rq.rx);
 	rc = ss22_request_identity(&c->server.psk, g->in, g->len, hash);
 	if (rc > 0)
-		rc = ss_find_hash(c, hash);
+		rc = ss_find_hash(us, hash);
 	else if (!rc)
 		return 0;
 	if (rc < 0)
 		return rc;
 	f->user = (unsigned int)rc;
-	f->key = &c->keys[rc];
+	f->key = &ss_key(us, f->user)->k;
 	return ss22_user_request_decode(&f->key->psk, g->in, g->len, now, rq,
 					&f->rq.rx);
 }
 
-static int find_2022(const struct session *s, const struct ss_in *c,
+static int find_2022(const struct session *s, const struct srv_users *us,
 		     struct greet *g, struct ss_found *f)
 {
+	const struct ss_in *c = s->inbound->settings;
 	struct ss22_request rq;
-	ssize_t n = open_2022(c, g, f, &rq);
+	ssize_t n = open_2022(c, us, g, f, &rq);
 
 	if (n == -ESTALE)
 		log_warning("s%x shadowsocks: the client's clock differs by "
@@ -152,14 +157,16 @@ static int find_2022(const struct session *s, const struct ss_in *c,
 	return 1;
 }
 
-static int find_plain(const struct ss_in *c, struct greet *g,
+static int find_plain(const struct srv_users *us, struct greet *g,
 		      struct ss_found *f)
 {
 	ssize_t n = addr_wire_decode(ADDR_SS, g->in, g->len, &f->to, f->name);
 
 	if (n <= 0)
 		return (int)n;
-	f->key = &c->keys[0];
+	if (!us->count)
+		return -EPROTO;
+	f->key = &ss_key(us, 0)->k;
 	f->user = 0;
 	f->used = (size_t)n;
 	f->len = g->len - f->used;
@@ -186,26 +193,30 @@ static ssize_t enter(struct session *s, struct greet *g, struct ss_found *f)
 	return 0;
 }
 
-static ssize_t ss_step(struct session *s, struct greet *g)
+static ssize_t ss_head(struct session *s, struct greet *g,
+		       const struct srv_users *us)
 {
 	const struct ss_in *c = s->inbound->settings;
-	const struct ss_method *m = c->keys[0].method;
+	const struct ss_method *m = c->method;
 	struct ss_found f = { .user = 0 };
 	ssize_t rc;
 
-	if (srv_muted(g))
-		return srv_mute(g);
-	rc = m->v2022             ? find_2022(s, c, g, &f) :
-	     m->aead == AEAD_NONE ? find_plain(c, g, &f) :
-				    find_aead(c, g, &f);
+	rc = m->v2022             ? find_2022(s, us, g, &f) :
+	     m->aead == AEAD_NONE ? find_plain(us, g, &f) :
+				    find_aead(c, us, g, &f);
 	if (rc > 0) {
-		srv_set_user(s, &c->srv, f.user);
+		srv_set_user(s, us, f.user);
 		rc = enter(s, g, &f);
 	} else if (rc < 0) {
 		rc = srv_mute(g);
 	}
 	ss_flow_drop(&f.rq.rx);
 	return rc;
+}
+
+static ssize_t ss_step(struct session *s, struct greet *g)
+{
+	return srv_run_step(s, g, ss_head);
 }
 
 static int ss_greet(struct session *s)
@@ -286,15 +297,31 @@ static int parse_key(struct jobj *o, struct ss_secret_key *k,
 	return rc;
 }
 
+/* What this user of a 2022 method shows */
+static void make_hash(struct jobj *u, const struct ss_in *c,
+		      struct ss_user_key *key)
+{
+	const struct srv_users *us = c->srv.users.now;
+
+	if (!key->k.psk.count)
+		return; /* was complained about */
+	ss22_user_hash(&key->k.psk, key->hash);
+	if (ss_find_hash(us, key->hash) >= 0)
+		diag_error(u->d, u->node, NULL,
+			   "another user has the same password");
+}
+
 /* The method stands with the user (AEAD) or with the server (2022) */
-static int ss_user(struct jobj *u, struct srv_conf *srv, unsigned int i,
-		   struct arena *a)
+static int ss_user(struct jobj *u, struct srv_conf *srv, struct srv_user *x,
+		   void *key)
 {
 	struct ss_in *c = container_of(srv, struct ss_in, srv);
 	const struct ss_method *m = c->server.method;
 	const char *method = m ? m->name : j_need_str(u, "method");
+	struct ss_user_key *k = key;
+	int rc;
 
-	(void)a;
+	(void)x;
 	if (m && *j_str(u, "method", "")) {
 		diag_error(u->d, j_get(u, "method"), NULL,
 			   "users of a 2022 method have the server's");
@@ -303,7 +330,12 @@ static int ss_user(struct jobj *u, struct srv_conf *srv, unsigned int i,
 	if (j_get(u, "address"))
 		j_not_yet(u, "address", "relaying to another server");
 	(void)j_get(u, "port");
-	return *method ? parse_key(u, &c->keys[i], method) : 0;
+	rc = *method ? parse_key(u, &k->k, method) : 0;
+	if (!rc && m)
+		make_hash(u, c, k);
+	if (!rc && !c->method)
+		c->method = k->k.method;
+	return rc;
 }
 
 static void parse_network(struct jobj *o, struct ss_in *c)
@@ -324,47 +356,25 @@ static void parse_network(struct jobj *o, struct ss_in *c)
 		c->tcp = true;
 }
 
-/* One key beside the others, as user 0 */
-static int parse_single(struct jobj *o, struct ss_in *c, struct arena *a)
+static bool same_methods(const struct ss_in *c, const struct srv_users *us)
 {
-	c->keys = arena_alloc(a, sizeof(*c->keys));
-	c->srv.email = arena_alloc(a, sizeof(*c->srv.email));
-	c->srv.level = arena_alloc(a, sizeof(*c->srv.level));
-	if (!c->keys || !c->srv.email || !c->srv.level)
-		return -ENOMEM;
-	c->srv.users = 1;
-	c->srv.level[0] = (uint32_t)j_int(o, "level", 0, 0, UINT32_MAX);
-	c->srv.email[0] = arena_strdup(a, j_str(o, "email", ""));
-	return parse_key(o, &c->keys[0], j_need_str(o, "method"));
-}
+	for (unsigned int i = 0; i < us->count; i++) {
+		const struct ss_method *m = ss_key(us, i)->k.method;
 
-/* What each user of a 2022 method shows */
-static int make_hashes(struct jobj *o, struct ss_in *c, struct arena *a)
-{
-	c->hash = arena_alloc(a, c->srv.users * sizeof(*c->hash));
-	if (!c->hash)
-		return -ENOMEM;
-	for (unsigned int i = 0; i < c->srv.users; i++) {
-		if (!c->keys[i].psk.count)
-			return 0; /* was complained about */
-		ss22_user_hash(&c->keys[i].psk, c->hash[i]);
-		if (ss_find_hash(c, c->hash[i]) != (int)i)
-			diag_error(o->d, o->node, NULL,
-				   "two users have the same password");
-	}
-	return 0;
-}
-
-static bool same_methods(const struct ss_in *c)
-{
-	for (unsigned int i = 0; i < c->srv.users; i++) {
-		const struct ss_method *m = c->keys[i].method;
-
-		if (m && (m != c->keys[0].method || m->v2022 ||
-			  m->aead == AEAD_NONE))
+		if (m && (m != c->method || m->v2022 || m->aead == AEAD_NONE))
 			return false;
 	}
 	return true;
+}
+
+/* Two users of a 2022 method who show the same */
+static bool hash_twice(const struct srv_users *us)
+{
+	for (unsigned int i = 0; i < us->count; i++)
+		if (ss_key(us, i)->k.psk.count &&
+		    ss_find_hash(us, ss_key(us, i)->hash) != (int)i)
+			return true;
+	return false;
 }
 
 /* The server's own key of a 2022 method, which its users show who they are by */
@@ -382,28 +392,34 @@ static int parse_server_key(struct jobj *o, struct ss_in *c)
 	return parse_key(o, &c->server, m->name);
 }
 
-static int parse_several(struct jobj *o, struct ss_in *c, struct arena *a)
+static int parse_several(struct jobj *o, struct ss_in *c)
 {
-	void *keys = NULL;
-	int rc = srv_make_users(o, &c->srv, sizeof(*c->keys), &keys, a);
+	int rc = parse_server_key(o, c);
 
-	c->keys = keys;
+	if (c->server.method)
+		c->method = c->server.method;
 	if (!rc)
-		rc = parse_server_key(o, c);
-	if (!rc)
-		rc = srv_parse_users(o, &c->srv, ss_user, a);
-	if (!rc && c->server.method)
-		return make_hashes(o, c, a);
-	if (!rc && !same_methods(c))
+		rc = srv_parse_users(o, &c->srv);
+	if (rc)
+		return rc;
+	if (c->server.method && hash_twice(c->srv.users.now))
+		diag_error(o->d, o->node, NULL,
+			   "two users have the same password");
+	if (!c->server.method && !same_methods(c, c->srv.users.now))
 		diag_error(o->d, o->node, NULL,
 			   "several users must have the same AEAD method; a "
 			   "2022 method stands beside them, with the server's "
 			   "password");
-	return rc;
+	return 0;
 }
 
 static int ss_parse(struct inbound *ib, struct jobj *o, struct config *cfg)
 {
+	static const struct srv_form form = {
+		.user = ss_user,
+		.secret = "password",
+		.key_bytes = sizeof(struct ss_user_key),
+	};
 	struct ss_in *c = arena_alloc(&cfg->arena, sizeof(*c));
 	const char *list = j_get(o, "users") ? "users" : "clients";
 	int rc;
@@ -411,8 +427,9 @@ static int ss_parse(struct inbound *ib, struct jobj *o, struct config *cfg)
 	if (!c)
 		return -ENOMEM;
 	ib->settings = c;
+	if (srv_table_init(&c->srv.users, &form) < 0)
+		return -ENOMEM;
 	parse_network(o, c);
-	(void)j_int(o, "level", 0, 0, UINT32_MAX);
 	(void)j_bool(o, "ivCheck", false);
 	rc = in_need_port(o, ib);
 	if (!rc && c->udp)
@@ -420,19 +437,52 @@ static int ss_parse(struct inbound *ib, struct jobj *o, struct config *cfg)
 	if (rc)
 		return rc;
 	return cJSON_GetArraySize(j_array(o, list)) > 0 ?
-		       parse_several(o, c, &cfg->arena) :
-		       parse_single(o, c, &cfg->arena);
+		       parse_several(o, c) :
+		       srv_parse_one(o, &c->srv);
+}
+
+/* Of the same AEAD method, or of the server's; a 2022 key alone has no others */
+static int ss_add(const struct inbound *ib, struct jobj *u)
+{
+	const struct ss_in *c = ib->settings;
+	const char *method = j_str(u, "method", "");
+
+	if (!c->method || (c->method->v2022 && !c->server.method) ||
+	    c->method->aead == AEAD_NONE)
+		return -ENOTSUP;
+	if (!c->server.method && strcasecmp(method, c->method->name) != 0 &&
+	    ss_method_find(method) != c->method) {
+		diag_error(u->d, u->node, "method", "must be %s",
+			   c->method->name);
+		return -EINVAL;
+	}
+	return srv_user_add(ib, u);
+}
+
+static const char *ss_method_name(const struct inbound *ib)
+{
+	const struct ss_in *c = ib->settings;
+
+	return c->method ? c->method->name : NULL;
 }
 
 static void ss_drop(struct inbound *ib)
 {
 	struct ss_in *c = ib->settings;
 
-	if (c && c->keys)
-		wipe(c->keys, c->srv.users * sizeof(*c->keys));
 	if (c)
 		wipe(&c->server, sizeof(c->server));
+	srv_drop(ib);
 }
+
+static const struct inbound_users ss_users = {
+	.account = "xray.proxy.shadowsocks.Account",
+	.secret = "password",
+	.add = ss_add,
+	.remove = srv_user_remove,
+	.each = srv_user_each,
+	.method = ss_method_name,
+};
 
 const struct inbound_ops in_shadowsocks = {
 	.name = "shadowsocks",
@@ -443,4 +493,5 @@ const struct inbound_ops in_shadowsocks = {
 	.same = ss_same,
 	.greet = ss_greet,
 	.drop = ss_drop,
+	.users = &ss_users,
 };

@@ -18,47 +18,6 @@
 #include "gateway/core/udp.h"
 #include "proxy/in/conf.h"
 
-static const cJSON *user_list(struct jobj *o)
-{
-	return j_array(o, j_get(o, "users") ? "users" : "clients");
-}
-
-int srv_make_users(struct jobj *o, struct srv_conf *c, size_t size, void **keys,
-		   struct arena *a)
-{
-	const cJSON *list = user_list(o);
-	int n = cJSON_GetArraySize(list);
-
-	if (n > SRV_USERS) {
-		diag_error(o->d, list, NULL, "at most %d users", SRV_USERS);
-		n = SRV_USERS;
-	}
-	c->users = (unsigned int)n;
-	c->email = arena_alloc(a, (size_t)(n + 1) * sizeof(*c->email));
-	c->level = arena_alloc(a, (size_t)(n + 1) * sizeof(*c->level));
-	c->flags = arena_alloc(a, (size_t)(n + 1) * sizeof(*c->flags));
-	*keys = arena_alloc(a, (size_t)(n + 1) * size);
-	return c->email && c->level && c->flags && *keys ? 0 : -ENOMEM;
-}
-
-int srv_parse_users(struct jobj *o, struct srv_conf *c, srv_user user,
-		    struct arena *a)
-{
-	const cJSON *list = user_list(o);
-	struct jobj u;
-	int rc = 0;
-
-	for (unsigned int i = 0; !rc && i < c->users; i++) {
-		if (!j_open(&u, o->d, cJSON_GetArrayItem(list, (int)i)))
-			continue;
-		c->email[i] = arena_strdup(a, j_str(&u, "email", ""));
-		c->level[i] = (uint32_t)j_int(&u, "level", 0, 0, UINT32_MAX);
-		rc = c->email[i] ? user(&u, c, i, a) : -ENOMEM;
-		j_close(&u);
-	}
-	return rc;
-}
-
 int srv_parse(struct inbound *ib, struct jobj *o, struct config *cfg,
 	      const struct srv_form *form)
 {
@@ -69,12 +28,11 @@ int srv_parse(struct inbound *ib, struct jobj *o, struct config *cfg,
 	if (!c)
 		return -ENOMEM;
 	ib->settings = c;
-	c->key_bytes = form->key_bytes;
-	rc = in_need_port(o, ib);
+	rc = srv_table_init(&c->users, form);
 	if (!rc)
-		rc = srv_make_users(o, c, c->key_bytes, &c->keys, &cfg->arena);
+		rc = in_need_port(o, ib);
 	if (!rc)
-		rc = srv_parse_users(o, c, form->user, &cfg->arena);
+		rc = srv_parse_users(o, c);
 	if (!rc && form->fallbacks)
 		rc = srv_parse_fallbacks(o, c, &cfg->arena);
 	return rc;
@@ -84,16 +42,16 @@ void srv_drop(struct inbound *ib)
 {
 	struct srv_conf *c = ib->settings;
 
-	if (c && c->keys)
-		wipe(c->keys, c->users * c->key_bytes);
+	if (c)
+		srv_table_drop(&c->users);
 }
 
-int srv_find_key(const struct srv_conf *c, const uint8_t *key)
+int srv_find_key(const struct srv_users *us, const uint8_t *key)
 {
 	int found = -1;
 
-	for (unsigned int i = 0; i < c->users; i++)
-		if (ct_equal(srv_key(c, i), key, c->key_bytes))
+	for (unsigned int i = 0; i < us->count; i++)
+		if (ct_equal(srv_key(us, i), key, us->match_bytes))
 			found = (int)i;
 	return found;
 }
@@ -103,17 +61,31 @@ struct addr srv_mux_target(void)
 	return addr_name(SES_MUX_NAME, sizeof(SES_MUX_NAME) - 1, 9527);
 }
 
-void srv_set_user(struct session *s, const struct srv_conf *c, unsigned int i)
+void srv_set_user(struct session *s, const struct srv_users *us, unsigned int i)
 {
-	if (c->email[i] && *c->email[i])
-		s->user = c->email[i];
-	s->policy = config_policy(s->cfg, c->level[i]);
+	if (*us->v[i]->email)
+		s->user = us->v[i]->email;
+	s->policy = config_policy(s->cfg, us->v[i]->level);
 }
 
 ssize_t srv_mute(struct greet *g)
 {
 	g->step = GREET_STEP_MUTE;
 	return (ssize_t)g->len;
+}
+
+ssize_t srv_run_step(struct session *s, struct greet *g, srv_step step)
+{
+	struct srv_conf *c = s->inbound->settings;
+	struct srv_users *us;
+	ssize_t n;
+
+	if (g->step == GREET_STEP_MUTE)
+		return srv_mute(g);
+	us = srv_users_get(&c->users);
+	n = step(s, g, us);
+	srv_users_put(us);
+	return n;
 }
 
 /* --- packets in a stream -------------------------------------------------------- */

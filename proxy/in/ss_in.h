@@ -6,22 +6,35 @@
 #include "proxy/layer/ss_stream.h"
 
 /**
+ * struct ss_user_key - What a user is known by
+ * @hash:	2022 with several users: what he shows
+ */
+struct ss_user_key {
+	struct ss_secret_key k; /* must be first */
+	uint8_t hash[SS22_HASH];
+};
+
+/**
  * struct ss_in - Settings
- * @keys:	One a user; at least one
+ * @method:	Of all users
  * @server:	2022 with several users: the key that they show who they are by;
  *		method NULL: they show nothing
- * @hash:	Then: what each of them shows
  */
 struct ss_in {
 	struct srv_conf srv; /* must be first */
-	struct ss_secret_key *keys;
+	const struct ss_method *method;
 	struct ss_secret_key server;
-	uint8_t (*hash)[SS22_HASH];
 	bool tcp, udp;
 };
 
+static inline const struct ss_user_key *ss_key(const struct srv_users *us,
+					       unsigned int i)
+{
+	return srv_key(us, i);
+}
+
 /* The user that shows @hash, or -EPROTO */
-int ss_find_hash(const struct ss_in *c, const uint8_t hash[SS22_HASH]);
+int ss_find_hash(const struct srv_users *us, const uint8_t hash[SS22_HASH]);
 
 struct ss_udp_in;
 /* The datagram socket of l->ib on l->worker. 0 with *@out, or -errno */

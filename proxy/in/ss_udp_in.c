@@ -55,7 +55,7 @@ struct ss_pkt {
 /**
  * struct ss_client_in - A client's end of its map
  * @queue, @given:	Packets for the map; handed out by the last recv
- * @cfg:	Keeps @key and @server, its identity key or NULL
+ * @users:	Keeps @key; @cfg: @server, its identity key or NULL
  * @tx, @rx:	Sessions of 2022 methods; ours, and the client's
  */
 struct ss_client_in {
@@ -64,6 +64,7 @@ struct ss_client_in {
 	struct ss_udp_in *u;
 	struct addr addr;
 	struct config *cfg;
+	struct srv_users *users;
 	const struct ss_secret_key *key, *server;
 	struct list queue, given;
 	unsigned int queued;
@@ -192,6 +193,7 @@ static void client_close(struct dgram *d)
 	ss22_udp_drop(&c->rx[0]);
 	ss22_udp_drop(&c->rx[1]);
 	config_unref(c->cfg);
+	srv_users_put(c->users);
 	unref(c->u);
 	free(c);
 }
@@ -240,42 +242,48 @@ static int open_2022(struct ss22_udp_key rx[2],
 }
 
 /* Which user, or -errno */
-static int first_2022(const struct ss_in *conf, const struct pkt *p,
-		      struct ss22_udp_key rx[2], struct wire_packet *pk)
+static int first_2022(const struct ss_in *conf, const struct srv_users *us,
+		      const struct pkt *p, struct ss22_udp_key rx[2],
+		      struct wire_packet *pk)
 {
 	struct iovec v = { p->data, p->len };
 	uint8_t hash[SS22_HASH];
 	int user, rc;
 
 	if (!conf->server.method)
-		return open_2022(rx, NULL, &conf->keys[0], p, pk);
+		return open_2022(rx, NULL, &ss_key(us, 0)->k, p, pk);
 	rc = ss22_udp_identity(&conf->server.psk, &v, hash);
-	user = rc < 0 ? rc : ss_find_hash(conf, hash);
+	user = rc < 0 ? rc : ss_find_hash(us, hash);
 	if (user < 0)
 		return user;
-	rc = open_2022(rx, &conf->server, &conf->keys[user], p, pk);
+	rc = open_2022(rx, &conf->server, &ss_key(us, (unsigned int)user)->k, p,
+		       pk);
 	return rc < 0 ? rc : user;
 }
 
 /* Open @p with one of the users' keys. Which, or -EPROTO */
-static int open_first(const struct ss_in *conf, const struct pkt *p,
-		      struct ss22_udp_key rx[2], struct wire_packet *pk)
+static int open_first(const struct ss_in *conf, const struct srv_users *us,
+		      const struct pkt *p, struct ss22_udp_key rx[2],
+		      struct wire_packet *pk)
 {
 	uint8_t *copy = NULL;
 	int rc = -EPROTO;
 
-	if (conf->keys[0].method->v2022)
-		return first_2022(conf, p, rx, pk);
+	if (!us->count)
+		return -EPROTO;
+	if (conf->method->v2022)
+		return first_2022(conf, us, p, rx, pk);
 	/* a key that does not fit leaves garbage */
-	if (conf->srv.users > 1 && !(copy = malloc(p->len + 1)))
+	if (us->count > 1 && !(copy = malloc(p->len + 1)))
 		return -ENOMEM;
 	if (copy)
 		memcpy(copy, p->data, p->len);
-	for (unsigned int i = 0; rc < 0 && i < conf->srv.users; i++) {
+	for (unsigned int i = 0; rc < 0 && i < us->count; i++) {
+		const struct ss_secret_key *k = &ss_key(us, i)->k;
+
 		if (i)
 			memcpy(p->data, copy, p->len);
-		if (!ss_udp_open(conf->keys[i].method, conf->keys[i].master,
-				 p->data, p->len, pk))
+		if (!ss_udp_open(k->method, k->master, p->data, p->len, pk))
 			rc = (int)i;
 	}
 	free(copy);
@@ -293,7 +301,8 @@ static int open_known(struct ss_client_in *c, const struct pkt *p,
 
 /* A new client's end and map. @rx moves in. NULL: shed */
 static struct ss_client_in *client_new(struct ss_udp_in *u,
-				       const struct addr *a, unsigned int user,
+				       const struct addr *a,
+				       struct srv_users *us, unsigned int user,
 				       struct ss22_udp_key rx[2])
 {
 	const struct ss_in *conf = u->l->ib->settings;
@@ -306,7 +315,7 @@ static struct ss_client_in *client_new(struct ss_udp_in *u,
 	c->d.ops = &client_ops;
 	c->u = u;
 	c->addr = *a;
-	c->key = &conf->keys[user];
+	c->key = &ss_key(us, user)->k;
 	c->server = conf->server.method ? &conf->server : NULL;
 	list_init(&c->queue);
 	list_init(&c->given);
@@ -322,12 +331,13 @@ static struct ss_client_in *client_new(struct ss_udp_in *u,
 		free(c);
 		return NULL;
 	}
-	if (conf->srv.email[user] && *conf->srv.email[user])
-		udp_map_set(m, conf->srv.email[user], false);
+	c->users = srv_users_ref(us);
+	if (*us->v[user]->email)
+		udp_map_set(m, us->v[user]->email, false);
 	memcpy(c->rx, rx, sizeof(c->rx));
 	memset(rx, 0, sizeof(c->rx));
 	c->cfg = config_ref(udp_map_cfg(m));
-	udp_map_set_policy(m, config_policy(c->cfg, conf->srv.level[user]));
+	udp_map_set_policy(m, config_policy(c->cfg, us->v[user]->level));
 	htab_put(&u->clients, &c->by_addr, addr_hash(a, rand_key()));
 	u->refs++;
 	return c;
@@ -362,6 +372,8 @@ static void take(struct ss_udp_in *u, const struct pkt *p)
 {
 	struct ss_client_in *c = client_find(u, &p->peer);
 	struct ss22_udp_key rx[2] = { { .live = false } };
+	struct ss_in *conf = u->l->ib->settings;
+	struct srv_users *us;
 	struct wire_packet pk;
 	int user;
 
@@ -370,9 +382,11 @@ static void take(struct ss_udp_in *u, const struct pkt *p)
 			queue_put(c, &pk);
 		return;
 	}
-	user = open_first(u->l->ib->settings, p, rx, &pk);
+	us = srv_users_get(&conf->srv.users);
+	user = open_first(conf, us, p, rx, &pk);
 	if (user >= 0)
-		c = client_new(u, &p->peer, (unsigned int)user, rx);
+		c = client_new(u, &p->peer, us, (unsigned int)user, rx);
+	srv_users_put(us);
 	if (c)
 		queue_put(c, &pk);
 	ss22_udp_drop(&rx[0]);

@@ -26,13 +26,19 @@
 
 #define ID_BYTES 16
 
-enum { USER_VISION = 1, USER_DEFAULT = 2 };
+enum { USER_VISION = INBOUND_USER_FLOW, USER_DEFAULT = 2 };
 
-/* @enc: "decryption"; NULL: "none". @seed: for users without one; @seeds: theirs */
+/* @enc: "decryption"; NULL: "none". @seed: of users without one */
 struct vless_srv {
 	struct srv_conf srv; /* must be first */
 	struct venc_conf_key *enc;
-	struct vision_seed seed, *seeds;
+	struct vision_seed seed;
+};
+
+/* @seed.few is 0: he has none */
+struct vless_key {
+	uint8_t id[ID_BYTES]; /* must be first */
+	struct vision_seed seed;
 };
 
 static const struct head_ops vless_answer = { .name = "vless", .lazy = true };
@@ -44,18 +50,18 @@ static void id_mask(uint8_t id[ID_BYTES])
 	id[7] = 0;
 }
 
-static int find_user(const struct srv_conf *c, const uint8_t *id)
+static int find_user(const struct srv_users *us, const uint8_t *id)
 {
 	uint8_t masked[ID_BYTES];
 
 	memcpy(masked, id, sizeof(masked));
 	id_mask(masked);
-	return srv_find_key(c, masked);
+	return srv_find_key(us, masked);
 }
 
 /* The body is framed; @p: what was read of it. 0 or -ENOMEM */
-static int wrap_vision(struct session *s, unsigned int user, const uint8_t *id,
-		       const uint8_t *p, size_t n)
+static int wrap_vision(struct session *s, const struct vless_key *key,
+		       const uint8_t *id, const uint8_t *p, size_t n)
 {
 	const struct vless_srv *c = s->inbound->settings;
 	struct stream *top = vision_new(s->job.worker, s->in, id, s->id, true);
@@ -63,7 +69,7 @@ static int wrap_vision(struct session *s, unsigned int user, const uint8_t *id,
 	if (!top)
 		return -ENOMEM;
 	s->in = top;
-	vision_pad(top, &c->seeds[user]);
+	vision_pad(top, key->seed.few ? &key->seed : &c->seed);
 	return vision_unread(top, p, n);
 }
 
@@ -90,31 +96,29 @@ static bool flow_fits(const struct vless_request *rq, uint8_t flags)
 	       rq->command != VLESS_UDP;
 }
 
-static ssize_t vless_step(struct session *s, struct greet *g)
+static ssize_t vless_head(struct session *s, struct greet *g,
+			  const struct srv_users *us)
 {
-	const struct srv_conf *c = s->inbound->settings;
 	struct vless_request rq;
 	ssize_t n;
 	int user;
 
-	if (srv_muted(g))
-		return srv_mute(g);
 	n = vless_request_decode(g->in, g->len, &rq);
 	/* a stranger's bytes may look like a head that goes on */
-	if (n == 0 && (g->len < 1 + ID_BYTES || find_user(c, g->in + 1) >= 0))
+	if (n == 0 && (g->len < 1 + ID_BYTES || find_user(us, g->in + 1) >= 0))
 		return 0;
-	user = n <= 0 ? -1 : find_user(c, rq.id);
+	user = n <= 0 ? -1 : find_user(us, rq.id);
 	if (user < 0)
-		return srv_fall_back(s, g, c);
-	if (!flow_fits(&rq, c->flags[user]) || rq.command == VLESS_REVERSE)
+		return srv_fall_back(s, g, s->inbound->settings);
+	if (!flow_fits(&rq, us->v[user]->flags) || rq.command == VLESS_REVERSE)
 		return srv_mute(g);
-	srv_set_user(s, c, (unsigned int)user);
+	srv_set_user(s, us, (unsigned int)user);
 	s->vless_route = get_be16(rq.id + 6);
 	if (wrap(s) < 0)
 		return -ENOMEM;
 	if (rq.flow[0]) {
-		if (wrap_vision(s, (unsigned int)user, rq.id, g->in + n,
-				g->len - (size_t)n) < 0)
+		if (wrap_vision(s, srv_key(us, (unsigned int)user), rq.id,
+				g->in + n, g->len - (size_t)n) < 0)
 			return -ENOMEM;
 		n = (ssize_t)g->len;
 	}
@@ -124,6 +128,11 @@ static ssize_t vless_step(struct session *s, struct greet *g)
 		rq.to = srv_mux_target();
 	greet_target(g, &rq.to, (size_t)n);
 	return 0;
+}
+
+static ssize_t vless_step(struct session *s, struct greet *g)
+{
+	return srv_run_step(s, g, vless_head);
 }
 
 /* What the client says comes in records. 0 or -ENOMEM */
@@ -160,45 +169,58 @@ static uint8_t parse_flow(struct jobj *u, uint8_t def)
 	return *flow ? USER_VISION : 0;
 }
 
-static int vless_user(struct jobj *u, struct srv_conf *c, unsigned int i,
-		      struct arena *a)
+static int vless_user(struct jobj *u, struct srv_conf *c, struct srv_user *x,
+		      void *key)
 {
-	struct vless_srv *v = container_of(c, struct vless_srv, srv);
+	struct vless_key *k = key;
 	const char *id = j_need_str(u, "id");
-	uint8_t *key = srv_key(c, i);
 
-	if (!v->seeds)
-		v->seeds = arena_alloc(a, c->users * sizeof(*v->seeds));
-	if (!v->seeds)
-		return -ENOMEM;
-	(void)vision_seed_parse(u, "testseed", &v->seeds[i]);
-	if (*id && uuid_parse(id, key) < 0)
+	(void)c;
+	(void)vision_seed_parse(u, "testseed", &k->seed);
+	if (*id && uuid_parse(id, k->id) < 0)
 		diag_error(u->d, j_get(u, "id"), NULL,
 			   "must be a UUID or a text of at most 30 bytes");
-	id_mask(key);
-	c->flags[i] = parse_flow(u, USER_DEFAULT);
+	id_mask(k->id);
+	x->flags = parse_flow(u, USER_DEFAULT);
 	j_not_yet(u, "reverse", "reverse proxies");
 	return 0;
+}
+
+/* Why users with the flow cannot come in; NULL: they can */
+static const char *no_vision(const struct inbound *ib)
+{
+	const struct vless_srv *v = ib->settings;
+
+	if (!v->enc && !(ib->transport && ib->transport->ops->secure))
+		return "the flow needs the network raw with security tls, or "
+		       "decryption";
+	return NULL;
 }
 
 /* Users without a flow of their own have @def */
 static void flows_set(struct inbound *ib, struct jobj *o, uint8_t def)
 {
-	const struct vless_srv *v = ib->settings;
-	const struct srv_conf *c = &v->srv;
+	struct vless_srv *v = ib->settings;
+	struct srv_users *us = v->srv.users.now;
 	bool vision = false;
 
-	for (unsigned int i = 0; i < c->users; i++) {
-		if (c->flags[i] == USER_DEFAULT)
-			c->flags[i] = def;
-		if (!v->seeds[i].few)
-			v->seeds[i] = v->seed;
-		vision |= c->flags[i] & USER_VISION;
+	for (unsigned int i = 0; i < us->count; i++) {
+		if (us->v[i]->flags == USER_DEFAULT)
+			us->v[i]->flags = def;
+		vision |= us->v[i]->flags & USER_VISION;
 	}
-	if (vision && !v->enc && !(ib->transport && ib->transport->ops->secure))
-		diag_error(o->d, o->node, NULL,
-			   "the flow needs the network raw with security tls, "
-			   "or decryption");
+	if (vision && no_vision(ib))
+		diag_error(o->d, o->node, NULL, "%s", no_vision(ib));
+}
+
+/* The API says which flow: none is none */
+static int vless_add(const struct inbound *ib, struct jobj *u)
+{
+	if (parse_flow(u, 0) & USER_VISION && no_vision(ib)) {
+		diag_error(u->d, u->node, "flow", "%s", no_vision(ib));
+		return -EINVAL;
+	}
+	return srv_user_add(ib, u);
 }
 
 /* "decryption". 0 or -ENOMEM */
@@ -227,7 +249,9 @@ static int vless_parse(struct inbound *ib, struct jobj *o, struct config *cfg)
 {
 	static const struct srv_form form = {
 		.user = vless_user,
-		.key_bytes = ID_BYTES,
+		.secret = "id",
+		.key_bytes = sizeof(struct vless_key),
+		.match_bytes = ID_BYTES,
 		.fallbacks = true,
 		.conf_bytes = sizeof(struct vless_srv),
 	};
@@ -257,6 +281,14 @@ static void vless_drop(struct inbound *ib)
 	srv_drop(ib);
 }
 
+static const struct inbound_users vless_users = {
+	.account = "xray.proxy.vless.Account",
+	.secret = "id",
+	.add = vless_add,
+	.remove = srv_user_remove,
+	.each = srv_user_each,
+};
+
 const struct inbound_ops in_vless = {
 	.name = "vless",
 	.serves = true,
@@ -266,4 +298,5 @@ const struct inbound_ops in_vless = {
 	.same = proxy_in_same,
 	.greet = vless_greet,
 	.drop = vless_drop,
+	.users = &vless_users,
 };

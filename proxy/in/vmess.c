@@ -24,15 +24,15 @@
 #define AUTH_BYTES 16
 
 /* Whose auth id? -1 nobody's */
-static int find_user(const struct session *s, const struct srv_conf *c,
+static int find_user(const struct session *s, const struct srv_users *us,
 		     const uint8_t *auth)
 {
 	uint64_t now = (uint64_t)clock_wall();
 	int64_t skew = 0;
 	int rc;
 
-	for (unsigned int i = 0; i < c->users; i++) {
-		rc = vmess_auth_check(srv_key(c, i), auth, now, &skew);
+	for (unsigned int i = 0; i < us->count; i++) {
+		rc = vmess_auth_check(srv_key(us, i), auth, now, &skew);
 		if (!rc)
 			return (int)i;
 		if (rc == -ESTALE)
@@ -77,30 +77,33 @@ static ssize_t enter(struct session *s, struct greet *g,
 	return 0;
 }
 
-static ssize_t vmess_step(struct session *s, struct greet *g)
+static ssize_t vmess_head(struct session *s, struct greet *g,
+			  const struct srv_users *us)
 {
-	const struct srv_conf *c = s->inbound->settings;
 	struct vmess_request rq;
 	ssize_t n, rc;
 	int user;
 
-	if (srv_muted(g))
-		return srv_mute(g);
 	if (g->len < AUTH_BYTES)
 		return 0;
-	user = find_user(s, c, g->in);
+	user = find_user(s, us, g->in);
 	if (user < 0)
 		return srv_mute(g);
-	n = vmess_request_decode(srv_key(c, (unsigned int)user), g->in, g->len,
+	n = vmess_request_decode(srv_key(us, (unsigned int)user), g->in, g->len,
 				 &rq);
 	if (n == 0)
 		return 0;
 	if (n < 0 || !replay_fresh(g->in, AUTH_BYTES))
 		return srv_mute(g);
-	srv_set_user(s, c, (unsigned int)user);
+	srv_set_user(s, us, (unsigned int)user);
 	rc = enter(s, g, &rq, (size_t)n);
 	wipe(rq.body_key, sizeof(rq.body_key));
 	return rc;
+}
+
+static ssize_t vmess_step(struct session *s, struct greet *g)
+{
+	return srv_run_step(s, g, vmess_head);
 }
 
 static int vmess_greet(struct session *s)
@@ -108,14 +111,15 @@ static int vmess_greet(struct session *s)
 	return greet_run(s, vmess_step);
 }
 
-static int vmess_user(struct jobj *u, struct srv_conf *c, unsigned int i,
-		      struct arena *a)
+static int vmess_user(struct jobj *u, struct srv_conf *c, struct srv_user *x,
+		      void *key)
 {
 	const char *id = j_need_str(u, "id");
 	uint8_t uuid[16];
 	int rc;
 
-	(void)a;
+	(void)c;
+	(void)x;
 	if (j_int(u, "alterId", 0, 0, UINT16_MAX))
 		diag_error(u->d, j_get(u, "alterId"), NULL,
 			   "must be 0: only AEAD heads are spoken");
@@ -127,7 +131,7 @@ static int vmess_user(struct jobj *u, struct srv_conf *c, unsigned int i,
 			   "must be a UUID or a text of at most 30 bytes");
 		return 0;
 	}
-	rc = vmess_user_set(srv_key(c, i), uuid);
+	rc = vmess_user_set(key, uuid);
 	wipe(uuid, sizeof(uuid));
 	return rc;
 }
@@ -135,12 +139,22 @@ static int vmess_user(struct jobj *u, struct srv_conf *c, unsigned int i,
 static int vmess_parse(struct inbound *ib, struct jobj *o, struct config *cfg)
 {
 	static const struct srv_form form = {
-		.user = vmess_user, .key_bytes = sizeof(struct vmess_user_key)
+		.user = vmess_user,
+		.secret = "id",
+		.key_bytes = sizeof(struct vmess_user_key),
 	};
 
 	j_ignore(o, "default", NULL);
 	return srv_parse(ib, o, cfg, &form);
 }
+
+static const struct inbound_users vmess_users = {
+	.account = "xray.proxy.vmess.Account",
+	.secret = "id",
+	.add = srv_user_add,
+	.remove = srv_user_remove,
+	.each = srv_user_each,
+};
 
 const struct inbound_ops in_vmess = {
 	.name = "vmess",
@@ -151,4 +165,5 @@ const struct inbound_ops in_vmess = {
 	.same = proxy_in_same,
 	.greet = vmess_greet,
 	.drop = srv_drop,
+	.users = &vmess_users,
 };

@@ -11,6 +11,7 @@ api_conf() {
 	cat <<-END
 	{
 	  "log": { "loglevel": "${LEVEL:-debug}" },
+	  "culvert": { "workers": ${WORKERS:-2} },
 	  "api": { "tag": "api", "services": [ "HandlerService", "LoggerService", "StatsService" ] },
 	  "metrics": { "tag": "metrics_out", "listen": "127.0.0.1:62790" },
 	  "stats": {},
@@ -51,9 +52,9 @@ clients_up() {
 	  "policy": { "levels": { "0": { "uplinkOnly": 5, "downlinkOnly": 5 } } },
 	  "inbounds": [
 	    $(for i in 1 2 3 4 5 6 7 8 9; do echo "$(tagged u$i 600$i 5001 tcp),"; done)
-	    $(tagged d1 6011 5002 tcp), $(tagged h1 6031 5003 tcp), $(tagged g1 6021 5006 udp) ],
+	    $(tagged d1 6011 5002 tcp), $(tagged h1 6031 5003 tcp), $(tagged uh2 6032 5003 tcp), $(tagged g1 6021 5006 udp) ],
 	  "routing": { "rules": [ { "inboundTag": [ "u1", "d1", "g1", "h1" ], "outboundTag": "vl" },
-	    $(for i in 2:tr 3:vm 4:ss 5:mx 6:s2 7:newvl 8:newvm 9:newtr; do
+	    $(for i in 2:tr 3:vm 4:ss 5:mx 6:s2 7:newvl h2:newvl 8:newvm 9:newtr; do
 		echo "${c:-}{ \"inboundTag\": [ \"u${i%:*}\" ], \"outboundTag\": \"${i#*:}\" }"; c=,; done) ] },
 	  "outbounds": [ $(api_client vl vless "$(vnext 1001)"), $(api_client tr trojan "$(server 1002 bob-secret)"),
 	    $(api_client vm vmess "$(vnext 1003)"), $(api_client ss shadowsocks "$(server 1004 dan-secret ', "method": "aes-128-gcm"')"),

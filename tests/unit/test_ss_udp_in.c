@@ -147,10 +147,10 @@ struct served {
 	struct inbound ib;
 	struct listener listener;
 	struct ss_in conf;
-	struct ss_secret_key keys[2], k;
-	const char *email[2];
-	uint32_t level[2];
-	uint8_t hash[2][SS22_HASH];
+	struct ss_user_key keys[2];
+	struct ss_secret_key k;
+	struct srv_user user[2], *v[2];
+	struct srv_users us;
 	struct ss_udp_in *u;
 	struct ss22_udp_key tx, rx[2];
 	uint16_t port;
@@ -196,11 +196,19 @@ static void prepare(struct served *s, const char *method)
 	memset(&far, 0, sizeof(far));
 	loop_init(&s->l);
 	worker_tick(&s->l.w, 0);
-	s->conf.keys = s->keys;
-	s->conf.srv.users = 1;
-	s->conf.srv.email = s->email;
-	s->conf.srv.level = s->level;
-	assert_int_equal(ss_secret_set(&s->keys[0], m, password), 0);
+	s->conf.method = m;
+	s->us = (struct srv_users){ .count = 1,
+				    .key_bytes = sizeof(s->keys[0]),
+				    .v = s->v,
+				    .keys = (uint8_t *)s->keys };
+	atomic_init(&s->us.refs, 1);
+	pthread_mutex_init(&s->conf.srv.users.lock, NULL);
+	s->conf.srv.users.now = &s->us;
+	for (int i = 0; i < 2; i++) {
+		s->v[i] = &s->user[i];
+		s->user[i].email = "";
+	}
+	assert_int_equal(ss_secret_set(&s->keys[0].k, m, password), 0);
 	assert_int_equal(ss_secret_set(&s->k, m, password), 0);
 	s->port = free_port();
 	s->ib = (struct inbound){ .tag = "ss",
@@ -226,22 +234,21 @@ static void begin_users(struct served *s, const char *method, bool known)
 	const struct ss_method *m = ss_method_find(method);
 
 	prepare(s, method);
-	s->conf.srv.users = 2;
-	s->email[0] = "first";
-	s->email[1] = "second";
+	s->us.count = 2;
+	s->user[0].email = "first";
+	s->user[1].email = "second";
 	if (m->v2022) {
-		s->conf.hash = s->hash;
 		assert_int_equal(ss_secret_set(&s->conf.server, m, SERVER_PSK),
 				 0);
-		ss_secret_set(&s->keys[0], m, OTHER_PSK);
-		ss_secret_set(&s->keys[1], m, USER_PSK);
+		ss_secret_set(&s->keys[0].k, m, OTHER_PSK);
+		ss_secret_set(&s->keys[1].k, m, USER_PSK);
 		for (int i = 0; i < 2; i++)
-			ss22_user_hash(&s->keys[i].psk, s->hash[i]);
+			ss22_user_hash(&s->keys[i].k.psk, s->keys[i].hash);
 		ss_secret_set(&s->k, m,
 			      known ? SERVER_PSK ":" USER_PSK :
 				      SERVER_PSK ":" SERVER_PSK);
 	} else {
-		ss_secret_set(&s->keys[1], m, "other");
+		ss_secret_set(&s->keys[1].k, m, "other");
 		ss_secret_set(&s->k, m, known ? "other" : "nobody's");
 	}
 	assert_int_equal(ss_udp_start(&s->listener, &s->u), 0);
