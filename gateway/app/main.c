@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gateway/app/api_call.h"
 #include "gateway/app/app.h"
 #include "gateway/core/host.h"
 
@@ -106,8 +107,11 @@ static int links(const struct cli *cli)
 int main(int argc, char **argv)
 {
 	struct cli cli;
-	int code = cli_parse(&cli, argc, argv);
+	int code;
 
+	if (argc > 1 && !strcmp(argv[1], "api"))
+		return api_main(argc - 2, argv + 2);
+	code = cli_parse(&cli, argc, argv);
 	if (code)
 		return code;
 	if (!strcmp(cli.command, "run"))

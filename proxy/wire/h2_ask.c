@@ -44,7 +44,8 @@ struct h2_ask {
  * struct ask - One question
  * @type:	What the answer must be
  * @out, @out_left:	Body still to be framed
- * @in, @in_len, @in_cap:	Body of the answer
+ * @in, @in_len, @in_cap:	Body of the answer, at most @max
+ * @grpc, @words:	grpc-status and grpc-message
  */
 struct ask {
 	struct list node;
@@ -54,7 +55,9 @@ struct ask {
 	const uint8_t *out;
 	size_t out_left;
 	uint8_t *in;
-	size_t in_len, in_cap;
+	size_t in_len, in_cap, max;
+	int grpc;
+	char words[H2_ASK_WORDS];
 	uint32_t age_s;
 	uint16_t status;
 	bool typed;
@@ -76,12 +79,16 @@ static void ask_over(struct h2_ask *h, struct ask *a, int rc)
 		.rc = rc,
 		.status = a->status,
 		.age_s = a->age_s,
+		.grpc_status = a->grpc,
 		.body = a->in,
 		.len = a->in_len,
 	};
 	void *user = a->user;
 	uint8_t *in = a->in;
+	char words[H2_ASK_WORDS];
 
+	memcpy(words, a->words, sizeof(words));
+	r.grpc_message = words;
 	a->in = NULL; /* lives until it was told */
 	ask_free(h, a);
 	h->done(h->arg, user, &r);
@@ -126,6 +133,13 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame,
 		a->typed = http1_is_type(&text, a->type);
 	else if (name_is(name, name_len, "age"))
 		a->age_s = http1_number(&text);
+	else if (name_is(name, name_len, "grpc-status"))
+		a->grpc = (int)(http1_number(&text) & 0xffff);
+	else if (name_is(name, name_len, "grpc-message"))
+		snprintf(a->words, sizeof(a->words), "%.*s",
+			 value_len < sizeof(a->words) ? (int)value_len :
+							H2_ASK_WORDS,
+			 (const char *)value);
 	return 0;
 }
 
@@ -135,7 +149,7 @@ static int body_room(struct ask *a, size_t n)
 	size_t cap = a->in_cap ? a->in_cap : BODY_FIRST;
 	uint8_t *more;
 
-	if (n > H2_ASK_BODY_MAX - a->in_len)
+	if (n > a->max - a->in_len)
 		return -EMSGSIZE;
 	while (cap < a->in_len + n)
 		cap *= 2;
@@ -329,6 +343,8 @@ int32_t h2_ask_put(struct h2_ask *h, const struct h2_ask_request *r, void *user)
 	a->type = r->type;
 	a->out = r->body;
 	a->out_left = r->len;
+	a->max = r->max ? r->max : H2_ASK_BODY_MAX;
+	a->grpc = -1;
 	a->id = nghttp2_submit_request(h->ng, NULL, nv, ARRAY_SIZE(nv), &body,
 				       a);
 	if (a->id < 0) {

@@ -16,7 +16,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define H2_ASK_BODY_MAX 65535 /* of an answer; a longer one is an error */
+#define H2_ASK_BODY_MAX 65535 /* of an answer, unless asked for more */
+#define H2_ASK_WORDS    256
 
 struct h2_ask;
 
@@ -25,11 +26,12 @@ struct h2_ask;
  * @scheme:	"https" or "http"
  * @type:	Media type of the body, and of the answer
  * @body:	Must live until the answer, or h2_ask_cancel()
+ * @max:	Bytes of an answer, a longer one is an error; 0: H2_ASK_BODY_MAX
  */
 struct h2_ask_request {
 	const char *scheme, *authority, *path, *type;
 	const uint8_t *body;
-	size_t len;
+	size_t len, max;
 };
 
 /**
@@ -39,12 +41,15 @@ struct h2_ask_request {
  *		@status or a wrong type, -EMSGSIZE, -ECONNRESET
  * @status:	0: no response came
  * @age_s:	Seconds the answer was kept by somebody on the way
+ * @grpc_status, @grpc_message:	Of gRPC; -1: none, "". Valid during the call
  * @body:	Valid during the call; may be changed
  */
 struct h2_ask_answer {
 	int rc;
 	uint16_t status;
 	uint32_t age_s;
+	int grpc_status;
+	const char *grpc_message;
 	uint8_t *body;
 	size_t len;
 };

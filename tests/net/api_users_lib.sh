@@ -4,10 +4,15 @@
 
 # refused NAME PORT: 12 connections, so that each worker has some: none gets through
 refused() {
-	local i out
+	local i
 	for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
-		out=$(on "$C" "$NT" tcp 127.0.0.1 "$2" -n 100 -t 0.3)
-		lacks "$1" "$out" "end=FIN"
+		bg "$C" "try$i" "$NT" tcp 127.0.0.1 "$2" -n 100 -t 1
+	done
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+		wait "${PID[try$i]}"
+		unset "PID[try$i]"
+		contains "$1: it ended" "$(<"$TMP/try$i.log")" "end="
+		lacks "$1" "$(<"$TMP/try$i.log")" "end=FIN"
 	done
 }
 
