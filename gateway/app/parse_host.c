@@ -348,5 +348,5 @@ void parse_host(struct diag *d, const cJSON *node, struct config *cfg)
 	parse_bypass(&o, cfg);
 	h->max_sessions = (uint32_t)j_int(&o, "maxSessions", 0, 0, UINT32_MAX);
 	parse_clash(&o, cfg);
-	j_close(&o);
+	j_close_strict(&o);
 }

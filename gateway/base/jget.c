@@ -130,8 +130,7 @@ static void unknown_key(struct jobj *o, const cJSON *m, bool strict)
 
 	if (strict)
 		diag_key_error(o->d, m,
-			       "unknown key; a condition that is not "
-			       "known cannot be left out");
+			       "unknown key, which cannot be ignored here");
 	else
 		diag_key_warning(o->d, m, "unknown key, ignored");
 	if (near)

@@ -352,6 +352,19 @@ static bool takes_everything(const struct rule *r)
 	return !(r->has & COND_PORT) || all_ports(&r->ports);
 }
 
+/* What panels and clients write into rules for themselves; no conditions */
+static void read_foreign(struct reader *p)
+{
+	j_ignore(&p->o, "id", NULL);
+	j_ignore(&p->o, "tag", "a rule's name is ruleTag");
+	if (!j_bool(&p->o, "enabled", true)) {
+		diag_error(p->d, j_get(&p->o, "enabled"), NULL,
+			   "a rule cannot be switched off");
+		diag_help(p->d, "Xray knows no such key, and takes the rule: "
+				"remove it");
+	}
+}
+
 /* One rule; true: it was taken */
 static bool rule_parse(struct reader *p, const cJSON *node)
 {
@@ -364,6 +377,7 @@ static bool rule_parse(struct reader *p, const cJSON *node)
 		return false;
 	}
 	read_tag(p);
+	read_foreign(p);
 	elsewhere = other_os(p);
 	read_others(p);
 	if (!elsewhere)

@@ -281,8 +281,6 @@ static void unknown_keys_are_warnings_with_the_nearest(void **state)
 		  "did you mean \"enabled\"" },
 		{ "{\"policy\":{\"levels\":{\"0\":{\"connIdel\":3}}}," OUT "}",
 		  "did you mean \"connIdle\"" },
-		{ "{\"culvert\":{\"worker\":3}," OUT "}",
-		  "did you mean \"workers\"" },
 		{ "{\"outbounds\":[" FREE ",\"streamSettings\":{\"wsSettings\":"
 		  "{}}}]}",
 		  "not for this network" },
@@ -316,7 +314,9 @@ unknown_keys_of_conditions_are_refused_with_the_nearest(void **state)
 		{ RULE("\"port\":1,\"nets\":\"tcp\""), "rules[0].nets" },
 		{ RULE("\"port\":1,\"domian\":[\"a\"]"),
 		  "did you mean \"domain\"" },
-		{ RULE("\"port\":1,\"enabled\":false"), "enabled" },
+		{ RULE("\"port\":1,\"enabled\":false"), "switched off" },
+		{ "{\"culvert\":{\"fial\":\"closed\"}," OUT "}",
+		  "did you mean \"fail\"" },
 		{ FINAL("\"ips\":[\"10.0.0.1\"]"), "did you mean \"ip\"" },
 		{ DNS("\"qTypes\":\"1\""), "did you mean \"qType\"" },
 		{ SERVER("\"domian\":[\"a\"]"), "did you mean \"domains\"" },
@@ -325,6 +325,7 @@ unknown_keys_of_conditions_are_refused_with_the_nearest(void **state)
 	static const struct refusal good[] = {
 #define NOTES "\"_a\":1,\"//\":2,\"remark\":\"b\",\"Remarks\":3,\"comment\":4"
 		{ RULE("\"port\":1," NOTES), "" },
+		{ RULE("\"port\":1,\"id\":\"7\",\"enabled\":true"), "" },
 		{ FINAL(NOTES), "" },
 		{ DNS(NOTES), "" },
 		{ SERVER(NOTES), "" },
