@@ -26,7 +26,7 @@ vless_out() { # TAG PORT ENCRYPTION STREAM ID MORE
 		\"encryption\": \"$3\", \"id\": \"$5\", $6 }, \"streamSettings\": { $4 } }"
 }
 cat >"$TMP/server.json" <<-END
-{ "inbounds": [ $(join "$(vless_in 8443 none "$tls")" "$(vless_in 8444 "mlkem768x25519plus.native.600s.$SECRET" '"network": "tcp"')") ],
+{ "inbounds": [ $(join "$(vless_in 8443 none "$tls")" "$(vless_in 8444 "mlkem768x25519plus.native.600s.100-35-35.0-0-0.$SECRET" '"network": "tcp"')") ],
   "outbounds": [ { "protocol": "freedom", "settings": { $ALLOW } } ] }
 END
 bg "$S" server "$CULVERT" run -c "$TMP/server.json"
