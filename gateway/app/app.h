@@ -118,6 +118,8 @@ int export_run(const struct cli *cli, const char *tag);
 int keys_run(const char *given);
 /* `mlkem768`: the same of ML-KEM-768; @given: a seed of 64 bytes */
 int keys_mlkem(const char *given);
+/* `mldsa65`: the same of ML-DSA-65; @given: a seed of 32 bytes */
+int keys_mldsa(const char *given);
 /* `vlessenc`: pairs of "decryption" and "encryption" */
 int keys_vlessenc(void);
 

@@ -39,6 +39,8 @@ void cli_usage(FILE *f)
 	      "                             of a private one\n"
 	      "  culvert vlessenc           make a pair of decryption and "
 	      "encryption\n"
+	      "  culvert mldsa65 [-i SEED]  make a key of ML-DSA-65 for "
+	      "reality\n"
 	      "  culvert mlkem768 [-i SEED] make keys of ML-KEM-768 for them\n"
 	      "  culvert api COMMAND        ask a running one: counters, "
 	      "users; "

@@ -10,6 +10,7 @@
 #include "gateway/base/blake3.h"
 #include "gateway/base/crypto.h"
 #include "gateway/base/crypto_pk.h"
+#include "gateway/base/mldsa.h"
 #include "gateway/base/mlkem.h"
 #include "gateway/base/rand.h"
 
@@ -46,7 +47,7 @@ int keys_run(const char *given)
 	return EXIT_OK;
 }
 
-#define TEXT_BYTES (BASE64_LEN(MLKEM768_KEY_BYTES) + 1)
+#define TEXT_BYTES (BASE64_LEN(MLDSA65_KEY_BYTES) + 1)
 
 static const char *text_of(const void *p, size_t n, char *out)
 {
@@ -72,6 +73,28 @@ int keys_mlkem(const char *given)
 	       text_of(seed, MLKEM_SEED_BYTES, text[0]),
 	       text_of(k.public_key, sizeof(k.public_key), text[1]),
 	       text_of(hash, sizeof(hash), text[2]));
+	wipe(seed, sizeof(seed));
+	wipe(&k, sizeof(k));
+	wipe(text, sizeof(text));
+	return EXIT_OK;
+}
+
+int keys_mldsa(const char *given)
+{
+	uint8_t seed[MLDSA_SEED_BYTES + 3];
+	struct mldsa65_secret_key k;
+	char text[2][TEXT_BYTES];
+
+	rand_bytes(seed, MLDSA_SEED_BYTES);
+	if (given && base64_decode(given, strlen(given), seed, sizeof(seed)) !=
+			     MLDSA_SEED_BYTES) {
+		fprintf(stderr, "culvert: -i wants 32 bytes in base64url\n");
+		return EXIT_USAGE;
+	}
+	mldsa65_key_set(&k, seed);
+	printf("Seed: %s\nVerify: %s\n",
+	       text_of(seed, MLDSA_SEED_BYTES, text[0]),
+	       text_of(k.public_key, sizeof(k.public_key), text[1]));
 	wipe(seed, sizeof(seed));
 	wipe(&k, sizeof(k));
 	wipe(text, sizeof(text));

@@ -132,6 +132,8 @@ int main(int argc, char **argv)
 		return explain(&cli);
 	if (!strcmp(cli.command, "x25519"))
 		return keys_run(cli.key);
+	if (!strcmp(cli.command, "mldsa65"))
+		return keys_mldsa(cli.key);
 	if (!strcmp(cli.command, "mlkem768"))
 		return keys_mlkem(cli.key);
 	if (!strcmp(cli.command, "vlessenc"))

@@ -33,10 +33,12 @@
 /**
  * struct reality_conf - realitySettings
  * @server_name:	NULL: the address dialed
+ * @verify:	The server's key of ML-DSA-65; NULL: it is not asked for
  */
 struct reality_conf {
 	struct reality_id id;
 	const char *server_name;
+	uint8_t *verify;
 };
 
 /**
@@ -48,6 +50,7 @@ struct reality {
 	struct records rec; /* must be first */
 	struct tls13_shake *shake;
 	uint8_t auth_key[REALITY_KEY_BYTES];
+	const uint8_t *verify; /* as in the settings */
 };
 
 static struct reality *reality_of(struct chunk *c)
@@ -67,6 +70,14 @@ static int judge(void *arg, const struct tls13_proof *proof)
 	const struct reality *r = arg;
 	int rc = reality_server_is(proof, r->auth_key);
 
+	if (!rc && r->verify) {
+		rc = reality_server_signs(proof, r->auth_key, r->verify);
+		if (rc == -EACCES)
+			log_warning("s%x reality: the server does not have the "
+				    "key that mldsa65Verify wants",
+				    r->rec.c.id);
+		return rc;
+	}
 	if (rc == -EACCES)
 		log_warning(
 			"s%x reality: the server does not know us: it "
@@ -161,6 +172,7 @@ static ssize_t make_hello(struct reality *r, const struct reality_conf *conf,
 	n = tls13_hello_encode(&o, hello, sizeof(hello));
 	if (n < 0)
 		return n;
+	r->verify = conf->verify;
 	rc = reality_seal(&conf->id, r->shake->private_key,
 			  (uint32_t)clock_wall(), hello, (size_t)n,
 			  r->auth_key);
@@ -286,11 +298,28 @@ static void parse_rest(struct jobj *o)
 	if (spider[0] && spider[0] != '/')
 		diag_error(o->d, j_get(o, "spiderX"), NULL,
 			   "must begin with \"/\"");
-	j_not_yet(o, "mldsa65Verify", "ML-DSA-65");
 	j_bool(o, "show", false);
 	j_ignore(o, "masterKeyLog", "no key of reality is logged");
 	j_ignore(o, "target", "of inbounds");
 	j_ignore(o, "dest", "of inbounds");
+}
+
+/* "mldsa65Verify". 0 or -ENOMEM */
+static int parse_verify(struct jobj *o, struct reality_conf *c, struct arena *a)
+{
+	const char *text = j_str(o, "mldsa65Verify", "");
+
+	if (!*text)
+		return 0;
+	c->verify = arena_alloc(a, MLDSA65_KEY_BYTES + 3);
+	if (!c->verify)
+		return -ENOMEM;
+	if (base64_decode(text, strlen(text), c->verify,
+			  MLDSA65_KEY_BYTES + 3) != MLDSA65_KEY_BYTES)
+		diag_error(o->d, j_get(o, "mldsa65Verify"), NULL,
+			   "must be 1952 bytes in base64url, the \"Verify\" of "
+			   "the server's seed");
+	return 0;
 }
 
 static int reality_parse(struct transport *t, struct jobj *o,
@@ -318,7 +347,7 @@ static int reality_parse(struct transport *t, struct jobj *o,
 	parse_keys(o, c);
 	parse_fingerprint(o);
 	parse_rest(o);
-	return 0;
+	return parse_verify(o, c, &cfg->arena);
 }
 
 static void reality_drop(struct transport *t)

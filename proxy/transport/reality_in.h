@@ -42,6 +42,7 @@ struct reality_after {
  * @up, @down:	Limits of who is shown the target
  * @after:	For each name of the rules three, by enum reality_alpn; shared by
  *		all workers
+ * @sign:	Key of ML-DSA-65, wiped by reality_in_drop(); NULL none
  * @show:	Each decision is said at level info
  */
 struct reality_in_conf {
@@ -49,6 +50,7 @@ struct reality_in_conf {
 	struct dest target;
 	struct reality_limit up, down;
 	struct reality_after *after;
+	struct mldsa65_secret_key *sign;
 	uint8_t xver;
 	bool show;
 };

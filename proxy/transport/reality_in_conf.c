@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "gateway/base/base64.h"
 #include "gateway/base/crypto.h"
 #include "gateway/core/config.h"
 #include "proxy/transport/reality_in.h"
@@ -140,13 +141,33 @@ static void parse_others(struct jobj *o, struct reality_in_conf *c)
 	const char *log = j_str(o, "masterKeyLog", "");
 
 	c->show = j_bool(o, "show", false);
-	j_not_yet(o, "mldsa65Seed",
-		  "ML-DSA-65, which the OpenSSL of today's systems lacks");
 	if (log[0] && strcasecmp(log, "none") != 0)
 		diag_error(o->d, j_get(o, "masterKeyLog"), NULL,
 			   "no key of reality is logged");
 	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
 		j_ignore(o, clients[i], "of clients");
+}
+
+/* "mldsa65Seed". 0 or -ENOMEM */
+static int parse_seed(struct jobj *o, struct reality_in_conf *c,
+		      struct arena *a)
+{
+	const char *text = j_str(o, "mldsa65Seed", "");
+	uint8_t seed[MLDSA_SEED_BYTES + 3];
+
+	if (!*text)
+		return 0;
+	c->sign = arena_alloc(a, sizeof(*c->sign));
+	if (!c->sign)
+		return -ENOMEM;
+	if (base64_decode(text, strlen(text), seed, sizeof(seed)) !=
+	    MLDSA_SEED_BYTES)
+		diag_error(o->d, j_get(o, "mldsa65Seed"), NULL,
+			   "must be 32 bytes in base64url");
+	else
+		mldsa65_key_set(c->sign, seed);
+	wipe(seed, sizeof(seed));
+	return 0;
 }
 
 int reality_in_parse(struct transport *t, struct jobj *o, struct config *cfg)
@@ -175,6 +196,8 @@ int reality_in_parse(struct transport *t, struct jobj *o, struct config *cfg)
 	parse_limit(o, "limitFallbackUpload", &c->up);
 	parse_limit(o, "limitFallbackDownload", &c->down);
 	parse_others(o, c);
+	if (!rc)
+		rc = parse_seed(o, c, &cfg->arena);
 	return rc;
 }
 
@@ -182,6 +205,9 @@ void reality_in_drop(struct transport *t)
 {
 	struct reality_in_conf *c = t->settings;
 
-	if (c)
-		wipe(c->rules.private_key, sizeof(c->rules.private_key));
+	if (!c)
+		return;
+	wipe(c->rules.private_key, sizeof(c->rules.private_key));
+	if (c->sign)
+		wipe(c->sign, sizeof(*c->sign));
 }

@@ -187,7 +187,8 @@ static int run_hello(struct guest *g)
 static int make_answer(struct guest *g, const struct reality_mould *m)
 {
 	struct reality_client c = { .msg = g->job.worker->scratch,
-				    .auth_key = g->claim.auth_key };
+				    .auth_key = g->claim.auth_key,
+				    .sign = conf_of(g)->sign };
 	struct reality_hello h;
 	struct reality_dice dice;
 	ssize_t n;

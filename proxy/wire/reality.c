@@ -60,7 +60,15 @@ int reality_seal(const struct reality_id *id, const uint8_t private_key[32],
 
 /* --- the little of X.509 that is needed --------------------------------------- */
 
-enum { DER_BITS = 0x03, DER_SEQUENCE = 0x30, DER_VERSION = 0xa0 };
+enum {
+	DER_BOOLEAN = 0x01,
+	DER_BITS = 0x03,
+	DER_OCTETS = 0x04,
+	DER_OID = 0x06,
+	DER_SEQUENCE = 0x30,
+	DER_VERSION = 0xa0,
+	DER_EXTENSIONS = 0xa3,
+};
 
 /* The next element: its tag, and its content in *@body */
 static uint8_t der_next(struct rd *r, struct rd *body)
@@ -158,6 +166,60 @@ int reality_server_is(const struct tls13_proof *proof,
 		return -EACCES;
 	return ed25519_verify(key, proof->covered, proof->covered_len,
 			      proof->sig) == 0 ?
+		       0 :
+		       -EACCES;
+}
+
+/* --- and by ML-DSA-65 ----------------------------------------------------------- */
+
+int reality_signed(const uint8_t auth_key[REALITY_KEY_BYTES],
+		   const uint8_t key[ED25519_BYTES],
+		   const struct iovec hellos[2], uint8_t out[HASH_MAX_BYTES])
+{
+	struct iovec v[3] = { { .iov_len = ED25519_BYTES },
+			      hellos[0],
+			      hellos[1] };
+
+	memcpy(&v[0].iov_base, &key, sizeof(v[0].iov_base)); /* only read */
+	return hmac_vec(HASH_SHA512, auth_key, REALITY_KEY_BYTES, v, 3, out);
+}
+
+/* The value of a certificate's first extension; NULL: it has none of that length */
+static const uint8_t *first_extension(const uint8_t *der, size_t n, size_t len)
+{
+	struct rd r = rd_init(der, n), cert = der_enter(&r, DER_SEQUENCE);
+	struct rd tbs = der_enter(&cert, DER_SEQUENCE), body;
+
+	(void)der_spki(&tbs);
+	body = der_enter(&tbs, DER_EXTENSIONS);
+	body = der_enter(&body, DER_SEQUENCE);
+	body = der_enter(&body, DER_SEQUENCE);
+	(void)der_enter(&body, DER_OID);
+	if (rd_left(&body) && *body.p == DER_BOOLEAN)
+		(void)der_enter(&body, DER_BOOLEAN);
+	body = der_enter(&body, DER_OCTETS);
+	return rd_ok(&body) && rd_left(&body) == len ? body.p : NULL;
+}
+
+int reality_server_signs(const struct tls13_proof *proof,
+			 const uint8_t auth_key[REALITY_KEY_BYTES],
+			 const uint8_t verify[MLDSA65_KEY_BYTES])
+{
+	struct iovec hellos[2] = { { .iov_len = proof->hellos_len }, { 0 } };
+	const uint8_t *key, *unused, *sig = NULL;
+	uint8_t said[HASH_MAX_BYTES];
+	size_t len;
+
+	memcpy(&hellos[0].iov_base, &proof->hellos, sizeof(proof->hellos));
+	if (proof->cert && reality_cert_parse(proof->cert, proof->cert_len,
+					      &key, &unused, &len) == 0)
+		sig = first_extension(proof->cert, proof->cert_len,
+				      MLDSA65_SIG_BYTES);
+	if (!sig)
+		return -EACCES;
+	if (reality_signed(auth_key, key, hellos, said) < 0)
+		return -ENOMEM;
+	return mldsa65_verify(verify, said, hash_len(HASH_SHA512), sig) == 0 ?
 		       0 :
 		       -EACCES;
 }

@@ -9,7 +9,11 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
+#include "gateway/base/crypto.h"
+#include "gateway/base/crypto_pk.h"
+#include "gateway/base/mldsa.h"
 #include "proxy/wire/tls13_shake.h"
 
 #define REALITY_KEY_BYTES      32
@@ -50,6 +54,17 @@ int reality_seal(const struct reality_id *id, const uint8_t private_key[32],
  */
 int reality_server_is(const struct tls13_proof *proof,
 		      const uint8_t auth_key[REALITY_KEY_BYTES]);
+/*
+ * Then: its certificate's first extension is a signature by the ML-DSA-65 key @verify
+ * of both hellos. The same answers
+ */
+int reality_server_signs(const struct tls13_proof *proof,
+			 const uint8_t auth_key[REALITY_KEY_BYTES],
+			 const uint8_t verify[MLDSA65_KEY_BYTES]);
+/* What is signed: both hellos, in one piece or two, bound to both ends. 0 or -ENOMEM */
+int reality_signed(const uint8_t auth_key[REALITY_KEY_BYTES],
+		   const uint8_t key[ED25519_BYTES],
+		   const struct iovec hellos[2], uint8_t out[HASH_MAX_BYTES]);
 /* The Ed25519 key and the signature of a certificate. 0 or -EPROTO: has none */
 int reality_cert_parse(const uint8_t *der, size_t n, const uint8_t **key,
 		       const uint8_t **sig, size_t *sig_len);

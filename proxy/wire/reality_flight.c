@@ -9,13 +9,15 @@
 #include "gateway/base/mlkem.h"
 #include "gateway/base/rd.h"
 #include "gateway/base/wr.h"
+#include "proxy/wire/reality.h"
 
 enum { MSG_HEAD = 4 };
 
-#define JOINED_FROM  513 /* a first record so long holds all messages */
-#define SIZE_MOST    (TLS13_PLAIN_MAX + TLS13_EXTRA) /* that we can make, too */
-#define SKIP_MAX     16 /* change_cipher_spec records before the Finished */
-#define MESSAGES_MAX 1024 /* ours: 6 + 184 + 72 + 52, headers included */
+#define JOINED_FROM 513 /* a first record so long holds all messages */
+#define SIZE_MOST   (TLS13_PLAIN_MAX + TLS13_EXTRA) /* that we can make, too */
+#define SKIP_MAX    16 /* change_cipher_spec records before the Finished */
+#define MESSAGES_MAX \
+	4608 /* ours: 6 + 184 (or 3514) + 72 + 52, headers included */
 
 /* --- the mould ------------------------------------------------------------------ */
 
@@ -249,23 +251,61 @@ static const uint8_t cert_middle[] = { 0x30, 0x05, 0x06, 0x03, 0x2b,
 	(sizeof(cert_head) + ED25519_BYTES + sizeof(cert_middle) + \
 	 ED25519_SIG_BYTES)
 
+/* The same with the extension 0.0, whose value is the last thing before cert_middle */
+#define HEAD_OUTER 5 /* what of cert_head says how long the rest is */
+static const uint8_t cert_outer[] = { 0x30, 0x82, 0x0d, 0xad,
+				      0x30, 0x82, 0x0d, 0x5f };
+static const uint8_t cert_extension[] = { 0xa3, 0x82, 0x0c, 0xfc, 0x30,
+					  0x82, 0x0c, 0xf8, 0x30, 0x82,
+					  0x0c, 0xf4, 0x06, 0x01, 0x00,
+					  0x04, 0x82, 0x0c, 0xed };
+#define SIGNED_MORE \
+	(sizeof(cert_outer) - HEAD_OUTER + sizeof(cert_extension) + \
+	 MLDSA65_SIG_BYTES)
+
+/* Behind the key: a signature of both hellos. 0 or -ENOMEM */
+static int sign_hellos(struct shake *s, const uint8_t key[ED25519_BYTES])
+{
+	static const uint8_t same[32]; /* as Xray: no randomness is needed */
+	uint8_t said[HASH_MAX_BYTES], sig[MLDSA65_SIG_BYTES];
+	struct iovec v[2];
+	int rc;
+
+	memcpy(&v[0].iov_base, &s->c->msg, sizeof(s->c->msg));
+	v[0].iov_len = s->c->len;
+	v[1] = (struct iovec){ s->hello, s->m->hello_len };
+	rc = reality_signed(s->c->auth_key, key, v, said);
+	if (rc < 0)
+		return rc;
+	mldsa65_sign(s->c->sign, said, hash_len(HASH_SHA512), same, sig);
+	wr_bytes(&s->log, cert_extension, sizeof(cert_extension));
+	wr_bytes(&s->log, sig, sizeof(sig));
+	return 0;
+}
+
 /* What the client looks for: signed with the key that only we share with it */
 static int say_certificate(struct shake *s)
 {
 	uint8_t key[ED25519_BYTES], proof[HASH_MAX_BYTES];
+	size_t len = CERT_BYTES + (s->c->sign ? SIGNED_MORE : 0);
 	int rc = ed25519_public(s->dice->cert, key);
 
 	if (!rc)
 		rc = hmac_once(HASH_SHA512, s->c->auth_key, REALITY_KEY_BYTES,
 			       key, sizeof(key), proof);
-	message(s, PART_CERTIFICATE, TLS13_CERTIFICATE, CERT_BYTES + 9);
+	message(s, PART_CERTIFICATE, TLS13_CERTIFICATE, len + 9);
 	wr_u8(&s->log, 0); /* no context */
 	wr_u8(&s->log, 0);
-	wr_be16(&s->log, CERT_BYTES + 5);
+	wr_be16(&s->log, (uint16_t)(len + 5));
 	wr_u8(&s->log, 0);
-	wr_be16(&s->log, CERT_BYTES);
-	wr_bytes(&s->log, cert_head, sizeof(cert_head));
+	wr_be16(&s->log, (uint16_t)len);
+	wr_bytes(&s->log, s->c->sign ? cert_outer : cert_head,
+		 s->c->sign ? sizeof(cert_outer) : HEAD_OUTER);
+	wr_bytes(&s->log, cert_head + HEAD_OUTER,
+		 sizeof(cert_head) - HEAD_OUTER);
 	wr_bytes(&s->log, key, sizeof(key));
+	if (!rc && s->c->sign)
+		rc = sign_hellos(s, key);
 	wr_bytes(&s->log, cert_middle, sizeof(cert_middle));
 	wr_bytes(&s->log, proof, ED25519_SIG_BYTES);
 	wr_be16(&s->log, 0); /* no extensions */

@@ -21,6 +21,7 @@
 #include <sys/types.h>
 
 #include "gateway/base/crypto_pk.h"
+#include "gateway/base/mldsa.h"
 #include "proxy/wire/reality_hello.h"
 #include "proxy/wire/tls13_keys.h"
 
@@ -83,12 +84,14 @@ struct reality_keys {
 /**
  * struct reality_client - Whom we answer
  * @msg, @len:	Its hello, and @hello of it
+ * @sign:	The certificate is signed by it, too; NULL: it is not
  */
 struct reality_client {
 	const uint8_t *msg;
 	size_t len;
 	const struct reality_hello *hello;
 	const uint8_t *auth_key;
+	const struct mldsa65_secret_key *sign;
 };
 
 /*

@@ -184,6 +184,10 @@ static int on_verify(struct tls13_shake *k, const uint8_t *p, size_t n,
 	proof.sig_len = rd_left(&sig);
 	proof.cert = k->compressed ? NULL : k->log + k->cert_at;
 	proof.cert_len = k->compressed ? 0 : k->cert_len;
+	proof.hellos = k->log;
+	for (int i = 0; i < 2; i++) /* whole, and below 64 KiB */
+		proof.hellos_len +=
+			4u + get_be16(k->log + proof.hellos_len + 2);
 	k->state = TLS13_FINISHED;
 	return k->judge(k->arg, &proof);
 }

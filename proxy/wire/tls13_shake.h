@@ -28,10 +28,11 @@
  * @cert:	The leaf's DER; NULL: compressed, which is not looked into
  * @scheme, @sig:	Of its CertificateVerify
  * @covered:	What it signs (RFC 8446, 4.4.3)
+ * @hellos:	ClientHello and ServerHello, both messages
  */
 struct tls13_proof {
-	const uint8_t *cert, *sig, *covered;
-	size_t cert_len, sig_len, covered_len;
+	const uint8_t *cert, *sig, *covered, *hellos;
+	size_t cert_len, sig_len, covered_len, hellos_len;
 	uint16_t scheme;
 };
 
