@@ -20,7 +20,7 @@ static void answer(const struct reality_hello *h, size_t len, const uint8_t *p,
 		   size_t n)
 {
 	static const uint8_t none[32];
-	struct reality_client c = { msg, len, h, none };
+	struct reality_client c = { msg, len, h, none, NULL };
 	struct reality_dice dice = { { 1 }, { 2 }, { 3 } };
 	struct reality_mould m;
 	struct reality_keys k;

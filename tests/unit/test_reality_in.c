@@ -154,7 +154,8 @@ static int mould(struct pair *p, size_t n, struct reality_mould *m)
 static ssize_t answer(struct pair *p, const struct reality_mould *m,
 		      uint8_t *out, size_t room, struct reality_keys *k)
 {
-	struct reality_client c = { p->msg, p->len, &p->h, p->claim.auth_key };
+	struct reality_client c = { p->msg, p->len, &p->h, p->claim.auth_key,
+				    NULL };
 	struct reality_dice dice;
 
 	rand_bytes(&dice, sizeof(dice));
@@ -562,7 +563,8 @@ static void with_mlkem_both_secrets_count(void **state)
 	m.answer.share_len = MLKEM768_SEALED_BYTES + 32;
 	m.answer.group = TLS13_X25519_MLKEM768;
 	m.hello = hello;
-	c = (struct reality_client){ p.msg, p.len, &p.h, p.claim.auth_key };
+	c = (struct reality_client){ p.msg, p.len, &p.h, p.claim.auth_key,
+				     NULL };
 	rand_bytes(&dice, sizeof(dice));
 	/* the client sent no such key */
 	assert_int_equal(reality_answer(&m, &c, &dice, out, sizeof(out), &k),
