@@ -91,6 +91,12 @@ void parse_api(struct diag *d, const struct merged *m, struct config *cfg);
 void parse_clash(struct jobj *host, struct config *cfg);
 /* And their listeners: after the inbounds */
 void parse_api_listeners(struct config *cfg);
+#define OUTBOUNDS_OWN 2 /* of api and metrics: there is room for them */
+/* What goes with "reverse" of VLESS: the outbounds that servers' clients stand for
+ * (@portals), and where sessions that come back come from */
+void parse_portals(struct diag *d, const struct merged *m, struct config *cfg);
+void parse_reverses(struct diag *d, struct config *cfg);
+void parse_sniffing(struct diag *d, const cJSON *node, struct sniffing *sn);
 /* After the outbounds, before routing */
 void parse_observe(struct diag *d, const struct merged *m, struct config *cfg);
 /* streamSettings of an inbound (@server) or outbound. NULL: none */

@@ -20,6 +20,10 @@ static void config_free(struct config *cfg)
 		dommap_free(ib->sniffing.excluded);
 		ipset_free(ib->sniffing.ips_excluded);
 	}
+	for (struct reverse *v = cfg->reverses; v; v = v->next) {
+		dommap_free(v->ib.sniffing.excluded);
+		ipset_free(v->ib.sniffing.ips_excluded);
+	}
 	for (unsigned int i = 0; i < cfg->outbound_count; i++)
 		if (cfg->outbounds[i]->ops->drop)
 			cfg->outbounds[i]->ops->drop(cfg->outbounds[i]);
@@ -51,6 +55,8 @@ static void build_sections(struct diag *d, const struct merged *m,
 				     cfg->dns ? dns_wants_fake(cfg->dns) : 0,
 				     old ? old->fakedns : NULL);
 	parse_outbounds(d, m, cfg);
+	parse_portals(d, m, cfg);
+	parse_reverses(d, cfg);
 	parse_observe(d, m, cfg);
 	parse_api(d, m, cfg);
 	cfg->router = router_parse(d, m->routing, cfg);

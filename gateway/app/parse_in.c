@@ -57,8 +57,7 @@ static void parse_excluded(struct jobj *o, struct sniffing *sn)
 	sn->ips_excluded = ipset_parse(o, "ipsExcluded");
 }
 
-static void parse_sniffing(struct diag *d, const cJSON *node,
-			   struct sniffing *sn)
+void parse_sniffing(struct diag *d, const cJSON *node, struct sniffing *sn)
 {
 	struct jobj o;
 

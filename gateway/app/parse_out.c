@@ -11,8 +11,6 @@
 #include "gateway/core/transport.h"
 #include "proxy/mux/mux.h"
 
-#define OUTBOUNDS_OWN 2 /* of api and metrics */
-
 static const char *proxy_tag(struct jobj *o)
 {
 	struct jobj p;

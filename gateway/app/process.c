@@ -125,6 +125,8 @@ static unsigned int worker_count(const struct config *cfg)
 
 	if (cfg->host.workers)
 		return cfg->host.workers;
+	if (cfg->portals) /* a session finds its client on its own worker only */
+		return 1;
 	if (cores < 1)
 		return 1;
 	return cores > WORKERS_DEFAULT ? WORKERS_DEFAULT : (unsigned int)cores;
@@ -228,11 +230,16 @@ static void process_reload(struct process *p)
 	cfg = config_load(&d, p->cli, p->cfg, p->full);
 	if (d.errors + d.warnings)
 		diag_print(&d, stderr, false);
-	if (cfg)
+	if (cfg && cfg->portals && p->count > 1) {
+		log_error("reload: clients with \"reverse\" need one thread: "
+			  "restart; nothing is changed");
+		config_unref(cfg);
+	} else if (cfg) {
 		process_adopt(p, cfg);
-	else
+	} else {
 		log_error("reload: the configuration has errors; nothing is "
 			  "changed");
+	}
 	diag_free(&d);
 }
 

@@ -10,6 +10,7 @@
 #include "gateway/base/log.h"
 #include "gateway/core/worker.h"
 #include "gateway/observe/observe.h"
+#include "proxy/mux/bridge.h"
 
 static const struct inbound *find_same(const struct config *cfg,
 				       const struct inbound *old)
@@ -64,6 +65,13 @@ static void listener_stop(struct listener *l)
 	l->ib->ops->stop(l);
 }
 
+/* What one worker does for all */
+static void start_alone(struct worker *w, struct config *cfg)
+{
+	observe_start(w, cfg);
+	bridges_start(w, cfg);
+}
+
 int reload_listeners(struct worker *w, struct config *cfg, bool first)
 {
 	struct config *old = w->cfg;
@@ -82,7 +90,7 @@ int reload_listeners(struct worker *w, struct config *cfg, bool first)
 	w->cfg = cfg;
 	err = start_missing(w, cfg, first);
 	if (w->index == 0 && !err)
-		observe_start(w, cfg);
+		start_alone(w, cfg);
 	if (old != cfg)
 		config_unref(old);
 	return err;
@@ -92,8 +100,10 @@ void reload_stop_listeners(struct worker *w)
 {
 	struct list *p, *n;
 
-	if (w->index == 0)
+	if (w->index == 0) {
 		observe_stop(w);
+		bridges_stop(w);
+	}
 	list_for_each_safe (p, n, &w->listeners)
 		listener_stop(container_of(p, struct listener, node));
 }

@@ -56,6 +56,18 @@ struct log_conf {
 	struct log_mask mask;
 };
 
+/**
+ * struct reverse - An outbound whose server's sessions come back by it
+ * @ib:		What they come from: its tag, its sniffing, its level
+ * @node:	Of "reverse", while parsing only
+ */
+struct reverse {
+	struct reverse *next;
+	const struct outbound *ob;
+	struct inbound ib;
+	const cJSON *node;
+};
+
 #define CONFIG_LEVELS 64
 
 struct policy_level {
@@ -84,6 +96,8 @@ struct config {
 	const struct clash_conf *clash; /* NULL: not served */
 	struct inbound *own_listeners[3]; /* of api, metrics, clash; NULL */
 	const struct observe *observe; /* probes of outbounds; NULL none */
+	struct reverse *reverses;
+	bool portals; /* some outbound has clients that come for its sessions */
 	struct fakedns *fakedns; /* one reference; NULL: none */
 	struct transport **transports; /* to drop; app's */
 	unsigned int transport_count;

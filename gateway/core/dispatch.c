@@ -304,12 +304,17 @@ static bool ses_is_mux(const struct session *s)
 	return s->net == NET_TCP && s->cfg->mux_server && ses_to_mux(&s->orig);
 }
 
+static bool ses_carries(const struct session *s)
+{
+	return s->reverse || ses_is_mux(s);
+}
+
 static int ses_sniff(struct session *s)
 {
 	const struct sniffing *sn = &s->inbound->sniffing;
 	int err = ses_unfake(s);
 
-	if (err == 0 && sn->enabled && !sn->metadata_only && !ses_is_mux(s))
+	if (err == 0 && sn->enabled && !sn->metadata_only && !ses_carries(s))
 		err = s->net == NET_UDP ? ses_sniff_dgrams(s) :
 					  ses_sniff_stream(s);
 	if (err == -EAGAIN)
@@ -408,7 +413,7 @@ static int ses_route(struct session *s)
 		s->dns = NULL;
 	}
 	ses_log_access(s);
-	if (!ses_is_mux(s)) /* what it carries is counted */
+	if (!ses_carries(s)) /* what it carries is counted */
 		user_meter(s);
 	s->state = SES_OPEN; /* the handshake timer of ROUTE goes on */
 	return 0;

@@ -75,12 +75,12 @@ struct inbound_users {
  * @greet:	0 target known, -EAGAIN, -errno. NULL: known at birth
  * @drop:	Free what the arena does not. NULL: nothing
  * @users:	NULL: they do not change
- * @serves:	Its clients come from outside, by a proxy protocol: what is private
- *		here is not theirs (docs/decisions/023)
+ * @serves:	enum reach_who: its clients come from outside, by a proxy protocol:
+ *		what is private here is not theirs (docs/decisions/023)
  */
 struct inbound_ops {
 	const char *name, *alias;
-	bool serves;
+	uint8_t serves;
 	int (*parse)(struct inbound *ib, struct jobj *settings,
 		     struct config *cfg);
 	int (*start)(const struct inbound *ib, struct worker *w,

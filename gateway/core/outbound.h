@@ -24,15 +24,23 @@ struct outbound_wrap;
 #define EFORBIDDEN ENOTNAM
 
 /**
+ * enum reach_who - What is theirs, where no rule says so
+ *
+ * REACH_OWN	all
+ * REACH_STRANGER	all but what is private here: a client of a server
+ * REACH_BACK	nothing: what comes back through a server that was dialed
+ */
+enum reach_who { REACH_OWN, REACH_STRANGER, REACH_BACK };
+
+/**
  * struct reach - May a session's outbound speak to an address?
  * @net:	NET_TCP or NET_UDP
- * @stranger:	For a client of a server (inbound_ops.serves)
+ * @stranger:	For whom (inbound_ops.serves): enum reach_who
  * @id:		Of the session, for the log
  * @block_ms:	Set by the answer no: how long a stream is swallowed
  */
 struct reach {
-	uint8_t net;
-	bool stranger;
+	uint8_t net, stranger;
 	uint32_t id;
 	uint32_t block_ms;
 };

@@ -53,6 +53,9 @@ static inline bool ses_to_mux(const struct addr *a)
 	       !strncasecmp(a->name, SES_MUX_NAME, a->len);
 }
 
+/* A connection that a client made so that sessions can come back by it */
+#define SES_REVERSE_NAME "v1.rvs.cool"
+
 /* How the outbound was found: printed in the access line */
 enum route_how { HOW_RULE, HOW_DEFAULT, HOW_FORCED };
 
@@ -84,6 +87,7 @@ struct session {
 	uint8_t why_side;
 	bool skip_dns; /* no DNS for routing: own queries, loopback */
 	bool greeted; /* its target is known though the inbound greets: in mux */
+	bool reverse; /* it carries sessions, from the server to the client */
 	bool sniff_done, first_byte_seen, waited; /* sniffing waited in vain */
 	uint8_t reroutes; /* passes through loopback outbounds */
 	uint16_t vless_route;
@@ -147,8 +151,9 @@ void ses_keep_fake(const struct session *s);
 static inline struct reach ses_reach(const struct session *s)
 {
 	return (struct reach){ .net = s->net,
-			       .stranger = s->inbound && s->inbound->ops &&
-					   s->inbound->ops->serves,
+			       .stranger = s->inbound && s->inbound->ops ?
+						   s->inbound->ops->serves :
+						   REACH_OWN,
 			       .id = s->id };
 }
 /*

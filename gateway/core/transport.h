@@ -24,7 +24,7 @@ struct dial {
 	struct config *cfg;
 	const struct outbound *ob;
 	struct session *s;
-	bool stranger;
+	uint8_t stranger;
 };
 
 /**

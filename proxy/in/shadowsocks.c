@@ -486,7 +486,7 @@ static const struct inbound_users ss_users = {
 
 const struct inbound_ops in_shadowsocks = {
 	.name = "shadowsocks",
-	.serves = true,
+	.serves = REACH_STRANGER,
 	.parse = ss_parse,
 	.start = ss_start,
 	.stop = ss_stop,

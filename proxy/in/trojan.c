@@ -76,7 +76,7 @@ static const struct inbound_users trojan_users = {
 
 const struct inbound_ops in_trojan = {
 	.name = "trojan",
-	.serves = true,
+	.serves = REACH_STRANGER,
 	.parse = trojan_parse,
 	.start = proxy_in_start,
 	.stop = proxy_in_stop,

@@ -10,6 +10,7 @@
  * Source: docs/wire/vless.md; xray.md, C6
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "gateway/base/crypto.h"
@@ -28,6 +29,8 @@
 
 enum { USER_VISION = INBOUND_USER_FLOW, USER_DEFAULT = 2 };
 
+#define PORTAL_MAX 64 /* bytes of an outbound's tag, with its NUL */
+
 /* @enc: "decryption"; NULL: "none". @seed: of users without one */
 struct vless_srv {
 	struct srv_conf srv; /* must be first */
@@ -35,10 +38,12 @@ struct vless_srv {
 	struct vision_seed seed;
 };
 
-/* @seed.few is 0: he has none */
+/* @seed.few is 0: he has none. @portal: tag of the outbound whose sessions he
+ * takes; "": an ordinary user */
 struct vless_key {
 	uint8_t id[ID_BYTES]; /* must be first */
 	struct vision_seed seed;
+	char portal[PORTAL_MAX];
 };
 
 static const struct head_ops vless_answer = { .name = "vless", .lazy = true };
@@ -91,14 +96,34 @@ static int wrap(struct session *s)
 static bool flow_fits(const struct vless_request *rq, uint8_t flags)
 {
 	if (!rq->flow[0])
-		return !(flags & USER_VISION) || rq->command == VLESS_UDP;
+		return !(flags & USER_VISION) || rq->command == VLESS_UDP ||
+		       rq->command == VLESS_REVERSE;
 	return !strcmp(rq->flow, VLESS_VISION) && flags & USER_VISION &&
 	       rq->command != VLESS_UDP;
+}
+
+/*
+ * Who takes an outbound's sessions has none of his own, as in Xray. False: the
+ * request does not fit. *@tag lives as long as the session
+ */
+static bool portal_fits(struct session *s, const struct vless_key *k,
+			const struct vless_request *rq, const char **tag)
+{
+	const struct outbound *ob;
+
+	if ((rq->command == VLESS_REVERSE) != (k->portal[0] != '\0'))
+		return false;
+	if (!k->portal[0])
+		return true;
+	ob = config_outbound(s->cfg, k->portal);
+	*tag = ob ? ob->tag : NULL;
+	return ob != NULL;
 }
 
 static ssize_t vless_head(struct session *s, struct greet *g,
 			  const struct srv_users *us)
 {
+	const char *portal = NULL;
 	struct vless_request rq;
 	ssize_t n;
 	int user;
@@ -110,7 +135,9 @@ static ssize_t vless_head(struct session *s, struct greet *g,
 	user = n <= 0 ? -1 : find_user(us, rq.id);
 	if (user < 0)
 		return srv_fall_back(s, g, s->inbound->settings);
-	if (!flow_fits(&rq, us->v[user]->flags) || rq.command == VLESS_REVERSE)
+	if (!flow_fits(&rq, us->v[user]->flags) ||
+	    !portal_fits(s, (const void *)srv_key(us, (unsigned int)user), &rq,
+			 &portal))
 		return srv_mute(g);
 	srv_set_user(s, us, (unsigned int)user);
 	s->vless_route = get_be16(rq.id + 6);
@@ -126,6 +153,12 @@ static ssize_t vless_head(struct session *s, struct greet *g,
 		return srv_packets(s, g, &tube_vless, (size_t)n, &rq.to);
 	if (rq.command == VLESS_MUX)
 		rq.to = srv_mux_target();
+	if (rq.command == VLESS_REVERSE) {
+		rq.to = addr_name(SES_REVERSE_NAME,
+				  sizeof(SES_REVERSE_NAME) - 1, 0);
+		s->reverse = true;
+		s->forced_tag = portal;
+	}
 	greet_target(g, &rq.to, (size_t)n);
 	return 0;
 }
@@ -169,6 +202,23 @@ static uint8_t parse_flow(struct jobj *u, uint8_t def)
 	return *flow ? USER_VISION : 0;
 }
 
+/* "reverse": an outbound of its tag was made before */
+static void parse_portal(struct jobj *u, char out[PORTAL_MAX])
+{
+	const char *text;
+	struct jobj o;
+
+	if (!j_open(&o, u->d, j_get(u, "reverse")))
+		return;
+	text = j_need_str(&o, "tag");
+	if (strlen(text) >= PORTAL_MAX)
+		diag_error(o.d, o.node, "tag", "at most %d bytes",
+			   PORTAL_MAX - 1);
+	else
+		snprintf(out, PORTAL_MAX, "%s", text);
+	j_close(&o);
+}
+
 static int vless_user(struct jobj *u, struct srv_conf *c, struct srv_user *x,
 		      void *key)
 {
@@ -182,7 +232,7 @@ static int vless_user(struct jobj *u, struct srv_conf *c, struct srv_user *x,
 			   "must be a UUID or a text of at most 30 bytes");
 	id_mask(k->id);
 	x->flags = parse_flow(u, USER_DEFAULT);
-	j_not_yet(u, "reverse", "reverse proxies");
+	parse_portal(u, k->portal);
 	return 0;
 }
 
@@ -291,7 +341,7 @@ static const struct inbound_users vless_users = {
 
 const struct inbound_ops in_vless = {
 	.name = "vless",
-	.serves = true,
+	.serves = REACH_STRANGER,
 	.parse = vless_parse,
 	.start = proxy_in_start,
 	.stop = proxy_in_stop,

@@ -158,7 +158,7 @@ static const struct inbound_users vmess_users = {
 
 const struct inbound_ops in_vmess = {
 	.name = "vmess",
-	.serves = true,
+	.serves = REACH_STRANGER,
 	.parse = vmess_parse,
 	.start = proxy_in_start,
 	.stop = proxy_in_stop,

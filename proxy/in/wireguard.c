@@ -98,7 +98,7 @@ static void wg_drop(struct inbound *ib)
 
 const struct inbound_ops in_wireguard = {
 	.name = "wireguard",
-	.serves = true,
+	.serves = REACH_STRANGER,
 	.parse = wg_parse,
 	.start = wg_start,
 	.stop = wg_stop,

@@ -33,5 +33,7 @@ struct mux_conf {
 extern const struct outbound_wrap mux_wrap;
 /* Where sessions to v1.mux.cool go: their stream is taken apart */
 extern const struct outbound mux_server;
+/* Of outbounds without a server: clients come for their sessions */
+extern const struct outbound_ops mux_portal;
 
 #endif

@@ -37,6 +37,8 @@ struct mux_room *mux_room(struct worker *w)
 	}
 	r->worker = w;
 	list_init(&r->pools);
+	list_init(&r->portals);
+	list_init(&r->bridges);
 	list_init(&r->dead);
 	r->flusher.flush = room_flush;
 	list_add_tail(&w->flushers, &r->flusher.node);

@@ -9,6 +9,8 @@
 /**
  * struct mux_room - worker->rooms[ROOM_MUX], made when first used
  * @pools:	struct mux_pool of carriers
+ * @portals:	struct server: connections of clients who take our sessions
+ * @bridges:	struct bridge
  * @dead:	Carriers to be freed at the end of the tick
  * @mine:	Our UDP sessions by global id
  * @theirs:	Those of clients
@@ -16,7 +18,7 @@
 struct mux_room {
 	struct worker *worker;
 	struct flusher flusher;
-	struct list pools, dead;
+	struct list pools, portals, bridges, dead;
 	struct htab mine, theirs;
 };
 

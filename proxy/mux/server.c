@@ -23,26 +23,13 @@
 #include "gateway/core/config.h"
 #include "gateway/core/session.h"
 #include "gateway/core/udp.h"
+#include "proxy/mux/bridge.h"
 #include "proxy/mux/mux.h"
 #include "proxy/mux/room.h"
+#include "proxy/mux/server.h"
 #include "proxy/mux/sub.h"
 
 #define SERVER_SESSIONS 256 /* at a time, of one carrier */
-
-/**
- * struct server - The stream of a carrier session
- * @ses:	The carrier session, which owns this
- * @want:	What its relay waits for
- * @marked:	The client has been told how we take End frames
- * @ended:	The client has ended the carrier
- */
-struct server {
-	struct stream s;
-	struct trunk trunk;
-	struct session *ses;
-	uint8_t want;
-	bool marked, ended;
-};
 
 /**
  * struct owner - What a UDP session of a client belongs to
@@ -98,8 +85,8 @@ static struct sub *birth_tcp(struct server *v, const struct mux_frame *f)
 	config_unref(s->cfg);
 	s->cfg = config_ref(cs->cfg);
 	s->inbound_tag = cs->inbound_tag;
-	s->source = cs->source;
-	s->local = cs->local;
+	s->source = addr_is_ip(&f->from) ? f->from : cs->source;
+	s->local = addr_is_ip(&f->at) ? f->at : cs->local;
 	s->user = cs->user;
 	s->policy = cs->policy;
 	s->vless_route = cs->vless_route;
@@ -202,7 +189,9 @@ static struct sub *birth_udp(struct server *v, const struct mux_frame *f)
 			     .cfg = config_ref(cs->cfg) };
 	d->owner = o;
 	d->gone = owner_gone;
-	o->map = udp_map_new(v->trunk.worker, cs->inbound, &cs->source, &d->d);
+	o->map = udp_map_new(v->trunk.worker, cs->inbound,
+			     addr_is_ip(&f->from) ? &f->from : &cs->source,
+			     &d->d);
 	if (!o->map) {
 		d->d.ops->close(&d->d);
 		return NULL;
@@ -223,7 +212,9 @@ static struct sub *server_birth(struct trunk *t, const struct mux_frame *f)
 		trunk_put_half_mark(t);
 	v->marked = true;
 	/* No mux in mux: nobody needs it, and its depth would have no end */
-	if (t->live < SERVER_SESSIONS && !ses_to_mux(&f->to))
+	if (bridge_is_control(v, f))
+		s = bridge_control(v, f);
+	else if (t->live < SERVER_SESSIONS && !ses_to_mux(&f->to))
 		s = f->network == MUX_TCP ? birth_tcp(v, f) : birth_udp(v, f);
 	if (!s && !trunk_find(t, f->session))
 		trunk_put_end(t, f->session, true);
@@ -337,6 +328,8 @@ static void server_close(struct stream *s, int why)
 {
 	struct server *v = server_of(s);
 
+	timer_cancel(&v->beat);
+	list_del(&v->node);
 	trunk_kill(&v->trunk, why ? why : -ECONNRESET);
 	free(v);
 }
@@ -353,18 +346,31 @@ static const struct stream_ops server_ops = {
 	.close = server_close,
 };
 
+struct server *server_new(struct session *s, const struct trunk_ops *ops)
+{
+	struct server *v = calloc(1, sizeof(*v));
+
+	if (!v)
+		return NULL;
+	v->s = (struct stream){ .ops = &server_ops, .job = &s->job };
+	v->ses = s;
+	list_init(&v->node);
+	timer_init(&v->beat, NULL);
+	trunk_init(&v->trunk, ops, s->job.worker);
+	v->trunk.up = true;
+	return v;
+}
+
 static int server_open(const struct outbound *ob, struct session *s,
 		       struct stream **out)
 {
-	struct server *v = calloc(1, sizeof(*v));
+	struct server *v = server_new(s, &server_trunk_ops);
 
 	(void)ob;
 	if (!v)
 		return -ENOMEM;
-	v->s = (struct stream){ .ops = &server_ops, .job = &s->job };
-	v->ses = s;
-	trunk_init(&v->trunk, &server_trunk_ops, s->job.worker);
-	v->trunk.up = true;
+	if (s->reverse)
+		bridge_joined(v);
 	*out = &v->s;
 	return 0;
 }

@@ -180,6 +180,8 @@ static struct mux_frame next_frame(const struct sub_stream *ss)
 		f.status = MUX_NEW;
 		f.network = MUX_TCP;
 		f.to = ss->target;
+		f.from = ss->sub.from;
+		f.at = ss->sub.at;
 	}
 	return f;
 }

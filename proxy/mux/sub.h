@@ -38,6 +38,7 @@ struct sub_ops {
  * @reset:	It ended by an End frame with the error bit
  * @eof_told:	The end was read
  * @server:	Born of a New frame
+ * @from, @at:	Sender: both ends, for the New frame; kind NONE: not told
  * @err:	Final -errno, after what was received; 0
  */
 struct sub {
@@ -47,6 +48,7 @@ struct sub {
 	uint16_t id;
 	uint8_t want;
 	bool opened, end_sent, peer_end, reset, eof_told, server;
+	struct addr from, at;
 	int err;
 };
 

@@ -225,6 +225,8 @@ static int put_packet(struct sub_dgram *d, const struct pkt *p)
 	}
 	if (!d->sub.opened) {
 		f.status = MUX_NEW;
+		f.from = d->sub.from;
+		f.at = d->sub.at;
 		f.has_global = memcmp(d->global, none, sizeof(none)) != 0;
 		memcpy(f.global, d->global, sizeof(f.global));
 		rc = keep_target(d, &p->peer);

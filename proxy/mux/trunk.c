@@ -231,9 +231,9 @@ static ssize_t take_head(struct trunk *t, const uint8_t *p, size_t n)
 	k = k < n ? k : n;
 	if (had) {
 		memcpy(t->head + had, p, k);
-		len = mux_frame_decode(t->head, had + k, &f);
+		len = mux_frame_decode_as(t->head, had + k, t->ends, &f);
 	} else {
-		len = mux_frame_decode(p, k, &f);
+		len = mux_frame_decode_as(p, k, t->ends, &f);
 	}
 	if (len < 0)
 		return len;

@@ -49,7 +49,7 @@ struct ahead_pool {
 	struct config *cfg;
 	const struct outbound *ob;
 	const struct addr *to;
-	bool stranger;
+	uint8_t stranger;
 	unsigned int wanted, count;
 	struct list entries;
 	struct timer refill;

@@ -35,7 +35,7 @@ static bool holds(const struct final_rule *r, uint8_t net, const struct addr *a)
 	       (!r->ips || ipset_has(r->ips, a));
 }
 
-bool final_any(const struct final_rules *f, bool stranger)
+bool final_any(const struct final_rules *f, uint8_t stranger)
 {
 	return stranger || f->count;
 }
@@ -53,7 +53,8 @@ bool final_allows(const struct final_rules *f, struct reach *r,
 		return true;
 	if (i < f->count)
 		delay_s = f->v[i].delay_s;
-	else if (r->stranger && addr_is_private(a))
+	else if (r->stranger == REACH_BACK ||
+		 (r->stranger && addr_is_private(a)))
 		i = FINAL_IMPLIED;
 	else
 		return true;
@@ -75,7 +76,7 @@ void final_drop(struct final_rules *f)
 struct filter {
 	struct dgram d;
 	const struct final_rules *rules;
-	bool stranger;
+	uint8_t stranger;
 };
 
 static struct filter *filter_of(struct dgram *d)
@@ -142,8 +143,8 @@ static const struct dgram_ops filter_ops = {
 	.close = filter_close,
 };
 
-int final_dgram(const struct final_rules *r, bool stranger, struct dgram *below,
-		struct dgram **out)
+int final_dgram(const struct final_rules *r, uint8_t stranger,
+		struct dgram *below, struct dgram **out)
 {
 	struct filter *f = calloc(1, sizeof(*f));
 

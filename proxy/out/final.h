@@ -36,16 +36,16 @@ int final_parse(struct jobj *o, struct final_rules *out, struct arena *a);
 void final_drop(struct final_rules *f);
 #define FINAL_IMPLIED UINT32_MAX
 /* Some address might be blocked */
-bool final_any(const struct final_rules *f, bool stranger);
+bool final_any(const struct final_rules *f, uint8_t stranger);
 /*
  * The first rule that holds decides, then the implied one: what is private is
- * not for strangers; else allowed. @a is an IP. When not, @r->block_ms is set,
+ * not for strangers, and nothing for REACH_BACK; else allowed. @a is an IP. When not, @r->block_ms is set,
  * and *@rule (NULL: not asked) to the rule's place in the list, or FINAL_IMPLIED
  */
 bool final_allows(const struct final_rules *f, struct reach *r,
 		  const struct addr *a, uint32_t *rule);
 /* Datagrams to and from others are dropped. Owns @below. 0 or -ENOMEM */
-int final_dgram(const struct final_rules *r, bool stranger, struct dgram *below,
-		struct dgram **out);
+int final_dgram(const struct final_rules *r, uint8_t stranger,
+		struct dgram *below, struct dgram **out);
 
 #endif

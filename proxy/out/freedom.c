@@ -142,7 +142,9 @@ static bool freedom_may_reach(const struct outbound *ob, struct reach *r,
 	log_info("s%x freedom: [%s] %s:%s blocked by final rule (%s)", r->id,
 		 ob->tag, r->net == NET_UDP ? "udp" : "tcp",
 		 addr_format(&a, text, sizeof(text)),
-		 rule == FINAL_IMPLIED ? "private, from outside" : which);
+		 rule != FINAL_IMPLIED     ? which :
+		 r->stranger == REACH_BACK ? "none allows what comes back" :
+					     "private, from outside");
 	return false;
 }
 
@@ -230,7 +232,7 @@ static int open_udp(const struct outbound *ob, const struct session *s,
 static int wrap_dgram(const struct freedom_conf *conf, const struct session *s,
 		      struct worker *w, struct dgram *d, struct dgram **out)
 {
-	bool stranger = ses_reach(s).stranger;
+	uint8_t stranger = ses_reach(s).stranger;
 	int rc = 0;
 
 	if (final_any(&conf->final, stranger))

@@ -37,6 +37,7 @@ struct vless_conf {
 	bool vision, udp443;
 	struct vision_seed seed;
 	struct venc_conf_key *enc;
+	const cJSON *reverse; /* while parsing only */
 	struct venc_known_key known;
 };
 
@@ -107,6 +108,8 @@ static int vless_open(const struct outbound *ob, struct session *s,
 {
 	struct dial d = server_dial(ob, s);
 
+	if (s->reverse)
+		return vless_dial(&d, VLESS_REVERSE, &s->target, out);
 	return vless_dial(&d, ses_to_mux(&s->target) ? VLESS_MUX : VLESS_TCP,
 			  &s->target, out);
 }
@@ -173,11 +176,42 @@ static int vless_user(struct jobj *u, struct server_conf *server,
 			   "must be a UUID or a text of at most 30 bytes");
 	rc = parse_encryption(u, conf, a);
 	parse_flow(u, conf);
-	j_not_yet(u, "reverse", "reverse proxies");
+	conf->reverse = j_get(u, "reverse");
 	server->ahead = (unsigned int)j_int(u, "testpre", 0, 0, UINT32_MAX);
 	conf->seed = vision_seed_usual;
 	(void)vision_seed_parse(u, "testseed", &conf->seed);
 	return rc;
+}
+
+/* What comes back by it: nothing is theirs unless a rule says so, as in Xray */
+static const struct inbound_ops in_back = { .name = "vless-reverse",
+					    .serves = REACH_BACK };
+
+/* "reverse"; the rest of it is read by who knows about sniffing. 0 or -ENOMEM */
+static int parse_reverse(struct outbound *ob, struct jobj *settings,
+			 struct config *cfg)
+{
+	struct vless_conf *conf = ob->settings;
+	struct reverse *v;
+
+	if (!conf->reverse)
+		return 0;
+	if (j_get(settings, "vnext"))
+		diag_error(settings->d, conf->reverse, NULL,
+			   "needs the form without \"vnext\"");
+	v = arena_alloc(&cfg->arena, sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	v->ob = ob;
+	v->node = conf->reverse;
+	v->ib.ops = &in_back;
+	v->ib.tag = "";
+	v->ib.level = conf->server.level;
+	v->next = cfg->reverses;
+	cfg->reverses = v;
+	conf->reverse = NULL;
+	conf->server.ahead = 0; /* as in Xray */
+	return 0;
 }
 
 static int vless_parse(struct outbound *ob, struct jobj *settings,
@@ -197,6 +231,8 @@ static int vless_parse(struct outbound *ob, struct jobj *settings,
 	conf = ob->settings;
 	if (!rc && !conf->enc)
 		server_check_tls(ob, settings, ", or an encryption");
+	if (!rc)
+		rc = parse_reverse(ob, settings, cfg);
 	if (rc < 0 || !conf->vision)
 		return rc;
 	ob->xudp_only = true;

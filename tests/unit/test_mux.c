@@ -150,6 +150,57 @@ static void wrong_frames_are_refused_and_unknown_members_skipped(void **state)
 			 8); /* padding */
 }
 
+/* New of a session to the client: with source and local, with source, with neither */
+static void both_ends_of_a_session_are_told(void **state)
+{
+	static const uint8_t wire[] = {
+		0, 24, 0,    5,    1, 0,  1, 0, 80, 1, 10, 9,  0,
+		1, 1,  0x1f, 0x90, 1, 10, 1, 0, 2,  1, 0,  22, 1,
+	};
+	const uint8_t to[4] = { 10, 9, 0, 1 }, from[4] = { 10, 1, 0, 2 };
+	struct mux_frame f = { .session = 5,
+			       .status = MUX_NEW,
+			       .network = MUX_TCP,
+			       .to = addr_v4(to, 80),
+			       .from = addr_v4(from, 8080) };
+	struct mux_frame got;
+	uint8_t out[MUX_HEAD_MAX], v6[16] = { 0x20, 1 };
+	ssize_t n, k;
+
+	(void)state;
+	n = mux_frame_encode(&f, out, sizeof(out));
+	assert_int_equal(n, 2 + 4 + 8 + 8);
+	assert_memory_equal(out + 2, wire + 2, 20);
+	f.at = addr_v6(v6, 22);
+	n = mux_frame_encode(&f, out, sizeof(out));
+	assert_int_equal(n, 2 + 4 + 8 + 8 + 20);
+	assert_int_equal(mux_frame_decode_as(out, (size_t)n, true, &got), n);
+	assert_true(addr_eq(&got.from, &f.from) && addr_eq(&got.at, &f.at) &&
+		    addr_eq(&got.to, &f.to) && !got.has_global);
+	for (k = 0; k < n; k++)
+		assert_int_equal(
+			mux_frame_decode_as(out, (size_t)k, true, &got), 0);
+	/* cut within its own length: an end that is not whole */
+	for (k = 15; k < n; k++) {
+		bool whole = k == 14 || k == 22;
+
+		out[1] = (uint8_t)(k - 2);
+		assert_int_equal(
+			mux_frame_decode_as(out, (size_t)k, true, &got),
+			whole ? k : -EPROTO);
+	}
+	/* padding, and networks there are not */
+	out[1] = 22;
+	out[14] = 0;
+	assert_int_equal(mux_frame_decode_as(out, 24, true, &got), 24);
+	assert_int_equal(got.from.kind, ADDR_NONE);
+	out[14] = 3;
+	assert_int_equal(mux_frame_decode_as(out, 24, true, &got), -EPROTO);
+	/* elsewhere it is skipped */
+	assert_int_equal(mux_frame_decode(out, 24, &got), 24);
+	assert_int_equal(got.from.kind, ADDR_NONE);
+}
+
 static void xudp_packets_have_their_layout(void **state)
 {
 	struct xudp_out x = { .global = "12345678" };
@@ -263,6 +314,7 @@ int main(void)
 			every_frame_survives_and_every_cut_asks_for_more),
 		cmocka_unit_test(
 			wrong_frames_are_refused_and_unknown_members_skipped),
+		cmocka_unit_test(both_ends_of_a_session_are_told),
 		cmocka_unit_test(xudp_packets_have_their_layout),
 		cmocka_unit_test(xudp_packets_are_read_and_ends_seen),
 		cmocka_unit_test(global_ids_are_stable_and_differ),

@@ -1,0 +1,46 @@
+/*
+ * server.h - A session that carries others, as the stream of its outbound side
+ *
+ * server.c takes apart what clients of Mux.cool send; portal.c puts sessions into a
+ * connection that a client made for them; bridge.c is that client, who takes them
+ * apart again.
+ */
+#ifndef PROXY_MUX_SERVER_H
+#define PROXY_MUX_SERVER_H
+
+#include "gateway/core/session.h"
+#include "proxy/mux/sub.h"
+
+/**
+ * struct server - The stream of a carrier session
+ * @ses:	The carrier session, which owns this
+ * @want:	What its relay waits for
+ * @marked:	The client has been told how we take End frames
+ * @ended:	The client has ended the carrier
+ *
+ * Of connections that carry sessions to the client:
+ * @node:	In the portal's or the bridge's list
+ * @drain:	It gets no new sessions when there is another one
+ * @control:	Bridge: what tells it; @control_at: bytes of a message so far;
+ *		@control_state: they may still be "draining"
+ * @beat:	Portal: when the next message is due
+ * @total:	Portal: sessions so far
+ */
+struct server {
+	struct stream s;
+	struct trunk trunk;
+	struct session *ses;
+	uint8_t want;
+	bool marked, ended, drain;
+	struct list node;
+	struct sub control;
+	uint8_t control_at;
+	bool control_state;
+	struct timer beat;
+	unsigned int total;
+};
+
+/* NULL: out of memory */
+struct server *server_new(struct session *s, const struct trunk_ops *ops);
+
+#endif
