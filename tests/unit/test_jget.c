@@ -222,7 +222,7 @@ static void unknown_conditions_are_refused(void **state)
 	assert_int_equal(d.warnings, 2);
 	j_close_strict(&o);
 	assert_int_equal(d.errors, 2);
-	assert_says("c:2:15: error: domian: unknown key; a condition");
+	assert_says("c:2:15: error: domian: unknown key, which cannot");
 	assert_says("help: did you mean \"domain\"?");
 	assert_says("c:3:1: error: enabled: unknown key");
 	assert_says("help: a comment's key begins with _ or //");
