@@ -102,10 +102,16 @@ static int32_t small(int32_t a)
 	return a - t * Q;
 }
 
+/* All bits when @a is negative, none else; in constant time */
+static int32_t sign_of(int32_t a)
+{
+	return -(int32_t)((uint32_t)a >> 31);
+}
+
 /* 0 to q - 1, for |a| below q */
 static int32_t positive(int32_t a)
 {
-	return a + ((a >> 31) & Q);
+	return a + (sign_of(a) & Q);
 }
 
 static void ntt(struct poly *f)
@@ -163,10 +169,10 @@ static bool too_large(const struct poly *f, int32_t bound)
 	int32_t bad = 0;
 
 	for (int i = 0; i < N; i++) {
-		int32_t a = small(f->c[i]), sign = a >> 31;
+		int32_t a = small(f->c[i]), sign = sign_of(a);
 
 		a = (a ^ sign) - sign;
-		bad |= (bound - 1 - a) >> 31;
+		bad |= sign_of(bound - 1 - a);
 	}
 	return bad;
 }
@@ -258,7 +264,7 @@ static int32_t high_bits(int32_t a, int32_t *low)
 	h = (h * 1025 + (1 << 21)) >> 22;
 	h &= 15;
 	*low = a - h * 2 * GAMMA2;
-	*low -= (((Q - 1) / 2 - *low) >> 31) & Q;
+	*low -= sign_of((Q - 1) / 2 - *low) & Q;
 	return h;
 }
 
@@ -428,7 +434,7 @@ void mldsa65_key_set(struct mldsa65_secret_key *k,
 		for (int n = 0; n < N; n++) {
 			t.c[n] = positive(t.c[n] + s2.c[n] - Q);
 			t.c[n] = positive(t.c[n]);
-			t.c[n] -= Q & ~((t.c[n] - Q) >> 31);
+			t.c[n] -= Q & ~sign_of(t.c[n] - Q);
 		}
 		put_t1(k->public_key + 32 + i * T1_BYTES, &t, &t0);
 		ntt(&s2);

@@ -160,8 +160,8 @@ static int find(uint8_t net, const struct addr *local,
 		const struct addr *remote, struct sockdiag *out)
 {
 	uint8_t q[SOCKDIAG_BYTES], a[ANSWER_BYTES];
-	ssize_t n = talk(NETLINK_SOCK_DIAG, q,
-			 sockdiag_write(q, net, local, remote), a);
+	size_t asked = sockdiag_write(q, net, local, remote);
+	ssize_t n = talk(NETLINK_SOCK_DIAG, q, asked, a);
 
 	return n < 0 ? (int)n : sockdiag_read(a, (size_t)n, out);
 }
