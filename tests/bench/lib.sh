@@ -210,6 +210,8 @@ lat() {
 # idle ROW PROGRAM FLOWS: memory of each, and requests over random ones
 idle() {
 	local row=$1 prog=$2 n=$3 log=$TMP/idle-load.log before cpu
+	# the code that the first connection runs through is no flow's memory
+	on "$C" timeout 20 "$LOAD" lat "$T" "$PORT" 0.2 >/dev/null 2>&1
 	before=$(rss_of "$prog")
 	bg "$C" idle-load "$LOAD" idle "$T" "$PORT" "$n" 1.5 1
 	wait_for 20 log_has idle-load open= || return
