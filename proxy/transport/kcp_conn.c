@@ -122,8 +122,8 @@ void kcp_conn_join(struct kcp_conn *c, struct kcp_port *p)
 
 void kcp_conn_mark(struct kcp_conn *c)
 {
-	if (!c->port)
-		return;
+	if (!c->port || !c->port->sock)
+		return; /* closed: nothing is sent, and its job may outlive it */
 	if (list_empty(&c->dirty))
 		list_add_tail(&c->port->dirty, &c->dirty);
 	job_ready(&c->port->job);

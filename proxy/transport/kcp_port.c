@@ -187,6 +187,7 @@ void kcp_port_unref(struct kcp_port *p)
 {
 	if (--p->refs)
 		return;
+	job_forget(&p->job);
 	kcp_masks_drop(&p->masks);
 	htab_free(&p->conns);
 	if (p->own_conf)
