@@ -92,6 +92,8 @@ struct kcp_out;
  * @ack_now:	Something must be told; @again_ms: when once more, @again_step
  *		after that (of TERMINATE, too)
  * @newest:	Time of the newest segment not acknowledged yet
+ * @peer_finished:	The reader took the peer's end with what is before it
+ * @end_read:	It was told of the end: that makes it ready once
  */
 struct kcp_link {
 	const struct kcp_rules *rules;
@@ -116,7 +118,7 @@ struct kcp_link {
 	uint32_t ahead_mask, ahead_count, ready_count;
 	uint32_t got, read, told, told_limit, peer_una;
 	uint32_t newest, again_ms, again_step;
-	bool ack_now, peer_finished;
+	bool ack_now, peer_finished, end_read;
 };
 
 /* @l is zeroed first but for emit, which stays the caller's */

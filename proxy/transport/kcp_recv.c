@@ -281,7 +281,7 @@ static void window_moved(struct kcp_link *l)
 		l->ack_now = true;
 }
 
-/* How it ended, when nothing is left to read */
+/* How it ended, when nothing is left to read; -EAGAIN: it did not */
 static ssize_t read_end(const struct kcp_link *l)
 {
 	if (l->err)
@@ -297,6 +297,7 @@ static ssize_t read_end(const struct kcp_link *l)
 ssize_t kcp_link_read(struct kcp_link *l, const struct iovec *iov, int cnt)
 {
 	size_t done = 0;
+	ssize_t end;
 
 	for (int i = 0; i < cnt; i++) {
 		uint8_t *p = iov[i].iov_base;
@@ -318,13 +319,19 @@ ssize_t kcp_link_read(struct kcp_link *l, const struct iovec *iov, int cnt)
 		}
 	}
 	window_moved(l);
-	return done ? (ssize_t)done : read_end(l);
+	if (done)
+		return (ssize_t)done;
+	end = read_end(l);
+	l->end_read = l->end_read || !end;
+	return end;
 }
 
 bool kcp_link_readable(const struct kcp_link *l)
 {
-	return !list_empty(&l->ready) || l->err ||
-	       (!l->peer_finished && read_end(l) != -EAGAIN);
+	ssize_t end = read_end(l);
+
+	return !list_empty(&l->ready) || (end < 0 && end != -EAGAIN) ||
+	       (!end && !l->end_read);
 }
 
 void kcp_recv_drop(struct kcp_link *l)

@@ -291,6 +291,52 @@ static void kcp_link_half_closes(void **state)
 		-EPIPE);
 }
 
+/* Nothing else will happen: what makes the reader ready is there, or never */
+static void kcp_link_end_behind_bytes_makes_ready_once(void **state)
+{
+	uint8_t p[100];
+	struct iovec v = { p, sizeof(p) };
+	struct kcp_link *l = &sim.e[1].l;
+
+	(void)state;
+	sim.e[1].lazy = true;
+	sim.e[0].send = 10;
+	sim.e[0].finish = true;
+	run_ms(300);
+	assert_true(kcp_link_readable(l));
+	assert_int_equal(kcp_link_read(l, &v, 1), 10);
+	assert_true(kcp_link_readable(l));
+	assert_int_equal(kcp_link_read(l, &v, 1), 0);
+	assert_false(kcp_link_readable(l));
+	/* a side that goes on listening to an end is told of a cut */
+	kcp_link_close(&sim.e[0].l, -ECONNRESET, sim.now);
+	run_ms(100);
+	assert_true(kcp_link_readable(l));
+	assert_int_equal(kcp_link_read(l, &v, 1), -ECONNRESET);
+}
+
+static void kcp_link_terminate_behind_bytes_makes_ready_once(void **state)
+{
+	uint8_t p[100];
+	struct iovec v = { p, sizeof(p) };
+	struct kcp_link *l = &sim.e[1].l;
+
+	(void)state;
+	sim.e[1].lazy = true;
+	sim.e[0].send = 10;
+	run_ms(1);
+	kcp_link_close(&sim.e[0].l, 0, sim.now);
+	run_ms(300);
+	assert_int_equal(l->state, KCP_PEER_ENDING);
+	assert_true(kcp_link_readable(l));
+	assert_int_equal(kcp_link_read(l, &v, 1), 10);
+	assert_true(kcp_link_readable(l));
+	assert_int_equal(kcp_link_read(l, &v, 1), 0);
+	/* else who waits for an error of it would be called without an end */
+	assert_false(kcp_link_readable(l));
+	assert_true(kcp_link_writable(l));
+}
+
 /* The end of an empty answer, and the close right behind it */
 static void kcp_link_finished_and_closed_ends_in_order(void **state)
 {
@@ -551,6 +597,8 @@ int main(void)
 		LINK_TEST(kcp_link_waits_for_its_reader),
 		LINK_TEST(kcp_link_half_closes),
 		LINK_TEST(kcp_link_closed_delivers_what_was_written),
+		LINK_TEST(kcp_link_end_behind_bytes_makes_ready_once),
+		LINK_TEST(kcp_link_terminate_behind_bytes_makes_ready_once),
 		LINK_TEST(kcp_link_finished_and_closed_ends_in_order),
 		LINK_TEST(kcp_link_cut_is_no_end),
 		LINK_TEST(kcp_link_ends_in_silence),
