@@ -81,17 +81,12 @@ static int half_keep(struct half *h, const uint8_t *p, size_t n)
 	return buf_put(h->early, p, n);
 }
 
-struct moved half_copy(struct worker *w, struct half *h)
+/* Put @n bytes of the worker's scratch memory; what @dst does not take is kept */
+static struct moved half_put(struct worker *w, struct half *h, ssize_t n)
 {
 	struct stream *dst = *h->dst;
-	size_t most = h->most && h->most < COPY_BYTES ? h->most : COPY_BYTES;
-	ssize_t n = stream_read(*h->src, w->scratch, most);
 	ssize_t put = 0, more = 0;
 
-	if (n == -EAGAIN)
-		return half_blocked(h, false);
-	if (n <= 0)
-		return moved(n, false);
 	/* a layer takes what fits its memory, a socket says no the second time */
 	do {
 		more = stream_write(dst, w->scratch + put, (size_t)(n - put));
@@ -106,6 +101,29 @@ struct moved half_copy(struct worker *w, struct half *h)
 			return moved(-ENOMEM, true);
 	}
 	return put > 0 ? moved(put, true) : moved(-EAGAIN, true);
+}
+
+struct moved half_copy(struct worker *w, struct half *h)
+{
+	size_t most = h->most && h->most < COPY_BYTES ? h->most : COPY_BYTES;
+	ssize_t n = stream_read(*h->src, w->scratch, most);
+
+	if (n == -EAGAIN)
+		return half_blocked(h, false);
+	if (n <= 0)
+		return moved(n, false);
+	return half_put(w, h, n);
+}
+
+/*
+ * A layer wants its bytes by writev again (kernel TLS that takes another key):
+ * those in the pipe go before what is not read yet
+ */
+static struct moved half_unpipe(struct worker *w, struct half *h)
+{
+	ssize_t n = pipe_read(w, h, w->scratch, COPY_BYTES);
+
+	return n > 0 ? half_put(w, h, n) : moved(n ? n : -EPIPE, true);
 }
 
 /* Both ends are bare sockets: the bytes need not come up here */
@@ -125,6 +143,8 @@ static struct moved half_move(struct worker *w, struct half *h)
 
 	if (half_can_splice(h, &from, &to) && (h->pipe || pipe_borrow(w, h)))
 		return half_splice(w, h, from, to);
+	if (h->piped)
+		return half_unpipe(w, h);
 	if ((*h->src)->ops->lend)
 		return half_lend(h);
 	if ((*h->dst)->ops->room)

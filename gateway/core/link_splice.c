@@ -81,6 +81,18 @@ void pipe_return(struct worker *w, struct half *h)
 	h->piped = 0;
 }
 
+ssize_t pipe_read(struct worker *w, struct half *h, uint8_t *p, size_t max)
+{
+	ssize_t n = read(h->pipe->fd[0], p, max < h->piped ? max : h->piped);
+
+	if (n < 0)
+		return -errno;
+	h->piped -= (size_t)n;
+	if (!h->piped)
+		pipe_return(w, h);
+	return n;
+}
+
 void pipe_drop_all(struct worker *w)
 {
 	struct pipe *p, *next;

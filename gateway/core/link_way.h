@@ -30,6 +30,8 @@ static inline struct moved half_blocked(struct half *h, bool dst)
 bool pipe_borrow(struct worker *w, struct half *h);
 /* Give the pipe back; one that still holds bytes is closed. Without one: nothing */
 void pipe_return(struct worker *w, struct half *h);
+/* Up to @max bytes of it; one that is empty then is given back. Bytes or -errno */
+ssize_t pipe_read(struct worker *w, struct half *h, uint8_t *p, size_t max);
 /* End of the worker */
 void pipe_drop_all(struct worker *w);
 /* Empty the pipe into @to, else fill it from @from and empty it */

@@ -399,6 +399,93 @@ static void a_stalled_direction_holds_no_more_than_allowed(void **state)
 	}
 }
 
+/* --- a layer whose socket may not be spliced into at times (kernel TLS) --- */
+
+struct veil {
+	struct stream s;
+	bool drawn; /* bytes must come by writev */
+};
+
+static struct watch *veil_watch(struct stream *s, unsigned int dir)
+{
+	if (container_of(s, struct veil, s)->drawn)
+		return NULL;
+	return s->below->ops->watch(s->below, dir);
+}
+
+static ssize_t veil_readv(struct stream *s, const struct iovec *iov, int cnt)
+{
+	return s->below->ops->readv(s->below, iov, cnt);
+}
+
+static void veil_close(struct stream *s, int why)
+{
+	stream_close(&s->below, why);
+	free(container_of(s, struct veil, s));
+}
+
+static const struct stream_ops veil_ops = {
+	.name = "veil",
+	.readv = veil_readv,
+	.writev = strip_writev,
+	.want = strip_want,
+	.up = strip_up,
+	.finish = strip_finish,
+	.close = veil_close,
+	.watch = veil_watch,
+};
+
+static struct veil *rig_veil(struct rig *r)
+{
+	struct veil *v = calloc(1, sizeof(*v));
+
+	assert_non_null(v);
+	v->s = (struct stream){ .ops = &veil_ops,
+				.below = r->out,
+				.job = &r->job };
+	r->out = &v->s;
+	return v;
+}
+
+/* What is in the pipe goes before what is still to be read */
+static void bytes_in_the_pipe_go_first_when_splicing_ends(void **state)
+{
+	struct rig r;
+	struct veil *v;
+	struct feed f;
+
+	(void)state;
+	for (int back = 0; back < 2; back++) {
+		rig_up(&r);
+		v = rig_veil(&r);
+		f = (struct feed){ .from = r.client, .to = r.server };
+		f.total = TOTAL;
+		for (int i = 0; i < 100 && !r.half[0].piped; i++) {
+			static uint8_t b[40000];
+			ssize_t n;
+
+			for (size_t k = 0; k < sizeof(b); k++)
+				b[k] = pattern(f.sent + k);
+			n = write(r.client, b, sizeof(b));
+			f.sent += n > 0 ? (size_t)n : 0;
+			worker_tick(&r.w, 0);
+		}
+		assert_in_range(r.half[0].piped, 1, TOTAL);
+		v->drawn = true;
+		for (int i = 0; i < 20000 && !f.ended; i++) {
+			feed_step(&f);
+			worker_tick(&r.w, 0);
+			if (back && i == 2)
+				v->drawn = false;
+		}
+		assert_int_equal(f.got, TOTAL);
+		assert_null(r.half[0].pipe);
+		assert_int_equal(r.half[0].total, TOTAL);
+		assert_int_equal(r.half[0].way, back ? WAY_SPLICE : WAY_COPY);
+		rig_down(&r);
+	}
+}
+
 static void a_broken_server_is_reported_as_its_side(void **state)
 {
 	struct rig r;
@@ -662,6 +749,7 @@ int main(void)
 			a_stalled_direction_holds_no_more_than_allowed),
 		cmocka_unit_test(an_empty_direction_still_ends),
 		cmocka_unit_test(a_spent_layer_is_shed_and_spliced),
+		cmocka_unit_test(bytes_in_the_pipe_go_first_when_splicing_ends),
 		cmocka_unit_test(a_transforming_layer_is_copied),
 		cmocka_unit_test(a_short_write_is_kept_and_delivered),
 		cmocka_unit_test(a_broken_server_is_reported_as_its_side),
