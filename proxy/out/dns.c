@@ -373,7 +373,7 @@ static ssize_t dns_writev(struct stream *s, const struct iovec *iov, int cnt)
 	}
 	if (!list_empty(&e->ready))
 		job_ready(s->job);
-	return n ? (ssize_t)n : -EAGAIN;
+	return n || !cnt ? (ssize_t)n : -EAGAIN; /* of nothing: nothing waits */
 }
 
 static void dns_want(struct stream *s, unsigned int events)

@@ -303,6 +303,23 @@ static void questions_share_a_connection_byte_by_byte(void **state)
 	free(t);
 }
 
+/* A client that resets: the relay asks whether some of its bytes wait here */
+static void nothing_waits_on_its_way_to_the_answers(void **state)
+{
+	struct tcp_case *t = calloc(1, sizeof(*t));
+	uint8_t b[DNS_QUERY_MAX];
+	size_t len;
+
+	(void)state;
+	tcp_open(t, FAKE_FIRST, "{}");
+	len = query(b + 2, "a.example", DNS_T_A) + 2;
+	put_be16(b, (uint16_t)(len - 2));
+	assert_int_equal(stream_write(t->out, b, len), len);
+	assert_int_equal(t->out->ops->writev(t->out, NULL, 0), 0);
+	tcp_close(t);
+	free(t);
+}
+
 static void forwarded_questions_reach_the_server(void **state)
 {
 	static const struct {
@@ -349,6 +366,7 @@ int main(void)
 		cmocka_unit_test(broken_messages_get_formerr_or_nothing),
 		cmocka_unit_test(a_cancelled_question_leaves_nothing),
 		cmocka_unit_test(questions_share_a_connection_byte_by_byte),
+		cmocka_unit_test(nothing_waits_on_its_way_to_the_answers),
 		cmocka_unit_test(forwarded_questions_reach_the_server),
 	};
 
