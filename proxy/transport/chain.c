@@ -203,6 +203,7 @@ static void inner_init(struct session *in, const struct dial *d,
 		in->greet_state = NULL;
 		in->map = NULL;
 		in->flow = NULL;
+		in->reverse = false; /* that is for the server alone */
 	}
 	in->job = (struct job){ .run = inner_run, .worker = d->worker };
 	in->net = NET_TCP;

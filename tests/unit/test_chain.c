@@ -129,6 +129,20 @@ static void the_other_outbound_sees_the_server_as_target(void **state)
 	end(&e);
 }
 
+/* That a session carries others is said to its own server, to nobody on the way */
+static void what_comes_back_is_not_asked_of_the_other_one(void **state)
+{
+	struct ends e;
+
+	(void)state;
+	begin(&e);
+	e.s.reverse = true;
+	assert_int_equal(chain_dial(&e.d, &e.server, DS_AS_IS, &e.st), 0);
+	assert_false(seen.reverse);
+	assert_true(e.s.reverse);
+	end(&e);
+}
+
 /* What the session holds is freed by the session alone */
 static void nothing_owned_is_in_the_copy(void **state)
 {
@@ -312,6 +326,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_other_outbound_sees_the_server_as_target),
+		cmocka_unit_test(what_comes_back_is_not_asked_of_the_other_one),
 		cmocka_unit_test(nothing_owned_is_in_the_copy),
 		cmocka_unit_test(carriers_and_probes_have_no_session),
 		cmocka_unit_test(bytes_ends_and_errors_pass),
