@@ -454,6 +454,19 @@ static int ses_open_outbound(struct session *s)
 	return err;
 }
 
+static void ses_count_in(const struct session *s, unsigned int i, uint64_t up,
+			 uint64_t down)
+{
+	count_add(&s->job.worker->moved[UP], up);
+	count_add(&s->job.worker->moved[DOWN], down);
+	stat_add(s->inbound->stat_up, i, up);
+	stat_add(s->inbound->stat_down, i, down);
+	stat_add(s->outbound->stat_up, i, up);
+	stat_add(s->outbound->stat_down, i, down);
+	stat_add(s->stat_user[UP], i, up);
+	stat_add(s->stat_user[DOWN], i, down);
+}
+
 static void ses_count(struct session *s, const uint64_t before[2])
 {
 	unsigned int i = s->job.worker->index;
@@ -463,17 +476,8 @@ static void ses_count(struct session *s, const uint64_t before[2])
 	if (!(up | down))
 		return;
 	ses_active(s);
-	if (s->outbound != s->cfg->mux_server) {
-		count_add(&s->job.worker->moved[UP], up);
-		count_add(&s->job.worker->moved[DOWN], down);
-		/* what a mux connection carries is counted */
-		stat_add(s->inbound->stat_up, i, up);
-		stat_add(s->inbound->stat_down, i, down);
-	}
-	stat_add(s->outbound->stat_up, i, up);
-	stat_add(s->outbound->stat_down, i, down);
-	stat_add(s->stat_user[UP], i, up);
-	stat_add(s->stat_user[DOWN], i, down);
+	if (!ses_carries(s)) /* what it carries is counted */
+		ses_count_in(s, i, up, down);
 	if (down && !s->first_byte_seen) {
 		s->first_byte_seen = true;
 		s->first_byte_ms = s->job.worker->now_ms;

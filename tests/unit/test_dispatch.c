@@ -176,6 +176,32 @@ static void bytes_and_ends_go_both_ways(void **state)
 	assert_int_equal(r.l.w.session_count, 0);
 }
 
+/* The sessions in it are, each for itself */
+static void who_carries_others_is_not_counted(void **state)
+{
+	static struct counter counted[2];
+
+	(void)state;
+	for (int reverse = 0; reverse < 2; reverse++) {
+		r.ob.stat_up = &counted[reverse];
+		born("10.9.9.9")->reverse = reverse;
+		turns(3);
+		SAY(&r.in, "up");
+		SAY(&r.out, "down");
+		turns(2);
+		SEES(&r.out, "up");
+		SEES(&r.in, "down");
+		assert_int_equal(counted[reverse].cell[0], reverse ? 0 : 2);
+		assert_int_equal(r.l.w.moved[UP], 2);
+		assert_int_equal(r.l.w.moved[DOWN], 4);
+		ses_kill(r.s, 0, 2);
+		ses_reap(&r.l.w);
+		r.s = NULL;
+		r.in.tx_len = r.out.tx_len = 0;
+		r.in.closed = r.out.closed = false;
+	}
+}
+
 static void an_end_waits_for_what_is_pending(void **state)
 {
 	(void)state;
@@ -736,6 +762,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(bytes_and_ends_go_both_ways),
+		T(who_carries_others_is_not_counted),
 		T(an_end_waits_for_what_is_pending),
 		T(a_session_that_waits_costs_no_turns),
 		T(greeting_waits_then_goes_on),
