@@ -7,7 +7,8 @@
  * An outbound without a server: whoever may serve its tag calls (proxy/in/vless.c).
  * The connection with the fewest sessions gets the next one. Every ten seconds each
  * is told that it lives; after 256 sessions, that it shall take no more, upon which
- * the client makes another one.
+ * the client makes another one. Until that is there the old one is used: it ends when
+ * it has no session and there is another.
  *
  * Source: Xray-core proxy/vless/inbound, app/reverse (facts); docs/wire/mux.md
  */
@@ -24,7 +25,8 @@
 #include "proxy/mux/room.h"
 #include "proxy/mux/server.h"
 
-#define BEAT_MS       10000u
+#define LOOK_MS       2000u
+#define BEAT_LOOKS    5 /* looks until it is told again that it lives */
 #define SESSIONS      256u /* of one connection, before another one shall be made */
 #define CONTROL_ID    1
 #define CONTROL_EXTRA 64 /* bytes of padding, at most */
@@ -39,13 +41,53 @@ static void portal_kick(struct trunk *t)
 	job_ready(of_trunk(t)->s.job);
 }
 
+/* Can sessions go out by it? Its generation may be older than theirs */
+static bool serves(const struct server *v, const char *tag)
+{
+	return !v->ended && !v->trunk.err && v->ses->state != SES_DYING &&
+	       v->total < UINT16_MAX && !strcmp(v->ses->outbound->tag, tag);
+}
+
+/* The next session has a better one than those that shall take no more */
+static bool has_fresh(const struct mux_room *r, const char *tag)
+{
+	struct list *l;
+
+	list_for_each (l, &r->portals) {
+		const struct server *v = container_of(l, struct server, node);
+
+		if (!v->drain && serves(v, tag))
+			return true;
+	}
+	return false;
+}
+
+/* Those that shall take no more end, if they carry nothing */
+static void end_spent(const struct mux_room *r, const char *tag)
+{
+	struct list *l;
+
+	if (!has_fresh(r, tag))
+		return;
+	list_for_each (l, &r->portals) {
+		struct server *v = container_of(l, struct server, node);
+
+		if (!v->drain || v->trunk.live || v->ended ||
+		    strcmp(v->ses->outbound->tag, tag) != 0)
+			continue;
+		v->ended = true;
+		job_ready(v->s.job);
+	}
+}
+
 /* One that shall take no more ends with its last session */
 static void portal_left(struct trunk *t)
 {
 	struct server *v = of_trunk(t);
+	const struct mux_room *r = t->worker->rooms[ROOM_MUX];
 
-	if (v->drain && !t->live)
-		v->ended = true;
+	if (r && v->drain && !t->live)
+		end_spent(r, v->ses->outbound->tag);
 	job_ready(v->s.job);
 }
 
@@ -79,15 +121,16 @@ static void portal_beat(struct timer *t)
 {
 	struct server *v = container_of(t, struct server, beat);
 
-	if (v->drain || v->trunk.err)
+	if (v->trunk.err)
 		return;
 	v->drain = v->total > SESSIONS;
-	(void)tell(v, false);
+	if (v->drain || ++v->looks % BEAT_LOOKS == 0)
+		(void)tell(v, false);
 	if (v->drain) {
 		trunk_put_end(&v->trunk, CONTROL_ID, false);
-		v->ended = !v->trunk.live;
+		portal_left(&v->trunk);
 	} else {
-		timer_set(&v->trunk.worker->wheel, t, BEAT_MS);
+		timer_set(&v->trunk.worker->wheel, t, LOOK_MS);
 	}
 }
 
@@ -101,13 +144,14 @@ static int portal_join(struct session *s, struct stream **out)
 		return -ENOMEM;
 	v->total = CONTROL_ID;
 	timer_init(&v->beat, portal_beat);
-	timer_set(&r->worker->wheel, &v->beat, BEAT_MS);
+	timer_set(&r->worker->wheel, &v->beat, LOOK_MS);
 	list_add_tail(&r->portals, &v->node);
 	*out = &v->s;
 	if (tell(v, true) < 0) {
 		stream_close(out, -ENOMEM);
 		return -ENOMEM;
 	}
+	end_spent(r, s->outbound->tag);
 	log_info("s%x reverse: [%s] a client has come", s->id,
 		 s->outbound->tag);
 	return 0;
@@ -138,11 +182,7 @@ static struct server *portal_pick(const struct outbound *ob,
 	list_for_each (l, &r->portals) {
 		struct server *v = container_of(l, struct server, node);
 
-		/* its generation may be older than the session's */
-		if (strcmp(v->ses->outbound->tag, ob->tag) != 0 || v->ended ||
-		    v->ses->state == SES_DYING || v->total == UINT16_MAX)
-			continue;
-		if (better(v, best))
+		if (serves(v, ob->tag) && better(v, best))
 			best = v;
 	}
 	if (!best) {

@@ -23,7 +23,7 @@
  * @drain:	It gets no new sessions when there is another one
  * @control:	Bridge: what tells it; @control_at: bytes of a message so far;
  *		@control_state: they may still be "draining"
- * @beat:	Portal: when the next message is due
+ * @beat:	Portal: when it is looked at, and told that it lives every few @looks
  * @total:	Portal: sessions so far
  */
 struct server {
@@ -37,7 +37,7 @@ struct server {
 	uint8_t control_at;
 	bool control_state;
 	struct timer beat;
-	unsigned int total;
+	unsigned int total, looks;
 };
 
 /* NULL: out of memory */
