@@ -2,7 +2,7 @@
  * accounts.h - Accounts of users as protobuf messages, and as the configuration
  * writes them
  *
- *   xray.proxy.vless.Account             1 id, 2 flow
+ *   xray.proxy.vless.Account             1 id, 2 flow, 7 reverse { 1 tag }
  *   xray.proxy.vmess.Account             1 id
  *   xray.proxy.trojan.Account            1 password
  *   xray.proxy.shadowsocks.Account       1 password, 2 cipher

@@ -47,6 +47,22 @@ static const struct inbound *find(struct call *c, const uint8_t *p, size_t n,
 
 /* --- add and remove ------------------------------------------------------------------ */
 
+/* What only VLESS has. 0, -EPERM: "reverse", or -errno */
+static int read_vless(const struct pb_field *account, cJSON *o)
+{
+	struct pb_field reverse;
+	char flow[CALL_TEXT_MAX];
+	int rc = pb_find(account->p, account->len, 7, PB_BYTES, &reverse);
+
+	if (rc > 0) /* without it he would be an ordinary user */
+		return -EPERM;
+	if (!rc)
+		rc = pb_text(account->p, account->len, 2, flow, sizeof(flow));
+	if (!rc && !cJSON_AddStringToObject(o, "flow", flow))
+		rc = -ENOMEM;
+	return rc;
+}
+
 /* The text fields of an account. 0 or -errno */
 static int read_account(const struct inbound *ib, const struct pb_field *typed,
 			cJSON *o)
@@ -68,11 +84,8 @@ static int read_account(const struct inbound *ib, const struct pb_field *typed,
 	if (!rc && !cJSON_AddStringToObject(o, users->secret, text))
 		rc = -ENOMEM;
 	wipe(text, sizeof(text));
-	if (!rc && account_is(type, ACCOUNT_VLESS)) {
-		rc = pb_text(f.p, f.len, 2, text, sizeof(text));
-		if (!rc && !cJSON_AddStringToObject(o, "flow", text))
-			rc = -ENOMEM;
-	}
+	if (!rc && account_is(type, ACCOUNT_VLESS))
+		rc = read_vless(&f, o);
 	if (!rc && account_is(type, ACCOUNT_SS)) {
 		const char *name;
 
@@ -83,6 +96,21 @@ static int read_account(const struct inbound *ib, const struct pb_field *typed,
 			rc = -ENOMEM;
 	}
 	return rc;
+}
+
+/* Why a user could not be read, of -errno @rc */
+static void say_unread(struct call *c, const struct inbound *ib, int rc)
+{
+	if (rc == -EINVAL)
+		call_fail(c, GRPC_INVALID, "the account is not one of %s",
+			  ib->ops->name);
+	else if (rc == -EPERM)
+		call_fail(c, GRPC_INVALID,
+			  "\"reverse\" makes an outbound, and culvert makes "
+			  "them by a reload: write the user into the "
+			  "configuration, then SIGHUP");
+	else if (rc && rc != -ENOMEM)
+		call_malformed(c);
 }
 
 /* A User as the configuration's JSON, in @o. 0 or -errno */
@@ -171,11 +199,7 @@ static int add_user(struct call *c, const struct inbound *ib,
 	o = cJSON_CreateObject();
 	rc = o ? read_user(ib, &user, email, o) : -ENOMEM;
 	text = rc ? NULL : cJSON_PrintUnformatted(o);
-	if (rc == -EINVAL)
-		call_fail(c, GRPC_INVALID, "the account is not one of %s",
-			  ib->ops->name);
-	else if (rc && rc != -ENOMEM)
-		call_malformed(c);
+	say_unread(c, ib, rc);
 	if (!rc)
 		rc = text ? add_text(c, ib, text) : -ENOMEM;
 	if (text)

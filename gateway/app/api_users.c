@@ -60,6 +60,20 @@ static const struct kind *kind_of(const char *protocol)
 	return NULL;
 }
 
+/* What only VLESS has; @flow_of: the user, or settings for all of them */
+static void put_vless(struct pb_out *m, const cJSON *user, const cJSON *flow_of)
+{
+	const cJSON *reverse = cJSON_GetObjectItem(user, "reverse");
+	size_t mark;
+
+	pb_put_text(m, 2, text_of(flow_of, "flow"));
+	if (!cJSON_IsObject(reverse))
+		return;
+	mark = pb_begin(m, 7);
+	pb_put_text(m, 1, text_of(reverse, "tag"));
+	pb_end(m, mark);
+}
+
 static void put_account(struct pb_out *m, const struct kind *k,
 			const cJSON *settings, const cJSON *user)
 {
@@ -70,11 +84,8 @@ static void put_account(struct pb_out *m, const struct kind *k,
 	value = pb_begin(m, 2);
 	pb_put_text(m, 1, text_of(user, k->secret));
 	if (!strcmp(k->account, ACCOUNT_VLESS))
-		pb_put_text(m, 2,
-			    text_of(cJSON_GetObjectItem(user, "flow") ?
-					    user :
-					    settings,
-				    "flow"));
+		put_vless(m, user,
+			  cJSON_GetObjectItem(user, "flow") ? user : settings);
 	else if (!strcmp(k->account, ACCOUNT_SS) && !ss22)
 		pb_put_number(m, 2, account_cipher(text_of(user, "method")));
 	pb_end(m, value);

@@ -48,6 +48,8 @@ users_come_and_go() {
 	got=$(api adu "$TMP/vl.json")
 	contains "not twice" "$got" "User new@x already exists."
 	contains "nobody is added then" "$got" "Added 0 user(s) in total."
+	user rv vl-in vless "{ \"clients\": [ { \"id\": \"$ID\", \"email\": \"rev@x\", \"reverse\": { \"tag\": \"home\" } } ], \"decryption\": \"none\" }"
+	contains "reverse is told, and refused" "$(api adu "$TMP/rv.json")" '"reverse" makes an outbound'
 	got=$(api inbounduser -tag=vl-in -email=new@x)
 	contains "he is shown" "$got" "$NEWID"
 	got=$(api inbounduser -tag=s2-in)

@@ -249,12 +249,15 @@ static void a_route_is_tested_without_a_session(void **state)
 	end(&a);
 }
 
+/* The tag of "reverse" of those that alter_add() adds; NULL: none */
+static const char *reverse_tag;
+
 /* AlterInbound of @tag; @type of account, its fields 1 and 2 */
 static int alter_add(struct api *a, const char *tag, const char *email,
 		     const char *type, const char *key, const char *flow)
 {
 	struct pb_out o = { .most = 4096 };
-	size_t op, value, user, account, inner;
+	size_t op, value, user, account, inner, reverse;
 	int rc;
 
 	pb_put_text(&o, 1, tag);
@@ -269,6 +272,11 @@ static int alter_add(struct api *a, const char *tag, const char *email,
 	inner = pb_begin(&o, 2);
 	pb_put_text(&o, 1, key);
 	pb_put_text(&o, 2, flow);
+	if (reverse_tag) {
+		reverse = pb_begin(&o, 7);
+		pb_put_text(&o, 1, reverse_tag);
+		pb_end(&o, reverse);
+	}
 	pb_end(&o, inner);
 	pb_end(&o, account);
 	pb_end(&o, user);
@@ -382,6 +390,22 @@ static void what_is_wrong_with_a_user_is_said(void **state)
 	end(&a);
 }
 
+/* He would be an ordinary user, with sessions of his own */
+static void a_user_with_reverse_is_refused_by_name(void **state)
+{
+	struct api a;
+
+	(void)state;
+	begin(&a);
+	reverse_tag = "home";
+	assert_int_equal(alter_add(&a, "vl", "two@x", VLESS, "two", ""),
+			 GRPC_INVALID);
+	reverse_tag = NULL;
+	assert_non_null(strstr(a.c.why, "\"reverse\""));
+	assert_int_equal(count(&a), 1);
+	end(&a);
+}
+
 /* A greeting that took the list before a change has it until it gives it back */
 static void a_list_lives_as_long_as_it_is_looked_at(void **state)
 {
@@ -451,6 +475,7 @@ int main(void)
 		cmocka_unit_test(a_route_is_tested_without_a_session),
 		cmocka_unit_test(users_are_added_and_removed),
 		cmocka_unit_test(what_is_wrong_with_a_user_is_said),
+		cmocka_unit_test(a_user_with_reverse_is_refused_by_name),
 		cmocka_unit_test(a_list_lives_as_long_as_it_is_looked_at),
 		cmocka_unit_test(no_memory_changes_nothing),
 	};
