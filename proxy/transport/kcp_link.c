@@ -39,7 +39,8 @@ void kcp_link_init(struct kcp_link *l, const struct kcp_rules *r,
 	l->emit = emit;
 	l->rules = r;
 	l->pool = pool;
-	l->skew = rand_u32();
+	/* v2ray and Xray echo 0 for a time above 2^31: 12 days are left */
+	l->skew = (rand_u32() & 0x3fffffff) - now;
 	l->state_ms = l->heard_ms = l->ping_ms = l->gain_ms = now;
 	l->flush_ms = now - r->tti_ms;
 	l->rto = RTO_FIRST_MS;
@@ -70,12 +71,17 @@ void kcp_link_enter(struct kcp_link *l, enum kcp_state state, uint32_t now)
 		l->again_step = 0;
 }
 
+/* One too small for who waits for a window: a v2ray then goes on telling it */
+static uint32_t told_una(const struct kcp_link *l)
+{
+	return l->una && kcp_send_blocked(l) ? l->una - 1 : l->una;
+}
+
 static void command(struct kcp_link *l, enum kcp_cmd cmd, uint32_t now)
 {
 	struct kcp_seg s = { .conv = l->conv,
 			     .cmd = (uint8_t)cmd,
-			     /* then its window goes on being told */
-			     .una = kcp_send_blocked(l) ? l->una - 1 : l->una,
+			     .una = told_una(l),
 			     .next = l->got,
 			     .rto = l->rto };
 

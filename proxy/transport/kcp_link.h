@@ -21,6 +21,7 @@
 #define KCP_WINDOW_MAX 8192u /* segments, each way */
 #define KCP_LOOSE      256u /* segments read: no longer tight */
 #define KCP_FIRST      32u /* a peer surely takes so many before it says more */
+#define KCP_UNPROVEN   4u /* on their way to who was not seen to receive any */
 
 /**
  * enum kcp_state - As v2ray's, which both sides must agree about
@@ -75,6 +76,8 @@ struct kcp_out;
  *		something came, a command was sent, a step was made, @una moved
  * @err:	-errno that ends it: -ETIMEDOUT, -ECONNRESET. 0
  * @met:	Something came of the peer
+ * @proven:	It echoed a time of ours: what we send arrives where it says it is.
+ *		Until then little is sent, and less and less again
  * @tight:	Not known to be more than noise: hold little that came too early
  * @out:	struct kcp_out, by number; @fresh: the first not sent yet or NULL
  * @una, @next:	First number not acknowledged; next to be given
@@ -104,7 +107,7 @@ struct kcp_link {
 	int err;
 	uint16_t conv;
 	uint8_t state;
-	bool met, tight;
+	bool met, proven, tight;
 	/* round trip, ms */
 	uint32_t srtt, var, rto, rto_ms;
 	/* what we send */

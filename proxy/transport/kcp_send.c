@@ -268,8 +268,20 @@ void kcp_send_acked(struct kcp_link *l, const struct kcp_seg *s, uint32_t now)
 	kcp_send_una(l, s->next, now);
 	if (some)
 		hurry(l, max);
-	if (s->len && (some || was != l->una) && rtt < STALE_MS)
-		measure(l, rtt, now);
+	if (!s->len || (!some && was == l->una) || rtt >= STALE_MS)
+		return;
+	l->proven = true;
+	measure(l, rtt, now);
+}
+
+/* Until @o, just sent, counts as lost: for who may be nobody twice as long each time */
+static uint32_t timeout(const struct kcp_link *l, const struct kcp_out *o)
+{
+	uint32_t ms = l->rto;
+
+	for (unsigned int i = 1; !l->proven && i < o->sent; i++)
+		ms = ms < RTO_MOST_MS / 2 ? 2 * ms : RTO_MOST_MS;
+	return ms;
 }
 
 static void send_one(struct kcp_link *l, struct kcp_out *o, uint32_t now)
@@ -288,7 +300,7 @@ static void send_one(struct kcp_link *l, struct kcp_out *o, uint32_t now)
 	l->lost += o->sent ? 1 : 0;
 	if (o->sent < UINT8_MAX)
 		o->sent++;
-	o->due_ms = now + l->rto;
+	o->due_ms = now + timeout(l, o);
 	l->spent++;
 	l->una_new = false;
 	l->emit(l, &s);
@@ -302,15 +314,23 @@ static uint32_t allowance(const struct kcp_link *l)
 	return l->rules->congestion && l->control < n ? l->control : n;
 }
 
+/* Numbers from here on wait for the peer */
+static uint32_t send_limit(const struct kcp_link *l)
+{
+	uint32_t most = l->una + KCP_UNPROVEN;
+
+	return !l->proven && kcp_before(most, l->limit) ? most : l->limit;
+}
+
 bool kcp_send_may(const struct kcp_link *l)
 {
 	return l->fresh && l->spent < allowance(l) &&
-	       kcp_before(l->fresh->number, l->limit);
+	       kcp_before(l->fresh->number, send_limit(l));
 }
 
 bool kcp_send_blocked(const struct kcp_link *l)
 {
-	return l->fresh && !kcp_before(l->fresh->number, l->limit);
+	return l->fresh && !kcp_before(l->fresh->number, send_limit(l));
 }
 
 void kcp_send_fresh(struct kcp_link *l, uint32_t now)
@@ -354,6 +374,8 @@ void kcp_send_flush(struct kcp_link *l, uint32_t now)
 			break;
 		if (!kcp_before(now, o->due_ms))
 			send_one(l, o, now);
+		if (!l->proven)
+			break; /* the first stands for all */
 	}
 	kcp_send_fresh(l, now);
 	if (sent || l->spent)

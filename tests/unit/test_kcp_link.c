@@ -29,7 +29,7 @@ struct end {
 	size_t send, sent, got, most_held;
 	bool finish, lazy;
 	int rc;
-	unsigned int emitted, ticks;
+	unsigned int emitted, data, ticks;
 };
 
 static struct {
@@ -74,6 +74,12 @@ static void emit(struct kcp_link *l, const struct kcp_seg *s)
 
 	assert_true(n > 0);
 	sim.e[me].emitted++;
+	if (s->cmd == KCP_DATA) {
+		sim.e[me].data++;
+		assert_true(s->time < 1u << 31); /* v2ray echoes no other */
+	}
+	if (s->cmd > KCP_DATA) /* v2ray takes less than none for all */
+		assert_false(kcp_before(s->una, 0));
 	launch(!me, p, (size_t)n);
 	if (dice(100) < sim.copies)
 		launch(!me, p, (size_t)n);
@@ -530,7 +536,7 @@ static void kcp_link_is_not_fooled_by_acknowledgements(void **state)
 	assert_int_equal(e->l.state, KCP_ACTIVE);
 	/* a lie about all that is sent: what was not sent stays */
 	say(&(struct kcp_seg){ .conv = 77, .cmd = KCP_ACK, .next = e->l.next });
-	assert_int_equal(e->l.una, KCP_FIRST);
+	assert_int_equal(e->l.una, KCP_UNPROVEN);
 	assert_true(e->l.out_count > 0);
 }
 
@@ -554,6 +560,68 @@ static void kcp_link_emits_little_for_little(void **state)
 				       .len = 1 });
 	run_ms(20);
 	assert_true(sim.e[0].emitted - emitted <= 2);
+}
+
+/* An answer to a source that somebody made up: few segments, less and less often */
+static void kcp_link_sends_little_to_who_may_be_nobody(void **state)
+{
+	struct end *e = &sim.e[0];
+
+	(void)state;
+	sim.loss = 100;
+	e->lazy = true;
+	e->send = 100000;
+	say(&(struct kcp_seg){ .conv = 77,
+			       .cmd = KCP_DATA,
+			       .data = (const uint8_t *)"x",
+			       .len = 1 });
+	run_ms(1);
+	assert_int_equal(e->data, KCP_UNPROVEN);
+	run_ms(36000);
+	assert_int_equal(e->l.err, -ETIMEDOUT);
+	assert_in_range(e->data, KCP_UNPROVEN + 5, KCP_UNPROVEN + 10);
+}
+
+/* He acknowledges what he cannot have seen: the time is a guess */
+static void kcp_link_is_not_proven_by_a_guess(void **state)
+{
+	struct end *e = &sim.e[0];
+	uint8_t number[4] = { 0 };
+
+	(void)state;
+	sim.loss = 100;
+	e->send = 100000;
+	run_ms(1);
+	for (uint32_t i = 1; i < 5; i++) {
+		number[3] = (uint8_t)i;
+		say(&(struct kcp_seg){ .conv = 77,
+				       .cmd = KCP_ACK,
+				       .next = i,
+				       .window = 1000,
+				       .time = i << 30,
+				       .data = number,
+				       .len = 1 });
+		run_ms(30);
+		assert_true(e->l.flying <= KCP_UNPROVEN);
+	}
+	assert_false(e->l.proven);
+}
+
+/* Nor does it cost who is there: one round trip more, also when the first are lost */
+static void kcp_link_is_proven_by_an_acknowledgement(void **state)
+{
+	(void)state;
+	sim.e[0].send = MIB / 4;
+	run_ms(45);
+	assert_true(sim.e[0].l.proven);
+	assert_true(sim.e[0].data > KCP_UNPROVEN + 20);
+	run_whole(1000);
+	setup(NULL);
+	sim.loss = 100;
+	sim.e[0].send = MIB / 4;
+	run_ms(20);
+	sim.loss = 0;
+	run_whole(1000);
 }
 
 static void kcp_link_survives_want_of_memory(void **state)
@@ -609,6 +677,9 @@ int main(void)
 		LINK_TEST(kcp_link_holds_no_more_than_its_window),
 		LINK_TEST(kcp_link_is_not_fooled_by_acknowledgements),
 		LINK_TEST(kcp_link_emits_little_for_little),
+		LINK_TEST(kcp_link_sends_little_to_who_may_be_nobody),
+		LINK_TEST(kcp_link_is_not_proven_by_a_guess),
+		LINK_TEST(kcp_link_is_proven_by_an_acknowledgement),
 		LINK_TEST(kcp_link_survives_want_of_memory),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
