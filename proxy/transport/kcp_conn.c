@@ -76,7 +76,6 @@ struct kcp_conn *kcp_conn_new(struct worker *w, const struct kcp_rules *r,
 	kcp_link_init(&c->link, r, &room->pool, w->now_ms);
 	timer_init(&c->timer, on_timer);
 	list_init(&c->dirty);
-	list_init(&c->young);
 	list_init(&c->closed);
 	list_add_tail(&room->conns, &c->all);
 	return c;
@@ -85,11 +84,9 @@ struct kcp_conn *kcp_conn_new(struct worker *w, const struct kcp_rules *r,
 void kcp_conn_grown(struct kcp_conn *c)
 {
 	c->link.tight = false;
-	if (list_empty(&c->young))
-		return;
-	list_del(&c->young);
-	list_init(&c->young);
-	c->port->young_count--;
+	if (c->young)
+		c->port->young--;
+	c->young = false;
 }
 
 void kcp_conn_free(struct kcp_conn *c)
@@ -141,9 +138,8 @@ void kcp_conn_run(struct kcp_conn *c)
 	struct worker *w = c->worker;
 
 	list_del(&c->dirty);
-	list_init(&c->dirty);
 	kcp_link_tick(&c->link, w->now_ms);
-	if (!list_empty(&c->young) && w->now_ms - c->born_ms >= KCP_YOUNG_MS)
+	if (c->young && w->now_ms - c->born_ms >= KCP_YOUNG_MS)
 		kcp_conn_grown(c);
 	if (c->open && is_ready(c))
 		job_ready(c->s.job);
@@ -239,7 +235,7 @@ static void linger(struct kcp_conn *c)
 static void kcp_close(struct stream *s, int why)
 {
 	struct kcp_conn *c = conn_of(s);
-	bool young = !list_empty(&c->young);
+	bool young = c->young;
 
 	c->open = false;
 	c->s.job = NULL;

@@ -59,7 +59,7 @@ struct kcp_room {
  * @conns:	A server's struct kcp_conn by address and number
  * @only:	A client's one
  * @dirty:	struct kcp_conn that have something to do
- * @young:	Not answered yet, the oldest first
+ * @young:	Connections not answered yet
  * @count, @used:	Datagrams that wait for the end of the call, and their bytes;
  *		they leave from @own
  * @refs:	Its owner and its connections
@@ -76,8 +76,8 @@ struct kcp_port {
 	struct acceptor *at;
 	struct htab conns;
 	struct kcp_conn *only;
-	struct list dirty, young;
-	unsigned int young_count, refs;
+	struct list dirty;
+	unsigned int young, refs;
 	int count;
 	size_t used;
 	struct addr own;
@@ -91,7 +91,8 @@ struct kcp_way;
  * @way:	That search; NULL: over, or a server's
  * @own:	This host's address that a client spoke to; kind NONE: any
  * @node:	In port->conns; @all: in the room
- * @dirty, @young, @closed:	In the lists of these names, or alone
+ * @dirty, @closed:	In the lists of these names, or alone
+ * @young:	Counted by the port: not answered yet
  * @want:	Of the stream; @open: there is one
  */
 struct kcp_conn {
@@ -103,11 +104,11 @@ struct kcp_conn {
 	struct kcp_way *way;
 	struct addr peer, own;
 	struct hnode node;
-	struct list all, dirty, young, closed;
+	struct list all, dirty, closed;
 	struct timer timer;
 	uint32_t born_ms;
 	uint8_t want;
-	bool open;
+	bool open, young;
 };
 
 /* kcp_conf.c */

@@ -25,7 +25,7 @@ struct kcp_conn *kcp_accept(struct kcp_port *p, const struct addr *peer,
 
 	if (s->cmd != KCP_DATA || s->number || (!s->len && !(s->opt & KCP_END)))
 		return NULL;
-	if (p->young_count >= KCP_YOUNG_MAX) {
+	if (p->young >= KCP_YOUNG_MAX) {
 		worker_drop(p->worker, DROP_SESSIONS);
 		return NULL;
 	}
@@ -41,8 +41,8 @@ struct kcp_conn *kcp_accept(struct kcp_port *p, const struct addr *peer,
 	}
 	c->link.conv = s->conv;
 	c->link.tight = true;
-	list_add_tail(&p->young, &c->young);
-	p->young_count++;
+	c->young = true;
+	p->young++;
 	return listen_take(p->at, &c->s, &e) < 0 ? NULL : c;
 }
 

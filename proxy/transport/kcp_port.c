@@ -167,7 +167,6 @@ struct kcp_port *kcp_port_new(struct worker *w, int fd, int family,
 	p->conf = conf;
 	p->refs = 1;
 	list_init(&p->dirty);
-	list_init(&p->young);
 	more_room(fd);
 	p->room = kcp_room(w);
 	p->sock = p->room ? fd_dgram_new(w, fd, family, &p->job) : NULL;

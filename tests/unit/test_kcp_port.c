@@ -154,6 +154,30 @@ static void kcp_port_closed_ends_all(void **state)
 	assert_int_equal(p.l.w.session_count, 0);
 }
 
+/* Who was answered is no longer young; who is killed young is gone at once */
+static void kcp_port_counts_who_is_young(void **state)
+{
+	struct kcp_port *port = p.tl.acceptors->bottom;
+	struct session *s;
+
+	(void)state;
+	for (uint16_t conv = 1; conv <= 5; conv++)
+		say(conv, 0);
+	p.want = 5;
+	assert_true(loop_until(&p.l, greeted, NULL, 2000));
+	assert_int_equal(port->young, 5);
+	s = list_first(&p.l.w.sessions, struct session, node);
+	assert_int_equal(stream_write(s->in, (const uint8_t *)"hi", 2), 2);
+	assert_int_equal(port->young, 4);
+	assert_int_equal(stream_write(s->in, (const uint8_t *)"hi", 2), 2);
+	assert_int_equal(port->young, 4);
+	ses_kill(s, -EPROTO, 2);
+	ses_kill(list_first(&p.l.w.sessions, struct session, node), -EPROTO, 2);
+	ses_reap(&p.l.w);
+	assert_int_equal(port->young, 3);
+	assert_int_equal(port->conns.count, 4); /* the answered one lingers */
+}
+
 #define PORT_TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
@@ -161,6 +185,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		PORT_TEST(kcp_port_closed_is_not_marked),
 		PORT_TEST(kcp_port_closed_ends_all),
+		PORT_TEST(kcp_port_counts_who_is_young),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
