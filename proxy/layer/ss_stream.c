@@ -25,12 +25,15 @@
 
 /**
  * struct ss_stream - The state of one stream
+ * @key:	A client's; a server's is @own
+ * @own:	A copy, until the answer has begun: users come and go meanwhile; wiped
  * @to, @name:	Until the head has gone; @name backs @to
  * @salt:	Ours; a 2022 response names it
  */
 struct ss_stream {
 	struct chunk c; /* must be first */
 	const struct ss_secret_key *key;
+	struct ss_secret_key *own;
 	struct ss_flow_key tx, rx;
 	struct addr to;
 	char *name;
@@ -156,10 +159,20 @@ static bool ss_within(const struct chunk *c)
 	return ((const struct ss_stream *)(const void *)c)->rx.have_len;
 }
 
+static void own_drop(struct ss_stream *s)
+{
+	if (s->own)
+		wipe(s->own, sizeof(*s->own));
+	free(s->own);
+	s->own = NULL;
+	s->key = NULL;
+}
+
 static void ss_drop(struct chunk *c)
 {
 	struct ss_stream *s = ss_of(c);
 
+	own_drop(s);
 	ss_flow_drop(&s->tx);
 	ss_flow_drop(&s->rx);
 	free(s->name);
@@ -210,10 +223,9 @@ struct stream *ss_client(const struct ss_secret_key *k, const struct addr *to,
 
 /* --- the server's end -------------------------------------------------------- */
 
-static ssize_t server_start(struct chunk *c, const uint8_t *p, size_t n,
-			    uint8_t *out, size_t room)
+static ssize_t server_say(struct ss_stream *s, const uint8_t *p, size_t n,
+			  uint8_t *out, size_t room)
 {
-	struct ss_stream *s = ss_of(c);
 	const struct ss_method *m = s->key->method;
 	union {
 		const uint8_t *c;
@@ -240,6 +252,16 @@ static ssize_t server_start(struct chunk *c, const uint8_t *p, size_t n,
 	return k < 0 ? k : k + m->key_len;
 }
 
+static ssize_t server_start(struct chunk *c, const uint8_t *p, size_t n,
+			    uint8_t *out, size_t room)
+{
+	struct ss_stream *s = ss_of(c);
+	ssize_t k = server_say(s, p, n, out, room);
+
+	own_drop(s); /* said once, or never */
+	return k;
+}
+
 static ssize_t server_open(struct chunk *c, uint8_t *p, size_t n,
 			   uint8_t **data, size_t *len)
 {
@@ -263,10 +285,14 @@ struct stream *ss_server(const struct ss_secret_key *k,
 
 	if (!s)
 		return NULL;
-	if (chunk_unread(&s->c, rest->iov_base, rest->iov_len) < 0) {
+	s->own = malloc(sizeof(*s->own));
+	if (!s->own || chunk_unread(&s->c, rest->iov_base, rest->iov_len) < 0) {
+		free(s->own);
 		free(s);
 		return NULL;
 	}
+	*s->own = *k;
+	s->key = s->own;
 	s->c.lazy = true;
 	s->c.opened = true;
 	memcpy(s->salt, rq->salt, sizeof(s->salt));

@@ -39,8 +39,8 @@ struct ss_request_key {
 	uint8_t salt[SS_KEY_MAX];
 };
 /*
- * The server's end. @p, @n: bytes behind the request's first chunk. @rq is moved
- * from on success. Owns @below on success. NULL: out of memory
+ * The server's end. @rest: bytes behind the request's first chunk. @k is copied.
+ * @rq is moved from on success. Owns @below on success. NULL: out of memory
  */
 struct stream *ss_server(const struct ss_secret_key *k,
 			 struct ss_request_key *rq, struct worker *w,
