@@ -8,11 +8,11 @@
  *   writev  payload -> SSL_write -> records in the worker's batch -> one write
  *
  * OpenSSL stands on a BIO of ours. What it writes is gathered in a batch that
- * belongs to the worker and is empty again when a call returns; what below did
- * not take is kept in @out and is back-pressure. What it reads, it reads record by
- * record: its own read-ahead moves all that waits to the front at each record.
- * The rest of a read waits in a buffer that goes back to the pool when it is
- * empty. An idle connection so has no buffer at all (SSL_MODE_RELEASE_BUFFERS
+ * the worker lends for a call, one to each level: below may be another TLS. What
+ * below did not take is kept in @out and is back-pressure. What it reads, it reads
+ * record by record: its own read-ahead moves all that waits to the front at each
+ * record. The rest of a read waits in a buffer that goes back to the pool when it
+ * is empty. An idle connection so has no buffer at all (SSL_MODE_RELEASE_BUFFERS
  * frees OpenSSL's).
  *
  * Records are sized by burst.h.
@@ -43,6 +43,7 @@
 #define BATCH_BYTES  (4 * (RECORD_MAX + RECORD_EXTRA))
 #define READ_BYTES   (8 * 16416u) /* one read of below: eight whole records */
 #define IN_KEEP      2 /* buffers kept for the next connection */
+#define BATCH_KEEP   1 /* batches kept for the next call */
 #define OUT_MAX      (2 * BATCH_BYTES) /* with handshake messages on top */
 
 /** struct tls_in - Records that were read and OpenSSL did not ask for yet */
@@ -51,18 +52,22 @@ struct tls_in {
 	uint8_t data[READ_BYTES];
 };
 
+/** struct tls_batch - Records of one call on their way down */
+struct tls_batch {
+	size_t used;
+	uint8_t data[BATCH_BYTES];
+};
+
 /**
  * struct tls_room - Of one worker; worker->rooms[ROOM_TLS]
  * @in:		struct tls_in
- * @used:	Bytes in @batch, during one call only
+ * @batch:	struct tls_batch
  * @plain:	Where small pieces of payload are put together
  * @fetches:	OCSP answers on their way
  */
 struct tls_room {
-	struct pool in;
+	struct pool in, batch;
 	struct tls_fetch *fetches;
-	size_t used;
-	uint8_t batch[BATCH_BYTES];
 	uint8_t plain[RECORD_MAX];
 };
 
@@ -82,6 +87,7 @@ static void room_free(void *room)
 
 	tls_ocsp_stop(r->fetches);
 	pool_trim(&r->in);
+	pool_trim(&r->batch);
 	free(r);
 }
 
@@ -93,7 +99,8 @@ static struct tls_room *room_get(struct worker *w)
 		r = malloc(sizeof(*r));
 		if (r) {
 			pool_init(&r->in, sizeof(struct tls_in), IN_KEEP);
-			r->used = 0;
+			pool_init(&r->batch, sizeof(struct tls_batch),
+				  BATCH_KEEP);
 			r->fetches = NULL;
 		}
 		w->rooms[ROOM_TLS] = r;
@@ -186,20 +193,46 @@ static int bio_read(BIO *b, char *p, int n)
 	return (int)got;
 }
 
+/* Bytes that fit into the batch yet */
+static size_t batch_space(const struct tls *t)
+{
+	return BATCH_BYTES - (t->batch ? t->batch->used : 0);
+}
+
+/* Lent until it is flushed. False: out of memory */
+static bool batch_get(struct tls *t)
+{
+	if (t->batch)
+		return true;
+	t->batch = pool_get(&t->room->batch);
+	if (t->batch)
+		t->batch->used = 0;
+	return t->batch != NULL;
+}
+
+static void batch_put(struct tls *t)
+{
+	pool_put(&t->room->batch, t->batch);
+	t->batch = NULL;
+}
+
 static int bio_write(BIO *b, const char *p, int n)
 {
 	struct tls *t = BIO_get_data(b);
-	struct tls_room *r = t->room;
 
 	BIO_clear_retry_flags(b);
 	if (n <= 0)
 		return 0;
-	if ((size_t)n > sizeof(r->batch) - r->used) {
+	if (!batch_get(t)) {
+		t->below_err = -ENOMEM;
+		return -1;
+	}
+	if ((size_t)n > batch_space(t)) {
 		BIO_set_retry_write(b);
 		return -1;
 	}
-	memcpy(r->batch + r->used, p, (size_t)n);
-	r->used += (size_t)n;
+	memcpy(t->batch->data + t->batch->used, p, (size_t)n);
+	t->batch->used += (size_t)n;
 	return n;
 }
 
@@ -273,14 +306,13 @@ static int write_err(const struct tls *t)
 /* Empty the batch: down, else kept. 0 all is down, -EAGAIN, -errno */
 static int flush(struct tls *t)
 {
-	struct tls_room *r = t->room;
-	size_t n = r->used;
+	const uint8_t *p = t->batch ? t->batch->data : NULL;
+	size_t n = t->batch ? t->batch->used : 0;
 	ssize_t put = 0;
 	int rc = write_err(t) ? write_err(t) : keep_flush(&t->out, t->s.below);
 
-	r->used = 0;
 	if (rc == 0 && n) {
-		put = put_below(t, r->batch, n);
+		put = put_below(t, p, n);
 		if (put < 0) {
 			rc = (int)put;
 			put = 0;
@@ -289,10 +321,11 @@ static int flush(struct tls *t)
 		}
 	}
 	if (rc == -EAGAIN && n) {
-		int err = keep(t, r->batch + put, n - (size_t)put);
+		int err = keep(t, p + put, n - (size_t)put);
 
 		rc = err < 0 ? err : rc;
 	}
+	batch_put(t);
 	return rc < 0 && rc != -EAGAIN ? write_fail(t, rc) : rc;
 }
 
@@ -377,7 +410,6 @@ static int step(struct tls *t)
 	if (t->err || t->over) /* the owner sheds, not we: Vision may follow */
 		return t->err;
 	stream_shed(&t->s.below);
-	t->room->used = 0;
 	(void)flush(t);
 	return SSL_is_init_finished(t->ssl) ? 0 : handshake(t);
 }
@@ -449,7 +481,7 @@ static ssize_t tls_readv(struct stream *s, const struct iovec *iov, int cnt)
 	}
 	t->more = rc == 1;
 	in_release(t);
-	if (t->room->used) /* an alert, a key update */
+	if (t->batch) /* an alert, a key update */
 		(void)flush(t);
 	if (t->ticket)
 		hand_over(t);
@@ -463,7 +495,7 @@ static ssize_t seal(struct tls *t, const struct iovec *iov, int cnt)
 	struct cursor from = { .iov = iov, .cnt = cnt };
 	size_t total = 0;
 
-	while (sizeof(r->batch) - r->used >= RECORD_MAX + RECORD_EXTRA) {
+	while (batch_space(t) >= RECORD_MAX + RECORD_EXTRA) {
 		size_t n = burst_size(&t->burst, t->worker->now_ms);
 		size_t left = cursor_left(&from), put = 0;
 		const uint8_t *p;
@@ -514,7 +546,6 @@ static void tls_want(struct stream *s, unsigned int events)
 		return;
 	}
 	stream_shed(&t->s.below);
-	t->room->used = 0;
 	if (t->out && flush(t) < 0)
 		down |= ST_WRITE; /* or the error comes with the next call */
 	if (!t->err && !t->below_err && !SSL_is_init_finished(t->ssl))
@@ -568,6 +599,7 @@ static int tls_finish(struct stream *s)
 static void tls_free(struct tls *t)
 {
 	pool_put(&t->room->in, t->in);
+	batch_put(t);
 	if (t->over) /* else SSL_free() spoils the session's ticket */
 		SSL_set_shutdown(t->ssl,
 				 SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
@@ -586,7 +618,6 @@ static void tls_close(struct stream *s, int why)
 
 	/* What finds no room shows as an end without close_notify: see chunk.c */
 	if (why == 0 && !t->over && tls_up(s)) {
-		t->room->used = 0;
 		if (flush(t) == 0) {
 			say_end(t);
 			(void)flush(t);

@@ -154,8 +154,9 @@ struct tls_secret {
 
 /**
  * struct tls - One TLS connection; s.below carries its records
- * @room:	The worker's batch of records
+ * @room:	The worker's
  * @in:		Of the pool, while records wait in it; NULL none
+ * @batch:	Records on their way down, during a call; else NULL
  * @out:	Records below did not take yet; NULL none
  * @name, @ip:	Whom the certificate must name: @name, or @ip when NULL
  * @burst:	Decides the record size
@@ -181,6 +182,7 @@ struct tls {
 	struct tls_room *room;
 	struct ssl_st *ssl;
 	struct tls_in *in;
+	struct tls_batch *batch;
 	struct buf *out;
 	char *name, *verify_why;
 	struct addr ip;
