@@ -1,5 +1,5 @@
 /*
- * import.c - Share links on the command line: import, export, up LINK
+ * import.c - Share links on the command line: import, export, up LINK|FILE|URL
  *
  * An imported configuration is the built-in one with the links' outbounds in
  * front; private addresses go out directly. One link is the default. Of several
@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "gateway/app/app.h"
+#include "gateway/app/fetch.h"
 #include "gateway/base/text.h"
 #include "proxy/wire/link.h"
 
@@ -104,22 +105,43 @@ static char *read_all(const char *path, size_t *n)
 	return text;
 }
 
+/* What providers give out to other programs; NULL: none of that */
+static const char *other_form(const char *text, size_t n)
+{
+	if (memmem(text, n, "\nproxies:", 9) ||
+	    (n >= 8 && !memcmp(text, "proxies:", 8)))
+		return "this is Clash's YAML; ask for the list of links";
+	if (memmem(text, n, "\"outbounds\"", 11))
+		return "this is a configuration; Xray's are run by -c FILE";
+	if (memmem(text, n, "<html", 5) || memmem(text, n, "<HTML", 5))
+		return "this is a page for browsers";
+	return NULL;
+}
+
+static int parse_list(struct import *im, const char *text, size_t n)
+{
+	const char *other = other_form(text, n);
+	int good = other ? -EPROTO : link_parse_all(text, n, each_link, im);
+
+	if (good < 0)
+		fprintf(stderr, "culvert: %s\n",
+			other ? other : "neither links, nor a list of them");
+	return good;
+}
+
 static int collect(struct import *im, const char *what)
 {
-	char *file = NULL;
-	size_t n = strlen(what);
+	bool url = fetch_is_url(what);
+	char *text;
+	size_t n;
 	int good;
 
-	if (!strstr(what, "://")) {
-		file = read_all(what, &n);
-		if (!file)
-			return -ENOENT;
-		what = file;
-	}
-	good = link_parse_all(what, n, each_link, im);
-	free(file);
-	if (good < 0)
-		fprintf(stderr, "culvert: neither links, nor a list of them\n");
+	if (!url && strstr(what, "://"))
+		return parse_list(im, what, strlen(what));
+	text = url ? fetch_url(what, LINK_LIST_MAX + 1, &n) :
+		     read_all(what, &n);
+	good = text ? parse_list(im, text, n) : -ENOENT;
+	free(text);
 	return good;
 }
 
