@@ -163,6 +163,7 @@ unsigned int dommap_parse(struct dommap *m, struct jobj *o, const char *key,
 			  enum dom_plain plain, uint32_t id)
 {
 	unsigned int added = 0;
+	bool any = false;
 	char err[128];
 	struct jlist l;
 	size_t before;
@@ -170,6 +171,7 @@ unsigned int dommap_parse(struct dommap *m, struct jobj *o, const char *key,
 
 	j_list(o, key, &l);
 	while (j_list_next(o, &l)) {
+		any = true;
 		before = m->count;
 		rc = dommap_add(m, l.text, plain, id, err);
 		if (rc == -ENOMEM)
@@ -181,5 +183,7 @@ unsigned int dommap_parse(struct dommap *m, struct jobj *o, const char *key,
 				     "no domain has these attributes");
 		added += rc >= 0;
 	}
+	if (!any && cJSON_IsString(j_get(o, key)))
+		diag_error(o->d, j_get(o, key), NULL, "must not be empty");
 	return added;
 }

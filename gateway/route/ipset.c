@@ -273,6 +273,8 @@ struct ipset *ipset_parse(struct jobj *o, const char *key)
 				   rc == -ENOMEM ? "out of memory" : err);
 		wrong |= rc < 0;
 	}
+	if (!s && cJSON_IsString(j_get(o, key)))
+		diag_error(o->d, j_get(o, key), NULL, "must not be empty");
 	if (s && !wrong && ipset_seal(s) < 0) {
 		diag_error(o->d, l.node, NULL, "out of memory");
 		wrong = true;

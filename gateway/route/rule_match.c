@@ -49,7 +49,7 @@ static bool is_user(const struct match_list *l, const char *user)
 {
 	uint32_t i;
 
-	for (i = 0; user && i < l->count; i++)
+	for (i = 0; user && *user && i < l->count; i++)
 		if (l->item[i].re ?
 			    regexp_has(l->item[i].re, user, strlen(user)) :
 			    !strcmp(l->item[i].text, user))

@@ -22,6 +22,7 @@ struct reader {
 	struct jobj o;
 	struct rule *rule;
 	uint32_t index;
+	unsigned int errors; /* before this rule */
 };
 
 static void *take(struct reader *p, size_t count, size_t size)
@@ -42,6 +43,7 @@ static const char *copy(struct reader *p, const char *text)
 	return s;
 }
 
+/* Texts of a list; of Xray's conditions "" is none, and fits nothing */
 static uint32_t count_list(struct reader *p, const char *key)
 {
 	struct jlist l;
@@ -49,8 +51,25 @@ static uint32_t count_list(struct reader *p, const char *key)
 
 	j_list(&p->o, key, &l);
 	while (j_list_next(&p->o, &l))
-		n++;
+		n += l.text[0] != '\0';
 	return n;
+}
+
+/*
+ * A condition is there, though @count texts or ranges say what: "", [""]. It holds
+ * for nobody then, as in Xray; one that was left out would hold for everybody
+ */
+static void read_cond(struct reader *p, const char *key, uint32_t cond,
+		      uint32_t count)
+{
+	const cJSON *node = j_get(&p->o, key);
+
+	if (!count && (!node || (cJSON_IsArray(node) && !node->child)))
+		return;
+	p->rule->has |= cond;
+	if (!count && p->d->errors == p->errors)
+		diag_warning(p->d, node, NULL,
+			     "is empty: this rule holds for nobody");
 }
 
 static void read_strings(struct reader *p, const char *key, uint32_t cond,
@@ -59,16 +78,18 @@ static void read_strings(struct reader *p, const char *key, uint32_t cond,
 	uint32_t n = count_list(p, key);
 	struct jlist l;
 
-	if (!n || !(out->text = take(p, n, sizeof(*out->text))))
+	if (n && !(out->text = take(p, n, sizeof(*out->text))))
 		return;
 	j_list(&p->o, key, &l);
 	while (out->count < n && j_list_next(&p->o, &l)) {
+		if (!l.text[0])
+			continue;
 		out->text[out->count] = copy(p, l.text);
 		if (!out->text[out->count])
 			return;
 		out->count++;
 	}
-	p->rule->has |= cond;
+	read_cond(p, key, cond, n);
 }
 
 static void read_ports(struct reader *p, const char *key, uint32_t cond,
@@ -77,12 +98,12 @@ static void read_ports(struct reader *p, const char *key, uint32_t cond,
 	struct port_range tmp[PORT_RANGES_MAX], *mem;
 	unsigned int n = j_ports(&p->o, key, tmp, PORT_RANGES_MAX);
 
+	read_cond(p, key, cond, n);
 	if (!n || !(mem = take(p, n, sizeof(*mem))))
 		return;
 	memcpy(mem, tmp, n * sizeof(*mem));
 	out->range = mem;
 	out->count = n;
-	p->rule->has |= cond;
 }
 
 static struct ipset *read_ips(struct reader *p, const char *key, uint32_t cond)
@@ -112,10 +133,12 @@ static void read_users(struct reader *p)
 	struct text_match *u;
 	struct jlist l;
 
-	if (!n || !(m->item = take(p, n, sizeof(*m->item))))
+	if (n && !(m->item = take(p, n, sizeof(*m->item))))
 		return;
 	j_list(&p->o, "user", &l);
 	while (m->count < n && j_list_next(&p->o, &l)) {
+		if (!l.text[0])
+			continue;
 		u = &m->item[m->count++];
 		u->text = copy(p, l.text);
 		if (!strncmp(l.text, "regexp:", 7))
@@ -123,7 +146,7 @@ static void read_users(struct reader *p)
 		if (!u->text)
 			m->count--;
 	}
-	p->rule->has |= COND_USER;
+	read_cond(p, "user", COND_USER, n);
 }
 
 static void read_attrs(struct reader *p)
@@ -161,14 +184,14 @@ static void read_network(struct reader *p)
 {
 	struct jlist l;
 
+	read_cond(p, "network", COND_NETWORK, count_list(p, "network"));
 	j_list(&p->o, "network", &l);
 	while (j_list_next(&p->o, &l)) {
-		p->rule->has |= COND_NETWORK;
 		if (!strcasecmp(l.text, "tcp"))
 			p->rule->nets |= NET_TCP;
 		else if (!strcasecmp(l.text, "udp"))
 			p->rule->nets |= NET_UDP;
-		else if (strcasecmp(l.text, "unix"))
+		else if (l.text[0] && strcasecmp(l.text, "unix"))
 			diag_error(p->d, l.node, NULL,
 				   "expected tcp or udp, got \"%s\"", l.text);
 	}
@@ -368,11 +391,11 @@ static void read_foreign(struct reader *p)
 /* One rule; true: it was taken */
 static bool rule_parse(struct reader *p, const cJSON *node)
 {
-	unsigned int errors = p->d->errors;
 	bool elsewhere;
 
+	p->errors = p->d->errors;
 	if (!j_open(&p->o, p->d, node)) {
-		if (p->d->errors == errors)
+		if (p->d->errors == p->errors)
 			diag_error(p->d, node, NULL, "expected an object");
 		return false;
 	}
@@ -385,7 +408,7 @@ static bool rule_parse(struct reader *p, const cJSON *node)
 	read_target(p);
 	if (!elsewhere)
 		j_close_strict(&p->o);
-	if (!elsewhere && !p->rule->has && p->d->errors == errors) {
+	if (!elsewhere && !p->rule->has && p->d->errors == p->errors) {
 		diag_error(p->d, node, NULL, "this rule has no condition");
 		diag_help(p->d, "for everything, write \"network\": "
 				"\"tcp,udp\"");

@@ -226,6 +226,48 @@ static void attributes_must_all_match(void **state)
 	bench_close(&b);
 }
 
+/* As in Xray; without the condition the rule would take everybody */
+static void empty_conditions_hold_for_nobody(void **state)
+{
+	static const char *const keys[] = { "inboundTag", "user",
+					    "protocol",   "network",
+					    "port",       "sourcePort",
+					    "localPort",  "vlessRoute" };
+	static const char *const none[] = { "\"\"", "[\"\"]", "\" , \"" };
+	char text[128];
+	struct bench b;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		for (size_t k = 0; k < ARRAY_SIZE(none); k++) {
+			if (i >= 4 && k == 1)
+				continue; /* no list */
+			snprintf(text, sizeof(text),
+				 "{\"rules\":[{\"domain\":[\"full:a.com\"],"
+				 "\"%s\":%s,\"outboundTag\":\"block\"}]}",
+				 keys[i], none[k]);
+			bench_open(&b, text);
+			assert_int_equal(b.d.errors, 0);
+			assert_int_equal(b.d.warnings, 1);
+			b.s.user = "";
+			b.s.inbound_tag = "";
+			b.s.proto = SNIFF_TLS;
+			PASSED(&b, "a.com", 80);
+			bench_close(&b);
+		}
+	}
+	bench_rule(&b, "\"inboundTag\":[\"\",\"tun-in\"],\"user\":[]");
+	b.s.inbound_tag = "tun-in";
+	BLOCKED(&b, "a.com", 80);
+	b.s.inbound_tag = "";
+	PASSED(&b, "a.com", 80);
+	bench_close(&b);
+	bench_rule(&b, "\"user\":[\"regexp:.*\"]");
+	b.s.user = "";
+	PASSED(&b, "a.com", 80);
+	bench_close(&b);
+}
+
 static void conditions_are_and_items_are_or(void **state)
 {
 	struct bench b;
@@ -500,6 +542,12 @@ static void assert_complaint(const char *json, unsigned int errors,
 static void wrong_rules_are_named(void **state)
 {
 	(void)state;
+	assert_complaint("{\"rules\":[{\"ip\":\"\",\"port\":1,"
+			 "\"outboundTag\":\"block\"}]}",
+			 1, "must not be empty");
+	assert_complaint("{\"rules\":[{\"domain\":\" \",\"port\":1,"
+			 "\"outboundTag\":\"block\"}]}",
+			 1, "must not be empty");
 	assert_complaint("{\"rules\":[{\"port\":1,\"outboundTag\":\"prxy\"}]}",
 			 1, "no outbound has the tag \"prxy\"");
 	assert_complaint("{\"rules\":[{\"port\":1,\"outboundTag\":\"prxy\"}]}",
@@ -721,6 +769,7 @@ int main(void)
 		cmocka_unit_test(users_match_text_or_regexp),
 		cmocka_unit_test(protocols_match_by_prefix),
 		cmocka_unit_test(attributes_must_all_match),
+		cmocka_unit_test(empty_conditions_hold_for_nobody),
 		cmocka_unit_test(conditions_are_and_items_are_or),
 		cmocka_unit_test(domain_and_ip_in_one_rule_must_both_match),
 		cmocka_unit_test(the_first_matching_rule_wins),
