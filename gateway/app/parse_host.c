@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <grp.h>
+#include <linux/rtnetlink.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +30,13 @@ static const struct jword fail_words[] = { { "open", 0 }, { "closed", 1 } };
 			     .hijack_dns = true, \
 			     .hijack_local = true })
 
-enum { PORT_DEFAULT = 7663, DNS_PORT_DEFAULT = 7653, BYPASS_MAX = 256 };
+enum {
+	PORT_DEFAULT = 7663,
+	DNS_PORT_DEFAULT = 7653,
+	BYPASS_MAX = 256,
+	/* the last of our rules, 90 behind, comes before the system's own, 32766 */
+	PRIORITY_MAX = 32675
+};
 
 int parse_capture_word(const char *text)
 {
@@ -300,9 +307,16 @@ static void parse_marks(struct jobj *o, struct host_conf *h)
 		diag_error(o->d, o->node, "mark",
 			   "must have a bit of markMask: own sockets are told "
 			   "by it");
+	else if (h->mark &
+		 ~h->mark_mask) /* "mark & mask == mark" never holds */
+		diag_error(o->d, o->node, "mark",
+			   "has a bit that markMask has not");
 	h->table = (uint32_t)j_int(o, "table", h->table, 1, UINT32_MAX);
-	h->rule_pref =
-		(uint32_t)j_int(o, "rulePriority", h->rule_pref, 1, 32700);
+	if (h->table >= RT_TABLE_DEFAULT && h->table <= RT_TABLE_LOCAL)
+		diag_error(o->d, o->node, "table",
+			   "253 to 255 are the system's");
+	h->rule_pref = (uint32_t)j_int(o, "rulePriority", h->rule_pref, 1,
+				       PRIORITY_MAX);
 }
 
 static void parse_capture(struct jobj *o, struct config *cfg)
