@@ -451,6 +451,10 @@ int host_reload(struct host *h, const struct config *cfg)
 		nft_unload(&h->nft);
 	if (err == 0)
 		watch_nft(h);
+	if (err == 0 && h->full)
+		sweep(&h->nl, &h->plan, NULL); /* of one that failed half-way */
+	if (h->nft.missing)
+		watch_again(&h->watch);
 	return err;
 }
 
@@ -468,11 +472,15 @@ void host_event(struct host *h)
 	if (h->capture && nft_lost(&h->nft)) {
 		nft_watch(&h->nft, &h->intake);
 		watch_nft(h);
+		if (h->nft.missing)
+			watch_again(&h->watch);
 	}
 	if (!watch_read(&h->watch))
 		return;
 	if (h->capture && nft_watch(&h->nft, &h->intake))
 		watch_nft(h);
+	if (h->nft.missing)
+		watch_again(&h->watch);
 	for (unsigned int i = 0; i < h->device_count; i++)
 		device_addresses(h, &h->devices[i]);
 	execute_routes(h, &added6);
@@ -494,6 +502,9 @@ void host_stop(struct host *h)
 	if (h->nl.sk)
 		remove_old(h, &old);
 	plan_free(&old);
+	/* a reload that failed half-way left what the plan does not know */
+	if (h->instance >= 0)
+		sweep(&h->nl, NULL, NULL);
 	nft_unload(&h->nft);
 	if (h->interface[0])
 		sock_set_interface("");
@@ -543,7 +554,7 @@ int host_cleanup(FILE *out)
 		return err;
 	n = sweep(&nl, NULL, out);
 	nlk_close(&nl);
-	if (nft_table_flags() >= 0) {
+	if (nft_table_flags() >= 0 || nft_direct_there()) {
 		err = nft_table_delete();
 		fprintf(out, "%s: table inet " NFT_TABLE "\n",
 			err < 0 ? strerror(-err) : "removed");

@@ -466,13 +466,14 @@ int nft_load(struct nft *n, const struct intake *in)
 	if (err < 0)
 		err = load_plain(n, in);
 	if (err == 0) {
+		n->missing = false;
 		log_info("host: nftables table inet " NFT_TABLE " loaded%s",
 			 n->kind == NFT_OWNER ? "" : ", without an owner");
 		load_direct(n, in);
 		return 0;
 	}
-	if (!in->tun[0])
-		return err; /* nothing is caught without */
+	if (!in->tun[0] || n->missing)
+		return err; /* nothing is caught without; it was told */
 	log_warning("host: no nftables rules (%s): replies to forwarded "
 		    "connections from outside and DNS to this host's own "
 		    "addresses are not looked after",
@@ -490,6 +491,7 @@ static int change_owner(struct nft *n, const struct intake *in)
 
 	n->closed = in->host->fail_closed;
 	end_child(n);
+	n->kind = NFT_PLAIN; /* nobody's now, if it is there at all */
 	end_one(&n->cleaner, &n->cleaner_in); /* may take the table along */
 	if (!n->closed) {
 		nft_table_delete();
@@ -521,8 +523,16 @@ int nft_replace(struct nft *n, const struct intake *in)
 {
 	int err = n->kind == NFT_NONE ? 0 : replace_table(n, in);
 
-	if (err < 0 || n->kind == NFT_NONE)
+	if (n->kind == NFT_NONE)
 		return err;
+	n->missing = err < 0 && nft_table_flags() < 0;
+	if (err < 0) {
+		log_error("host: the nftables table %s: %s",
+			  n->missing ? "is gone and cannot be loaded" :
+				       "cannot be replaced",
+			  strerror(-err));
+		return err;
+	}
 	start_spare(n, in);
 	if (n->spare > 0)
 		n->kept = renew_keep(n, in) > 0;
@@ -543,22 +553,39 @@ bool nft_lost(const struct nft *n)
 	return child_gone(n->in) || (n->kept && child_gone(n->spare_in));
 }
 
-bool nft_watch(struct nft *n, const struct intake *in)
+/* It was there and is not. What let it go may keep it from coming back: told once */
+static void load_again(struct nft *n, const struct intake *in)
 {
-	bool lost = n->kind != NFT_NONE &&
-		    (nft_table_flags() < 0 || child_gone(n->in));
+	bool missing = n->missing;
+	int err = 0;
 
-	if (lost)
+	if (n->kind == NFT_PLAIN) {
+		if (load_by_spare(n, in) < 0)
+			err = load_plain(n, in);
+	} else {
+		if (n->pid > 0)
+			kill(n->pid, SIGKILL);
+		end_child(n);
+		err = nft_load(n, in);
+	}
+	n->missing = err < 0;
+	if (!err)
 		log_warning(
 			"host: the nftables table was removed; loaded again");
-	if (lost && n->kind == NFT_PLAIN) {
-		if (load_by_spare(n, in) < 0)
-			load_plain(n, in);
-	} else if (lost) {
-		kill(n->pid, SIGKILL);
-		end_child(n);
-		nft_load(n, in);
-	}
+	else if (!missing)
+		log_error("host: the nftables table was removed and cannot be "
+			  "loaded: %s; tried again until it is there",
+			  strerror(-err));
+}
+
+bool nft_watch(struct nft *n, const struct intake *in)
+{
+	bool lost =
+		n->missing || (n->kind != NFT_NONE &&
+			       (nft_table_flags() < 0 || child_gone(n->in)));
+
+	if (lost)
+		load_again(n, in);
 	if (n->kept && child_gone(n->spare_in)) {
 		log_warning(
 			"host: the nft in waiting has ended; another waits");
@@ -641,6 +668,7 @@ int nft_set_near(struct nft *n, struct cidrs *near)
 void nft_unload(struct nft *n)
 {
 	cidrs_free(&n->near);
+	n->missing = false;
 	if (n->kind == NFT_NONE)
 		return;
 	end_one(&n->spare, &n->spare_in); /* first, as it shuts */

@@ -43,6 +43,7 @@ enum nft_kind { NFT_NONE, NFT_OWNER, NFT_PLAIN };
  * @near:	Contents of near4 and near6
  * @near_used:	The table has these sets
  * @closed:	It was loaded with fail: closed
+ * @missing:	It was there and could not be loaded again
  * @uplinks:	Contents of the set, in the order found
  */
 struct nft {
@@ -52,7 +53,7 @@ struct nft {
 	unsigned int keep;
 	bool kept, shut;
 	struct cidrs near;
-	bool near_used, closed;
+	bool near_used, closed, missing;
 	char uplinks[NFT_UPLINKS][IFNAMSIZ];
 	unsigned int uplink_count;
 };
@@ -87,7 +88,10 @@ int nft_load(struct nft *n, const struct intake *in);
 int nft_replace(struct nft *n, const struct intake *in);
 /* A child of it has ended: the kernel does not tell that its table is gone */
 bool nft_lost(const struct nft *n);
-/* A table is gone or its owner is: load it again. Returns true when one was */
+/*
+ * A table is gone or its owner is: load it again. Returns true when one was. While
+ * @n->missing this is to be called from time to time
+ */
 bool nft_watch(struct nft *n, const struct intake *in);
 /* The interfaces that lead out changed. 0 or -errno */
 int nft_set_uplinks(struct nft *n, const char (*ups)[IFNAMSIZ],

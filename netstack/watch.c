@@ -52,7 +52,7 @@ int watch_open(struct watch_host *w)
 	static const int nft[] = { NFNLGRP_NFTABLES };
 	int err;
 
-	w->armed = false;
+	w->armed = ALARM_NONE;
 	w->epoll = epoll_create1(EPOLL_CLOEXEC);
 	w->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	w->route = group_socket(NETLINK_ROUTE, route, ARRAY_SIZE(route));
@@ -78,26 +78,27 @@ void watch_close(struct watch_host *w)
 	}
 }
 
-static void arm(struct watch_host *w, bool soon)
+static void arm(struct watch_host *w, enum alarm why)
 {
-	struct itimerspec t = { .it_value.tv_nsec = WATCH_QUIET_MS * 1000000 };
+	static const long ms[] = { [ALARM_AGAIN] = WATCH_AGAIN_MS,
+				   [ALARM_QUIET] = WATCH_QUIET_MS,
+				   [ALARM_SOON] = WATCH_SOON_MS };
+	struct itimerspec t = { .it_value.tv_nsec = 0 };
 
 	/* somebody who removes our things for ever must not keep us busy */
-	if (soon && w->soon_count >= WATCH_SOON_MAX)
-		soon = false;
-	if (w->armed && (w->soon || !soon))
+	if (why == ALARM_SOON && w->soon_count >= WATCH_SOON_MAX)
+		why = ALARM_QUIET;
+	if (w->armed >= why)
 		return;
-	if (soon)
-		t.it_value.tv_nsec = WATCH_SOON_MS * 1000000;
-	if (timerfd_settime(w->timer, 0, &t, NULL) < 0)
-		return;
-	w->armed = true;
-	w->soon = soon;
+	t.it_value.tv_sec = ms[why] / 1000;
+	t.it_value.tv_nsec = ms[why] % 1000 * 1000000;
+	if (timerfd_settime(w->timer, 0, &t, NULL) == 0)
+		w->armed = why;
 }
 
-void watch_arm(struct watch_host *w)
+void watch_again(struct watch_host *w)
 {
-	arm(w, false);
+	arm(w, ALARM_AGAIN);
 }
 
 enum news watch_route_news(const struct nlmsghdr *h, bool all_routes)
@@ -163,10 +164,11 @@ bool watch_read(struct watch_host *w)
 	uint64_t ticks;
 
 	if (route != NEWS_NONE || nft != NEWS_NONE)
-		arm(w, route == NEWS_SOON || nft == NEWS_SOON);
+		arm(w, route == NEWS_SOON || nft == NEWS_SOON ? ALARM_SOON :
+								ALARM_QUIET);
 	if (read(w->timer, &ticks, sizeof(ticks)) != (ssize_t)sizeof(ticks))
 		return false;
-	w->soon_count = w->soon ? w->soon_count + 1 : 0;
-	w->armed = false;
+	w->soon_count = w->armed == ALARM_SOON ? w->soon_count + 1 : 0;
+	w->armed = ALARM_NONE;
 	return true;
 }
