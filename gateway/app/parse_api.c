@@ -12,6 +12,7 @@
 #include "gateway/app/app.h"
 #include "gateway/core/dest.h"
 #include "gateway/core/sockopt.h"
+#include "proxy/mux/mux.h"
 
 static const struct jword service_words[] = {
 	{ "StatsService", API_STATS },
@@ -108,15 +109,51 @@ static struct inbound *parse_listen(struct jobj *o, const char *tag,
 	return rc ? NULL : ib;
 }
 
+/* What may not be replaced: of the other section, or one that reverse needs */
+static bool is_needed(const struct config *cfg, const struct outbound *ob)
+{
+	if (ob->ops == &api_outbound || ob->ops == &metrics_outbound ||
+	    ob->ops == &mux_portal)
+		return true;
+	for (const struct reverse *v = cfg->reverses; v; v = v->next)
+		if (v->ob == ob)
+			return true;
+	return false;
+}
+
+/* The outbound @tag, which is not ours yet. NULL: there is none */
+static struct outbound *find_replaced(struct jobj *o, const struct config *cfg,
+				      const char *tag)
+{
+	for (unsigned int i = 0; i < cfg->outbound_count; i++) {
+		struct outbound *ob = cfg->outbounds[i];
+
+		if (strcmp(ob->tag, tag) != 0)
+			continue;
+		if (is_needed(cfg, ob))
+			diag_error(o->d, o->node, "tag",
+				   "\"%s\" is the tag of %s", tag,
+				   ob->ops == &api_outbound ?
+					   "\"api\"" :
+				   ob->ops == &mux_portal ?
+					   "a client's \"reverse\"" :
+					   "an outbound with \"reverse\"");
+		else
+			diag_warning(o->d, o->node, "tag",
+				     "the outbound \"%s\" is replaced, as in "
+				     "Xray",
+				     tag);
+		return ob;
+	}
+	return NULL;
+}
+
 /* An outbound with this tag; one that has it already is replaced, as in Xray */
-static void add_outbound(struct config *cfg, const char *tag,
+static void add_outbound(struct jobj *o, struct config *cfg, const char *tag,
 			 const struct outbound_ops *ops)
 {
-	struct outbound *ob = NULL;
+	struct outbound *ob = find_replaced(o, cfg, tag);
 
-	for (unsigned int i = 0; i < cfg->outbound_count; i++)
-		if (!strcmp(cfg->outbounds[i]->tag, tag))
-			ob = cfg->outbounds[i];
 	if (!ob) {
 		ob = arena_alloc(&cfg->arena, sizeof(*ob));
 		if (!ob || !cfg->outbounds)
@@ -152,7 +189,7 @@ static void parse_api_object(struct diag *d, const cJSON *node,
 	c->reopen_logs = reopen_logs;
 	parse_services(&o, c);
 	cfg->own_listeners[0] = parse_listen(&o, tag, &api_transport, cfg);
-	add_outbound(cfg, tag, &api_outbound);
+	add_outbound(&o, cfg, tag, &api_outbound);
 	cfg->api = c;
 	j_close(&o);
 }
@@ -172,7 +209,7 @@ static void parse_metrics(struct diag *d, const cJSON *node, struct config *cfg)
 	if (!*tag)
 		tag = "Metrics";
 	cfg->own_listeners[1] = parse_listen(&o, tag, &metrics_transport, cfg);
-	add_outbound(cfg, tag, &metrics_outbound);
+	add_outbound(&o, cfg, tag, &metrics_outbound);
 	j_close(&o);
 }
 

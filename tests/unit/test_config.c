@@ -105,6 +105,39 @@ static void policy_errors_say_what_is_allowed(void **state)
 	REFUSE(v);
 }
 
+#define REV(tags, more) \
+	"{\"api\":{\"tag\":\"" tags "\"}," more \
+	"\"outbounds\":[{\"protocol\":\"freedom\",\"tag\":\"d\"}," \
+	"{\"protocol\":\"vless\",\"tag\":\"up\",\"settings\":{" \
+	"\"address\":\"10.0.0.2\",\"port\":1,\"encryption\":\"none\"," \
+	"\"id\":\"a\",\"reverse\":{\"tag\":\"r\"}}}],\"inbounds\":[" \
+	"{\"protocol\":\"vless\",\"port\":1,\"settings\":{" \
+	"\"decryption\":\"none\",\"clients\":[{\"id\":\"b\"," \
+	"\"reverse\":{\"tag\":\"home\"}}]}}]}"
+
+/* Bridges have the outbound's pointer: it would have no settings */
+static void tags_of_api_and_metrics_are_theirs(void **state)
+{
+	static const struct refusal bad[] = {
+		{ REV("home", ""), "a client's \"reverse\"" },
+		{ REV("up", ""), "an outbound with \"reverse\"" },
+		{ REV("x", "\"metrics\":{\"tag\":\"home\"},"),
+		  "metrics.tag: \"home\" is the tag" },
+		{ "{\"api\":{\"tag\":\"x\"},\"metrics\":{\"tag\":\"x\"}," OUT
+		  "}",
+		  "is the tag of \"api\"" },
+	};
+	static const struct refusal good[] = {
+		{ REV("x", "\"metrics\":{\"tag\":\"y\"},"), "" },
+		{ "{\"api\":{\"tag\":\"d\"}," OUT "}",
+		  "api.tag: the outbound \"d\" is replaced" },
+	};
+
+	(void)state;
+	REFUSE(bad);
+	TAKE(good);
+}
+
 static void host_errors_say_what_is_allowed(void **state)
 {
 	static const struct refusal v[] = {
@@ -527,6 +560,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(log_errors_say_what_is_allowed),
 		cmocka_unit_test(policy_errors_say_what_is_allowed),
+		cmocka_unit_test(tags_of_api_and_metrics_are_theirs),
 		cmocka_unit_test(host_errors_say_what_is_allowed),
 		cmocka_unit_test(inbound_errors_say_what_is_allowed),
 		cmocka_unit_test(outbound_errors_say_what_is_allowed),
