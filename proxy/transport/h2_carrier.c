@@ -233,6 +233,10 @@ void h2_flush_now(struct h2 *h)
 
 	if (h->dead || h->err)
 		return;
+	if (h->hearing) { /* a handler writes: nghttp2 allows no other call */
+		h2_flush_soon(h);
+		return;
+	}
 	rc = flush(h);
 	if (rc < 0 && rc != -EAGAIN)
 		h->err = rc;

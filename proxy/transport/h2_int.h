@@ -92,7 +92,8 @@ struct h2 {
  * @unread:	Bytes of DATA frames the other side has no window for yet
  * @window:	What the other side may send ahead; @given: bytes of it that were
  *		given back since @since_ms
- * @fin:	finish() was called; @fin_sent: the last frame is made
+ * @fin:	finish() was called; @last: the next frame is the last one; @fin_sent:
+ *		it is made
  * @answered:	The response's head came, or went
  * @raw:	Bytes, no gRPC messages
  * @left:	Bytes of the body to come, when that is known; else UINT64_MAX
@@ -114,7 +115,7 @@ struct h2_sub {
 	size_t unread;
 	uint32_t window, given, since_ms;
 	unsigned int want;
-	bool eof, fin, fin_sent, answered, raw, server;
+	bool eof, fin, last, fin_sent, answered, raw, server;
 	uint64_t left;
 	struct buf *text;
 	int err;

@@ -39,7 +39,7 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id,
 	(void)flags;
 	(void)arg;
 	nghttp2_session_consume_connection(ng, n);
-	if (!u)
+	if (!u || u->err) /* the page behind a refusal is no payload */
 		return 0;
 	rc = h2_sub_data(u, p, n);
 	if (rc < 0) {
@@ -191,6 +191,25 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 	return 0;
 }
 
+/*
+ * An answer is out whose stream nobody has any more: who still sends may stop
+ * (RFC 9113, 8.1). Not before: a reset takes what waits with it
+ */
+static int on_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
+{
+	const struct h2 *h = arg;
+	int32_t id = frame->hd.stream_id;
+
+	if (h->server && id && frame->hd.flags & NGHTTP2_FLAG_END_STREAM &&
+	    (frame->hd.type == NGHTTP2_HEADERS ||
+	     frame->hd.type == NGHTTP2_DATA) &&
+	    !sub_by_id(ng, id) &&
+	    nghttp2_session_get_stream_remote_close(ng, id) == 0)
+		nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, id,
+					  NGHTTP2_NO_ERROR);
+	return 0;
+}
+
 static int on_close(nghttp2_session *ng, int32_t id, uint32_t code, void *arg)
 {
 	struct h2 *h = arg;
@@ -208,8 +227,11 @@ static int on_close(nghttp2_session *ng, int32_t id, uint32_t code, void *arg)
 		h2_sub_unborn(u);
 		return 0;
 	}
-	/* All was said: what is still to be read can be read */
-	if (!u->eof || !u->fin_sent || code != NGHTTP2_NO_ERROR)
+	/*
+	 * All was said: what is still to be read can be read. A client that hears
+	 * a whole answer, and that it may stop, need not have said all
+	 */
+	if (!u->eof || (h->server && !u->fin_sent) || code != NGHTTP2_NO_ERROR)
 		h2_sub_fail(u, code == NGHTTP2_REFUSED_STREAM ? -ECONNREFUSED :
 								-ECONNRESET);
 	else
@@ -240,6 +262,8 @@ static int library_new(struct h2 *h)
 								     on_frame);
 		nghttp2_session_callbacks_set_on_stream_close_callback(
 			cb, on_close);
+		nghttp2_session_callbacks_set_on_frame_send_callback(cb,
+								     on_sent);
 		nghttp2_option_set_no_auto_window_update(opt, 1);
 		nghttp2_option_set_max_send_header_block_length(opt,
 								HEADERS_MAX);

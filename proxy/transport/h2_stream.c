@@ -277,6 +277,20 @@ static ssize_t sub_writev(struct stream *s, const struct iovec *iov, int cnt)
 	return src_keep(u) < 0 ? u->err : (ssize_t)n;
 }
 
+/* grpc-status behind the last @n bytes of data. Flags of that frame */
+static uint32_t put_status(nghttp2_session *ng, struct h2_sub *u, size_t n)
+{
+	uint8_t name[] = "grpc-status", zero[] = "0";
+	nghttp2_nv ok = { name, zero, 11, 1, NGHTTP2_NV_FLAG_NONE };
+
+	nghttp2_submit_trailer(ng, u->id, &ok, 1);
+	if (!n) { /* the library makes no frame of that */
+		u->fin_sent = true;
+		h2_sub_wake(u);
+	}
+	return NGHTTP2_DATA_FLAG_NO_END_STREAM;
+}
+
 /* nghttp2 asks how much goes into the next frame */
 /* NOLINTNEXTLINE(readability-function-size,readability-non-const-parameter): nghttp2's callback */
 static ssize_t source_read(nghttp2_session *ng, int32_t id, uint8_t *buf,
@@ -302,16 +316,9 @@ static ssize_t source_read(nghttp2_session *ng, int32_t id, uint8_t *buf,
 	}
 	if (u->fin && n == out_bytes(u)) {
 		*flags |= NGHTTP2_DATA_FLAG_EOF;
-		u->fin_sent = true;
-		if (h->server && (!u->raw || h->conf->grpc_status)) {
-			/* grpc-status follows */
-			uint8_t name[] = "grpc-status", zero[] = "0";
-			nghttp2_nv ok = { name, zero, 11, 1,
-					  NGHTTP2_NV_FLAG_NONE };
-
-			*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-			nghttp2_submit_trailer(ng, id, &ok, 1);
-		}
+		u->last = true;
+		if (h->server && (!u->raw || h->conf->grpc_status))
+			*flags |= put_status(ng, u, n);
 	}
 	return (ssize_t)n;
 }
@@ -342,12 +349,14 @@ int h2_sub_send_data(nghttp2_session *ng, nghttp2_frame *frame,
 		src_take(u, r->batch + r->used, n);
 	}
 	r->used += n;
+	/* not when it was asked for: there may have been no room */
+	u->fin_sent |= u->last;
 	if (u->out && !u->out->len) {
 		buf_free(u->out);
 		u->out = NULL;
 		h2_sub_wake(u);
-	} else if (!n) {
-		h2_sub_wake(u); /* its end went out */
+	} else if (u->fin_sent) {
+		h2_sub_wake(u);
 	}
 	return 0;
 }
@@ -361,25 +370,34 @@ static void sub_want(struct stream *s, unsigned int events)
 	u->want = events;
 	if ((events & ST_READ &&
 	     (u->in || (u->err && (!u->eof || u->server)))) ||
-	    (events & ST_WRITE && (!u->out || u->err)))
+	    (events & ST_WRITE &&
+	     ((!u->out && u->fin == u->fin_sent) || u->err)))
 		job_ready(s->job);
+}
+
+/* A client: the answer came whole, and the stream is over */
+static bool all_heard(const struct h2_sub *u)
+{
+	return !u->server && u->eof && !u->h;
 }
 
 static bool sub_up(const struct stream *s)
 {
 	const struct h2_sub *u = (const struct h2_sub *)(const void *)s;
 
-	if (u->err || !u->h || (u->raw && !u->server && !u->answered))
+	if (u->raw && !u->server && !u->answered)
 		return false;
-	return u->h->below->ops->up(u->h->below);
+	if (all_heard(u)) /* its end may have come with the answer */
+		return true;
+	return !u->err && u->h && u->h->below->ops->up(u->h->below);
 }
 
 static int sub_finish(struct stream *s)
 {
 	struct h2_sub *u = sub_of(s);
 
-	if (u->fin_sent)
-		return 0;
+	if (u->fin_sent || (all_heard(u) && !u->out))
+		return 0; /* or nobody waits for it any more */
 	if (u->err)
 		return u->err;
 	if (!u->fin) {
@@ -390,26 +408,32 @@ static int sub_finish(struct stream *s)
 	return u->fin_sent ? 0 : -EAGAIN;
 }
 
+/*
+ * Leave the carrier. The library forgets what waits when a reset is submitted, so
+ * behind a server's whole answer on_sent() of h2_session.c does it
+ */
+static void leave(struct h2 *h, struct h2_sub *u, int why)
+{
+	bool said = u->server && u->fin_sent && !why &&
+		    !nghttp2_session_get_stream_local_close(h->ng, u->id);
+	bool whole = u->fin_sent && u->eof && !why;
+
+	if (!u->server && why < 0)
+		h2_doubt(h, u);
+	nghttp2_session_set_stream_user_data(h->ng, u->id, NULL);
+	if (!said && !whole)
+		nghttp2_submit_rst_stream(h->ng, NGHTTP2_FLAG_NONE, u->id,
+					  why < 0 ? NGHTTP2_CANCEL :
+						    NGHTTP2_NO_ERROR);
+	h2_sub_gone(h, u);
+}
+
 static void sub_close(struct stream *s, int why)
 {
 	struct h2_sub *u = sub_of(s);
-	struct h2 *h = u->h;
 
-	if (h) {
-		bool whole = u->fin_sent && u->eof;
-
-		if (!u->server && why < 0)
-			h2_doubt(h, u);
-		/* the library forgets an answer that waits behind a reset */
-		if (!whole && u->server && u->fin_sent && !why && !h->hearing)
-			h2_flush_now(h);
-		nghttp2_session_set_stream_user_data(h->ng, u->id, NULL);
-		if (!whole || why < 0)
-			nghttp2_submit_rst_stream(
-				h->ng, NGHTTP2_FLAG_NONE, u->id,
-				why < 0 ? NGHTTP2_CANCEL : NGHTTP2_NO_ERROR);
-		h2_sub_gone(h, u);
-	}
+	if (u->h)
+		leave(u->h, u, why);
 	h2_sub_drop_in(u);
 	buf_free(u->out);
 	buf_free(u->text);
