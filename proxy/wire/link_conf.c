@@ -127,18 +127,58 @@ static void http_header(const struct conv *c, cJSON *o)
 		copy_list(c, h, "Host", "host");
 }
 
-static void extra(const struct conv *c, cJSON *o)
+/* The parameter @from, JSON, as member @key. Is it there? */
+static bool copy_object(const struct conv *c, cJSON *o, const char *key,
+			const char *from, const char *what)
 {
-	const char *text = link_get(c->l, "extra");
-	cJSON *e = text ? cJSON_Parse(text) : NULL;
+	const char *text = link_get(c->l, from);
+	cJSON *e = text && *text ? cJSON_Parse(text) : NULL;
 
-	if (cJSON_IsObject(e)) {
-		cJSON_AddItemToObject(o, "extra", e);
-		return;
-	}
+	if (cJSON_IsObject(e) && cJSON_AddItemToObject(o, key, e))
+		return true;
 	cJSON_Delete(e);
-	if (text)
-		warn(c, "\"extra\" is no JSON object: left out");
+	if (text && *text)
+		warn(c, what);
+	return false;
+}
+
+/* A parameter of the same name that is a number of @lo to @hi */
+static void copy_number(const struct conv *c, cJSON *o, const char *key,
+			long lo, long hi, const char *what)
+{
+	const char *text = link_get(c->l, key);
+	char *end = NULL;
+	long n;
+
+	if (!o || !text || !*text)
+		return;
+	n = strtol(text, &end, 10);
+	if (*end || n < lo || n > hi)
+		warn(c, what);
+	else
+		cJSON_AddNumberToObject(o, key, (double)n);
+}
+
+/* What @fm says of layers goes before the old words for them */
+static void kcp(const struct conv *c, cJSON *stream, cJSON *o)
+{
+	const char *type = link_get(c->l, "headerType");
+	cJSON *header;
+
+	copy_number(c, o, "mtu", 128, 4096,
+		    "\"mtu\" is none of 128 to 4096: left out");
+	copy_number(c, o, "tti", 10, 1000,
+		    "\"tti\" is none of 10 to 1000: left out");
+	if (copy_object(c, stream, "finalmask", "fm",
+			"\"fm\" is no JSON object: left out"))
+		return;
+	copy(c, o, "seed", "seed");
+	if (!type || !*type)
+		return;
+	header = cJSON_AddObjectToObject(o, "header");
+	put(header, "type", type);
+	if (!strcasecmp(type, "dns"))
+		copy(c, header, "domain", "host");
 }
 
 static void network(const struct conv *c, cJSON *stream, const char *name,
@@ -148,6 +188,8 @@ static void network(const struct conv *c, cJSON *stream, const char *name,
 	cJSON *o;
 
 	put(stream, "network", name);
+	if (strcmp(name, "kcp") != 0 && link_get(c->l, "fm"))
+		warn(c, "\"fm\" is for kcp only: left out");
 	if (!strcmp(name, "raw")) {
 		if (type && !strcasecmp(type, "http"))
 			http_header(c, cJSON_AddObjectToObject(stream, key));
@@ -165,16 +207,15 @@ static void network(const struct conv *c, cJSON *stream, const char *name,
 		return;
 	}
 	if (!strcmp(name, "kcp")) {
-		copy(c, o, "seed", "seed");
-		if (type && *type)
-			put(cJSON_AddObjectToObject(o, "header"), "type", type);
+		kcp(c, stream, o);
 		return;
 	}
 	copy(c, o, "path", "path");
 	copy(c, o, "host", "host");
 	if (!strcmp(name, "xhttp")) {
 		copy(c, o, "mode", "mode");
-		extra(c, o);
+		copy_object(c, o, "extra", "extra",
+			    "\"extra\" is no JSON object: left out");
 	}
 }
 

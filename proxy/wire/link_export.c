@@ -65,6 +65,16 @@ static const char *str(const cJSON *o, const char *key)
 	return cJSON_IsString(v) ? v->valuestring : NULL;
 }
 
+static void query_number(struct text *t, const char *key, const cJSON *v)
+{
+	char number[16];
+
+	if (!cJSON_IsNumber(v))
+		return;
+	snprintf(number, sizeof(number), "%d", v->valueint);
+	query(t, key, number);
+}
+
 static void query_list(struct text *t, const char *key, const cJSON *list)
 {
 	char all[1024] = "";
@@ -136,6 +146,11 @@ static void tls_query(struct text *t, const cJSON *o)
 	query(t, "pqv", str(o, "mldsa65Verify"));
 }
 
+static bool is_kcp(const char *net)
+{
+	return !strcasecmp(net, "kcp") || !strcasecmp(net, "mkcp");
+}
+
 static const cJSON *net_settings(const cJSON *stream, const char *net)
 {
 	char key[64];
@@ -143,6 +158,8 @@ static const cJSON *net_settings(const cJSON *stream, const char *net)
 
 	snprintf(key, sizeof(key), "%sSettings", net);
 	o = cJSON_GetObjectItem(stream, key);
+	if (!o && is_kcp(net))
+		o = cJSON_GetObjectItem(stream, "kcpSettings");
 	if (!o && !strcasecmp(net, "tcp"))
 		o = cJSON_GetObjectItem(stream, "rawSettings");
 	if (!o && !strcasecmp(net, "raw"))
@@ -173,6 +190,20 @@ static void extra_query(struct text *t, const cJSON *settings)
 	cJSON_Delete(rest);
 }
 
+/* The layers of both forms: seed and header, or finalmask */
+static void kcp_query(struct text *t, const cJSON *stream, const cJSON *o)
+{
+	const cJSON *mask = cJSON_GetObjectItem(stream, "finalmask");
+	char *text = cJSON_IsObject(mask) ? cJSON_PrintUnformatted(mask) : NULL;
+
+	query(t, "seed", str(o, "seed"));
+	query(t, "host", str(cJSON_GetObjectItem(o, "header"), "domain"));
+	query_number(t, "mtu", cJSON_GetObjectItem(o, "mtu"));
+	query_number(t, "tti", cJSON_GetObjectItem(o, "tti"));
+	query(t, "fm", text);
+	cJSON_free(text);
+}
+
 static void net_query(struct text *t, const cJSON *stream)
 {
 	const char *net = str(stream, "network");
@@ -183,6 +214,7 @@ static void net_query(struct text *t, const cJSON *stream)
 	query(t, "type",
 	      !strcasecmp(net, "raw")       ? "tcp" :
 	      !strcasecmp(net, "splithttp") ? "xhttp" :
+	      is_kcp(net)                   ? "kcp" :
 					      net);
 	o = net_settings(stream, net);
 	header = cJSON_GetObjectItem(o, "header");
@@ -195,7 +227,8 @@ static void net_query(struct text *t, const cJSON *stream)
 				     cJSON_GetObjectItem(request, "headers"),
 				     "Host") :
 			     cJSON_GetObjectItem(o, "host"));
-	query(t, "seed", str(o, "seed"));
+	if (is_kcp(net))
+		kcp_query(t, stream, o);
 	query(t, "serviceName", str(o, "serviceName"));
 	query(t, "authority", str(o, "authority"));
 	query(t, "mode",
@@ -302,16 +335,6 @@ static bool write_link(struct text *t, const cJSON *ob, size_t kind)
 		query(t, "encryption", str(user, "security"));
 	stream_query(t, ob);
 	return true;
-}
-
-static void query_number(struct text *t, const char *key, const cJSON *v)
-{
-	char number[16];
-
-	if (!cJSON_IsNumber(v))
-		return;
-	snprintf(number, sizeof(number), "%d", v->valueint);
-	query(t, key, number);
 }
 
 /* "1,2,3", or what it is in base64 */

@@ -373,6 +373,82 @@ static void subscriptions_are_lines_base64_or_sip008(void **state)
 	all_of("plain text", -EPROTO);
 }
 
+/* The outbound of @text, whose link is @link */
+static void exports(const char *text, const char *link)
+{
+	const char *why = NULL;
+	cJSON *o = cJSON_Parse(text);
+	char *got = link_from_outbound(o, &why);
+
+	assert_non_null(got);
+	assert_string_equal(got, link);
+	cJSON_Delete(o);
+	free(got);
+}
+
+#define KCP \
+	"{\"protocol\":\"vless\",\"settings\":{\"address\":\"h\"," \
+	"\"port\":1,\"id\":\"" ID "\",\"encryption\":\"none\"}," \
+	"\"streamSettings\":{\"network\":\"kcp\",\"kcpSettings\":"
+
+static void kcp_carries_seed_header_and_sizes(void **state)
+{
+	char text[1024] = "vmess://";
+	static const char json[] =
+		"{\"add\":\"h\",\"port\":1,\"id\":\"" ID "\",\"net\":\"kcp\","
+		"\"type\":\"utp\",\"path\":\"a b\"}";
+
+	(void)state;
+	is("vless://" ID "@h:1?type=kcp", KCP "{}}}");
+	is("vless://" ID "@h:1?type=mkcp&headerType=wechat-video&seed=a%26b"
+	   "&mtu=1400&tti=20",
+	   KCP "{\"mtu\":1400,\"tti\":20,\"seed\":\"a&b\",\"header\":{"
+	       "\"type\":\"wechat-video\"}}}}");
+	is("vless://" ID "@h:1?type=kcp&headerType=dns&host=a.test",
+	   KCP "{\"header\":{\"type\":\"dns\",\"domain\":\"a.test\"}}}}");
+	assert_int_equal(warnings, 0);
+	/* what its file form names otherwise */
+	assert_true(base64_encode(json, sizeof(json) - 1, false, text + 8,
+				  sizeof(text) - 8) > 0);
+	is(text, "{\"protocol\":\"vmess\",\"settings\":{\"address\":\"h\","
+		 "\"port\":1,\"id\":\"" ID "\",\"security\":\"auto\"},"
+		 "\"streamSettings\":{\"network\":\"kcp\",\"kcpSettings\":{"
+		 "\"seed\":\"a b\",\"header\":{\"type\":\"utp\"}}}}");
+	/* sizes that no configuration may have */
+	is("vless://" ID "@h:1?type=kcp&mtu=21&tti=5", KCP "{}}}");
+	assert_int_equal(warnings, 2);
+	is("vless://" ID "@h:1?type=kcp&mtu=1400x&tti=-20", KCP "{}}}");
+	assert_int_equal(warnings, 2);
+	round_trip("vless://" ID "@h:1?type=kcp&headerType=srtp&seed=%2F%25"
+		   "&mtu=1350&tti=1000#n");
+	round_trip("trojan://p@h:1?type=kcp&headerType=dns&host=a.test"
+		   "&security=tls&sni=s");
+	exports("{\"protocol\":\"trojan\",\"settings\":{\"address\":\"h\","
+		"\"port\":1,\"password\":\"p\"},\"streamSettings\":{"
+		"\"network\":\"mkcp\",\"kcpSettings\":{\"seed\":\"s\","
+		"\"header\":{\"type\":\"utp\"},\"mtu\":1200,\"tti\":30}}}",
+		"trojan://p@h:1?type=kcp&headerType=utp&seed=s&mtu=1200"
+		"&tti=30");
+}
+
+/* Xray 26: the layers stand beside the network's settings, and go before */
+static void kcp_carries_finalmask(void **state)
+{
+	(void)state;
+	is("vless://" ID "@h:1?type=kcp&mtu=1300&seed=no&headerType=no&fm="
+	   "%7B%22udp%22%3A%5B%7B%22type%22%3A%22mkcp-legacy%22%7D%5D%7D",
+	   KCP "{\"mtu\":1300},\"finalmask\":{\"udp\":[{"
+	       "\"type\":\"mkcp-legacy\"}]}}}");
+	round_trip("vless://" ID "@h:1?type=kcp&fm=%7B%22udp%22%3A%5B%7B%22"
+		   "type%22%3A%22mkcp-legacy%22%2C%22settings%22%3A%7B%22"
+		   "value%22%3A%22s%22%7D%7D%5D%7D");
+	free(outbound_of("vless://" ID "@h:1?type=ws&fm=%7B%7D"));
+	assert_int_equal(warnings, 1);
+	is("vless://" ID "@h:1?type=kcp&seed=s&fm=%5B%5D",
+	   KCP "{\"seed\":\"s\"}}}");
+	assert_int_equal(warnings, 1);
+}
+
 #define SECRET "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk="
 #define PUBLIC "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
 
@@ -485,6 +561,8 @@ int main(void)
 		cmocka_unit_test(links_come_back_the_same),
 		cmocka_unit_test(subscriptions_are_lines_base64_or_sip008),
 		cmocka_unit_test(xhttp_carries_mode_and_extra),
+		cmocka_unit_test(kcp_carries_seed_header_and_sizes),
+		cmocka_unit_test(kcp_carries_finalmask),
 		cmocka_unit_test(wireguard_links),
 		cmocka_unit_test(wg_quick_files),
 	};
