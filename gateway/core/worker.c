@@ -325,10 +325,10 @@ void worker_fini(struct worker *w)
 	/* posted after the last turn: there is nothing left for them to meet */
 	run_messages(w);
 	udp_worker_stop(w);
-	fd_dgram_worker_stop(w);
 	for (int i = 0; i < ROOM_SLOTS; i++)
 		if (w->rooms[i] && w->room_free[i])
 			w->room_free[i](w->rooms[i]);
+	fd_dgram_worker_stop(w); /* rooms may have last words */
 	fd_linger_drop(w);
 	pipe_drop_all(w);
 	if (w->wakefd >= 0) {

@@ -145,14 +145,26 @@ static void packet_free(struct wg_message *m)
 
 /* --- packets between workers ---------------------------------------------------------- */
 
+/*
+ * In home's thread. A worker may send before home has begun, when it could not, and
+ * until it has heard that home ended
+ */
+static void home_send(struct wg *wg, struct worker *w, const struct iovec *iov,
+		      int cnt)
+{
+	if (wg->dev.sock)
+		wg_dev_send(&wg->dev, iov, cnt);
+	else
+		worker_drop(w, DROP_UDP_SEND);
+}
+
 /* In home's thread: out of another worker's stack */
 static void packet_out(struct worker *w, struct message *m)
 {
 	struct wg_message *pm = container_of(m, struct wg_message, m);
 	struct iovec v = { pm->data, pm->len };
 
-	(void)w;
-	wg_dev_send(&pm->wg->dev, &v, 1);
+	home_send(pm->wg, w, &v, 1);
 	packet_free(pm);
 }
 
@@ -176,7 +188,7 @@ static void port_send(void *arg, const struct iovec *iov, int cnt)
 	size_t len = 0;
 
 	if (port->at_home) {
-		wg_dev_send(&wg->dev, iov, cnt);
+		home_send(wg, port->worker, iov, cnt);
 		return;
 	}
 	for (int i = 0; i < cnt; i++)
@@ -346,11 +358,19 @@ static int port_open(struct wg *wg, struct worker *w, struct wg_room *room,
 	return 0;
 }
 
-/* In home's thread. Its stack comes first: what that flushes leaves in the same turn */
+/*
+ * In home's thread, once. Its stack comes first: what that flushes leaves in the same
+ * turn
+ */
 static void home_open(struct worker *w, struct wg *wg)
 {
 	struct wg_room *room = room_of(w);
 
+	if (wg->dev.sock)
+		return;
+	pthread_mutex_lock(&wg->lock);
+	wg->home = w;
+	pthread_mutex_unlock(&wg->lock);
 	if (!room ||
 	    (!wg->port[w->index] && port_open(wg, w, room, NULL) < 0) ||
 	    wg_dev_start(&wg->dev, w, &wg->conf) < 0) {
@@ -371,30 +391,34 @@ static void on_home_open(struct worker *w, struct message *m)
 	message_free(wm);
 }
 
+/* Home is told that it is that. 0 or -ENOMEM */
+static int home_tell(struct wg *wg, struct worker *home)
+{
+	struct wg_message *m = NULL;
+	int rc = 0;
+
+	pthread_mutex_lock(&wg->lock);
+	if (!wg->home) {
+		m = message_new(wg, 0);
+		rc = m ? 0 : -ENOMEM;
+	}
+	if (m) {
+		wg->home = home;
+		m->m.fn = on_home_open;
+		worker_post(home, &m->m);
+	}
+	pthread_mutex_unlock(&wg->lock);
+	return rc;
+}
+
 /* The first use gives it a home: worker 0, where the observatory is, too */
 static int find_home(struct wg *wg, struct worker *w)
 {
 	struct worker *home = workers_count ? workers_all[0] : w;
-	struct wg_message *m = NULL;
-	bool mine = false;
-	int rc;
 
-	pthread_mutex_lock(&wg->lock);
-	if (!wg->home) {
-		mine = home == w;
-		m = mine ? NULL : message_new(wg, 0);
-		if (mine || m)
-			wg->home = home;
-		if (m) {
-			m->m.fn = on_home_open;
-			worker_post(home, &m->m);
-		}
-	}
-	rc = wg->home ? 0 : -ENOMEM;
-	pthread_mutex_unlock(&wg->lock);
-	if (!mine)
-		return rc;
-	home_open(w, wg);
+	if (home != w)
+		return home_tell(wg, home);
+	home_open(w, wg); /* the message of another may still be on its way */
 	return wg->dev.sock ? 0 : -ENETDOWN;
 }
 

@@ -401,6 +401,8 @@ int wg_dev_start(struct wg_dev *d, struct worker *w, const struct wg_conf *conf)
 
 void wg_dev_stop(struct wg_dev *d)
 {
+	if (d->sock) /* last words */
+		on_flush(&d->flusher);
 	for (unsigned int i = 0; d->sock && i < d->conf->peer_count; i++)
 		wg_peer_fini(&d->peers[i]);
 	list_del(&d->flusher.node);

@@ -247,6 +247,18 @@ static void packets_wait_for_the_handshake(void **state)
 	assert_int_equal(B.sent[WG_INITIATION], 0);
 }
 
+static void last_words_leave(void **state)
+{
+	(void)state;
+	say(&A, 1);
+	run(0);
+	say(&A, 2);
+	restart(&A);
+	run(0);
+	assert_int_equal(B.got, 2);
+	assert_int_equal(B.last[99], 2);
+}
+
 static void the_oldest_of_too_many_go(void **state)
 {
 	(void)state;
@@ -556,6 +568,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(packets_wait_for_the_handshake),
+		T(last_words_leave),
 		T(the_oldest_of_too_many_go),
 		T(a_silent_peer_is_asked_for_90_seconds),
 		T(sessions_are_renewed_after_two_minutes),
