@@ -277,13 +277,16 @@ static void take(struct wg_dev *d, struct pkt *msg)
 		return;
 	}
 	slot = find_index(d, h.receiver);
-	if (!slot || slot->pair != (h.kind == WG_DATA))
+	if (!slot)
 		return;
-	if (h.kind == WG_DATA)
-		take_data(d, slot, msg, &h);
-	else if (h.kind == WG_COOKIE)
+	/* an index of a session, too: for the response that made it */
+	if (h.kind == WG_COOKIE)
 		wg_peer_cookie(slot->peer, msg->data);
-	else if (wg_mac1_ok(&d->self, msg->data, msg->len))
+	else if (slot->pair != (h.kind == WG_DATA))
+		return;
+	else if (h.kind == WG_DATA)
+		take_data(d, slot, msg, &h);
+	else if (shake_allowed(d, msg))
 		wg_peer_response(slot->peer, msg->data, &h, &msg->peer);
 }
 

@@ -66,7 +66,8 @@ struct wg_wait {
  * @endpoint:	Where it was last heard of; kind NONE: nowhere yet
  * @known:	Where the settings say that it is, as last looked up; or NONE
  * @slot:	Of the handshake under way; its node is linked while there is one
- * @mac1:	Of the last handshake message sent; @cookie: got for it, at @cookie_ms
+ * @mac1:	Of the last handshake message sent, ours or an answer, which a cookie may
+ *		be for while @cookie_may; @cookie: got for it, at @cookie_ms
  * @stamp:	Of the newest initiation that came
  * @init_ms:	When ours was sent, if @attempts or @inited
  * @heard_ms:	When its last one came, if @heard
@@ -98,7 +99,7 @@ struct wg_peer {
 	struct timer retry, quiet, deaf, zero, persist;
 	struct dns_req dns;
 	uint8_t attempts, round;
-	bool has_cookie, inited, heard, quiet_again, rekey_asked, asking, told;
+	bool cookie_may, has_cookie, inited, heard, quiet_again, rekey_asked, asking, told;
 };
 
 /**

@@ -184,6 +184,7 @@ static void put_macs(struct wg_peer *p, uint8_t *msg, size_t n)
 
 	wg_mac_put(&p->key, fresh ? p->cookie : NULL, msg, n);
 	memcpy(p->mac1, wg_mac1(msg, n), WG_MAC_BYTES);
+	p->cookie_may = true;
 }
 
 /*
@@ -431,8 +432,11 @@ static void authentic(struct wg_peer *p, const struct addr *from)
 
 void wg_peer_cookie(struct wg_peer *p, const uint8_t *msg)
 {
-	if (wg_cookie_open(&p->key, p->mac1, msg, p->cookie) < 0)
+	/* one for each message: a repeated one would make an old cookie new */
+	if (!p->cookie_may ||
+	    wg_cookie_open(&p->key, p->mac1, msg, p->cookie) < 0)
 		return;
+	p->cookie_may = false;
 	p->has_cookie = true;
 	p->cookie_ms = now_of(p);
 }
@@ -473,7 +477,7 @@ static void respond(struct wg_peer *p, struct wg_shake_key *s, uint32_t remote)
 		return;
 	rand_bytes(eph, sizeof(eph));
 	if (!wg_response_encode(s, &p->key, eph, index, out)) {
-		wg_mac_put(&p->key, NULL, out, WG_RESPONSE_BYTES);
+		put_macs(p, out, WG_RESPONSE_BYTES);
 		k = pair_new(p, s, false, index[0]);
 	}
 	wipe(eph, sizeof(eph));
@@ -592,4 +596,5 @@ void wg_peer_fini(struct wg_peer *p)
 	pair_drop(&p->next);
 	shake_forget(p);
 	wipe(&p->key, sizeof(p->key));
+	wipe(p->cookie, sizeof(p->cookie));
 }

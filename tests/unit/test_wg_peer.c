@@ -47,6 +47,7 @@ static struct node A, B;
 static struct seen net[NET_MAX], shown;
 static unsigned int first, count;
 static struct seen last_of[5]; /* the newest from A, by kind */
+static struct seen cookie_of_b;
 static bool cut;
 static const struct seen *now_read;
 
@@ -65,6 +66,8 @@ static int net_send(struct dgram *d, const struct pkt *v, int n)
 		x->sent[s->data[0]]++;
 		if (x == &A)
 			last_of[s->data[0]] = *s;
+		else if (s->data[0] == WG_COOKIE)
+			cookie_of_b = *s;
 		count += !cut;
 	}
 	return n;
@@ -411,6 +414,45 @@ static void under_load_a_cookie_comes_first(void **state)
 	assert_int_equal(B.got, 1);
 }
 
+/* Under load a response, too; who sent it proves where it is by the next one */
+static void a_response_may_need_a_cookie(void **state)
+{
+	(void)state;
+	A.dev.loaded = true;
+	A.dev.shake_ms = W.now_ms;
+	say(&A, 1);
+	run(0);
+	assert_int_equal(B.sent[WG_RESPONSE], 1);
+	assert_int_equal(A.sent[WG_COOKIE], 1);
+	assert_int_equal(B.got, 0);
+	assert_true(B.dev.peers[0].has_cookie);
+	run(5000);
+	A.dev.loaded = true; /* still */
+	A.dev.shake_ms = W.now_ms;
+	run(400);
+	assert_int_equal(B.sent[WG_RESPONSE], 2);
+	assert_int_equal(A.sent[WG_COOKIE], 1);
+	assert_int_equal(B.got, 1);
+}
+
+static void a_cookie_counts_once(void **state)
+{
+	struct wg_peer *p = &A.dev.peers[0];
+	uint32_t then;
+
+	(void)state;
+	B.dev.loaded = true;
+	B.dev.shake_ms = W.now_ms;
+	say(&A, 1);
+	run(0);
+	assert_true(p->has_cookie);
+	then = p->cookie_ms;
+	W.now_ms += 1000;
+	assert_int_equal(cookie_of_b.len, WG_COOKIE_BYTES);
+	arrives(&cookie_of_b);
+	assert_int_equal(p->cookie_ms, then);
+}
+
 static void what_is_repeated_is_dropped(void **state)
 {
 	unsigned int responses;
@@ -578,6 +620,8 @@ int main(void)
 		T(a_peer_that_lost_its_keys_is_found_out),
 		T(keys_are_forgotten),
 		T(under_load_a_cookie_comes_first),
+		T(a_response_may_need_a_cookie),
+		T(a_cookie_counts_once),
 		T(what_is_repeated_is_dropped),
 		T(who_moves_is_followed),
 		T(who_comes_back_is_found),
