@@ -93,7 +93,7 @@ static void wg_drop(struct inbound *ib)
 	struct wg_conf *c = ib->settings;
 
 	if (c)
-		wipe(c->secret_key, sizeof(c->secret_key));
+		wg_conf_wipe(c);
 }
 
 const struct inbound_ops in_wireguard = {

@@ -97,9 +97,7 @@ static void wg_unref(struct wg *wg)
 	if (!last)
 		return;
 	pthread_mutex_destroy(&wg->lock);
-	wipe(wg->conf.secret_key, sizeof(wg->conf.secret_key));
-	for (unsigned int i = 0; i < wg->conf.peer_count; i++)
-		wipe(wg->conf.peers[i].psk, sizeof(wg->conf.peers[i].psk));
+	wg_conf_wipe(&wg->conf);
 	arena_free(&wg->arena);
 	free(wg);
 }
@@ -241,7 +239,7 @@ static struct ipstack_user port_user(void *arg, const struct addr *client)
 	struct wg_port *port = arg;
 	struct wg_dev *d = &port->wg->dev;
 	const struct wg_conf *c = (*port->ib)->settings;
-	const struct wg_peer *p = wg_dev_route(d, client);
+	const struct wg_peer *p = wg_routes_find(&d->routes, client);
 	struct ipstack_user u = { 0 };
 
 	if (p && port->worker->cfg) {
@@ -461,6 +459,7 @@ static int copy(struct wg *wg, const struct wg_conf *conf)
 
 	*c = *conf;
 	c->sockopt.dialer_proxy = NULL;
+	c->sockopt.trusted = NULL;
 	c->tag = arena_strdup(a, conf->tag);
 	c->peers = arena_alloc(a, bytes + 1);
 	if (!c->tag || !c->peers) {

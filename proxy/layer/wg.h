@@ -9,6 +9,7 @@
  *   wg_conf.c  settings
  *   wg.c       the table of tunnels, workers, messages
  *   wg_dev.c   at home: socket, batches, who sent that, whom to send to
+ *   wg_route.c at home: which peer an address is
  *   wg_peer.c  at home: a peer's sessions, handshakes, timers
  */
 #ifndef PROXY_LAYER_WG_H
@@ -76,6 +77,8 @@ struct wg_conf {
  */
 int wg_conf_parse(struct jobj *settings, struct wg_conf *c, struct arena *a,
 		  bool server);
+/* The keys in it */
+void wg_conf_wipe(struct wg_conf *c);
 
 /*
  * The tunnel of @conf, which stays in force for at least as long. A reference.

@@ -63,31 +63,43 @@ static void parse_own(struct jobj *o, struct wg_conf *c)
 		(void)own_add(c, own_default[i]);
 }
 
-static void parse_allowed(struct jobj *o, struct wg_peer_conf *p,
-			  struct arena *a)
+/* Those of "allowedIPs" that are prefixes, to @v */
+static uint16_t read_allowed(struct jobj *o, struct cidr v[WG_ALLOWED_MAX])
 {
 	static const char *const all[] = { "0.0.0.0/0", "::/0" };
+	uint16_t n = 0;
 	struct jlist l;
 
-	p->allowed = arena_alloc(a, WG_ALLOWED_MAX * sizeof(*p->allowed));
-	if (!p->allowed)
-		return; /* the arena remembers */
+	for (size_t i = 0; !j_get(o, "allowedIPs") && i < 2; i++)
+		(void)cidr_parse(&v[n++], all[i]);
 	j_list(o, "allowedIPs", &l);
 	while (j_list_next(o, &l)) {
-		if (p->allowed_count == WG_ALLOWED_MAX) {
+		if (n == WG_ALLOWED_MAX) {
 			diag_error(o->d, l.node, NULL,
 				   "more than %d prefixes of a peer",
 				   WG_ALLOWED_MAX);
-			return;
+			break;
 		}
-		if (cidr_parse(&p->allowed[p->allowed_count], l.text) < 0)
+		if (cidr_parse(&v[n], l.text) < 0)
 			diag_error(o->d, l.node, NULL, "\"%s\" is no prefix",
 				   l.text);
 		else
-			p->allowed_count++;
+			n++;
 	}
-	for (size_t i = 0; !j_get(o, "allowedIPs") && i < 2; i++)
-		(void)cidr_parse(&p->allowed[p->allowed_count++], all[i]);
+	return n;
+}
+
+static void parse_allowed(struct jobj *o, struct wg_peer_conf *p,
+			  struct arena *a)
+{
+	struct cidr v[WG_ALLOWED_MAX];
+	uint16_t n = read_allowed(o, v);
+
+	p->allowed = arena_alloc(a, n * sizeof(*v) + 1);
+	if (!p->allowed)
+		return; /* the arena remembers */
+	memcpy(p->allowed, v, n * sizeof(*v));
+	p->allowed_count = n;
 }
 
 /* --- peers ---------------------------------------------------------------------------- */
@@ -134,6 +146,19 @@ static void check_pair(struct jobj *o, const struct wg_conf *c,
 	wipe(&peer, sizeof(peer));
 }
 
+/* wireguard-go makes one peer of both, with the endpoint of the second */
+static void check_twice(struct jobj *o, const struct wg_conf *c,
+			const struct wg_peer_conf *p)
+{
+	for (const struct wg_peer_conf *q = c->peers; q < p; q++) {
+		if (memcmp(q->public_key, p->public_key, WG_KEY_BYTES) != 0)
+			continue;
+		diag_error(o->d, j_get(o, "publicKey"), NULL,
+			   "peers[%d] has the same key", (int)(q - c->peers));
+		return;
+	}
+}
+
 static void parse_peer(struct diag *d, const cJSON *node, struct wg_conf *c,
 		       struct arena *a, bool server)
 {
@@ -154,6 +179,8 @@ static void parse_peer(struct diag *d, const cJSON *node, struct wg_conf *c,
 	p->email = arena_strdup(a, j_str(&o, "email", ""));
 	if (d->errors == before)
 		check_pair(&o, c, p);
+	if (d->errors == before)
+		check_twice(&o, c, p);
 	j_close(&o);
 }
 
@@ -222,6 +249,13 @@ static void parse_strategy(struct jobj *o, struct wg_conf *c)
 			   "must be ForceIP, ForceIPv4, ForceIPv6, ForceIPv4v6 "
 			   "or ForceIPv6v4");
 	c->strategy = (uint8_t)ds;
+}
+
+void wg_conf_wipe(struct wg_conf *c)
+{
+	wipe(c->secret_key, sizeof(c->secret_key));
+	for (unsigned int i = 0; i < c->peer_count; i++)
+		wipe(c->peers[i].psk, sizeof(c->peers[i].psk));
 }
 
 int wg_conf_parse(struct jobj *settings, struct wg_conf *c, struct arena *a,

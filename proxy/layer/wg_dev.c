@@ -68,26 +68,6 @@ static struct wg_peer *find_key(const struct wg_dev *d, const uint8_t *key)
 	return NULL;
 }
 
-/* The longest prefix decides */
-struct wg_peer *wg_dev_route(struct wg_dev *d, const struct addr *ip)
-{
-	struct wg_peer *best = NULL;
-	int bits = -1;
-
-	for (unsigned int i = 0; i < d->conf->peer_count; i++) {
-		const struct wg_peer_conf *c = d->peers[i].conf;
-
-		for (unsigned int k = 0; k < c->allowed_count; k++) {
-			if (c->allowed[k].bits <= bits ||
-			    !cidr_has(&c->allowed[k], ip))
-				continue;
-			bits = c->allowed[k].bits;
-			best = &d->peers[i];
-		}
-	}
-	return best;
-}
-
 /* --- out ------------------------------------------------------------------------ */
 
 static void flush_out(struct wg_dev *d)
@@ -161,7 +141,7 @@ void wg_dev_send(struct wg_dev *d, const struct iovec *iov, int cnt)
 		len += iov[i].iov_len;
 	if (cnt && d->sock &&
 	    !ip_addr_of(iov[0].iov_base, iov[0].iov_len, true, &to))
-		p = wg_dev_route(d, &to);
+		p = wg_routes_find(&d->routes, &to);
 	if (p)
 		wg_peer_send(p, iov, cnt, len);
 	else
@@ -255,7 +235,7 @@ static void take_data(struct wg_dev *d, struct wg_slot *slot,
 	if (n <= 0)
 		return;
 	if (ip_addr_of(d->plain, (size_t)n, false, &from) < 0 ||
-	    wg_dev_route(d, &from) != p) {
+	    wg_routes_find(&d->routes, &from) != p) {
 		worker_drop(d->worker, DROP_IP_MARTIAN);
 		return;
 	}
@@ -372,7 +352,7 @@ static int allocate(struct wg_dev *d)
 	if (!d->peers || !d->out_bytes || !d->plain ||
 	    htab_init(&d->indices, 64) || htab_init(&d->keys, 64))
 		return -ENOMEM;
-	return 0;
+	return wg_routes_set(&d->routes, d->peers, d->conf);
 }
 
 int wg_dev_start(struct wg_dev *d, struct worker *w, const struct wg_conf *conf)
@@ -414,6 +394,7 @@ void wg_dev_stop(struct wg_dev *d)
 	job_forget(&d->job);
 	htab_free(&d->indices);
 	htab_free(&d->keys);
+	wg_routes_drop(&d->routes);
 	free(d->peers);
 	free(d->out_bytes);
 	free(d->plain);

@@ -15,6 +15,7 @@ struct wg_dev;
 
 #define WG_QUEUE_PACKETS 128 /* of a peer, while there is no session */
 #define WG_QUEUE_BYTES   (256u << 10)
+#define WG_WAIT_BYTES    (8u << 20) /* of all peers together */
 #define WG_OUT_BYTES     (160u << 10)
 #define WG_MOVING_MAX    4096 /* packets on their way between workers */
 
@@ -27,6 +28,21 @@ struct wg_dev;
 #define WG_ATTEMPTS_MAX     18 /* for 90 s */
 #define WG_REKEY_MESSAGES   (1ull << 60)
 #define WG_COOKIE_MS        120000u
+
+#define WG_LENGTHS 129 /* of a prefix: 0 to 128 bits */
+
+/**
+ * struct wg_routes - Whose an address is
+ * @v:		@count prefixes, each once; @table: by address and length
+ * @bits:	Lengths in use of each family, @bits_count of them, longest first
+ */
+struct wg_routes {
+	struct htab table;
+	struct wg_route *v;
+	size_t count;
+	uint8_t bits[2][WG_LENGTHS];
+	uint8_t bits_count[2];
+};
 
 /**
  * struct wg_slot - What an index of ours stands for
@@ -99,7 +115,8 @@ struct wg_peer {
 	struct timer retry, quiet, deaf, zero, persist;
 	struct dns_req dns;
 	uint8_t attempts, round;
-	bool cookie_may, has_cookie, inited, heard, quiet_again, rekey_asked, asking, told;
+	bool cookie_may, has_cookie, inited, heard, quiet_again, rekey_asked,
+		asking, told;
 };
 
 /**
@@ -107,6 +124,7 @@ struct wg_peer {
  * @deliver:	A packet of a peer, at @plain
  * @indices:	struct wg_slot by index; @keys: peers by public key
  * @sock:	NULL until there is one; @job reads it
+ * @wait_bytes:	Of packets that wait for a session, of all peers
  * @out, @out_count:	What leaves at the end of the turn, in @out_bytes
  * @plain:	The packet at work, aligned
  * @secret:	Makes cookies, since @secret_ms
@@ -119,7 +137,9 @@ struct wg_dev {
 	void (*deliver)(struct wg_dev *d, uint8_t *p, size_t n);
 	struct wg_self_key self;
 	struct htab indices, keys;
+	struct wg_routes routes;
 	struct wg_peer *peers;
+	size_t wait_bytes;
 	struct dgram *sock;
 	struct flusher flusher;
 	struct pkt out[DGRAM_BATCH];
@@ -142,8 +162,15 @@ uint8_t *wg_dev_room(struct wg_dev *d, const struct addr *to, size_t n);
 /* What room() gave is not needed after all */
 void wg_dev_undo(struct wg_dev *d);
 uint32_t wg_dev_index(struct wg_dev *d);
+/* wg_route.c */
+/* The prefixes of @conf's peers, which are @peers. 0 or -ENOMEM */
+int wg_routes_set(struct wg_routes *r, struct wg_peer *peers,
+		  const struct wg_conf *conf);
+/* All zero is allowed */
+void wg_routes_drop(struct wg_routes *r);
 /* Who gets, and may send, what is at @ip (of an address); NULL: nobody */
-struct wg_peer *wg_dev_route(struct wg_dev *d, const struct addr *ip);
+struct wg_peer *wg_routes_find(const struct wg_routes *r,
+			       const struct addr *ip);
 
 /* wg_peer.c */
 void wg_peer_init(struct wg_peer *p, struct wg_dev *d,

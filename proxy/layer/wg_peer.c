@@ -136,6 +136,7 @@ static void wait_drop(struct wg_peer *p)
 		p->tail = &p->head;
 	p->waiting--;
 	p->wait_bytes -= w->len;
+	p->dev->wait_bytes -= w->len;
 	free(w);
 }
 
@@ -337,8 +338,10 @@ static void wait_put(struct wg_peer *p, const struct iovec *iov, int cnt,
 	p->tail = &w->next;
 	p->waiting++;
 	p->wait_bytes += len;
+	p->dev->wait_bytes += len;
 	while (p->waiting > WG_QUEUE_PACKETS ||
-	       p->wait_bytes > WG_QUEUE_BYTES) {
+	       p->wait_bytes > WG_QUEUE_BYTES ||
+	       (p->head && p->dev->wait_bytes > WG_WAIT_BYTES)) {
 		worker_drop(p->dev->worker, DROP_UDP_QUEUE);
 		wait_drop(p);
 	}

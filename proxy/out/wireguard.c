@@ -311,7 +311,7 @@ static void wg_drop(struct outbound *ob)
 		return;
 	if (out->wg)
 		wg_put(out->wg);
-	wipe(out->conf.secret_key, sizeof(out->conf.secret_key));
+	wg_conf_wipe(&out->conf);
 }
 
 const struct outbound_ops out_wireguard = {

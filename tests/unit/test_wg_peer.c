@@ -276,6 +276,27 @@ static void the_oldest_of_too_many_go(void **state)
 	assert_int_equal(B.last[99], 299 - 256);
 }
 
+/* Of all peers together, too */
+static void what_waits_is_bounded_for_all(void **state)
+{
+	(void)state;
+	cut = true;
+	say(&A, 1);
+	assert_int_equal(A.dev.wait_bytes, 100);
+	A.dev.wait_bytes = WG_WAIT_BYTES; /* most of others */
+	say(&A, 2);
+	assert_int_equal(A.dev.peers[0].waiting, 1);
+	A.dev.wait_bytes += 100;
+	say(&A, 3); /* even what comes */
+	assert_int_equal(A.dev.peers[0].waiting, 0);
+	assert_int_equal(A.dev.wait_bytes, WG_WAIT_BYTES);
+	assert_int_equal(A.dev.peers[0].wait_bytes, 0);
+	A.dev.wait_bytes = 0;
+	say(&A, 4);
+	run(200000);
+	assert_int_equal(A.dev.wait_bytes, 0);
+}
+
 static void a_silent_peer_is_asked_for_90_seconds(void **state)
 {
 	(void)state;
@@ -612,6 +633,7 @@ int main(void)
 		T(packets_wait_for_the_handshake),
 		T(last_words_leave),
 		T(the_oldest_of_too_many_go),
+		T(what_waits_is_bounded_for_all),
 		T(a_silent_peer_is_asked_for_90_seconds),
 		T(sessions_are_renewed_after_two_minutes),
 		T(an_old_session_carries_nothing),
