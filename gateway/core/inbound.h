@@ -75,6 +75,8 @@ struct inbound_users {
  * @greet:	0 target known, -EAGAIN, -errno. NULL: known at birth
  * @drop:	Free what the arena does not. NULL: nothing
  * @users:	NULL: they do not change
+ * @holds:	May @s, which takes an outbound's sessions, have more of them, as @ib's
+ *		users are now? NULL: no such session is of this kind
  * @serves:	enum reach_who: its clients come from outside, by a proxy protocol:
  *		what is private here is not theirs (docs/decisions/023)
  */
@@ -90,6 +92,7 @@ struct inbound_ops {
 	int (*greet)(struct session *s);
 	void (*drop)(struct inbound *ib);
 	const struct inbound_users *users;
+	bool (*holds)(const struct inbound *ib, const struct session *s);
 };
 
 #define INBOUND_PORTS 32

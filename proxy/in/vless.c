@@ -331,6 +331,24 @@ static void vless_drop(struct inbound *ib)
 	srv_drop(ib);
 }
 
+/* A user of that name still takes the sessions of that outbound */
+static bool vless_holds(const struct inbound *ib, const struct session *s)
+{
+	struct vless_srv *v = ib->settings;
+	struct srv_users *us = srv_users_get(&v->srv.users);
+	const char *name = s->user ? s->user : "";
+	bool holds = false;
+
+	for (unsigned int i = 0; i < us->count && !holds; i++) {
+		const struct vless_key *k = srv_key(us, i);
+
+		holds = !strcmp(k->portal, s->outbound->tag) &&
+			!strcmp(us->v[i]->email, name);
+	}
+	srv_users_put(us);
+	return holds;
+}
+
 static const struct inbound_users vless_users = {
 	.account = "xray.proxy.vless.Account",
 	.secret = "id",
@@ -349,4 +367,5 @@ const struct inbound_ops in_vless = {
 	.greet = vless_greet,
 	.drop = vless_drop,
 	.users = &vless_users,
+	.holds = vless_holds,
 };

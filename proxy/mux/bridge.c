@@ -5,8 +5,13 @@
  *	in = a connection made by the outbound, out = struct server
  *
  * Every two seconds a connection is made when there is none that takes sessions, or
- * when there are more than 16 sessions for each. The server's own session to the name
- * "reverse" says that a connection takes no more (docs/wire/mux.md).
+ * when there are more than 16 sessions for each; when the last one that did ends, or
+ * takes no more, at once. As long as the server lets none in the pause grows to 16 s.
+ *
+ * The server's own session to the name "reverse" tells that it lives, every 10 s; a
+ * connection without that ends. It says too that a connection takes no more sessions
+ * (docs/wire/mux.md). So that a server of our own knows as well that we live, it gets a
+ * KeepAlive as often.
  *
  * Source: Xray-core proxy/vless/outbound, app/reverse (facts)
  */
@@ -22,6 +27,9 @@
 #include "proxy/mux/room.h"
 
 #define LOOK_MS  2000u
+#define BEAT_MS  10000u
+#define FIRST_MS 16000u /* for the server's first word, with dialing */
+#define TRIES    4 /* in vain; each but the first doubles the pause */
 #define SHARE    16 /* sessions of one connection, before another one is made */
 #define CONTROL  "reverse"
 #define DRAINING 1 /* value of the message's first field */
@@ -30,6 +38,7 @@
  * struct bridge - One of them
  * @conf:	Of @cfg, one reference
  * @conns:	struct server
+ * @tries:	To make a connection, since the server said something
  */
 struct bridge {
 	struct list node;
@@ -37,8 +46,19 @@ struct bridge {
 	const struct reverse *conf;
 	struct config *cfg;
 	struct list conns;
+	unsigned int tries;
 	struct timer look;
 };
+
+static void look_after(struct bridge *b, uint32_t ms)
+{
+	timer_set(&b->worker->wheel, &b->look, ms);
+}
+
+static uint32_t pause_ms(const struct bridge *b)
+{
+	return b->tries ? LOOK_MS << (b->tries - 1) : LOOK_MS;
+}
 
 static void dial(struct bridge *b)
 {
@@ -81,25 +101,70 @@ static void bridge_look(struct timer *t)
 		conns++;
 		sessions += v->trunk.live;
 	}
-	if (!conns || sessions / conns > SHARE)
-		dial(b);
-	timer_set(&b->worker->wheel, &b->look, LOOK_MS);
+	look_after(b, pause_ms(b));
+	if (conns && sessions / conns <= SHARE)
+		return;
+	if (b->tries < TRIES)
+		b->tries++;
+	look_after(b, pause_ms(b));
+	dial(b);
 }
 
-void bridge_joined(struct server *v)
+/* Will words come by it? Not by one that shall take no more sessions */
+static bool words_due(const struct server *v)
+{
+	return !v->told || (v->control.trunk && !v->drain);
+}
+
+/*
+ * The server hears that we live. One that is gone without a word we would wait for as
+ * long as for any idle connection
+ */
+static void bridge_beat(struct timer *t)
+{
+	struct server *v = container_of(t, struct server, beat);
+
+	if (words_due(v) &&
+	    !server_patience(v, v->told ? SERVER_SILENT_MS : FIRST_MS)) {
+		log_info("s%x reverse: [%s] the server is silent", v->ses->id,
+			 v->bridge->conf->ob->tag);
+		ses_kill(v->ses, -ETIMEDOUT, 2);
+		return;
+	}
+	if (v->told && v->trunk.tx.bytes < TRUNK_TX_HIGH)
+		trunk_put_half_mark(&v->trunk);
+	timer_set(&v->trunk.worker->wheel, t, BEAT_MS);
+}
+
+bool bridge_joined(struct server *v)
 {
 	struct mux_room *r = mux_room(v->trunk.worker);
 	struct list *l;
 
 	v->trunk.ends = true;
 	if (!r)
-		return;
+		return false;
 	list_for_each (l, &r->bridges) {
 		struct bridge *b = container_of(l, struct bridge, node);
 
-		if (&b->conf->ib == v->ses->inbound)
-			list_add_tail(&b->conns, &v->node);
+		if (&b->conf->ib != v->ses->inbound)
+			continue;
+		list_add_tail(&b->conns, &v->node);
+		v->bridge = b;
+		v->beat.fn = bridge_beat;
+		timer_set(&r->worker->wheel, &v->beat, BEAT_MS);
 	}
+	return v->bridge != NULL;
+}
+
+void bridge_left(struct server *v)
+{
+	struct bridge *b = v->bridge;
+
+	v->bridge = NULL;
+	/* one that ends as soon as it was let in is no reason to hurry */
+	if (v->told && v->trunk.worker->now_ms - v->ses->born_ms >= LOOK_MS)
+		look_after(b, 1);
 }
 
 /* --- what the server tells: protobuf, 1: state, 99: padding -------------------- */
@@ -119,9 +184,26 @@ static struct server *of_control(struct sub *s)
 /* A frame is a message */
 static bool control_begin(struct sub *s, const struct mux_frame *f)
 {
+	struct server *v = of_control(s);
+
 	(void)f;
-	of_control(s)->control_at = 0;
+	v->control_at = 0;
+	if (!v->told) /* again: it may wait for more of them */
+		trunk_put_half_mark(&v->trunk);
+	v->told = true;
+	if (v->bridge && v->bridge->tries) {
+		v->bridge->tries = 0;
+		look_after(v->bridge, LOOK_MS);
+	}
 	return true;
+}
+
+/* Another connection is needed, and no word will come by this one */
+static void control_drain(struct server *v)
+{
+	v->drain = true;
+	if (v->bridge)
+		look_after(v->bridge, 1);
 }
 
 static size_t control_take(struct sub *s, const uint8_t *p, size_t n)
@@ -135,7 +217,7 @@ static size_t control_take(struct sub *s, const uint8_t *p, size_t n)
 		v->control_state = same && (!v->control_at || v->control_state);
 		v->control_at++;
 		if (v->control_at == sizeof(draining) && v->control_state)
-			v->drain = true;
+			control_drain(v);
 	}
 	return n;
 }
@@ -192,6 +274,8 @@ static void bridge_stop(struct bridge *b)
 		struct server *v = container_of(l, struct server, node);
 
 		list_del(&v->node);
+		timer_cancel(&v->beat);
+		v->bridge = NULL;
 		ses_kill(v->ses, 0, 2);
 	}
 	timer_cancel(&b->look);

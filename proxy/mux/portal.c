@@ -117,11 +117,46 @@ static int tell(struct server *v, bool first)
 	return trunk_put(&v->trunk, &f, &iov, 1, iov.iov_len);
 }
 
+/* Its user may have no sessions any more, as the API or a new configuration says */
+static bool is_held(const struct server *v)
+{
+	const struct config *cfg = v->trunk.worker->cfg;
+
+	for (unsigned int i = 0; i < cfg->inbound_count; i++) {
+		const struct inbound *ib = cfg->inbounds[i];
+
+		if (ib->ops->holds && ib->ops->holds(ib, v->ses))
+			return true;
+	}
+	return false;
+}
+
+/* It is looked at. False: it ends */
+static bool portal_look(struct server *v)
+{
+	int why = 0;
+
+	if (!is_held(v))
+		why = -EACCES;
+	else if (v->trunk.answers && !server_patience(v, SERVER_SILENT_MS))
+		why = -ETIMEDOUT;
+	if (!why)
+		return true;
+	log_info("s%x reverse: [%s] %s", v->ses->id, v->ses->outbound->tag,
+		 why == -EACCES ? "the user is removed" :
+				  "the client is silent");
+	ses_kill(v->ses, why, 2);
+	return false;
+}
+
 static void portal_beat(struct timer *t)
 {
 	struct server *v = container_of(t, struct server, beat);
 
-	if (v->trunk.err)
+	if (v->trunk.err || !portal_look(v))
+		return;
+	timer_set(&v->trunk.worker->wheel, t, LOOK_MS);
+	if (v->drain)
 		return;
 	v->drain = v->total > SESSIONS;
 	if (v->drain || ++v->looks % BEAT_LOOKS == 0)
@@ -129,8 +164,6 @@ static void portal_beat(struct timer *t)
 	if (v->drain) {
 		trunk_put_end(&v->trunk, CONTROL_ID, false);
 		portal_left(&v->trunk);
-	} else {
-		timer_set(&v->trunk.worker->wheel, t, LOOK_MS);
 	}
 }
 
@@ -169,29 +202,36 @@ static bool better(const struct server *a, const struct server *b)
 	return a->trunk.live < b->trunk.live;
 }
 
-/* The connection for the next session, and its place. NULL: nobody has called */
-static struct server *portal_pick(const struct outbound *ob,
-				  const struct session *s, uint16_t *id)
+/* Of those of @tag; NULL: nobody has called */
+static struct server *portal_best(const struct mux_room *r, const char *tag)
 {
-	struct mux_room *r = mux_room(s->job.worker);
 	struct server *best = NULL;
 	struct list *l;
 
-	if (!r)
-		return NULL;
 	list_for_each (l, &r->portals) {
 		struct server *v = container_of(l, struct server, node);
 
-		if (serves(v, ob->tag) && better(v, best))
+		if (serves(v, tag) && better(v, best))
 			best = v;
 	}
-	if (!best) {
+	return best;
+}
+
+/* The connection for the next session, and its place. NULL: there is none */
+static struct server *portal_pick(const struct outbound *ob,
+				  const struct session *s, uint16_t *id)
+{
+	const struct mux_room *r = mux_room(s->job.worker);
+	struct server *v = r ? portal_best(r, ob->tag) : NULL;
+
+	while (v && !portal_look(v))
+		v = portal_best(r, ob->tag);
+	if (v)
+		*id = (uint16_t)++v->total;
+	else
 		log_info("s%x reverse: [%s] no client is there", s->id,
 			 ob->tag);
-		return NULL;
-	}
-	*id = (uint16_t)++best->total;
-	return best;
+	return v;
 }
 
 static int portal_open(const struct outbound *ob, struct session *s,

@@ -259,6 +259,8 @@ static ssize_t server_writev(struct stream *s, const struct iovec *iov, int cnt)
 		if ((size_t)n < iov[i].iov_len)
 			break;
 	}
+	if (done)
+		v->heard_ms = v->trunk.worker->now_ms;
 	return done || !cnt ? (ssize_t)done : -EAGAIN;
 }
 
@@ -330,6 +332,8 @@ static void server_close(struct stream *s, int why)
 
 	timer_cancel(&v->beat);
 	list_del(&v->node);
+	if (v->bridge)
+		bridge_left(v);
 	trunk_kill(&v->trunk, why ? why : -ECONNRESET);
 	free(v);
 }
@@ -358,7 +362,18 @@ struct server *server_new(struct session *s, const struct trunk_ops *ops)
 	timer_init(&v->beat, NULL);
 	trunk_init(&v->trunk, ops, s->job.worker);
 	v->trunk.up = true;
+	v->heard_ms = s->job.worker->now_ms;
 	return v;
+}
+
+uint32_t server_patience(struct server *v, uint32_t limit)
+{
+	uint32_t now = v->trunk.worker->now_ms, quiet;
+
+	if (trunk_stalled(&v->trunk))
+		v->heard_ms = now;
+	quiet = now - v->heard_ms;
+	return quiet < limit ? limit - quiet : 0;
 }
 
 static int server_open(const struct outbound *ob, struct session *s,
@@ -369,10 +384,11 @@ static int server_open(const struct outbound *ob, struct session *s,
 	(void)ob;
 	if (!v)
 		return -ENOMEM;
-	if (s->reverse)
-		bridge_joined(v);
 	*out = &v->s;
-	return 0;
+	if (!s->reverse || bridge_joined(v))
+		return 0;
+	stream_close(out, -ECANCELED);
+	return -ECANCELED;
 }
 
 static const struct outbound_ops server_kind = {

@@ -14,7 +14,8 @@
  * Half close: for Xray an End frame ends both directions of a session, for
  * v2ray's server only one. Culvert's server says that it is of the second kind
  * by a KeepAlive frame with the session id 0x6863 ("hc") and no data, which
- * others throw away; then culvert's client may send End at once (sub.c).
+ * others throw away; then culvert's client may send End at once (sub.c). A second
+ * one, and more, come from a client that lives, and will go on to say so (bridge.c).
  *
  * Source: xray.md, 2.10; Xray common/mux/{client,server,session}.go (facts)
  */
@@ -213,8 +214,10 @@ static int on_frame(struct trunk *t, const struct mux_frame *f)
 			sub_peer_end(s, f->error);
 		return 0;
 	case MUX_ALIVE:
-		if (f->session == TRUNK_HALF_MARK && !f->len)
+		if (f->session == TRUNK_HALF_MARK && !f->len) {
+			t->answers = t->half;
 			t->half = true;
+		}
 		return 0;
 	}
 	return -EPROTO;

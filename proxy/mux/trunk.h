@@ -53,6 +53,7 @@ struct trunk_ops {
  * @rx_stall:	@cur cannot take more; @tx_stall: too much to send already
  * @up:		The connection stands
  * @half:	For the peer an End frame ends one direction
+ * @answers:	It has said so again: it does every few seconds
  * @ends:	New frames tell both ends of a session (to a client)
  * @err:	It failed; no call but trunk_kill() does anything
  */
@@ -66,7 +67,7 @@ struct trunk {
 	uint8_t head[TRUNK_HEAD];
 	uint16_t head_len, left;
 	struct sub *cur;
-	bool rx_stall, tx_stall, up, half, ends;
+	bool rx_stall, tx_stall, up, half, answers, ends;
 	int err;
 };
 

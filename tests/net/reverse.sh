@@ -2,7 +2,7 @@
 # reverse.sh: VLESS reverse, culvert at both ends: sessions that come to a public server
 # go out at a client that dialed it. Over TLS, with Vision, with encryption; lost
 # connections, strangers, the client's own rules.
-# timeout: 240
+# timeout: 330
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR
@@ -54,6 +54,16 @@ reverse_run "the client reloaded"
 kill -HUP "${PID[server]}"
 reverse_run "the server reloaded"
 
+# the network between both takes all and says nothing: either end finds out, and what is
+# dead gets no sessions when it is whole again
+before=$(come)
+sever
+wait_for 60 log_has client "the server is silent" || fail "the client waits for ever"
+wait_for 20 log_has server "the client is silent" || fail "the server waits for ever"
+rejoin
+wait_for 30 more || fail "the client does not call again"
+reverse_run "found again"
+
 # who may do what: this user cannot go out, another one gets no sessions
 stop client
 BRIDGE_ID=$OTHER bridge client "$CULVERT" run -c
@@ -70,6 +80,20 @@ wait_port "$S" tcp 7009
 out=$(on "$S" "$NT" tcp 127.0.0.1 7009 -n 10 -t 8)
 matches "who takes sessions has none of his own" "$out" " rx=0:"
 stop forward
+
+# a user whom the API removes is left by those who came as him
+stop server
+PORTAL_MORE='"api": { "tag": "api", "listen": "127.0.0.1:62789", "services": [ "HandlerService" ] },' portal server "$CULVERT" run -c
+bridge client "$CULVERT" run -c
+reverse_run "with an API"
+out=$(on "$G" "$CULVERT" api rmu --server=127.0.0.1:62789 -tag=v back@x 2>&1)
+contains "he is removed" "$out" "Removed 1 user(s)"
+wait_log server "reverse: [back] the user is removed"
+out=$(on "$C" "$NT" tcp 10.1.0.1 7001 -n 10 -t 5)
+matches "his connection gets no more" "$out" " rx=0:.*end=ECONN"
+stop client
+stop server
+portal server "$CULVERT" run -c
 
 # without a rule nothing is allowed that comes back
 RULES='' bridge client "$CULVERT" run -c

@@ -5,6 +5,7 @@
 #	portal NAME COMMAND...		# the public server, in $G
 #	bridge NAME COMMAND...		# the client of it, in $S, where the targets are
 #	reverse_run NAME [nohalf]	# what comes to the server reaches the targets
+#	sever | rejoin		# the network between both takes all, and says nothing
 #
 # $C dials $G (doors 7001 echo, 7002 source, 7003 TLS 1.3, 7005 echo of datagrams), $G
 # has no other way to what is asked for there: 10.9.0.1 is known to $S alone. FLOW, STREAM, CLIENT_STREAM,
@@ -32,9 +33,9 @@ rdoor() { # PORT TARGETPORT
 
 portal() { # NAME COMMAND...
 	cat >"$TMP/$1.json" <<-END
-	{ "log": { "loglevel": "debug" }, "policy": { "levels": { "0": { "uplinkOnly": ${LINGER:-20}, "downlinkOnly": ${LINGER:-20} } } },
+	{ "log": { "loglevel": "debug" }, "policy": { "levels": { "0": { "uplinkOnly": ${LINGER:-20}, "downlinkOnly": ${LINGER:-20} } } }, ${PORTAL_MORE:-}
 	  "inbounds": [ $(rdoor 7001 5001), $(rdoor 7002 5002), $(rdoor 7003 8444), $(rdoor 7005 5006),
-	    { "port": 8443, "protocol": "vless", "settings": { "decryption": "${DECRYPTION:-none}", "clients": [
+	    { "tag": "v", "port": 8443, "protocol": "vless", "settings": { "decryption": "${DECRYPTION:-none}", "clients": [
 	      { "id": "$ID", "email": "back@x", "flow": "${FLOW:-}", "reverse": { "tag": "back" } },
 	      { "id": "$OTHER", "email": "plain@x" } ] }, "streamSettings": { $STREAM } } ],
 	  "routing": { "rules": [ { "inboundTag": [ "d7001", "d7002", "d7003", "d7005" ], "outboundTag": "back" } ] },
@@ -56,6 +57,16 @@ bridge() { # NAME COMMAND...
 	END
 	bg "$S" "$1" "${@:2}" "$TMP/$1.json"
 }
+
+sever() {
+	on "$G" nft -f - <<-'END'
+		table inet cut {
+			chain i { type filter hook input priority 0; tcp dport 8443 drop; }
+			chain o { type filter hook output priority 0; tcp sport 8443 drop; }
+		}
+	END
+}
+rejoin() { on "$G" nft delete table inet cut; }
 
 # the server can pass something on: retried, since the client calls when it likes
 reaches() { [[ $(on "$C" "$NT" tcp 10.1.0.1 7001 -n 10 -w 10 -t 2) == *"rx=$(sha 10) "* ]]; }
