@@ -71,8 +71,9 @@ static void become(const struct client *c, const char *url, int in, int out)
 	char *args[ARRAY_SIZE(c->argv) + 2] = { NULL };
 	size_t n = 0;
 
-	for (; n < ARRAY_SIZE(c->argv) && c->argv[n]; n++)
+	do {
 		memcpy(&args[n], &c->argv[n], sizeof(args[n]));
+	} while (++n < ARRAY_SIZE(c->argv) && c->argv[n]);
 	if (!c->before)
 		memcpy(&args[n], &url, sizeof(args[n]));
 	if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
