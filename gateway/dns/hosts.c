@@ -108,7 +108,18 @@ static void ip_add(struct dns_outcome *out, const struct dns_ip *ip,
 		out->ips[out->count++] = *ip;
 }
 
-/* One level: all keys that match @name. @alias is set for HOSTS_ALIAS */
+/* A code goes before all else that other keys say of the name, as in Xray */
+static enum hosts_found hosts_code(struct dns_outcome *out, int rcode)
+{
+	*out = (struct dns_outcome){ .rcode = (uint8_t)rcode,
+				     .ttl = DNS_HOSTS_TTL };
+	return HOSTS_YES;
+}
+
+/*
+ * One level: all keys that match @name; addresses go before other names. @alias is
+ * set for HOSTS_ALIAS
+ */
 static enum hosts_found hosts_level(const struct dns *dns, const char *name,
 				    uint8_t kind, struct dns_outcome *out,
 				    const char **alias)
@@ -124,15 +135,16 @@ static enum hosts_found hosts_level(const struct dns *dns, const char *name,
 	for (i = 0; i < n; i++) {
 		const struct host_entry *e = &dns->entries[ids[i]];
 
-		if (e->alias && found == HOSTS_NO) {
-			*alias = e->alias;
-			return HOSTS_ALIAS;
-		}
 		if (e->rcode >= 0)
-			out->rcode = (uint8_t)e->rcode;
+			return hosts_code(out, e->rcode);
 		for (k = 0; k < e->count; k++)
 			ip_add(out, &e->ips[k], kind);
-		found = HOSTS_YES;
+		if (e->count)
+			found = HOSTS_YES;
+		if (e->alias && found == HOSTS_NO) {
+			*alias = e->alias;
+			found = HOSTS_ALIAS;
+		}
 	}
 	return found;
 }

@@ -444,7 +444,9 @@ static void hosts_need_no_server(void **state)
 		 "[\"10.0.0.8\",\"fd00::8\"],\"al.example\":\"be.example\","
 		 "\"be.example\":\"10.0.0.9\",\"no.example\":\"#3\","
 		 "\"far.example\":\"a.example\",\"o.example\":\"p.example\","
-		 "\"p.example\":\"o.example\"},\"servers\":["
+		 "\"p.example\":\"o.example\",\"full:ads.d.example\":\"#3\","
+		 "\"domain:m.example\":\"a.example\","
+		 "\"full:x.m.example\":\"10.0.0.6\"},\"servers\":["
 		 "{\"address\":\"127.0.0.1\",\"port\":PORT1}]}",
 		 NULL);
 	assert_int_equal(rig_ask(&r, &q, "h.example", DNS_V4 | DNS_V6), 0);
@@ -456,6 +458,11 @@ static void hosts_need_no_server(void **state)
 	assert_int_equal(last4(&q), 9);
 	assert_int_equal(rig_ask(&r, &q, "no.example", DNS_V4), -ENOENT);
 	assert_int_equal(rig_ask(&r, &q, "o.example", DNS_V4), -EIO);
+	/* of all keys that match: a code, then addresses, then another name */
+	assert_int_equal(rig_ask(&r, &q, "ads.d.example", DNS_V4), -ENOENT);
+	assert_int_equal(q.count, 0);
+	assert_int_equal(rig_ask(&r, &q, "x.m.example", DNS_V4), 0);
+	assert_int_equal(last4(&q), 6);
 	assert_int_equal(r.server[0].asked, 0);
 	assert_int_equal(rig_ask(&r, &q, "far.example", DNS_V4), 0);
 	assert_int_equal(last4(&q), 1);
