@@ -86,6 +86,12 @@ enum dns_action rules_find(const struct dns_rules *rules, const char *name,
 	return type == DNS_T_A || type == DNS_T_AAAA ? DNS_HIJACK : DNS_RETURN;
 }
 
+/* "domain": [] is no condition */
+static bool is_empty_list(const cJSON *node)
+{
+	return cJSON_IsArray(node) && !node->child;
+}
+
 static void rule_parse(struct dns_rule *r, struct diag *d, const cJSON *node)
 {
 	struct jobj o;
@@ -99,7 +105,7 @@ static void rule_parse(struct dns_rule *r, struct diag *d, const cJSON *node)
 				    DNS_HIJACK);
 	r->rcode = (uint8_t)j_int(&o, "rCode", 0, 0, 15);
 	r->range_count = j_ports(&o, "qType", r->types, RANGES_MAX);
-	if (j_get(&o, "domain")) {
+	if (j_get(&o, "domain") && !is_empty_list(j_get(&o, "domain"))) {
 		r->domains = dommap_new();
 		if (!r->domains)
 			diag_error(d, node, NULL, "out of memory");

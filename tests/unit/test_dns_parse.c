@@ -363,6 +363,9 @@ static void rules_decide_by_type_and_name(void **state)
 	assert_int_equal(rules_find(r, "a.x", 12, &rcode), DNS_RETURN);
 	assert_int_equal(rcode, 0);
 	dns_rules_free(r);
+	r = rules("{\"rules\":[{\"action\":\"drop\",\"domain\":[]}]}", &errors);
+	assert_int_equal(rules_find(r, "a.x", 1, &rcode), DNS_DROP);
+	dns_rules_free(r);
 	assert_int_equal(rules_find(NULL, "a.x", 65, &rcode), DNS_RETURN);
 	assert_int_equal(rules_find(NULL, "a.x", 1, &rcode), DNS_HIJACK);
 }
