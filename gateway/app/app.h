@@ -20,6 +20,7 @@ enum { EXIT_OK = 0, EXIT_FAIL = 1, EXIT_USAGE = 2, EXIT_CONFIG = 23 };
 struct cli {
 	const char *command;
 	const char *files[CLI_FILES];
+	const char *confdir; /* of -confdir; NULL none */
 	char *made[CLI_FILES]; /* paths of -confdir among them; to the end */
 	unsigned int file_count;
 	const char *text; /* `up LINK`: the configuration made of it; NULL */

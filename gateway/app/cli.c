@@ -106,7 +106,14 @@ static int is_config(const struct dirent *e)
 {
 	const char *dot = strrchr(e->d_name, '.');
 
-	return dot && (!strcmp(dot, ".json") || !strcmp(dot, ".jsonc"));
+	static const char *const ends[] = { ".json", ".jsonc", ".yaml", ".yml",
+					    ".toml" };
+	size_t i = 0;
+
+	/* what Xray would read, and we cannot, is refused when it is loaded */
+	while (dot && i < ARRAY_SIZE(ends) && strcmp(dot, ends[i]) != 0)
+		i++;
+	return dot && i < ARRAY_SIZE(ends);
 }
 
 static int add_dir(struct cli *cli, const char *dir)
@@ -170,7 +177,7 @@ static int parse_option(struct cli *cli, const char *name, const char *value,
 		if (!strcmp(name, "c") || !strcmp(name, "config"))
 			return add_file(cli, value);
 		if (!strcmp(name, "confdir"))
-			return add_dir(cli, value);
+			return keep(&cli->confdir, value);
 		if (!strcmp(name, "capture"))
 			return parse_how(cli, value);
 		if (!strcmp(name, "revert-after"))
@@ -222,5 +229,6 @@ int cli_parse(struct cli *cli, int argc, char **argv)
 			return err;
 		i += used;
 	}
-	return 0;
+	/* behind all -c, as in Xray */
+	return cli->confdir ? add_dir(cli, cli->confdir) : 0;
 }

@@ -112,9 +112,9 @@ static void mistakes_are_usage_errors(void **state)
 
 static void a_folder_gives_its_files_by_name(void **state)
 {
-	static const char *const names[] = { "10_b.json", "02_a.jsonc",
-					     "readme.txt", "99.json.bak",
-					     "20_tail.json" };
+	static const char *const names[] = { "10_b.json",    "02_a.jsonc",
+					     "readme.txt",   "99.json.bak",
+					     "20_tail.json", "30.yaml" };
 	char dir[] = "/tmp/culvert-cli.XXXXXX", path[128], line[128];
 	struct cli c;
 
@@ -124,13 +124,14 @@ static void a_folder_gives_its_files_by_name(void **state)
 		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
 		close(open(path, O_CREAT | O_WRONLY, 0600));
 	}
-	snprintf(line, sizeof(line), "run -c first -confdir %s", dir);
+	snprintf(line, sizeof(line), "run -confdir %s -c first", dir);
 	assert_int_equal(parse(&c, line), 0);
-	assert_int_equal(c.file_count, 4);
+	assert_int_equal(c.file_count, 5);
 	assert_string_equal(c.files[0], "first");
 	assert_non_null(strstr(c.files[1], "/02_a.jsonc"));
 	assert_non_null(strstr(c.files[2], "/10_b.json"));
 	assert_non_null(strstr(c.files[3], "/20_tail.json"));
+	assert_non_null(strstr(c.files[4], "/30.yaml")); /* refused later */
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
 		unlink(path);
