@@ -313,6 +313,10 @@ int link_parse_all(const char *text, size_t n, link_each each, void *arg)
 
 	if (n > LINK_LIST_MAX)
 		return -EPROTO;
+	if (n >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) { /* of an editor */
+		text += 3;
+		n -= 3;
+	}
 	while (n && isspace((unsigned char)*text)) {
 		text++;
 		n--;

@@ -71,27 +71,42 @@ static int cut_tail(struct link *l, struct arena *a, const char *p, size_t *n,
 	return 0;
 }
 
-/* "user:password", or that in base64 */
+/* No stray bytes: what base64 gave is shown and put into JSON as text */
+static char *plain_of(struct arena *a, const char *p, size_t n, size_t *len)
+{
+	const char *raw = link_text(a, p, n); /* "%3D" for "=" is seen */
+	char *out = raw ? arena_alloc(a, strlen(raw) + 1) : NULL;
+	ssize_t k = out ? base64_decode(raw, strlen(raw), (uint8_t *)out,
+					strlen(raw)) :
+			  -1;
+
+	for (ssize_t i = 0; i < k; i++)
+		if ((unsigned char)out[i] < 0x20 || out[i] == 0x7f)
+			return NULL;
+	if (k <= 0)
+		return NULL;
+	*len = (size_t)k;
+	return out;
+}
+
+/* "user:password", or that in base64, where a % is a % */
 static int user_pass(struct link *l, struct arena *a, const char *p, size_t n,
 		     const char **why)
 {
 	const char *colon = memchr(p, ':', n);
-	const char *text = p;
+	size_t len = 0;
+	char *plain = colon ? NULL : plain_of(a, p, n, &len);
 
-	if (!colon) {
-		char *plain = arena_alloc(a, n + 1);
-		ssize_t len =
-			plain ? base64_decode(p, n, (uint8_t *)plain, n) : -1;
-
-		if (len > 0 && (colon = memchr(plain, ':', (size_t)len))) {
-			text = plain;
-			n = (size_t)len;
-		}
+	if (plain && (colon = memchr(plain, ':', len))) {
+		l->user = arena_strndup(a, plain, (size_t)(colon - plain));
+		l->pass = arena_strndup(a, colon + 1,
+					len - (size_t)(colon + 1 - plain));
+	} else {
+		l->user = link_text(a, p, colon ? (size_t)(colon - p) : n);
+		if (colon)
+			l->pass = link_text(a, colon + 1,
+					    n - (size_t)(colon + 1 - p));
 	}
-	l->user = link_text(a, text, colon ? (size_t)(colon - text) : n);
-	if (colon)
-		l->pass =
-			link_text(a, colon + 1, n - (size_t)(colon + 1 - text));
 	return l->user && (!colon || l->pass) ?
 		       0 :
 		       bad(why, "user and password are not fit");
@@ -141,24 +156,6 @@ static int method_pass(struct link *l, struct arena *a, const char *p, size_t n,
 	if (!l->method || !l->pass)
 		return bad(why, "method or password is not fit");
 	return 0;
-}
-
-/* No stray bytes: what base64 gave is shown and put into JSON as text */
-static char *plain_of(struct arena *a, const char *p, size_t n, size_t *len)
-{
-	const char *raw = link_text(a, p, n); /* "%3D" for "=" is seen */
-	char *out = raw ? arena_alloc(a, strlen(raw) + 1) : NULL;
-	ssize_t k = out ? base64_decode(raw, strlen(raw), (uint8_t *)out,
-					strlen(raw)) :
-			  -1;
-
-	for (ssize_t i = 0; i < k; i++)
-		if ((unsigned char)out[i] < 0x20 || out[i] == 0x7f)
-			return NULL;
-	if (k <= 0)
-		return NULL;
-	*len = (size_t)k;
-	return out;
 }
 
 static int parse_user_ss(struct link *l, struct arena *a, const char *p,

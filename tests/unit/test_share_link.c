@@ -172,6 +172,9 @@ static void socks_and_http(void **state)
 	(void)state;
 	is("socks://me:pw@h:1080#n", want);
 	is("socks5://bWU6cHc=@h:1080#n", want);
+	is("socks://bWU6cCU0MXc@h:1080", /* me:p%41w */
+	   "{\"protocol\":\"socks\",\"settings\":{\"address\":\"h\","
+	   "\"port\":1080,\"user\":\"me\",\"pass\":\"p%41w\"}}");
 	is("socks://h:1080", "{\"protocol\":\"socks\",\"settings\":{"
 			     "\"address\":\"h\",\"port\":1080}}");
 	is("https://me:pw@h:8443",
@@ -366,6 +369,10 @@ static void subscriptions_are_lines_base64_or_sip008(void **state)
 		   "\"method\":\"m\",\"password\":\"p\",\"plugin\":\"x\"},7]}",
 		   1);
 	assert_int_equal(s.bad, 3);
+	assert_string_equal(s.hosts, "a");
+	s = all_of("\xef\xbb\xbf"
+		   "trojan://p@a:1\r\n",
+		   1); /* a mark of order */
 	assert_string_equal(s.hosts, "a");
 	all_of("", -EPROTO);
 	all_of("{}", -EPROTO);
