@@ -76,7 +76,9 @@ static void merge_list(struct diag *d, const cJSON *array, const cJSON **list,
 /* Keys of Xray that are not here, or no longer there */
 static void merge_refused(struct jobj *o)
 {
-	j_not_yet(o, "geodata", "not yet: reload with SIGHUP instead");
+	j_ignore(o, "geodata",
+		 "geoip.dat and geosite.dat are used as they are: "
+		 "replace them and send SIGHUP");
 	j_not_yet(o, "reverse", "removed from Xray");
 	j_not_yet(o, "transport", "removed from Xray: use streamSettings");
 	j_ignore(o, "version", "not checked");

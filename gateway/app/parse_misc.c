@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "gateway/app/app.h"
 #include "gateway/core/stats.h"
@@ -11,6 +12,25 @@ static const struct jword log_words[] = {
 	{ "warning", LOG_WARNING }, { "error", LOG_ERROR },
 	{ "none", LOG_NONE },
 };
+
+/* Another word is "warning", as in Xray: people write "warn" */
+static enum log_level parse_loglevel(struct jobj *o)
+{
+	const char *word = j_str(o, "loglevel", "");
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(log_words) &&
+	       strcasecmp(log_words[i].word, word) != 0)
+		i++;
+	if (i < ARRAY_SIZE(log_words))
+		return (enum log_level)log_words[i].value;
+	if (*word)
+		diag_warning(o->d, j_get(o, "loglevel"), NULL,
+			     "\"%.32s\" means warning; known are debug, info, "
+			     "warning, error and none",
+			     word);
+	return LOG_WARNING;
+}
 
 static const char *keep(struct config *cfg, const char *text)
 {
@@ -34,8 +54,7 @@ void parse_log(struct diag *d, const cJSON *node, struct config *cfg)
 	log->error = keep(cfg, j_str(&o, "error", NULL));
 	if (log->error && !log->error[0])
 		log->error = NULL;
-	log->level = (enum log_level)j_word(&o, "loglevel", log_words,
-					    ARRAY_SIZE(log_words), LOG_WARNING);
+	log->level = parse_loglevel(&o);
 	log->dns_log = j_bool(&o, "dnsLog", false);
 	mask = j_str(&o, "maskAddress", "");
 	if (*mask && log_mask_parse(&log->mask, mask) < 0)

@@ -444,10 +444,10 @@ static int read_range(const char *s, int32_t *lo, int32_t *hi)
 	return err ? err : *s ? -EINVAL : 0;
 }
 
-/* The string of @m with "env:NAME" looked up; NULL after an error */
-static const char *with_env(struct jobj *o, const cJSON *m)
+/* @s, or what "env:NAME" is in the environment; NULL after an error about @m */
+static const char *env_text(struct jobj *o, const cJSON *m, const char *s)
 {
-	const char *s = m->valuestring, *v;
+	const char *v;
 
 	if (strncmp(s, ENV_PREFIX, strlen(ENV_PREFIX)))
 		return s;
@@ -470,17 +470,34 @@ static int read_ports(const char *s, struct port_range *out)
 	return 0;
 }
 
+/* One of a list, perhaps of the environment. 0, or -errno after a complaint */
+static int part_ports(struct jobj *o, const cJSON *m, const char *part,
+		      struct port_range *out)
+{
+	const char *v = env_text(o, m, part);
+
+	if (!v)
+		return -ENOENT;
+	if (!read_ports(v, out))
+		return 0;
+	diag_error(o->d, m, NULL,
+		   "must be ports like \"80,443,1000-2000\" up to 65535; "
+		   "\"%.32s\" is none",
+		   v);
+	return -EINVAL;
+}
+
 static unsigned int list_ports(struct jobj *o, const cJSON *m,
 			       struct port_range *out, unsigned int max)
 {
-	const char *s = with_env(o, m);
+	const char *s = m->valuestring;
 	unsigned int n = 0;
-	char part[32];
+	char part[128];
 	size_t len;
 	int got;
 
-	if (!s)
-		return 0;
+	if (!strchr(s, ',')) /* a variable alone may hold a list */
+		s = env_text(o, m, s);
 	for (; s; s = s[len] ? s + len + 1 : NULL) {
 		len = strcspn(s, ",");
 		got = copy_trimmed(part, sizeof(part), s, len);
@@ -491,13 +508,10 @@ static unsigned int list_ports(struct jobj *o, const cJSON *m,
 				   max);
 			return 0;
 		}
-		if (got < 0 || read_ports(part, &out[n])) {
-			diag_error(o->d, m, NULL,
-				   "must be ports like \"80,443,1000-2000\" "
-				   "up to 65535; \"%.*s\" is none",
-				   (int)(len < 32 ? len : 32), s);
+		if (got < 0)
+			snprintf(part, sizeof(part), "%.*s", 64, s);
+		if (part_ports(o, m, part, &out[n]) < 0)
 			return 0;
-		}
 		n++;
 	}
 	return n;
@@ -596,7 +610,7 @@ bool j_addr(struct jobj *o, const char *key, struct addr *out)
 		wrong_type(o, m, "an IP address or a host name");
 		return false;
 	}
-	s = with_env(o, m);
+	s = env_text(o, m, m->valuestring);
 	if (!s || !*s)
 		return false;
 	if (!read_ip(&a, s)) {

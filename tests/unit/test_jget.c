@@ -362,6 +362,9 @@ static void port_sets_are_numbers_lists_and_ranges(void **state)
 	setenv("CULVERT_TEST_PORTS", "53,853", 1);
 	assert_int_equal(ports("\"env:CULVERT_TEST_PORTS\"", r), 2);
 	assert_true(r[1].hi == 853);
+	setenv("CULVERT_TEST_PORTS", "5300-5310", 1);
+	assert_int_equal(ports("\"80, env:CULVERT_TEST_PORTS ,90\"", r), 3);
+	assert_true(r[1].lo == 5300 && r[1].hi == 5310 && r[2].lo == 90);
 	assert_quiet();
 }
 
