@@ -30,9 +30,12 @@ struct api_conf {
 	void (*reopen_logs)(const struct config *cfg);
 };
 
+#define CLASH_SECRET_MAX 255 /* bytes */
+
 /**
  * struct clash_conf - Clash's API, for dashboards
- * @secret:	What they must show; "": nothing, on loopback alone
+ * @secret:	What they must show, at most CLASH_SECRET_MAX; "": nothing, on
+ *		loopback alone
  * @ui:		Folder that is served below /ui/; NULL none
  */
 struct clash_conf {

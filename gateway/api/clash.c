@@ -18,8 +18,7 @@
 #include "gateway/base/compat.h"
 #include "gateway/base/crypto.h"
 
-#define SECRET_MAX 256
-#define JSON       "Content-Type: application/json\r\n"
+#define JSON "Content-Type: application/json\r\n"
 #define CORS \
 	"Access-Control-Allow-Origin: *\r\n" \
 	"Access-Control-Allow-Methods: GET, POST, PUT, PATCH, DELETE\r\n" \
@@ -27,9 +26,10 @@
 	"Access-Control-Allow-Private-Network: true\r\n" \
 	"Access-Control-Max-Age: 300\r\n"
 
+/* An answer may come behind a reload that has taken the section away */
 static bool has_secret(const struct config *cfg)
 {
-	return cfg->clash->secret[0] != '\0';
+	return cfg->clash && cfg->clash->secret[0] != '\0';
 }
 
 const char *clash_lines(const struct config *cfg)
@@ -96,7 +96,7 @@ static bool secret_shown(const struct ask *a)
 {
 	static const char bearer[] = "Bearer ";
 	const char *want = a->cfg->clash->secret;
-	char got[SECRET_MAX] = "";
+	char got[CLASH_SECRET_MAX + 2] = ""; /* a longer one shows */
 	struct http1_text h;
 
 	if (http1_header(a->rq->head, "authorization", &h)) {

@@ -14,6 +14,7 @@
 #include "gateway/api/clash.h"
 #include "gateway/api/flows.h"
 #include "gateway/api/jout.h"
+#include "gateway/base/crypto.h"
 #include "gateway/base/log_tail.h"
 #include "gateway/core/session.h"
 #include "proxy/wire/ws.h"
@@ -33,6 +34,7 @@
  * @text:	A message being made; @out: what goes out, @sent of it went
  * @asked:	Workers are being asked
  * @said_ms:	When something was last said
+ * @secret:	That was shown; another one, and it ends
  * @over:	Freed by the timer
  */
 struct feed {
@@ -49,6 +51,7 @@ struct feed {
 	uint32_t interval_ms, said_ms, next_line;
 	enum log_level level;
 	bool ws, over;
+	char secret[CLASH_SECRET_MAX + 1];
 };
 
 /** struct feed_room - Of one worker; ROOM_FEED */
@@ -72,6 +75,7 @@ static void feed_free(struct feed *f)
 	stream_close(&f->s, -ECANCELED);
 	pb_free(&f->text);
 	pb_free(&f->out);
+	wipe(f->secret, sizeof(f->secret));
 	free(f);
 }
 
@@ -161,6 +165,14 @@ static void end_message(struct feed *f)
 	*t = (struct pb_out){ .most = FEED_OUT_MAX };
 }
 
+/* Would he be let in today? A reload may have changed it */
+static bool may_stay(const struct feed *f)
+{
+	const struct clash_conf *c = f->worker->cfg->clash;
+
+	return c && !strcmp(c->secret, f->secret);
+}
+
 static void on_timer(struct timer *t)
 {
 	struct feed *f = container_of(t, struct feed, timer);
@@ -168,6 +180,10 @@ static void on_timer(struct timer *t)
 
 	if (f->over) {
 		feed_free(f);
+		return;
+	}
+	if (!may_stay(f)) {
+		feed_end(f, 0);
 		return;
 	}
 	timer_set(&f->worker->wheel, &f->timer, f->interval_ms);
@@ -300,9 +316,13 @@ static struct feed *begin(struct ask *a, void (*say)(struct feed *f))
 
 	if (r && r->count < FEEDS_MAX)
 		f = calloc(1, sizeof(*f));
-	if (!f || answer(a, wants_ws(a)) < 0) {
+	if (!f) {
+		call_refuse(a->rq, 503, "");
+		return NULL;
+	}
+	if (answer(a, wants_ws(a)) < 0) {
 		free(f);
-		call_refuse(a->rq, f ? 400 : 503, "");
+		call_refuse(a->rq, 400, "");
 		return NULL;
 	}
 	*f = (struct feed){ .job = { .run = feed_run, .worker = w },
@@ -315,6 +335,7 @@ static struct feed *begin(struct ask *a, void (*say)(struct feed *f))
 				    a, "interval", INTERVAL_MS, INTERVAL_MAX),
 			    .said_ms = w->now_ms,
 			    .ws = wants_ws(a) };
+	snprintf(f->secret, sizeof(f->secret), "%s", a->cfg->clash->secret);
 	if (f->interval_ms < INTERVAL_MIN)
 		f->interval_ms = INTERVAL_MIN;
 	list_add_tail(&r->feeds, &f->node);

@@ -17,6 +17,9 @@ static int restart_logger(struct call *c, const uint8_t *p, size_t n)
 
 	(void)p;
 	(void)n;
+	if (!cfg->api) /* a reload took the API away while the call came */
+		return call_fail(c, GRPC_UNIMPLEMENTED,
+				 "there is no api any more");
 	cfg->api->reopen_logs(cfg);
 	return GRPC_OK;
 }

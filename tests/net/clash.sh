@@ -80,7 +80,7 @@ ws ws /traffic 2 >"$TMP/traffic" || fail "no traffic feed"
 eq "traffic" "$(tail -n 1 "$TMP/traffic" | json "d['downTotal'] - $before")" 100000
 eq "memory" "$(ws ws /memory 2 | tail -n 1 | json "d['inuse'] > 500000")" True
 eq "sessions" "$(ws ws '/connections?interval=250' 2 | tail -n 1 | json "d['connections']")" "[]"
-(sleep 1; on "$C" "$NT" tcp 10.1.0.1 7001 -n 10 >/dev/null) &
+(for i in 1 2 3 4; do sleep 1; on "$C" "$NT" tcp 10.1.0.1 7001 -n 10; done >/dev/null) &
 contains "a log line" "$(ws ws '/logs?level=info' 1)" "[in -> way "
 contains "lines" "$(on "$G" curl -sN -m 2 http://$AT/traffic)" '"up":0'
 
@@ -143,6 +143,18 @@ eq "of a group" "$(api '/group/auto/delay?timeout=5000' | json "sorted(d)")" "['
 eq "kept" "$(api /proxies/way%20a | json "d['history'][0]['delay'] > 0")" True
 eq "of nobody" "$(status /proxies/direct/delay)" 404
 lacks "the secret is not logged" "$(cat "$TMP/culvert.log")" "secret"
+
+# a reload with another secret ends what the old one has opened
+ws ws '/traffic?token=top+secret' 600 >"$TMP/feed" 2>&1 &
+feed=$!
+wait_for 5 test -s "$TMP/feed" || fail "no feed"
+conf 0.0.0.0:9090 "another" >"$TMP/config.json"
+kill -HUP "${PID[culvert]}"
+wait_log culvert "generation 2 is in force"
+gone() { ! kill -0 $feed 2>/dev/null; }
+wait_for 5 gone || fail "the feed goes on: $(tail -n 1 "$TMP/feed")"
+contains "it had an end" "$(cat "$TMP/feed")" "the feed ended"
+eq "the old secret" "$(status /version)" 401
 stop culvert
 eq "ends well" "$RC" 0
 conf 0.0.0.0:9090 "" >"$TMP/open.json"

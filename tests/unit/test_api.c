@@ -5,7 +5,7 @@
 #include "loop.h"
 
 #include "conf_text.h"
-#include "gateway/api/api_int.h"
+#include "gateway/api/clash.h"
 #include "gateway/core/stats.h"
 #include "proxy/in/srv.h"
 #include "tests/unit/alloc_fail.h"
@@ -463,6 +463,24 @@ static void no_memory_changes_nothing(void **state)
 	end(&a);
 }
 
+/* Calls go on while a generation without them comes into force */
+static void a_call_outlives_its_section(void **state)
+{
+	struct clash_conf clash = { .secret = "s" };
+	struct api a;
+
+	(void)state;
+	begin(&a);
+	a.cfg->clash = &clash;
+	assert_non_null(strstr(clash_lines(a.cfg), "Access-Control"));
+	a.cfg->clash = NULL;
+	assert_null(strstr(clash_lines(a.cfg), "Access-Control"));
+	a.cfg->api = NULL;
+	assert_int_equal(ask(&a, &service_logger, "RestartLogger", TEXT("")),
+			 GRPC_UNIMPLEMENTED);
+	end(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -478,6 +496,7 @@ int main(void)
 		cmocka_unit_test(a_user_with_reverse_is_refused_by_name),
 		cmocka_unit_test(a_list_lives_as_long_as_it_is_looked_at),
 		cmocka_unit_test(no_memory_changes_nothing),
+		cmocka_unit_test(a_call_outlives_its_section),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
