@@ -238,6 +238,9 @@ void parse_clash(struct jobj *host, struct config *cfg)
 	if (!c)
 		return;
 	c->secret = arena_strdup(&cfg->arena, j_str(&o, "secret", ""));
+	if (c->secret && strlen(c->secret) > CLASH_SECRET_MAX)
+		diag_error(o.d, j_get(&o, "secret"), NULL, "at most %d bytes",
+			   CLASH_SECRET_MAX);
 	ui = j_str(&o, "ui", "");
 	if (*ui)
 		c->ui = arena_strdup(&cfg->arena, ui);

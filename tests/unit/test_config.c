@@ -119,6 +119,35 @@ static void policy_errors_say_what_is_allowed(void **state)
 	REFUSE(v);
 }
 
+/* Longer, and nobody could show it */
+static void a_secret_has_an_end(void **state)
+{
+	static const struct {
+		int n;
+		bool good;
+	} secrets[] = { { 255, true }, { 256, false } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(secrets); i++) {
+		char text[512];
+		struct config *cfg;
+		struct diag d;
+
+		diag_init(&d);
+		snprintf(text, sizeof(text),
+			 "{\"culvert\":{\"clashApi\":{\"listen\":\"0.0.0.0:1\","
+			 "\"secret\":\"%0*d\"}}," OUT "}",
+			 secrets[i].n, 1);
+		cfg = conf_text(&d, text, NULL);
+		assert_int_equal(cfg != NULL, secrets[i].good);
+		if (!cfg)
+			assert_non_null(strstr(diag_text(&d, false),
+					       "clashApi.secret: at most 255"));
+		config_unref(cfg);
+		diag_free(&d);
+	}
+}
+
 #define REV(tags, more) \
 	"{\"api\":{\"tag\":\"" tags "\"}," more \
 	"\"outbounds\":[{\"protocol\":\"freedom\",\"tag\":\"d\"}," \
@@ -576,6 +605,7 @@ int main(void)
 		cmocka_unit_test(another_loglevel_is_warning),
 		cmocka_unit_test(policy_errors_say_what_is_allowed),
 		cmocka_unit_test(tags_of_api_and_metrics_are_theirs),
+		cmocka_unit_test(a_secret_has_an_end),
 		cmocka_unit_test(host_errors_say_what_is_allowed),
 		cmocka_unit_test(inbound_errors_say_what_is_allowed),
 		cmocka_unit_test(outbound_errors_say_what_is_allowed),
