@@ -73,12 +73,32 @@ static int read_file(int fd, struct pb_out *o)
 	return n < 0 ? -errno : 0;
 }
 
+/* "/ui": what the page names would be looked for beside it */
+static bool lacks_slash(const struct ask *a)
+{
+	const struct http1_text *t = &a->rq->head->target;
+	const char *mark = memchr(t->p, '?', t->n);
+	size_t n = mark ? (size_t)(mark - t->p) : t->n;
+
+	return a->path.count == 1 && t->p[n - 1] != '/';
+}
+
+static void to_ui(struct ask *a)
+{
+	call_refuse(a->rq, 307, "Location: /ui/\r\n");
+}
+
 void clash_ui(struct ask *a)
 {
 	char path[PATH_MAX], lines[128];
-	struct call *c = ask_call(a);
 	int fd = -1, rc = -ENOENT;
+	struct call *c;
 
+	if (a->cfg->clash->ui && lacks_slash(a)) {
+		to_ui(a);
+		return;
+	}
+	c = ask_call(a);
 	if (!c)
 		return;
 	if (a->cfg->clash->ui && path_of(a, path, sizeof(path)))
@@ -100,7 +120,7 @@ void clash_root(struct ask *a)
 	struct call *c;
 
 	if (a->cfg->clash->ui) {
-		call_refuse(a->rq, 307, "Location: /ui/\r\n");
+		to_ui(a);
 		return;
 	}
 	c = ask_call(a);

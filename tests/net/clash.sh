@@ -108,6 +108,9 @@ eq "no other mode" "$(status /configs -X PATCH -d '{"mode":"global"}')" 400
 
 # files, and nothing beside them
 contains "index" "$(api /ui/)" "a dashboard"
+for p in /ui /ui?a=/ /; do
+	eq "$p leads there" "$(api "$p" -o /dev/null -w '%{http_code} %{redirect_url}')" "307 http://$AT/ui/"
+done
 contains "a script's type" "$(api /ui/assets/a.js -i)" "Content-Type: text/javascript"
 for p in /ui/../near.txt /ui/%2e%2e/near.txt /ui/assets/..%2f..%2fnear.txt /ui/.hidden /ui/assets; do
 	eq "not $p" "$(status $p)" 404
