@@ -383,7 +383,6 @@ void clash_logs(struct ask *a)
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (!strcmp(words[i].word, level))
 			f->level = words[i].level;
-	(void)log_tail_begin();
 }
 
 bool clash_flows_feed(struct ask *a)

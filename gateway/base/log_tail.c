@@ -2,6 +2,7 @@
 #include "gateway/base/log_tail.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,8 @@ static struct kept *ring;
 static uint32_t count;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-bool log_tail_begin(void)
+/* Lines are kept from the first call on. False: out of memory */
+static bool begin(void)
 {
 	struct kept *r = __atomic_load_n(&ring, __ATOMIC_ACQUIRE);
 
@@ -56,7 +58,7 @@ void log_tail_read(uint32_t *next,
 			      size_t n),
 		   void *arg)
 {
-	if (!log_tail_begin())
+	if (!begin())
 		return;
 	pthread_mutex_lock(&lock);
 	if (count - *next > LOG_TAIL_LINES)

@@ -2,7 +2,6 @@
 #ifndef GATEWAY_BASE_LOG_TAIL_H
 #define GATEWAY_BASE_LOG_TAIL_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,12 +10,10 @@
 #define LOG_TAIL_LINES 128u
 #define LOG_TAIL_BYTES 512u /* of one line; the rest is cut off */
 
-/* Lines are kept from the first call on. Any thread. False: out of memory */
-bool log_tail_begin(void);
 /* For log.c: one line, without its newline */
 void log_tail_keep(enum log_level level, const char *text, size_t n);
 /*
- * Each kept line from number *@next on, which becomes the next one's; who begins
+ * Any thread. Lines are kept from the first call on. Each kept line from number *@next on, which becomes the next one's; who begins
  * with 0 gets what there is. @fn must not log
  */
 void log_tail_read(uint32_t *next,
