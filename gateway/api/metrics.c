@@ -56,7 +56,7 @@ struct lines {
 	bool bad;
 };
 
-static void keep_line(const char *name, uint64_t value, void *arg)
+static bool keep_line(const char *name, uint64_t value, void *arg)
 {
 	struct lines *l = arg;
 
@@ -66,7 +66,7 @@ static void keep_line(const char *name, uint64_t value, void *arg)
 
 		if (!more) {
 			l->bad = true;
-			return;
+			return false;
 		}
 		l->v = more;
 		l->cap = cap;
@@ -77,6 +77,7 @@ static void keep_line(const char *name, uint64_t value, void *arg)
 		l->count++;
 	else
 		l->bad = true;
+	return !l->bad;
 }
 
 static int by_name(const void *a, const void *b)

@@ -61,9 +61,13 @@ static int get_stats(struct call *c, const uint8_t *p, size_t n)
 	return GRPC_OK;
 }
 
-static void add_stat(const char *name, uint64_t value, void *arg)
+/* False: the answer will not be sent, and nothing is reset */
+static bool add_stat(const char *name, uint64_t value, void *arg)
 {
+	const struct pb_out *o = arg;
+
 	put_stat(arg, name, value);
+	return !o->bad;
 }
 
 static int query_stats(struct call *c, const uint8_t *p, size_t n)

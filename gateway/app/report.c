@@ -7,11 +7,12 @@
 #include "gateway/base/log.h"
 #include "gateway/core/worker.h"
 
-static void report_stat(const char *name, uint64_t value, void *arg)
+static bool report_stat(const char *name, uint64_t value, void *arg)
 {
 	(void)arg;
 	log_print(&(struct log_site){ 0 }, LOG_INFO, "stats: %s: %llu", name,
 		  (unsigned long long)value);
+	return true;
 }
 
 static uint64_t drops_of(enum drop d)

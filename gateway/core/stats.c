@@ -94,16 +94,13 @@ struct counter *stat_get(const char *name)
 	return s;
 }
 
-static uint64_t stat_sum(struct counter *s, bool reset)
+/* What was counted since the last reset */
+static uint64_t stat_sum(struct counter *s)
 {
-	uint64_t sum = 0, value;
-
+	s->seen = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(s->cell); i++)
-		sum += count_read(&s->cell[i]);
-	value = sum - s->base;
-	if (reset)
-		s->base = sum;
-	return value;
+		s->seen += count_read(&s->cell[i]);
+	return s->seen - s->base;
 }
 
 int stat_read(const char *name, bool reset, uint64_t *value)
@@ -113,18 +110,25 @@ int stat_read(const char *name, bool reset, uint64_t *value)
 	pthread_mutex_lock(&stats_lock);
 	s = stat_find(name);
 	if (s)
-		*value = stat_sum(s, reset);
+		*value = stat_sum(s);
+	if (s && reset)
+		s->base = s->seen;
 	pthread_mutex_unlock(&stats_lock);
 	return s ? 0 : -ENOENT;
 }
 
 void stat_each(const char *part, bool reset,
-	       void (*fn)(const char *name, uint64_t value, void *arg),
+	       bool (*fn)(const char *name, uint64_t value, void *arg),
 	       void *arg)
 {
+	bool all = true;
+
 	pthread_mutex_lock(&stats_lock);
-	for (struct counter *s = stats_all; s; s = s->next)
+	for (struct counter *s = stats_all; all && s; s = s->next)
 		if (strstr(s->name, part))
-			fn(s->name, stat_sum(s, reset), arg);
+			all = fn(s->name, stat_sum(s), arg);
+	for (struct counter *s = stats_all; all && reset && s; s = s->next)
+		if (strstr(s->name, part))
+			s->base = s->seen;
 	pthread_mutex_unlock(&stats_lock);
 }

@@ -22,13 +22,14 @@ struct worker;
  * struct counter - One named counter, e.g. "inbound>>>tun-in>>>traffic>>>uplink"
  *
  * Lives until the process ends: counters survive reloads.
- * @base:	What a reset took away: cells are their workers' own. Under the lock
+ * @base:	What a reset took away: cells are their workers' own. Under the lock,
+ *		as @seen: the sum of cells that was told last
  */
 struct counter {
 	struct counter *next;
 	struct hnode by_name;
 	const char *name;
-	uint64_t base;
+	uint64_t base, seen;
 	uint64_t cell[WORKERS_MAX];
 };
 
@@ -43,11 +44,11 @@ static inline void stat_add(struct counter *s, unsigned int worker, uint64_t n)
 /* What was counted since the last reset. -ENOENT: there is no such counter */
 int stat_read(const char *name, bool reset, uint64_t *value);
 /*
- * Each counter whose name contains @part. @reset: it begins at 0 again. @fn must not
- * call stat_*()
+ * Each counter whose name contains @part, until @fn is false: it could not take one.
+ * @reset: when it took all, they begin at 0 again. @fn must not call stat_*()
  */
 void stat_each(const char *part, bool reset,
-	       void (*fn)(const char *name, uint64_t value, void *arg),
+	       bool (*fn)(const char *name, uint64_t value, void *arg),
 	       void *arg);
 
 /* Why a packet or a flow was not carried; names in stats.c */

@@ -170,6 +170,35 @@ static void counters_are_told_and_reset(void **state)
 	end(&a);
 }
 
+/* What was not told is not reset */
+static void an_answer_that_is_too_long_resets_nothing(void **state)
+{
+	static const uint8_t query[] = "\x0a\x04n>>>\x10\1";
+	struct counter *v[2] = { stat_get("n>>>a"), stat_get("n>>>b") };
+	struct api a;
+	uint64_t value;
+
+	(void)state;
+	begin(&a);
+	for (unsigned int i = 0; i < 2; i++)
+		stat_add(v[i], i, 7);
+	a.c.out.most = 15; /* one of them fits */
+	(void)service_stats.methods[2].run(&a.c, query, sizeof(query) - 1);
+	assert_true(a.c.out.bad);
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(stat_read(v[i]->name, false, &value), 0);
+		assert_int_equal(value, 7);
+	}
+	assert_int_equal(
+		ask(&a, &service_stats, "QueryStats", query, sizeof(query) - 1),
+		0);
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(stat_read(v[i]->name, false, &value), 0);
+		assert_int_equal(value, 0);
+	}
+	end(&a);
+}
+
 static void nobody_was_ever_online(void **state)
 {
 	struct api a;
@@ -488,6 +517,7 @@ int main(void)
 			the_configuration_becomes_an_outbound_and_a_listener),
 		cmocka_unit_test(places_of_listeners_are_read),
 		cmocka_unit_test(counters_are_told_and_reset),
+		cmocka_unit_test(an_answer_that_is_too_long_resets_nothing),
 		cmocka_unit_test(nobody_was_ever_online),
 		cmocka_unit_test(inbounds_are_listed_without_our_own),
 		cmocka_unit_test(a_route_is_tested_without_a_session),

@@ -7,11 +7,12 @@
 #include "gateway/core/stats.h"
 #include "tests/unit/alloc_fail.h"
 
-static void count_named(const char *name, uint64_t value, void *arg)
+static bool count_named(const char *name, uint64_t value, void *arg)
 {
 	(void)name;
 	(void)value;
 	++*(int *)arg;
+	return true;
 }
 
 static void a_name_is_one_counter(void **state)
