@@ -155,11 +155,17 @@ static int get_online_ips(struct call *c, const uint8_t *p, size_t n)
 
 static void add_online(const char *email, unsigned int ips, void *arg)
 {
-	char name[CALL_TEXT_MAX];
+	static const char before[] = ONLINE_PREFIX, after[] = ONLINE_SUFFIX;
+	struct pb_out *o = arg;
+	size_t m;
 
-	snprintf(name, sizeof(name), ONLINE_PREFIX "%s" ONLINE_SUFFIX, email);
-	if (ips)
-		pb_put_text(arg, 1, name);
+	if (!ips)
+		return;
+	m = pb_begin(o, 1);
+	pb_raw(o, before, sizeof(before) - 1);
+	pb_raw(o, email, strlen(email));
+	pb_raw(o, after, sizeof(after) - 1);
+	pb_end(o, m);
 }
 
 static int get_all_online(struct call *c, const uint8_t *p, size_t n)

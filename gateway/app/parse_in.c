@@ -1,6 +1,5 @@
 /* parse_in.c - The inbounds section: what all inbounds have in common */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -98,12 +97,9 @@ static void parse_listen(struct jobj *o, struct inbound *ib, struct config *cfg)
 static struct counter *bound_stat(struct config *cfg, bool on, const char *kind,
 				  const char *tag, const char *way)
 {
-	char name[256];
-
 	if (!cfg->stats_on || !on || !tag[0])
 		return NULL;
-	snprintf(name, sizeof(name), "%s>>>%s>>>traffic>>>%s", kind, tag, way);
-	return stat_get(name);
+	return stat_traffic(kind, tag, way);
 }
 
 static bool tag_taken(const struct config *cfg, const char *tag)

@@ -1,6 +1,5 @@
 /* parse_out.c - The outbounds section: what all outbounds have in common */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -113,12 +112,9 @@ static const struct outbound_ops *outbound_kind(struct jobj *o)
 static struct counter *bound_stat(struct config *cfg, bool on, const char *tag,
 				  const char *way)
 {
-	char name[256];
-
 	if (!cfg->stats_on || !on || !tag[0])
 		return NULL;
-	snprintf(name, sizeof(name), "outbound>>>%s>>>traffic>>>%s", tag, way);
-	return stat_get(name);
+	return stat_traffic("outbound", tag, way);
 }
 
 static void parse_settings(struct jobj *o, struct outbound *ob,

@@ -94,6 +94,21 @@ struct counter *stat_get(const char *name)
 	return s;
 }
 
+struct counter *stat_traffic(const char *kind, const char *who, const char *way)
+{
+	static const char form[] = "%s>>>%s>>>traffic>>>%s";
+	size_t room = sizeof(form) + strlen(kind) + strlen(who) + strlen(way);
+	char *name = malloc(room);
+	struct counter *s;
+
+	if (!name)
+		return NULL;
+	snprintf(name, room, form, kind, who, way);
+	s = stat_get(name);
+	free(name);
+	return s;
+}
+
 /* What was counted since the last reset */
 static uint64_t stat_sum(struct counter *s)
 {

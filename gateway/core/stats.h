@@ -35,6 +35,9 @@ struct counter {
 
 /* Find or make; any thread. NULL: out of memory */
 struct counter *stat_get(const char *name);
+/* kind>>>who>>>traffic>>>way, of any length */
+struct counter *stat_traffic(const char *kind, const char *who,
+			     const char *way);
 /* @s may be NULL: not counted */
 static inline void stat_add(struct counter *s, unsigned int worker, uint64_t n)
 {

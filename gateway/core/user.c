@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,8 +20,7 @@
 #include "gateway/core/session.h"
 #include "gateway/core/stats.h"
 
-#define USER_SLOTS     64
-#define NAME_MAX_BYTES 512
+#define USER_SLOTS 64
 
 /** struct online - An address of a user, and how many of his sessions have it */
 struct online {
@@ -103,13 +101,10 @@ const char *user_keep(const char *email)
 
 static struct counter *stat_of(struct user *u, int way)
 {
-	char name[NAME_MAX_BYTES];
-
-	if (u->stat[way])
-		return u->stat[way];
-	snprintf(name, sizeof(name), "user>>>%s>>>traffic>>>%s", u->email,
-		 way == UP ? "uplink" : "downlink");
-	return u->stat[way] = stat_get(name);
+	if (!u->stat[way])
+		u->stat[way] = stat_traffic("user", u->email,
+					    way == UP ? "uplink" : "downlink");
+	return u->stat[way];
 }
 
 /* As Xray: these two, not all of 127.0.0.0/8 */

@@ -64,6 +64,27 @@ static void only_what_the_level_asks_for_is_counted(void **state)
 	cfg.stats_on = true;
 }
 
+/* Names that differ at their end only */
+static void long_emails_have_counters_of_their_own(void **state)
+{
+	struct policy p = { .user_up = true, .user_down = true };
+	char first[600], second[600];
+	struct session a, b;
+
+	(void)state;
+	memset(first, 'x', sizeof(first));
+	first[sizeof(first) - 1] = '\0';
+	memcpy(second, first, sizeof(second));
+	second[sizeof(second) - 2] = 'y';
+	a = session_of(first, "192.0.2.1", &p);
+	b = session_of(second, "192.0.2.1", &p);
+	user_meter(&a);
+	user_meter(&b);
+	assert_ptr_not_equal(a.stat_user[UP], b.stat_user[UP]);
+	assert_ptr_not_equal(a.stat_user[UP], a.stat_user[DOWN]);
+	assert_non_null(strstr(a.stat_user[UP]->name, "x>>>traffic>>>uplink"));
+}
+
 static void sum_ips(const char *email, unsigned int ips, void *arg)
 {
 	if (!strncmp(email, "on", 2))
@@ -113,6 +134,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_email_is_kept_once),
 		cmocka_unit_test(only_what_the_level_asks_for_is_counted),
+		cmocka_unit_test(long_emails_have_counters_of_their_own),
 		cmocka_unit_test(
 			a_user_is_online_from_where_a_session_of_his_is),
 	};
