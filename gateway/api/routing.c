@@ -101,6 +101,20 @@ static int read_context(const uint8_t *p, size_t n, struct asked *a)
 	return rc < 0 ? rc : read_texts(p, n, a);
 }
 
+/** struct choice - Of the balancer @tag: whom the next session takes */
+struct choice {
+	const char *tag;
+	const struct outbound *now;
+};
+
+static void take_choice(void *arg, const struct route_group *g)
+{
+	struct choice *c = arg;
+
+	if (!strcmp(g->tag, c->tag))
+		c->now = g->now;
+}
+
 static int test_route(struct call *c, const uint8_t *p, size_t n)
 {
 	struct asked a = { .q = { .net = NET_TCP } };
@@ -113,7 +127,13 @@ static int test_route(struct call *c, const uint8_t *p, size_t n)
 	if (read_context(f.p, f.len, &a) < 0)
 		return call_malformed(c);
 	route_explain(call_cfg(c)->router, &a.q, &to);
-	if (!to.outbound && !to.balancer)
+	if (to.balancer) {
+		struct choice choice = { .tag = to.balancer };
+
+		route_groups(call_cfg(c)->router, take_choice, &choice);
+		to.outbound = choice.now;
+	}
+	if (!to.outbound)
 		return call_fail(c, GRPC_UNKNOWN, "no outbound");
 	pb_put_text(o, 1, a.inbound);
 	pb_put_number(o, 2, a.q.net == NET_UDP ? NETWORK_UDP : 2);
@@ -125,7 +145,7 @@ static int test_route(struct call *c, const uint8_t *p, size_t n)
 	pb_put_text(o, 9, a.user);
 	if (to.balancer)
 		pb_put_text(o, 11, to.balancer);
-	pb_put_text(o, 12, to.outbound ? to.outbound->tag : "");
+	pb_put_text(o, 12, to.outbound->tag);
 	return GRPC_OK;
 }
 

@@ -27,6 +27,7 @@
 #include "gateway/core/session.h"
 #include "gateway/core/udp.h"
 #include "gateway/core/worker.h"
+#include "gateway/route/groups.h"
 
 #define FDS_RESERVED    128 /* logs, TUN queues, resolver, epoll ... */
 #define WORKERS_DEFAULT 4
@@ -215,6 +216,7 @@ static void process_adopt(struct process *p, struct config *cfg)
 	p->cfg = cfg;
 	for (unsigned int i = 0; i < p->count; i++)
 		order_give(&p->workers[i], order_adopt, config_ref(cfg), false);
+	route_pins_again(cfg->router);
 	host_reload(p->host, cfg);
 	config_unref(old);
 	compat_trim();

@@ -32,5 +32,7 @@ void route_groups(const struct router *r,
  * one of its outbounds), -ENOMEM. Any thread
  */
 int route_pin(struct router *r, const char *tag, const char *outbound);
+/* All workers have @r now: what was pinned by way of the one before is in force */
+void route_pins_again(struct router *r);
 
 #endif

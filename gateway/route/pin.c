@@ -74,6 +74,12 @@ void pin_again(struct balancer *b)
 	pthread_mutex_unlock(&lock);
 }
 
+void route_pins_again(struct router *r)
+{
+	for (uint32_t i = 0; i < r->balancer_count; i++)
+		pin_again(&r->balancers[i]);
+}
+
 int route_pin(struct router *r, const char *tag, const char *outbound)
 {
 	struct balancer *b = NULL;

@@ -7,6 +7,7 @@
 #include "conf_text.h"
 #include "gateway/api/clash.h"
 #include "gateway/core/stats.h"
+#include "gateway/route/groups.h"
 #include "proxy/in/srv.h"
 #include "tests/unit/alloc_fail.h"
 
@@ -27,8 +28,11 @@ static const char conf[] =
 	"\"policy\":{\"system\":{\"statsInboundUplink\":true}},"
 	"\"outbounds\":[{\"tag\":\"d\",\"protocol\":\"freedom\"},"
 	"{\"tag\":\"b\",\"protocol\":\"blackhole\"}],"
-	"\"routing\":{\"rules\":[{\"domain\":[\"full:a.test\"],"
+	"\"routing\":{\"balancers\":[{\"tag\":\"any\","
+	"\"selector\":[\"b\",\"d\"]}],\"rules\":["
+	"{\"domain\":[\"full:a.test\"],"
 	"\"outboundTag\":\"b\",\"ruleTag\":\"r\"},"
+	"{\"domain\":[\"full:b.test\"],\"balancerTag\":\"any\"},"
 	"{\"ip\":[\"192.0.2.0/24\"],\"network\":\"udp\","
 	"\"outboundTag\":\"b\"}]},\"inbounds\":["
 	"{\"tag\":\"vl\",\"protocol\":\"vless\",\"listen\":\"127.0.0.1\","
@@ -281,6 +285,62 @@ static void a_route_is_tested_without_a_session(void **state)
 /* The tag of "reverse" of those that alter_add() adds; NULL: none */
 static const char *reverse_tag;
 
+static void a_balancers_choice_is_told(void **state)
+{
+	struct api a;
+	char tag[64];
+
+	(void)state;
+	begin(&a);
+	assert_int_equal(route_pin(a.cfg->router, "any", "d"), 0);
+	assert_int_equal(ask(&a, &service_routing, "TestRoute",
+			     TEXT("\x0a\x0a\x30\x50\x3a\6b.test")),
+			 0);
+	assert_int_equal(pb_text(a.c.out.p, a.c.out.len, 11, tag, sizeof(tag)),
+			 0);
+	assert_string_equal(tag, "any");
+	assert_int_equal(pb_text(a.c.out.p, a.c.out.len, 12, tag, sizeof(tag)),
+			 0);
+	assert_string_equal(tag, "d");
+	assert_int_equal(route_pin(a.cfg->router, "any", NULL), 0);
+	end(&a);
+}
+
+/** struct pinned - Whom balancer "any" has pinned; "" nobody */
+struct pinned {
+	const char *tag;
+};
+
+static void note_pin(void *arg, const struct route_group *g)
+{
+	struct pinned *p = arg;
+
+	p->tag = g->pinned ? g->now->tag : "";
+}
+
+/* Somebody chooses while a generation is being made: by the old one's router */
+static void a_pin_during_a_reload_is_not_lost(void **state)
+{
+	struct pinned p;
+	struct config *next;
+	struct api a;
+
+	(void)state;
+	begin(&a);
+	next = conf_text(&a.d, conf, NULL);
+	assert_non_null(next);
+	assert_int_equal(route_pin(a.cfg->router, "any", "b"), 0);
+	route_pins_again(next->router);
+	route_groups(next->router, note_pin, &p);
+	assert_string_equal(p.tag, "b");
+	assert_int_equal(route_pin(a.cfg->router, "any", NULL), 0);
+	route_pins_again(next->router);
+	route_groups(next->router, note_pin, &p);
+	assert_string_equal(p.tag, "");
+	config_unref(next);
+	end(&a);
+}
+
 /* AlterInbound of @tag; @type of account, its fields 1 and 2 */
 static int alter_add(struct api *a, const char *tag, const char *email,
 		     const char *type, const char *key, const char *flow)
@@ -521,6 +581,8 @@ int main(void)
 		cmocka_unit_test(nobody_was_ever_online),
 		cmocka_unit_test(inbounds_are_listed_without_our_own),
 		cmocka_unit_test(a_route_is_tested_without_a_session),
+		cmocka_unit_test(a_balancers_choice_is_told),
+		cmocka_unit_test(a_pin_during_a_reload_is_not_lost),
 		cmocka_unit_test(users_are_added_and_removed),
 		cmocka_unit_test(what_is_wrong_with_a_user_is_said),
 		cmocka_unit_test(a_user_with_reverse_is_refused_by_name),
