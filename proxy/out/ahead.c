@@ -6,7 +6,10 @@
  * Who dials takes the oldest one that stands, and makes one himself when there is
  * none. 200 ms later those that miss are made. One that nobody took for two minutes
  * is closed, and no other comes in its place until somebody dials again; so is one
- * that the server closes, or on which it speaks first.
+ * that the server closes, or on which it speaks first. A new configuration ends all.
+ *
+ * What depends on the session cannot be made before it is there: with sendThrough
+ * "origin" or "srcip", here or in an outbound dialed through, nothing is made ahead.
  *
  * Source: Xray-core proxy/vless/outbound ("testpre"; facts)
  */
@@ -19,6 +22,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/timer.h"
 #include "gateway/core/config.h"
+#include "gateway/core/send_through.h"
 #include "gateway/core/session.h"
 #include "gateway/core/worker.h"
 
@@ -207,19 +211,16 @@ static void room_reap(struct room *r)
 		entry_free(container_of(l, struct entry, node));
 }
 
-static void room_flush(struct flusher *f)
+/* All, or those of generations before @now. What is dead is to be freed still */
+static void end_pools(struct room *r, const struct config *now)
 {
-	room_reap(container_of(f, struct room, flusher));
-}
-
-static void room_free(void *room)
-{
-	struct room *r = room;
 	struct list *l, *next;
 
 	list_for_each_safe (l, next, &r->pools) {
 		struct ahead_pool *p = container_of(l, struct ahead_pool, node);
 
+		if (p->cfg == now)
+			continue;
 		timer_cancel(&p->refill);
 		while (!list_empty(&p->entries))
 			entry_kill(list_first(&p->entries, struct entry, node),
@@ -227,6 +228,21 @@ static void room_free(void *room)
 		if (!p->count)
 			pool_tidy(p);
 	}
+}
+
+static void room_flush(struct flusher *f)
+{
+	struct room *r = container_of(f, struct room, flusher);
+
+	end_pools(r, r->worker->cfg);
+	room_reap(r);
+}
+
+static void room_free(void *room)
+{
+	struct room *r = room;
+
+	end_pools(r, NULL);
 	room_reap(r); /* a pool goes with its last entry */
 	list_del(&r->flusher.node);
 	free(r);
@@ -274,13 +290,26 @@ static struct stream *pool_take(struct ahead_pool *p, const struct dial *d)
 	return NULL;
 }
 
+/* A connection for one session cannot serve another; nor outlive a configuration */
+static bool can_be_ahead(const struct dial *d)
+{
+	for (const struct outbound *ob = d->ob; ob; ob = ob->dialer)
+		if (ob->send_how == SEND_ORIGIN || ob->send_how == SEND_SRCIP)
+			return false;
+	return d->cfg == d->worker->cfg;
+}
+
 int ahead_dial(const struct dial *d, const struct addr *to, unsigned int count,
 	       struct stream **out)
 {
 	struct room *r = room_of(d->worker);
-	struct ahead_pool *p = r ? pool_find(r, d) : NULL;
-	struct stream *s = p ? pool_take(p, d) : NULL;
+	struct ahead_pool *p;
+	struct stream *s;
 
+	if (!can_be_ahead(d))
+		return transport_dial(d->ob->transport, d, to, out);
+	p = r ? pool_find(r, d) : NULL;
+	s = p ? pool_take(p, d) : NULL;
 	if (!p && r)
 		p = pool_new(r, d, to, count);
 	if (!p)
