@@ -109,6 +109,10 @@ const struct inbound_ops *registry_inbound(const char *protocol);
 const struct outbound_ops *registry_outbound(const char *protocol);
 const struct transport_ops *registry_network(const char *name);
 const struct transport_ops *registry_security(const char *name);
+/* Levels without a name of their own: below other networks than raw, and for
+ * what raw's settings ask for above a security */
+const struct transport_ops *registry_tcp(void);
+const struct transport_ops *registry_raw_head(void);
 /* "a, b, c" of all names, for messages */
 const char *registry_inbound_names(void);
 const char *registry_outbound_names(void);

@@ -106,6 +106,21 @@ pick(struct jobj *s, const char *key, const char *def,
 	return NULL;
 }
 
+/* The heads of raw are written inside of what @top encrypts: they move up */
+static struct transport *lift_head(struct jobj *s, struct transport *raw,
+				   struct transport *top, bool server,
+				   struct config *cfg)
+{
+	struct transport *head =
+		add_level(s, registry_raw_head(), top, server, NULL, cfg);
+
+	if (head) {
+		head->settings = raw->settings;
+		raw->settings = NULL;
+	}
+	return head;
+}
+
 static const struct transport *parse_levels(struct jobj *s, bool server,
 					    struct config *cfg)
 {
@@ -115,7 +130,8 @@ static const struct transport *parse_levels(struct jobj *s, bool server,
 	const struct transport_ops *security = pick(
 		s, "security", "none", registry_security, "none, tls, reality");
 	const struct transport_ops *raw = registry_network("raw");
-	struct transport *top;
+	const struct transport_ops *lowest = network;
+	struct transport *top, *low;
 	bool bottom = network && network->listen;
 
 	j_get(s, "network"); /* known also when method is there */
@@ -123,12 +139,17 @@ static const struct transport *parse_levels(struct jobj *s, bool server,
 		diag_error(s->d, j_get(s, "security"), NULL,
 			   "%s cannot have it: \"tls\" or \"none\"",
 			   network->name);
-	top = add_level(s, bottom ? network : raw, NULL, server, NULL, cfg);
+	if (!bottom)
+		lowest = !network || network == raw ? raw : registry_tcp();
+	low = add_level(s, lowest, NULL, server, NULL, cfg);
+	top = low;
 	if (top && security)
 		top = add_level(s, security, top, server,
 				network ? network->alpn : NULL, cfg);
 	if (top && network && network != raw && !bottom)
 		top = add_level(s, network, top, server, NULL, cfg);
+	else if (top && top != low && !bottom && low->settings)
+		top = lift_head(s, low, top, server, cfg);
 	ignore_others(s, top);
 	return top;
 }

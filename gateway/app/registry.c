@@ -81,6 +81,16 @@ const struct transport_ops *registry_security(const char *name)
 	return NULL;
 }
 
+const struct transport_ops *registry_tcp(void)
+{
+	return &transport_tcp_ops;
+}
+
+const struct transport_ops *registry_raw_head(void)
+{
+	return &transport_raw_head_ops;
+}
+
 static void names_add(char *text, size_t size, const char *name)
 {
 	size_t used = strlen(text);

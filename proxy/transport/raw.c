@@ -109,6 +109,31 @@ const struct transport_ops transport_raw_ops = {
 	.accept = raw_accept,
 };
 
+static int head_dial(const struct transport *t, const struct dial *d,
+		     const struct addr *to, struct stream **out)
+{
+	int rc = transport_dial(t->below, d, to, out);
+
+	if (rc < 0)
+		return rc;
+	rc = raw_wrap(t, d->s ? d->s->id : 0, out);
+	if (rc < 0)
+		stream_close(out, rc);
+	return rc;
+}
+
+const struct transport_ops transport_tcp_ops = {
+	.name = "tcp",
+	.dial = raw_dial_server,
+	.accept = raw_accept,
+};
+
+const struct transport_ops transport_raw_head_ops = {
+	.name = "http head",
+	.dial = head_dial,
+	.accept = raw_accept,
+};
+
 const struct transport transport_raw = { .ops = &transport_raw_ops };
 
 int transport_dial(const struct transport *t, const struct dial *d,

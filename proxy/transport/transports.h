@@ -5,6 +5,10 @@
 #include "gateway/core/transport.h"
 
 extern const struct transport_ops transport_raw_ops;
+/* The bottom of other networks: raw without settings */
+extern const struct transport_ops transport_tcp_ops;
+/* The heads that raw's settings ask for, above a level that encrypts */
+extern const struct transport_ops transport_raw_head_ops;
 extern const struct transport_ops transport_tls_ops;
 extern const struct transport_ops transport_reality_ops;
 extern const struct transport_ops transport_ws_ops;

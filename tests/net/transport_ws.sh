@@ -31,13 +31,16 @@ cat >"$TMP/v2.json" <<END
 	"$(v2_in 9001 '{ "network": "ws", "wsSettings": { "path": "/w" } }')" \
 	"$(v2_in 9002 "{ \"network\": \"ws\", \"wsSettings\": { \"path\": \"/w\" }, $v2_tls }")" \
 	"$(v2_in 9003 '{ "network": "tcp", "tcpSettings": { "header": { "type": "http", "request": { "path": ["/y", "/x"] } } } }')" \
-	"$(v2_client 9103 hh)" "$(v2_client 9101 ws)" "$(v2_client 9102 wss)") ],
+	"$(v2_in 9004 "{ \"network\": \"tcp\", \"tcpSettings\": { \"header\": { \"type\": \"http\", \"request\": { \"path\": [\"/x\"] } } }, $v2_tls }")" \
+	"$(v2_client 9104 hhs)" "$(v2_client 9103 hh)" "$(v2_client 9101 ws)" "$(v2_client 9102 wss)") ],
   "outbounds": [ { "protocol": "freedom" }, $(join \
 	"$(wrap_out hh 10.2.0.1:8006 '{ "network": "tcp", "tcpSettings": { "header": { "type": "http", "request": { "path": ["/x", "/y"], "headers": { "Host": ["one.test", "two.test"] } } } } }')" \
+	"$(wrap_out hhs 10.2.0.1:8007 '{ "network": "tcp", "tcpSettings": { "header": { "type": "http", "request": { "path": ["/x"] } } }, "security": "tls", "tlsSettings": { "allowInsecure": true } }')" \
 	"$(wrap_out ws 10.2.0.1:8001 '{ "network": "ws", "wsSettings": { "path": "/w" } }')" \
 	"$(wrap_out wss 10.2.0.1:8002 '{ "network": "ws", "wsSettings": { "path": "/w" }, "security": "tls", "tlsSettings": { "allowInsecure": true } }')" ) ],
   "routing": { "rules": [ { "type": "field", "inboundTag": ["ws"], "outboundTag": "ws" },
 	{ "type": "field", "inboundTag": ["hh"], "outboundTag": "hh" },
+	{ "type": "field", "inboundTag": ["hhs"], "outboundTag": "hhs" },
 	{ "type": "field", "inboundTag": ["wss"], "outboundTag": "wss" } ] }
 }
 END
@@ -65,6 +68,7 @@ ca="\"security\": \"tls\", \"tlsSettings\": { \"serverName\": \"tls.test\", \"di
 own="\"security\": \"tls\", \"tlsSettings\": { \"certificates\": [ { \"certificateFile\": \"$TMP/names.crt\", \"keyFile\": \"$TMP/names.key\" } ] }"
 ws() { echo "\"network\": \"ws\", \"wsSettings\": { \"path\": \"$1\" ${2:-} }"; }
 hh='"network": "raw", "rawSettings": { "header": { "type": "http", "request": { "path": ["/x", "/y"], "headers": { "Host": ["a.test", "b.test"], "User-Agent": "none" } } } }'
+left='"tcpSettings": { "header": { "type": "http" } }' # of a network that is no more
 hu() { echo "\"network\": \"httpupgrade\", \"httpupgradeSettings\": { \"path\": \"$1\" ${2:-} }"; }
 start_in <<END
 {
@@ -75,10 +79,11 @@ start_in <<END
 	"$(door 7021 ngx)" "$(door 7022 ngxup)" "$(door 7023 ngxno)" "$(door 7024 badpath)" \
 	"$(door 7025 badhost)" "$(door 7026 silent)" "$(door 7027 hubad)" \
 	"$(door 7031 hh)" "$(door 7032 v2hh)" "$(door 8006 direct6 "{ $hh }")" \
+	"$(door 7033 hhs)" "$(door 7034 v2hhs)" "$(door 7035 left)" "$(door 8007 direct7 "{ $hh, $own }")" \
 	"$(door 8001 direct "{ $(ws /w) }")" "$(door 8002 direct2 "{ $(ws /w), $own }")" \
 	"$(door 8003 direct3 "{ $(hu /up) }")" "$(door 8004 direct4 "{ $(hu /up), $own }")" \
 	"$(door 8005 direct5 "{ $(ws /w ', "host": "right.test", "heartbeatPeriod": 1') }")") ],
-  "routing": { "rules": [ $(to own owns owned hu hus hued v2 v2s ngx ngxup ngxno badpath badhost silent hubad hh v2hh) ] },
+  "routing": { "rules": [ $(to own owns owned hu hus hued v2 v2s ngx ngxup ngxno badpath badhost silent hubad hh v2hh hhs v2hhs left) ] },
   "outbounds": [ { "tag": "direct", "protocol": "freedom" }, $(join \
 	"$(wrap_out own 10.2.0.1:8001 "{ $(ws /w) }")" \
 	"$(wrap_out owns 10.2.0.1:8002 "{ $(ws w), $ca }")" \
@@ -88,6 +93,9 @@ start_in <<END
 	"$(wrap_out hued 10.2.0.1:8003 "{ $(hu "/up?ed=2048") }")" \
 	"$(wrap_out hh 10.2.0.1:8006 "{ $hh }")" \
 	"$(wrap_out v2hh 10.2.0.3:9003 "{ $hh }")" \
+	"$(wrap_out hhs 10.2.0.1:8007 "{ $hh, $ca }")" \
+	"$(wrap_out v2hhs 10.2.0.3:9004 "{ ${hh/, \"\/y\"/}, $ca }")" \
+	"$(wrap_out left 10.2.0.3:9001 "{ $(ws /w), $left }")" \
 	"$(wrap_out v2 10.2.0.3:9001 "{ $(ws /w) }")" \
 	"$(wrap_out v2s 10.2.0.3:9002 "{ $(ws /w), $ca }")" \
 	"$(wrap_out ngx 10.2.0.3:9443 "{ $(ws /w), $ca }")" \
@@ -108,6 +116,7 @@ transfers "httpupgrade in TLS" $A 7005
 transfers "httpupgrade without waiting" $A 7006
 
 sleep 1.1 # the log has a rate limit
+transfers "raw with http heads in TLS" $A 7033
 transfers "raw with http heads" $A 7031
 wait_for 5 grep -q "hh -> hh.*up 3000000" "$TMP/culvert.log"
 out=$(grep "hh -> hh" "$TMP/culvert.log" | grep "up 3000000")
@@ -123,6 +132,9 @@ echoes() {
 }
 echoes "v2ray serves raw with http heads" $A 7032
 echoes "v2ray calls with http heads" 127.0.0.1 9103 "$S"
+echoes "v2ray serves raw with http heads in TLS" $A 7034
+echoes "v2ray calls with http heads in TLS" 127.0.0.1 9104 "$S"
+echoes "settings of raw do nothing to ws" $A 7035
 echoes "v2ray serves ws" $A 7011
 echoes "v2ray serves ws in TLS" $A 7012
 echoes "nginx before ws" $A 7021
