@@ -77,16 +77,20 @@ static uint32_t told_una(const struct kcp_link *l)
 	return l->una && kcp_send_blocked(l) ? l->una - 1 : l->una;
 }
 
+struct kcp_seg kcp_link_word(const struct kcp_link *l, enum kcp_cmd cmd)
+{
+	return (struct kcp_seg){ .conv = l->conv,
+				 .cmd = (uint8_t)cmd,
+				 .opt = l->state == KCP_CLOSING ? KCP_CLOSE : 0,
+				 .una = told_una(l),
+				 .next = l->got,
+				 .rto = l->rto };
+}
+
 static void command(struct kcp_link *l, enum kcp_cmd cmd, uint32_t now)
 {
-	struct kcp_seg s = { .conv = l->conv,
-			     .cmd = (uint8_t)cmd,
-			     .una = told_una(l),
-			     .next = l->got,
-			     .rto = l->rto };
+	struct kcp_seg s = kcp_link_word(l, cmd);
 
-	if (l->state == KCP_CLOSING)
-		s.opt = KCP_CLOSE;
 	if (cmd == KCP_TERMINATE && l->cut)
 		s.opt = KCP_CUT;
 	l->ping_ms = now;
@@ -115,7 +119,7 @@ static void heard_terminate(struct kcp_link *l, const struct kcp_seg *s,
 		kcp_link_enter(l, KCP_PEER_ENDING, now);
 		break;
 	case KCP_CLOSING:
-		l->cut = l->out_count;
+		l->cut = !kcp_send_done(l);
 		command(l, KCP_TERMINATE, now);
 		kcp_link_enter(l, KCP_OVER, now);
 		break;
@@ -208,9 +212,9 @@ static void check_state(struct kcp_link *l, uint32_t now)
 	if (l->state == KCP_ACTIVE || l->state == KCP_PEER_CLOSED)
 		lost_peer(l, now);
 	if (l->state == KCP_CLOSING &&
-	    (!l->out_count ||
+	    (kcp_send_done(l) ||
 	     now - later(l->state_ms, l->gain_ms) >= CLOSING_MS)) {
-		l->cut = l->out_count;
+		l->cut = !kcp_send_done(l);
 		kcp_link_enter(l, KCP_ENDING, now);
 	}
 	if (l->state == KCP_ENDING && l->again_step &&
@@ -289,7 +293,7 @@ uint32_t kcp_link_wait(const struct kcp_link *l, uint32_t now)
 		return l->again_step ? until(l->ping_ms + l->again_step, now) :
 				       0;
 	case KCP_CLOSING:
-		if (!l->out_count)
+		if (kcp_send_done(l))
 			return 0;
 		break;
 	case KCP_PEER_ENDING:

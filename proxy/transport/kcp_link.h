@@ -136,6 +136,8 @@ void kcp_link_input(struct kcp_link *l, const uint8_t *p, size_t n,
 void kcp_link_tick(struct kcp_link *l, uint32_t now);
 /* ms until kcp_link_tick() has something to do, 0 now */
 uint32_t kcp_link_wait(const struct kcp_link *l, uint32_t now);
+/* A command of it, as it stands now */
+struct kcp_seg kcp_link_word(const struct kcp_link *l, enum kcp_cmd cmd);
 /* As readv and writev of a stream */
 ssize_t kcp_link_read(struct kcp_link *l, const struct iovec *iov, int cnt);
 ssize_t kcp_link_write(struct kcp_link *l, const struct iovec *iov, int cnt);
@@ -159,6 +161,8 @@ void kcp_send_fresh(struct kcp_link *l, uint32_t now);
 bool kcp_send_may(const struct kcp_link *l);
 /* They wait for the peer's window */
 bool kcp_send_blocked(const struct kcp_link *l);
+/* Nothing is left, or an end which a TERMINATE says as well */
+bool kcp_send_done(const struct kcp_link *l);
 void kcp_send_drop(struct kcp_link *l);
 void kcp_recv_data(struct kcp_link *l, const struct kcp_seg *s);
 void kcp_recv_una(struct kcp_link *l, uint32_t una);

@@ -58,6 +58,21 @@ void kcp_port_send(struct kcp_port *p)
 	p->used = 0;
 }
 
+/*
+ * The segment at @out. v2ray and Xray take an empty data segment for a cut one when
+ * nothing is behind it, and never acknowledge it: a word follows. Bytes
+ */
+static ssize_t put_segment(const struct kcp_link *l, const struct kcp_seg *s,
+			   uint8_t *out)
+{
+	ssize_t n = kcp_encode(s, out, KCP_PACKET_MAX);
+	struct kcp_seg word = kcp_link_word(l, KCP_PING);
+
+	if (n > 0 && s->cmd == KCP_DATA && !s->len)
+		n += kcp_encode(&word, out + n, KCP_PACKET_MAX - (size_t)n);
+	return n;
+}
+
 void kcp_port_emit(struct kcp_link *l, const struct kcp_seg *s)
 {
 	struct kcp_conn *c = container_of(l, struct kcp_conn, link);
@@ -71,7 +86,7 @@ void kcp_port_emit(struct kcp_link *l, const struct kcp_seg *s)
 		kcp_port_send(p);
 	p->own = c->own;
 	at = p->worker->scratch + p->used;
-	n = kcp_encode(s, at + p->masks.head_len, KCP_PACKET_MAX);
+	n = put_segment(l, s, at + p->masks.head_len);
 	if (n > 0)
 		n = kcp_seal(&p->masks, at, (size_t)n);
 	if (n <= 0)

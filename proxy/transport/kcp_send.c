@@ -382,6 +382,11 @@ void kcp_send_flush(struct kcp_link *l, uint32_t now)
 		control(l);
 }
 
+bool kcp_send_done(const struct kcp_link *l)
+{
+	return list_empty(&l->out) || out_of(l->out.next)->end;
+}
+
 void kcp_send_drop(struct kcp_link *l)
 {
 	while (!list_empty(&l->out))

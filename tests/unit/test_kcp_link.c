@@ -366,6 +366,22 @@ static void kcp_link_finished_and_closed_ends_in_order(void **state)
 	assert_int_equal(sim.e[1].l.state, KCP_OVER);
 }
 
+/* All but the end is acknowledged: who is closed then need not wait for that */
+static void kcp_link_closed_does_not_wait_for_its_end(void **state)
+{
+	(void)state;
+	sim.e[0].send = 1000;
+	run_ms(200);
+	sim.loss = 100;
+	sim.e[0].finish = true;
+	run_ms(30);
+	sim.loss = 0;
+	kcp_link_close(&sim.e[0].l, 0, sim.now);
+	run_ms(25);
+	assert_int_equal(sim.e[1].rc, 0);
+	assert_int_equal(sim.e[1].l.state, KCP_PEER_ENDING);
+}
+
 /* What v2ray does: no half close, and CLOSE with what is left */
 static void kcp_link_closed_delivers_what_was_written(void **state)
 {
@@ -664,6 +680,7 @@ int main(void)
 		LINK_TEST(kcp_link_measures_the_round_trip),
 		LINK_TEST(kcp_link_waits_for_its_reader),
 		LINK_TEST(kcp_link_half_closes),
+		LINK_TEST(kcp_link_closed_does_not_wait_for_its_end),
 		LINK_TEST(kcp_link_closed_delivers_what_was_written),
 		LINK_TEST(kcp_link_end_behind_bytes_makes_ready_once),
 		LINK_TEST(kcp_link_terminate_behind_bytes_makes_ready_once),

@@ -178,6 +178,36 @@ static void kcp_port_counts_who_is_young(void **state)
 	assert_int_equal(port->conns.count, 4); /* the answered one lingers */
 }
 
+/* v2ray takes an empty data segment alone for a cut one: see put_segment() */
+static void kcp_port_end_does_not_go_alone(void **state)
+{
+	struct kcp_seg s = { .cmd = KCP_ACK };
+	struct session *ses;
+	uint8_t b[2000];
+	ssize_t n, used = 0;
+
+	(void)state;
+	say(1, 0);
+	p.want = 1;
+	assert_true(loop_until(&p.l, greeted, NULL, 2000));
+	ses = list_first(&p.l.w.sessions, struct session, node);
+	assert_int_equal(ses->in->ops->finish(ses->in), 0);
+	worker_tick(&p.l.w, 0);
+	while (s.cmd != KCP_DATA) {
+		n = recv(p.fd, b, sizeof(b), 0);
+		assert_true(n > 0);
+		used = kcp_decode(b, (size_t)n, &s);
+		assert_true(used > 0);
+	}
+	assert_int_equal(s.len, 0);
+	assert_int_equal(s.opt, KCP_END);
+	assert_true(n - used >= 1);
+	assert_int_equal(kcp_decode(b + used, (size_t)(n - used), &s),
+			 n - used);
+	assert_int_equal(s.cmd, KCP_PING);
+	assert_int_equal(s.next, 1);
+}
+
 #define PORT_TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
@@ -186,6 +216,7 @@ int main(void)
 		PORT_TEST(kcp_port_closed_is_not_marked),
 		PORT_TEST(kcp_port_closed_ends_all),
 		PORT_TEST(kcp_port_counts_who_is_young),
+		PORT_TEST(kcp_port_end_does_not_go_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
