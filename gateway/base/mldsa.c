@@ -156,11 +156,10 @@ static void ntt_back(struct poly *f)
 }
 
 /* @sum += @a * @b in the NTT's domain */
-static void mul_add(struct poly *sum, const struct poly *a,
-		    const struct poly *b)
+static void mul_add(struct poly *sum, const struct poly *a, const int32_t b[N])
 {
 	for (int i = 0; i < N; i++)
-		sum->c[i] = small(sum->c[i] + mont((int64_t)a->c[i] * b->c[i]));
+		sum->c[i] = small(sum->c[i] + mont((int64_t)a->c[i] * b[i]));
 }
 
 /* Some coefficient of -q to q, its nearest multiple of q taken off, is as large as @bound */
@@ -180,7 +179,7 @@ static bool too_large(const struct poly *f, int32_t bound)
 /* --- what hashes become --------------------------------------------------------- */
 
 /* The matrix's entry, by rejection: all of it is public */
-static void sample_ntt(struct poly *out, const uint8_t rho[32], int column,
+static void sample_ntt(int32_t out[N], const uint8_t rho[32], int column,
 		       int row)
 {
 	struct shake128 s;
@@ -197,21 +196,25 @@ static void sample_ntt(struct poly *out, const uint8_t rho[32], int column,
 		shake128_read(&s, b, sizeof(b));
 		v = b[0] | b[1] << 8 | (b[2] & 0x7f) << 16;
 		if (v < Q)
-			out->c[n++] = v;
+			out[n++] = v;
 	}
 }
 
-/* @out = row @row of the matrix times @v, out of the NTT's domain */
-static void row_times(struct poly *out, const uint8_t rho[32], int row,
+/* Half of the work of a verification: done once for a key */
+static void expand(mldsa65_matrix a, const uint8_t rho[32])
+{
+	for (int i = 0; i < K; i++)
+		for (int j = 0; j < L; j++)
+			sample_ntt(a[i][j], rho, j, i);
+}
+
+/* @out = a row of the matrix times @v, in the NTT's domain */
+static void row_times(struct poly *out, const int32_t row[L][N],
 		      const struct poly v[L])
 {
-	struct poly a;
-
 	memset(out, 0, sizeof(*out));
-	for (int j = 0; j < L; j++) {
-		sample_ntt(&a, rho, j, row);
-		mul_add(out, &a, &v[j]);
-	}
+	for (int j = 0; j < L; j++)
+		mul_add(out, &v[j], row[j]);
 }
 
 /* -4 to 4, by rejection, of a secret seed: how many are thrown away tells nothing */
@@ -338,29 +341,42 @@ static void make_mu(const uint8_t tr[MU_BYTES], const uint8_t *m, size_t n,
 	shake256(all, MU_BYTES + 2 + n, mu, MU_BYTES);
 }
 
+void mldsa65_public_set(struct mldsa65_public_key *k,
+			const uint8_t key[MLDSA65_KEY_BYTES])
+{
+	struct poly t;
+
+	shake256(key, MLDSA65_KEY_BYTES, k->tr, sizeof(k->tr));
+	expand(k->a, key);
+	for (int i = 0; i < K; i++) { /* -t1 2^13 */
+		const uint8_t *p = key + 32 + i * T1_BYTES;
+
+		for (int n = 0; n < N; n++)
+			t.c[n] = -((int32_t)number(p, n, 10) << D);
+		ntt(&t);
+		memcpy(k->t[i], t.c, sizeof(t.c));
+	}
+}
+
 /* Row @i of A z - c t1 2^13, and what it becomes with its hints */
-static void get_w1(const uint8_t key[MLDSA65_KEY_BYTES], int i,
+static void get_w1(const struct mldsa65_public_key *k, int i,
 		   const struct poly z[L], const struct poly *c,
 		   const uint8_t hint[N], uint8_t out[W1_BYTES])
 {
-	struct poly w, t;
+	struct poly w;
 
-	for (int k = 0; k < N; k++)
-		t.c[k] =
-			-((int32_t)number(key + 32 + i * T1_BYTES, k, 10) << D);
-	ntt(&t);
-	row_times(&w, key, i, z);
-	mul_add(&w, c, &t);
+	row_times(&w, k->a[i], z);
+	mul_add(&w, c, k->t[i]);
 	ntt_back(&w);
-	for (int k = 0; k < N; k++)
-		w.c[k] = use_hint(hint[k], w.c[k]);
+	for (int n = 0; n < N; n++)
+		w.c[n] = use_hint(hint[n], w.c[n]);
 	put_w1(out, &w);
 }
 
-int mldsa65_verify(const uint8_t key[MLDSA65_KEY_BYTES], const uint8_t *m,
+int mldsa65_verify(const struct mldsa65_public_key *k, const uint8_t *m,
 		   size_t n, const uint8_t sig[MLDSA65_SIG_BYTES])
 {
-	uint8_t all[MU_BYTES + K * W1_BYTES], tr[MU_BYTES], want[C_BYTES];
+	uint8_t all[MU_BYTES + K * W1_BYTES], want[C_BYTES];
 	uint8_t hint[K][N];
 	struct poly z[L], c;
 
@@ -373,12 +389,11 @@ int mldsa65_verify(const uint8_t key[MLDSA65_KEY_BYTES], const uint8_t *m,
 			return -EPROTO;
 		ntt(&z[j]);
 	}
-	shake256(key, MLDSA65_KEY_BYTES, tr, sizeof(tr));
-	make_mu(tr, m, n, all);
+	make_mu(k->tr, m, n, all);
 	sample_ball(&c, sig);
 	ntt(&c);
 	for (int i = 0; i < K; i++)
-		get_w1(key, i, z, &c, hint[i], all + MU_BYTES + i * W1_BYTES);
+		get_w1(k, i, z, &c, hint[i], all + MU_BYTES + i * W1_BYTES);
 	shake256(all, sizeof(all), want, sizeof(want));
 	return memcmp(want, sig, C_BYTES) ? -EACCES : 0;
 }
@@ -422,6 +437,7 @@ void mldsa65_key_set(struct mldsa65_secret_key *k,
 	shake256(in, sizeof(in), out, sizeof(out));
 	memcpy(k->public_key, out, 32);
 	memcpy(k->key, out + 96, 32);
+	expand(k->a, out);
 	for (int j = 0; j < L; j++) {
 		sample_secret(&s1[j], out + 32, j);
 		ntt(&s1[j]);
@@ -429,7 +445,7 @@ void mldsa65_key_set(struct mldsa65_secret_key *k,
 	}
 	for (int i = 0; i < K; i++) {
 		sample_secret(&s2, out + 32, L + i);
-		row_times(&t, out, i, s1);
+		row_times(&t, k->a[i], s1);
 		ntt_back(&t);
 		for (int n = 0; n < N; n++) {
 			t.c[n] = positive(t.c[n] + s2.c[n] - Q);
@@ -484,13 +500,9 @@ static void put_z(uint8_t out[Z_BYTES], const struct poly *f)
 static void times_secret(struct poly *out, const struct poly *c,
 			 const int32_t s[N])
 {
-	struct poly f;
-
-	memcpy(f.c, s, sizeof(f.c));
 	memset(out, 0, sizeof(*out));
-	mul_add(out, c, &f);
+	mul_add(out, c, s);
 	ntt_back(out);
-	wipe(&f, sizeof(f));
 }
 
 /**
@@ -505,7 +517,7 @@ try {
 };
 
 /* The commitment, and the challenge to it at @sig */
-static void commit(struct try *t, const uint8_t rho[32], uint8_t *sig)
+static void commit(struct try *t, const mldsa65_matrix a, uint8_t *sig)
 {
 	struct poly high;
 	int32_t low;
@@ -515,7 +527,7 @@ static void commit(struct try *t, const uint8_t rho[32], uint8_t *sig)
 		ntt(&t->z[j]);
 	}
 	for (int i = 0; i < K; i++) {
-		row_times(&t->w[i], rho, i, t->z);
+		row_times(&t->w[i], a[i], t->z);
 		ntt_back(&t->w[i]);
 		for (int n = 0; n < N; n++)
 			high.c[n] = high_bits(t->w[i].c[n], &low);
@@ -576,7 +588,7 @@ static bool one_try(struct try *t, const struct mldsa65_secret_key *k,
 	uint8_t *hint = sig + C_BYTES + L * Z_BYTES;
 	int at = 0;
 
-	commit(t, k->public_key, sig);
+	commit(t, k->a, sig);
 	if (!respond(t, k, sig))
 		return false;
 	memset(hint, 0, OMEGA + K);

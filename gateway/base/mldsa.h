@@ -15,15 +15,30 @@
 #define MLDSA_SEED_BYTES  32
 #define MLDSA_MESSAGE_MAX 128 /* that is all our protocols sign */
 
+/* A matrix of polynomials, which follows from the key's first 32 bytes */
+typedef int32_t mldsa65_matrix[6][5][256];
+
+/**
+ * struct mldsa65_public_key - Who signed, ready for use; nothing secret
+ * @tr:		Hash of the key
+ * @a, @t:	In the NTT's domain
+ */
+struct mldsa65_public_key {
+	uint8_t tr[64];
+	int32_t t[6][256];
+	mldsa65_matrix a;
+};
+
 /**
  * struct mldsa65_secret_key - To be wiped
  * @key, @tr:	For the randomness of a signature; the hash of @public_key
- * @s1, @s2, @t0:	In the NTT's domain
+ * @s1, @s2, @t0, @a:	In the NTT's domain
  */
 struct mldsa65_secret_key {
 	uint8_t public_key[MLDSA65_KEY_BYTES];
 	uint8_t key[32], tr[64];
 	int32_t s1[5][256], s2[6][256], t0[6][256];
+	mldsa65_matrix a;
 };
 
 /* The key that follows from @seed: the same for the same seed */
@@ -36,8 +51,10 @@ void mldsa65_key_set(struct mldsa65_secret_key *k,
 void mldsa65_sign(const struct mldsa65_secret_key *k, const uint8_t *m,
 		  size_t n, const uint8_t random[32],
 		  uint8_t sig[MLDSA65_SIG_BYTES]);
-/* 0; -EACCES: not of @key and these @n bytes; -EPROTO: it is no signature */
-int mldsa65_verify(const uint8_t key[MLDSA65_KEY_BYTES], const uint8_t *m,
+void mldsa65_public_set(struct mldsa65_public_key *k,
+			const uint8_t key[MLDSA65_KEY_BYTES]);
+/* 0; -EACCES: not of @k and these @n bytes; -EPROTO: it is no signature */
+int mldsa65_verify(const struct mldsa65_public_key *k, const uint8_t *m,
 		   size_t n, const uint8_t sig[MLDSA65_SIG_BYTES]);
 
 #endif

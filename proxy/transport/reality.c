@@ -38,7 +38,7 @@
 struct reality_conf {
 	struct reality_id id;
 	const char *server_name;
-	uint8_t *verify;
+	struct mldsa65_public_key *verify;
 };
 
 /**
@@ -50,7 +50,7 @@ struct reality {
 	struct records rec; /* must be first */
 	struct tls13_shake *shake;
 	uint8_t auth_key[REALITY_KEY_BYTES];
-	const uint8_t *verify; /* as in the settings */
+	const struct mldsa65_public_key *verify; /* of the settings */
 };
 
 static struct reality *reality_of(struct chunk *c)
@@ -308,17 +308,20 @@ static void parse_rest(struct jobj *o)
 static int parse_verify(struct jobj *o, struct reality_conf *c, struct arena *a)
 {
 	const char *text = j_str(o, "mldsa65Verify", "");
+	uint8_t key[MLDSA65_KEY_BYTES + 3];
 
 	if (!*text)
 		return 0;
-	c->verify = arena_alloc(a, MLDSA65_KEY_BYTES + 3);
+	c->verify = arena_alloc(a, sizeof(*c->verify));
 	if (!c->verify)
 		return -ENOMEM;
-	if (base64_decode(text, strlen(text), c->verify,
-			  MLDSA65_KEY_BYTES + 3) != MLDSA65_KEY_BYTES)
+	if (base64_decode(text, strlen(text), key, sizeof(key)) !=
+	    MLDSA65_KEY_BYTES)
 		diag_error(o->d, j_get(o, "mldsa65Verify"), NULL,
 			   "must be 1952 bytes in base64url, the \"Verify\" of "
 			   "the server's seed");
+	else
+		mldsa65_public_set(c->verify, key);
 	return 0;
 }
 

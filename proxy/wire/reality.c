@@ -203,7 +203,7 @@ static const uint8_t *first_extension(const uint8_t *der, size_t n, size_t len)
 
 int reality_server_signs(const struct tls13_proof *proof,
 			 const uint8_t auth_key[REALITY_KEY_BYTES],
-			 const uint8_t verify[MLDSA65_KEY_BYTES])
+			 const struct mldsa65_public_key *verify)
 {
 	struct iovec hellos[2] = { { .iov_len = proof->hellos_len }, { 0 } };
 	const uint8_t *key, *unused, *sig = NULL;

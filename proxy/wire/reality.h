@@ -60,7 +60,7 @@ int reality_server_is(const struct tls13_proof *proof,
  */
 int reality_server_signs(const struct tls13_proof *proof,
 			 const uint8_t auth_key[REALITY_KEY_BYTES],
-			 const uint8_t verify[MLDSA65_KEY_BYTES]);
+			 const struct mldsa65_public_key *verify);
 /* What is signed: both hellos, in one piece or two, bound to both ends. 0 or -ENOMEM */
 int reality_signed(const uint8_t auth_key[REALITY_KEY_BYTES],
 		   const uint8_t key[ED25519_BYTES],

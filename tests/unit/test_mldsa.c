@@ -2,15 +2,26 @@
 #include "tests/unit/cm.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/base/compat.h"
 #include "gateway/base/crypto.h"
 #include "gateway/base/mldsa.h"
+#include "tests/unit/vec.h"
 
 static struct mldsa65_secret_key k;
 static uint8_t sig[MLDSA65_SIG_BYTES];
 static const uint8_t zeros[32];
+
+/* As who knows the public key alone */
+static int verify(const uint8_t *m, size_t n)
+{
+	static struct mldsa65_public_key pk;
+
+	mldsa65_public_set(&pk, k.public_key);
+	return mldsa65_verify(&pk, m, n, sig);
+}
 
 static void key_of(uint8_t first)
 {
@@ -51,16 +62,15 @@ static void what_is_signed_verifies_and_nothing_else(void **state)
 		key_of(i);
 		memset(m, i, sizeof(m));
 		mldsa65_sign(&k, m, n, i & 1 ? m : zeros, sig);
-		assert_int_equal(mldsa65_verify(k.public_key, m, n, sig), 0);
-		assert_true(mldsa65_verify(k.public_key, m, n + 1, sig) < 0);
+		assert_int_equal(verify(m, n), 0);
+		assert_true(verify(m, n + 1) < 0);
 		for (size_t at = i; at < sizeof(sig); at += 167) {
 			sig[at] ^= (uint8_t)(1u << (at & 7));
-			assert_true(mldsa65_verify(k.public_key, m, n, sig) <
-				    0);
+			assert_true(verify(m, n) < 0);
 			sig[at] ^= (uint8_t)(1u << (at & 7));
 		}
 		k.public_key[32 + 97 * i] ^= 1;
-		assert_true(mldsa65_verify(k.public_key, m, n, sig) < 0);
+		assert_true(verify(m, n) < 0);
 	}
 }
 
@@ -77,21 +87,21 @@ static void hints_have_one_form(void **state)
 	assert_true(hint[55] >= 2); /* so this seed has it */
 	hint[0] = hint[1];
 	hint[1] = first;
-	assert_int_equal(mldsa65_verify(k.public_key, zeros, 32, sig), -EPROTO);
+	assert_int_equal(verify(zeros, 32), -EPROTO);
 	hint[1] = hint[0];
-	assert_int_equal(mldsa65_verify(k.public_key, zeros, 32, sig), -EPROTO);
+	assert_int_equal(verify(zeros, 32), -EPROTO);
 	mldsa65_sign(&k, zeros, sizeof(zeros), zeros, sig);
 	last = hint[60];
 	assert_true(last < 55);
 	hint[last] = 1;
-	assert_int_equal(mldsa65_verify(k.public_key, zeros, 32, sig), -EPROTO);
+	assert_int_equal(verify(zeros, 32), -EPROTO);
 	hint[last] = 0;
 	hint[60] = 56;
-	assert_int_equal(mldsa65_verify(k.public_key, zeros, 32, sig), -EPROTO);
+	assert_int_equal(verify(zeros, 32), -EPROTO);
 	hint[60] = last;
-	assert_int_equal(mldsa65_verify(k.public_key, zeros, 32, sig), 0);
+	assert_int_equal(verify(zeros, 32), 0);
 	memset(sig + 48, 0, 640); /* z is 2^19 everywhere: too large */
-	assert_int_equal(mldsa65_verify(k.public_key, zeros, 32, sig), -EPROTO);
+	assert_int_equal(verify(zeros, 32), -EPROTO);
 }
 
 static void without_randomness_a_signature_is_the_same(void **state)
@@ -107,6 +117,85 @@ static void without_randomness_a_signature_is_the_same(void **state)
 	assert_memory_not_equal(sig, again, sizeof(sig));
 }
 
+static size_t message(const struct vec *v, uint8_t m[MLDSA_MESSAGE_MAX])
+{
+	const char *text = v->field[2];
+
+	return *text == '-' ? 0 : hex_get(text, m, MLDSA_MESSAGE_MAX);
+}
+
+/* What a line begins with: its key, and the message signed */
+static size_t sign_line(const struct vec *v, const uint8_t random[32],
+			uint8_t m[MLDSA_MESSAGE_MAX])
+{
+	uint8_t seed[MLDSA_SEED_BYTES];
+	size_t n = message(v, m);
+
+	assert_int_equal(hex_get(v->field[1], seed, sizeof(seed)), 32);
+	mldsa65_key_set(&k, seed);
+	mldsa65_sign(&k, m, n, random, sig);
+	return n;
+}
+
+/* "sign" seed message random sums-of-key-and-signature */
+static void signs_as_published(const struct vec *v)
+{
+	uint8_t m[MLDSA_MESSAGE_MAX], random[32], sum[32];
+	size_t n;
+
+	assert_int_equal(hex_get(v->field[3], random, sizeof(random)), 32);
+	n = sign_line(v, random, m);
+	assert_int_equal(
+		hash_once(HASH_SHA256, k.public_key, sizeof(k.public_key), sum),
+		0);
+	assert_hex(sum, v->field[4]);
+	assert_int_equal(hash_once(HASH_SHA256, sig, sizeof(sig), sum), 0);
+	assert_hex(sum, v->field[5]);
+	assert_int_equal(verify(m, n), 0);
+}
+
+/* "wrong" seed message offset bytes: that signature with these bytes in it */
+static void refuses_as_published(const struct vec *v)
+{
+	uint8_t m[MLDSA_MESSAGE_MAX];
+	size_t n = sign_line(v, zeros, m), at = strtoul(v->field[3], NULL, 10);
+
+	assert_true(at < sizeof(sig));
+	(void)hex_get(v->field[4], sig + at, sizeof(sig) - at);
+	assert_true(verify(m, n) < 0);
+}
+
+/* "key" key message signature valid: 1 or 0 */
+static void judges_as_published(const struct vec *v)
+{
+	uint8_t m[MLDSA_MESSAGE_MAX];
+	size_t n = message(v, m);
+
+	assert_int_equal(
+		hex_get(v->field[1], k.public_key, sizeof(k.public_key)),
+		MLDSA65_KEY_BYTES);
+	assert_int_equal(hex_get(v->field[3], sig, sizeof(sig)), sizeof(sig));
+	assert_int_equal(verify(m, n) == 0, v->field[4][0] == '1');
+}
+
+static void as_wycheproof_says(void **state)
+{
+	unsigned int lines = 0;
+	struct vec v;
+
+	(void)state;
+	vec_open(&v, "mldsa65.txt");
+	for (; vec_next(&v); lines++) {
+		if (!strcmp(v.field[0], "sign"))
+			signs_as_published(&v);
+		else if (!strcmp(v.field[0], "wrong"))
+			refuses_as_published(&v);
+		else
+			judges_as_published(&v);
+	}
+	assert_true(lines > 50);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -114,6 +203,7 @@ int main(void)
 		cmocka_unit_test(what_is_signed_verifies_and_nothing_else),
 		cmocka_unit_test(hints_have_one_form),
 		cmocka_unit_test(without_randomness_a_signature_is_the_same),
+		cmocka_unit_test(as_wycheproof_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
