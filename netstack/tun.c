@@ -38,15 +38,8 @@ void vnet_encode(const struct vnet *v, bool v6, uint8_t out[TUN_VNET_BYTES])
 	else if (v->gso != GSO_NONE)
 		out[1] = v6 ? VIRTIO_NET_HDR_GSO_TCPV6 :
 			      VIRTIO_NET_HDR_GSO_TCPV4;
-	for (unsigned int i = 0; i < ARRAY_SIZE(field); i++) {
-		out[2 + i * 2] = (uint8_t)field[i];
-		out[3 + i * 2] = (uint8_t)(field[i] >> 8);
-	}
-}
-
-static uint16_t get_le16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] | p[1] << 8);
+	for (unsigned int i = 0; i < ARRAY_SIZE(field); i++)
+		put_le16(out + 2 + i * 2, field[i]);
 }
 
 void vnet_decode(const uint8_t in[TUN_VNET_BYTES], struct vnet *out)

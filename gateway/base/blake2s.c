@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "gateway/base/compat.h"
 #include "gateway/base/crypto.h"
 
 enum { BLOCK = 64, ROUNDS = 10 };
@@ -44,12 +45,6 @@ static const uint8_t sigma[ROUNDS][16] = {
 	{ 10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0 },
 };
 
-static uint32_t load32(const uint8_t *p)
-{
-	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-	       (uint32_t)p[3] << 24;
-}
-
 static uint32_t ror(uint32_t x, unsigned int n)
 {
 	return x >> n | x << (32 - n);
@@ -80,7 +75,7 @@ static void compress(struct blake2s_key *s, bool last)
 	int r, i;
 
 	for (i = 0; i < 16; i++)
-		m[i] = load32(s->block + i * 4);
+		m[i] = get_le32(s->block + i * 4);
 	memcpy(v, s->h, sizeof(s->h));
 	memcpy(v + 8, iv, sizeof(iv));
 	v[12] ^= (uint32_t)s->bytes;

@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "gateway/base/compat.h"
 #include "gateway/base/crypto.h"
 
 #define BLOCK_BYTES 64
@@ -53,12 +54,6 @@ struct node {
 static uint32_t rotr(uint32_t x, unsigned int n)
 {
 	return x >> n | x << (32 - n);
-}
-
-static uint32_t get_le32(const uint8_t *p)
-{
-	return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 |
-	       (uint32_t)p[1] << 8 | p[0];
 }
 
 static void mix(uint32_t *s, const int i[4], uint32_t x, uint32_t y)

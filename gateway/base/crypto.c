@@ -513,18 +513,6 @@ static void quarter_round(uint32_t *x, int a, int b, int c, int d)
 	x[b] = rotl(x[b] ^ x[c], 7);
 }
 
-static uint32_t get_le32(const uint8_t *p)
-{
-	return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 |
-	       (uint32_t)p[1] << 8 | p[0];
-}
-
-static void put_le32(uint8_t *p, uint32_t v)
-{
-	for (int i = 0; i < 4; i++)
-		p[i] = (uint8_t)(v >> 8 * i);
-}
-
 void hchacha20(const uint8_t key[32], const uint8_t nonce[16], uint8_t out[32])
 {
 	uint32_t x[16] = { 0x61707865, 0x3320646e, 0x79622d32, 0x6b206574 };

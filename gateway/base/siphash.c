@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "gateway/base/compat.h"
+
 struct state {
 	uint64_t a, b, c, d;
 };
@@ -10,15 +12,6 @@ struct state {
 static uint64_t rotate(uint64_t x, int n)
 {
 	return x << n | x >> (64 - n);
-}
-
-static uint64_t get_le64(const uint8_t *p)
-{
-	uint64_t x = 0;
-
-	for (int i = 7; i >= 0; i--)
-		x = x << 8 | p[i];
-	return x;
 }
 
 static void rounds(struct state *s, int n)

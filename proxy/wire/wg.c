@@ -23,12 +23,6 @@
 #define PAD_MAX    15
 #define PARTS_MAX  256
 
-static void put_le64(uint8_t *p, uint64_t v)
-{
-	wg_put_le32(p, (uint32_t)v);
-	wg_put_le32(p + 4, (uint32_t)(v >> 32));
-}
-
 int wg_key_parse(const char *text, uint8_t out[WG_KEY_BYTES])
 {
 	static const char digits[] = "0123456789abcdef";
@@ -65,13 +59,13 @@ int wg_head_decode(const uint8_t *p, size_t n, struct wg_head *out)
 	if (h.kind != WG_DATA && n != len[h.kind])
 		return -EPROTO;
 	if (h.kind == WG_INITIATION || h.kind == WG_RESPONSE)
-		h.sender = wg_le32(p + 4);
+		h.sender = get_le32(p + 4);
 	if (h.kind == WG_RESPONSE)
-		h.receiver = wg_le32(p + 8);
+		h.receiver = get_le32(p + 8);
 	if (h.kind == WG_COOKIE || h.kind == WG_DATA)
-		h.receiver = wg_le32(p + 4);
+		h.receiver = get_le32(p + 4);
 	if (h.kind == WG_DATA)
-		h.counter = wg_le32(p + 8) | (uint64_t)wg_le32(p + 12) << 32;
+		h.counter = get_le64(p + 8);
 	*out = h;
 	return 0;
 }
@@ -188,7 +182,7 @@ ssize_t wg_data_seal(struct aead_key *k, const struct wg_head *h,
 		return -ENOBUFS;
 	memset(p, 0, 4);
 	p[0] = WG_DATA;
-	wg_put_le32(p + 4, h->receiver);
+	put_le32(p + 4, h->receiver);
 	put_le64(p + 8, h->counter);
 	nonce_of(h->counter, nonce);
 	rc = aead_seal_parts(k, nonce, NULL, v, cnt + (pad ? 1 : 0),

@@ -166,7 +166,7 @@ int wg_initiation_encode(struct wg_shake_key *s, const struct wg_self_key *self,
 
 	memset(out, 0, WG_INITIATION_BYTES);
 	out[0] = WG_INITIATION;
-	wg_put_le32(out + AT_SENDER, b->sender);
+	put_le32(out + AT_SENDER, b->sender);
 	memcpy(s->own, b->eph, WG_KEY_BYTES);
 	begin(s, peer->public_key);
 	rc = x25519_public(b->eph, out + AT_EPH1);
@@ -240,8 +240,8 @@ int wg_response_encode(struct wg_shake_key *s, const struct wg_peer_key *peer,
 
 	memset(out, 0, WG_RESPONSE_BYTES);
 	out[0] = WG_RESPONSE;
-	wg_put_le32(out + AT_SENDER, index[0]);
-	wg_put_le32(out + AT_RECEIVER, index[1]);
+	put_le32(out + AT_SENDER, index[0]);
+	put_le32(out + AT_RECEIVER, index[1]);
 	rc = x25519_public(eph, out + AT_EPH2);
 	mix_eph(s, out + AT_EPH2);
 	if (!rc)
