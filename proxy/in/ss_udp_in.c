@@ -230,15 +230,13 @@ static int open_2022(struct ss22_udp_key rx[2],
 		     const struct ss_secret_key *k, const struct pkt *p,
 		     struct wire_packet *pk)
 {
-	struct ss22_udp_head h = { .from_server = false };
+	struct ss22_udp_head h = { .from_server = false,
+				   .now_s = (uint64_t)clock_wall() };
 	struct iovec v = { p->data, p->len };
-	int rc = server ? ss22_udp_user_decode(rx, &server->psk, &k->psk, &v,
-					       &h, pk) :
-			  ss22_udp_decode(rx, &k->psk, &v, &h, pk);
 
-	if (!rc && !ss22_time_ok(h.time_s, (uint64_t)clock_wall()))
-		rc = -EPROTO;
-	return rc;
+	return server ? ss22_udp_user_decode(rx, &server->psk, &k->psk, &v, &h,
+					     pk) :
+			ss22_udp_decode(rx, &k->psk, &v, &h, pk);
 }
 
 /* Which user, or -errno */

@@ -148,18 +148,15 @@ static int ss_send(struct dgram *d, const struct pkt *v, int n)
 
 static int open_packet(struct ss_udp *u, struct pkt *p, struct wire_packet *pk)
 {
-	struct ss22_udp_head h = { .from_server = true };
+	struct ss22_udp_head h = { .from_server = true,
+				   .own = u->tx.session,
+				   .now_s = (uint64_t)clock_wall() };
 	struct iovec v = { p->data, p->len };
-	int rc;
 
 	if (!u->key->method->v2022)
 		return ss_udp_open(u->key->method, u->key->master, p->data,
 				   p->len, pk);
-	rc = ss22_udp_decode(u->rx, &u->key->psk, &v, &h, pk);
-	if (!rc && (memcmp(h.client, u->tx.session, sizeof(h.client)) != 0 ||
-		    !ss22_time_ok(h.time_s, (uint64_t)clock_wall())))
-		rc = -EPROTO;
-	return rc;
+	return ss22_udp_decode(u->rx, &u->key->psk, &v, &h, pk);
 }
 
 /* Open in place; what is not the server's goes. How many are left */

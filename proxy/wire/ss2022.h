@@ -130,12 +130,15 @@ void ss22_udp_drop(struct ss22_udp_key *u); /* all zero is allowed */
  * struct ss22_udp_head - Members around the address of a packet
  * @from_server:	Type 1, with @client, the session id of the client
  * @time_s:	Unix seconds
+ * @now_s:	Receiving: the clock, which must agree; 0: any time is taken
+ * @own:	Receiving from a server: what @client must be; NULL: anything
  * @random:	Sending with chacha20: the 24 bytes of the nonce
  */
 struct ss22_udp_head {
 	bool from_server;
 	uint8_t client[8];
-	uint64_t time_s;
+	uint64_t time_s, now_s;
+	const uint8_t *own;
 	uint8_t random[24];
 	uint16_t pad_len;
 };
@@ -148,11 +151,11 @@ ssize_t ss22_udp_encode(struct ss22_udp_key *u, const struct ss22_psk_key *k,
 /**
  * ss22_udp_decode() - Open a packet in place
  * @peer:	The current session and the one before; a packet of a new
- *		session moves the current one down, once it has opened
- * @h:		@from_server: what is expected; the rest is filled. The caller
- *		compares @client and @time_s (SS22_CLOCK_S)
+ *		session moves the current one down, once it is all right
+ * @h:		@from_server, @now_s, @own: what is expected; the rest is filled
  *
- * Return: 0, -EPROTO, -EALREADY (seen before, or too old)
+ * Return: 0, -EPROTO, -EALREADY (seen before, or too old), -ESTALE (the clocks
+ * differ by more than SS22_CLOCK_S)
  */
 int ss22_udp_decode(struct ss22_udp_key peer[2], const struct ss22_psk_key *k,
 		    const struct iovec *pkt, struct ss22_udp_head *h,

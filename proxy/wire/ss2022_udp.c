@@ -215,6 +215,15 @@ static int body_read(struct rd *r, struct ss22_udp_head *h,
 	return 0;
 }
 
+/* A recording opens as well, and would bring its session back. 0 or -errno */
+static int expected(const struct ss22_udp_head *h)
+{
+	if (h->from_server && h->own &&
+	    memcmp(h->client, h->own, sizeof(h->client)) != 0)
+		return -EPROTO;
+	return h->now_s && !ss22_time_ok(h->time_s, h->now_s) ? -ESTALE : 0;
+}
+
 /* The session @session belongs to, or @fresh set up for it */
 static struct ss22_udp_key *session_of(struct ss22_udp_key peer[2],
 				       const struct ss22_psk_key *k,
@@ -292,6 +301,8 @@ static int decode(struct ss22_udp_key peer[2], const struct opening *o,
 	}
 	if (!err)
 		err = body_read(&body, h, out);
+	if (!err)
+		err = expected(h);
 	if (err) {
 		ss22_udp_drop(&fresh);
 		return err;

@@ -266,6 +266,36 @@ static void an_answer_to_another_client_and_a_replay_are_dropped(void **state)
 	end(&g);
 }
 
+/* Recordings of what a server said to others: its session of now stays known */
+static void answers_to_others_begin_no_session(void **state)
+{
+	static const uint8_t other[8] = { 9, 9 };
+	struct addr from = addr_of("192.0.2.1", 53);
+	uint8_t p[1500], old[1500];
+	struct pkt got;
+	struct leg g;
+	size_t n;
+
+	(void)state;
+	begin(&g, "2022-blake3-aes-128-gcm");
+	meet(&g);
+	n = answer(&g, &from, p, g.rx[0].session);
+	say(&g, g.fd, p, n);
+	assert_int_equal(get(&g, &got), 1);
+	for (uint8_t i = 0; i < 2; i++) {
+		uint8_t session[8] = { 77, i };
+
+		ss22_udp_drop(&g.tx);
+		assert_int_equal(ss22_udp_set(&g.tx, &g.conf.key.psk, session),
+				 0);
+		say(&g, g.fd, old, answer(&g, &from, old, other));
+		assert_int_equal(get(&g, &got), -EAGAIN);
+	}
+	say(&g, g.fd, p, n);
+	assert_int_equal(get(&g, &got), -EAGAIN);
+	end(&g);
+}
+
 static void what_no_datagram_can_carry_is_counted_as_lost(void **state)
 {
 	static uint8_t big[DGRAM_MAX];
@@ -389,6 +419,7 @@ int main(void)
 		cmocka_unit_test(only_the_server_is_listened_to),
 		cmocka_unit_test(
 			an_answer_to_another_client_and_a_replay_are_dropped),
+		cmocka_unit_test(answers_to_others_begin_no_session),
 		cmocka_unit_test(what_no_datagram_can_carry_is_counted_as_lost),
 		cmocka_unit_test(datagrams_go_where_its_streams_go),
 		cmocka_unit_test(without_memory_no_leg_is_opened),

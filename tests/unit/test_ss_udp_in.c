@@ -460,6 +460,33 @@ static void a_recording_of_2022_is_worth_nothing(void **state)
 	end(&s);
 }
 
+/* Of sessions that are over, from the same address: the one there is stays */
+static void old_sessions_do_not_come_back(void **state)
+{
+	struct addr to = addr_of("192.0.2.1", 53);
+	uint8_t p[2000], old[2][2000], reply[] = "reply";
+	size_t n, k[2];
+	struct wire_packet pk;
+	struct served s;
+
+	(void)state;
+	begin(&s, "2022-blake3-aes-128-gcm");
+	for (int i = 0; i < 2; i++) {
+		k[i] = sealed(&s, &to, "late", 4, SS22_CLOCK_S + 2, old[i]);
+		ss22_udp_drop(&s.tx);
+	}
+	n = sealed(&s, &to, "once", 4, 0, p);
+	say(&s, p, n);
+	assert_int_equal(far.count, 1);
+	for (int i = 0; i < 2; i++)
+		say(&s, old[i], k[i]);
+	answer(&s, &to, reply, 5);
+	assert_true(hear(&s, &pk)); /* of the session there is */
+	say(&s, p, n); /* whose packets are still known */
+	assert_int_equal(far.count, 1);
+	end(&s);
+}
+
 static void each_user_is_known_by_the_key(void **state)
 {
 	static const char *const several[] = { "aes-128-gcm",
@@ -641,6 +668,7 @@ int main(void)
 		cmocka_unit_test(names_and_empty_packets_pass),
 		cmocka_unit_test(what_does_not_open_is_nobodys),
 		cmocka_unit_test(a_recording_of_2022_is_worth_nothing),
+		cmocka_unit_test(old_sessions_do_not_come_back),
 		cmocka_unit_test(each_user_is_known_by_the_key),
 		cmocka_unit_test(clients_have_ends_of_their_own),
 		cmocka_unit_test(a_clients_queue_is_bounded),
