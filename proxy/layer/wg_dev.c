@@ -150,7 +150,8 @@ void wg_dev_send(struct wg_dev *d, const struct iovec *iov, int cnt)
 
 /* --- in --------------------------------------------------------------------------- */
 
-static bool under_load(struct wg_dev *d)
+/* @more: initiations that came: of responses there are no more than we asked for */
+static bool under_load(struct wg_dev *d, uint32_t more)
 {
 	uint32_t now = d->worker->now_ms;
 
@@ -159,7 +160,8 @@ static bool under_load(struct wg_dev *d)
 		d->shakes = 0;
 		d->shake_ms = now;
 	}
-	return ++d->shakes > LOAD_SHAKES || d->loaded;
+	d->shakes += more;
+	return d->shakes > LOAD_SHAKES || d->loaded;
 }
 
 /* The cookie of who sends from @from */
@@ -197,7 +199,7 @@ static bool shake_allowed(struct wg_dev *d, const struct pkt *msg)
 
 	if (!wg_mac1_ok(&d->self, msg->data, msg->len))
 		return false;
-	if (!under_load(d))
+	if (!under_load(d, msg->data[0] == WG_INITIATION))
 		return true;
 	cookie_for(d, &msg->peer, cookie);
 	if (wg_mac2_ok(cookie, msg->data, msg->len))

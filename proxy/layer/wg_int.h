@@ -128,7 +128,7 @@ struct wg_peer {
  * @out, @out_count:	What leaves at the end of the turn, in @out_bytes
  * @plain:	The packet at work, aligned
  * @secret:	Makes cookies, since @secret_ms
- * @shakes:	Handshake messages since @shake_ms
+ * @shakes:	Initiations since @shake_ms
  */
 struct wg_dev {
 	struct job job; /* first member */

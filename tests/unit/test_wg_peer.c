@@ -456,6 +456,18 @@ static void a_response_may_need_a_cookie(void **state)
 	assert_int_equal(B.got, 1);
 }
 
+/* Peers that answer at the same time, all of them asked, are no load */
+static void responses_are_no_load(void **state)
+{
+	(void)state;
+	A.dev.shakes = 50; /* the most that is none */
+	A.dev.shake_ms = W.now_ms;
+	say(&A, 1);
+	run(0);
+	assert_int_equal(A.sent[WG_COOKIE], 0);
+	assert_int_equal(B.got, 1);
+}
+
 static void a_cookie_counts_once(void **state)
 {
 	struct wg_peer *p = &A.dev.peers[0];
@@ -643,6 +655,7 @@ int main(void)
 		T(keys_are_forgotten),
 		T(under_load_a_cookie_comes_first),
 		T(a_response_may_need_a_cookie),
+		T(responses_are_no_load),
 		T(a_cookie_counts_once),
 		T(what_is_repeated_is_dropped),
 		T(who_moves_is_followed),
