@@ -115,14 +115,25 @@ static void answer_options(const struct http_rq *rq, const struct xhttp_conf *c)
 	end_request(rq, 200, wr_ok(&w) ? lines.c : "");
 }
 
-/* One stream is all: it is a session */
-static void take_stream(const struct http_rq *rq, const struct xhttp_conf *c)
+int xhttp_answer_stream(const struct http_rq *rq, const struct xhttp_conf *c,
+			bool sse)
 {
 	union {
 		uint8_t u[HTTP_LINES_MAX];
 		char c[HTTP_LINES_MAX];
 	} lines;
 	struct wr w = wr_init(lines.u, sizeof(lines.u));
+
+	xhttp_answer_lines(rq, c, true, &w);
+	if (sse)
+		http_conf_text(&w, "Content-Type: text/event-stream\r\n");
+	wr_u8(&w, 0);
+	return wr_ok(&w) ? rq->answer(rq->s, 200, lines.c, true) : -ENOBUFS;
+}
+
+/* One stream is all: it is a session */
+static void take_stream(const struct http_rq *rq, const struct xhttp_conf *c)
+{
 	struct stream *s = rq->s;
 	int rc;
 
@@ -130,11 +141,7 @@ static void take_stream(const struct http_rq *rq, const struct xhttp_conf *c)
 		xhttp_refuse(rq, 400, "stream-one is not this inbound's mode");
 		return;
 	}
-	xhttp_answer_lines(rq, c, true, &w);
-	if (!c->no_sse)
-		http_conf_text(&w, "Content-Type: text/event-stream\r\n");
-	wr_u8(&w, 0);
-	rc = wr_ok(&w) ? rq->answer(s, 200, lines.c, true) : -ENOBUFS;
+	rc = xhttp_answer_stream(rq, c, !c->no_sse);
 	if (rc == 0)
 		rc = forwarded_born(rq->b, rq->worker, s, rq->head);
 	if (rc < 0)

@@ -186,6 +186,7 @@ static ssize_t flow_writev(struct stream *s, const struct iovec *iov, int cnt)
 static void flow_want(struct stream *s, unsigned int events)
 {
 	struct xhttp_flow *f = flow_of(s);
+	bool ended = f->eof;
 
 	stream_set_job(f->down, s->job);
 	f->down->ops->want(f->down, ST_READ | (events & ST_WRITE));
@@ -195,7 +196,9 @@ static void flow_want(struct stream *s, unsigned int events)
 	} else {
 		xhttp_pieces_pump(f);
 		xhttp_pieces_want(f, s->job);
-		if (events & ST_READ && xhttp_pieces_ready(f))
+		/* the end is told once: afterwards only a break is */
+		if (events & ST_READ &&
+		    (xhttp_pieces_ready(f) || (f->eof && !ended)))
 			job_ready(s->job);
 	}
 	set_timer(f);
@@ -297,22 +300,6 @@ static struct xhttp_flow *flow_new(struct xhttp_room *r,
 	return f;
 }
 
-/* Header lines of an answer with a body, "\0" behind. False: too long */
-static bool stream_lines(const struct http_rq *rq, const struct xhttp_conf *c,
-			 bool sse, char text[HTTP_LINES_MAX])
-{
-	uint8_t u[HTTP_LINES_MAX];
-	struct wr w = wr_init(u, sizeof(u));
-
-	xhttp_answer_lines(rq, c, true, &w);
-	if (sse)
-		http_conf_text(&w, "Content-Type: text/event-stream\r\n");
-	wr_u8(&w, 0);
-	if (wr_ok(&w))
-		memcpy(text, u, wr_len(&w));
-	return wr_ok(&w);
-}
-
 /* Somebody runs the flow: its session, or itself */
 static void wake(struct xhttp_flow *f)
 {
@@ -321,16 +308,13 @@ static void wake(struct xhttp_flow *f)
 
 static void take_get(struct xhttp_flow *f, const struct http_rq *rq)
 {
-	char lines[HTTP_LINES_MAX];
 	int rc;
 
 	if (f->down) {
 		xhttp_refuse(rq, 409, "a second GET of a session");
 		return;
 	}
-	rc = stream_lines(rq, f->conf, !f->conf->no_sse, lines) ?
-		     rq->answer(rq->s, 200, lines, true) :
-		     -ENOBUFS;
+	rc = xhttp_answer_stream(rq, f->conf, !f->conf->no_sse);
 	f->down = rq->s;
 	f->room->unborn_pieces -= f->piece_count;
 	timer_cancel(&f->timer);
@@ -349,7 +333,6 @@ static void take_get(struct xhttp_flow *f, const struct http_rq *rq)
 
 static void take_up(struct xhttp_flow *f, const struct http_rq *rq, bool marked)
 {
-	char lines[HTTP_LINES_MAX];
 	int rc;
 
 	if (f->conf->mode != XHTTP_AUTO && f->conf->mode != XHTTP_STREAM_UP) {
@@ -360,9 +343,7 @@ static void take_up(struct xhttp_flow *f, const struct http_rq *rq, bool marked)
 		xhttp_refuse(rq, 409, "a second upload of a session");
 		return;
 	}
-	rc = stream_lines(rq, f->conf, false, lines) ?
-		     rq->answer(rq->s, 200, lines, true) :
-		     -ENOBUFS;
+	rc = xhttp_answer_stream(rq, f->conf, false);
 	if (rc < 0) {
 		rq->s->ops->close(rq->s, rc);
 		return;

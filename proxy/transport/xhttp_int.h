@@ -99,6 +99,9 @@ int xhttp_split(const struct transport *t, const struct dial *d,
 /* xhttp.c: header lines of every answer */
 void xhttp_answer_lines(const struct http_rq *rq, const struct xhttp_conf *c,
 			bool stream, struct wr *w);
+/* 200 with a body that goes on; @sse: it says that it is a stream. 0 or -errno */
+int xhttp_answer_stream(const struct http_rq *rq, const struct xhttp_conf *c,
+			bool sse);
 /* A request with a session's name. Takes it, or refuses it */
 void xhttp_flow_request(const struct http_rq *rq,
 			const struct xhttp_place *place, bool marked);

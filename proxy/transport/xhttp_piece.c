@@ -269,6 +269,7 @@ struct xhttp_piece *xhttp_piece_new(const struct http_rq *rq, uint64_t seq,
 		xhttp_refuse(rq, rc == -ENOMEM ? 503 : 400,
 			     rc == -ENOMEM ? "no memory" :
 					     "no data where it should be");
+		buf_free(p ? p->body : NULL);
 		free(p);
 		return NULL;
 	}
