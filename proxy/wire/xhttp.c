@@ -70,6 +70,21 @@ static bool query_get(struct http1_text url, const char *key,
 	return false;
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* The @n bytes at @p without what is around them */
+static struct http1_text bare(const char *p, size_t n)
+{
+	for (; n && is_blank(*p); n--)
+		p++;
+	while (n && is_blank(p[n - 1]))
+		n--;
+	return (struct http1_text){ p, n };
+}
+
 /* The next cookie of a Cookie header's value, which is shortened. False: none */
 static bool cookie_next(struct http1_text *line, struct http1_text *name,
 			struct http1_text *value)
@@ -82,14 +97,15 @@ static bool cookie_next(struct http1_text *line, struct http1_text *name,
 		n = semi ? (size_t)(semi - p) : line->n;
 		line->p += semi ? n + 1 : n;
 		line->n -= semi ? n + 1 : n;
-		for (; n && *p == ' '; n--)
-			p++;
 		eq = memchr(p, '=', n);
 		if (!eq)
 			continue;
-		*name = (struct http1_text){ p, (size_t)(eq - p) };
-		*value =
-			(struct http1_text){ eq + 1, n - (size_t)(eq + 1 - p) };
+		*name = bare(p, (size_t)(eq - p));
+		*value = bare(eq + 1, n - (size_t)(eq + 1 - p));
+		if (value->n > 1 && *value->p == '"' &&
+		    value->p[value->n - 1] == '"')
+			*value = (struct http1_text){ value->p + 1,
+						      value->n - 2 };
 		return true;
 	}
 	return false;
@@ -254,14 +270,18 @@ struct chunks {
 	struct http1_text at[XHTTP_CHUNKS_MAX];
 };
 
-/* @name is KEY, @sep, a number: note it, the first one counts. 0 or -EPROTO */
+/*
+ * @name is KEY, @sep, a number: note it, the first one counts. Cookies of another
+ * case are other ones. 0 or -EPROTO
+ */
 static int chunk_note(struct chunks *c, struct http1_text name,
 		      const struct http1_text *value, const char *key, char sep)
 {
 	size_t k = strlen(key), i = 0;
 
 	if (name.n <= k + 1 || name.p[k] != sep ||
-	    !http1_is(&(struct http1_text){ name.p, k }, key))
+	    !http1_is(&(struct http1_text){ name.p, k }, key) ||
+	    (sep == '_' && memcmp(name.p, key, k) != 0))
 		return 0;
 	name.p += k + 1;
 	name.n -= k + 1;

@@ -172,6 +172,14 @@ static const struct {
 	  "Cookie: a=b;  n=9; s=abc\r\n",
 	  0,
 	  9 },
+	/* blanks and quotes around them; names that begin or end alike */
+	{ { XHTTP_COOKIE, "s" },
+	  { XHTTP_COOKIE, "n" },
+	  "/p",
+	  "/p",
+	  "Cookie: ss=x; xs=y; S=z; s =\"abc\" ;\tn=9\t; s=d\r\n",
+	  0,
+	  9 },
 	/* HTTP/2 may cut them */
 	{ { XHTTP_COOKIE, "s" },
 	  { XHTTP_COOKIE, "n" },
@@ -321,6 +329,12 @@ static void xhttp_reads_data_of_heads(void **state)
 	assert_int_equal(data(XHTTP_COOKIE, "Cookie: a=b; X-D_0=YWJj\r\n", out,
 			      sizeof(out)),
 			 3);
+	assert_int_equal(data(XHTTP_COOKIE,
+			      "Cookie: X-d_0=ZGVm; XX-D_0=eA; X-D_0=YWJj ; "
+			      "X-D_00=x\r\n",
+			      out, sizeof(out)),
+			 3);
+	assert_memory_equal(out, "abc", 3);
 	/* header, then cookie */
 	assert_int_equal(data(XHTTP_ANYWHERE,
 			      "Cookie: X-D_0=ZGVm\r\nX-D-0: YWJj\r\n", out,
