@@ -273,16 +273,19 @@ static bool leads_back(struct walk *w, const struct outbound *from)
 	return false;
 }
 
-static void check_chain(struct diag *d, struct config *cfg,
-			const struct outbound *ob)
+static void check_chains(struct diag *d, struct config *cfg)
 {
-	struct walk w = { .cfg = cfg, .to = ob };
+	size_t n = (cfg->outbound_count + 1) * sizeof(bool);
+	struct walk w = { .cfg = cfg, .seen = arena_alloc(&cfg->arena, n) };
 
-	w.seen = arena_alloc(&cfg->arena,
-			     (cfg->outbound_count + 1) * sizeof(*w.seen));
-	if (w.seen && leads_back(&w, ob))
-		diag_error(d, dialer_node(ob), NULL,
-			   "dialerProxy leads back to \"%s\"", ob->tag);
+	for (unsigned int i = 0; w.seen && i < cfg->outbound_count; i++) {
+		w.to = cfg->outbounds[i];
+		memset(w.seen, 0, n);
+		if (leads_back(&w, w.to))
+			diag_error(d, dialer_node(w.to), NULL,
+				   "dialerProxy leads back to \"%s\"",
+				   w.to->tag);
+	}
 }
 
 void parse_outbounds(struct diag *d, const struct merged *m, struct config *cfg)
@@ -298,8 +301,7 @@ void parse_outbounds(struct diag *d, const struct merged *m, struct config *cfg)
 		link_dialer(d, cfg, cfg->outbounds[i]);
 	for (unsigned int i = 0; i < cfg->outbound_count; i++)
 		link_others(d, cfg, cfg->outbounds[i]);
-	for (unsigned int i = 0; i < cfg->outbound_count; i++)
-		check_chain(d, cfg, cfg->outbounds[i]);
+	check_chains(d, cfg);
 	if (m->outbound_count == 0)
 		diag_error(d, NULL, "outbounds",
 			   "there must be at least one outbound");

@@ -598,6 +598,37 @@ static void out_of_memory_is_an_error_everywhere(void **state)
 	assert_true(n > 20);
 }
 
+/* Bytes that a configuration of @n outbounds keeps */
+static size_t kept_by(unsigned int n)
+{
+	size_t room = 100 * (size_t)n + 100, at = 0, kept;
+	char *text = malloc(room);
+	struct config *cfg;
+	struct diag d;
+
+	assert_non_null(text);
+	at += (size_t)snprintf(text, room, "{\"outbounds\":[" FREE "}");
+	for (unsigned int i = 0; i < n; i++)
+		at += (size_t)snprintf(text + at, room - at,
+				       "," FREE ",\"tag\":\"t%u\"}", i);
+	snprintf(text + at, room - at, "]}");
+	diag_init(&d);
+	cfg = conf_text(&d, text, NULL);
+	assert_non_null(cfg);
+	kept = cfg->arena.used_bytes;
+	config_unref(cfg);
+	diag_free(&d);
+	free(text);
+	return kept;
+}
+
+/* Not for each a table of all */
+static void many_outbounds_cost_as_much_each(void **state)
+{
+	(void)state;
+	assert_in_range(kept_by(2000), 0, 21 * kept_by(100));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -619,6 +650,7 @@ int main(void)
 		cmocka_unit_test(no_log_object_means_no_access_log),
 		cmocka_unit_test(the_built_in_configuration_is_sound),
 		cmocka_unit_test(out_of_memory_is_an_error_everywhere),
+		cmocka_unit_test(many_outbounds_cost_as_much_each),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
