@@ -78,21 +78,30 @@ static bool begin(struct listing *l, const char *name, const char *kind)
 	return true;
 }
 
+/* 0 means dead to dashboards */
+static unsigned int shown_delay(const struct health *h)
+{
+	unsigned int ms = atomic_load(&h->delay_ms);
+
+	if (atomic_load(&h->state) != HEALTH_ALIVE)
+		return 0;
+	return ms ? ms : 1;
+}
+
 static void put_history(struct listing *l, const char *tag)
 {
 	const struct observed *of = tag ? observed_of(l->cfg, tag) : NULL;
 	unsigned int state = of ? atomic_load(&of->health->state) : 0;
+	time_t tried = of ? (time_t)atomic_load(&of->health->tried_s) : 0;
 	char at[32] = "";
-	time_t now = time(NULL);
 	struct tm tm;
 
 	jo(l->o, ",\"alive\":%s,\"history\":[",
 	   state == HEALTH_DEAD ? "false" : "true");
-	if (state != HEALTH_UNKNOWN && gmtime_r(&now, &tm) &&
+	if (state != HEALTH_UNKNOWN && gmtime_r(&tried, &tm) &&
 	    strftime(at, sizeof(at), "%Y-%m-%dT%H:%M:%SZ", &tm))
 		jo(l->o, "{\"time\":\"%s\",\"delay\":%u}", at,
-		   state == HEALTH_ALIVE ? atomic_load(&of->health->delay_ms) :
-					   0);
+		   shown_delay(of->health));
 	jo(l->o, "]");
 }
 

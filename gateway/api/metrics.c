@@ -146,7 +146,7 @@ static void json_health(struct pb_out *o, const struct config *cfg)
 		const struct outbound *ob = cfg->outbounds[i];
 		bool alive;
 
-		if (!ob->health)
+		if (!ob->health || !atomic_load(&ob->health->tried_s))
 			continue;
 		alive = atomic_load(&ob->health->state) == HEALTH_ALIVE;
 		jo(o, "%s", comma);
@@ -155,7 +155,9 @@ static void json_health(struct pb_out *o, const struct config *cfg)
 		   alive ? "\"alive\":true," : "",
 		   alive ? atomic_load(&ob->health->delay_ms) : 99999999u);
 		jo_quoted(o, ob->tag, strlen(ob->tag));
-		jo(o, "}");
+		jo(o, ",\"last_seen_time\":%u,\"last_try_time\":%u}",
+		   atomic_load(&ob->health->seen_s),
+		   atomic_load(&ob->health->tried_s));
 		comma = ",";
 	}
 	jo(o, "}");

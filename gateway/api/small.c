@@ -5,6 +5,7 @@
  * app/observatory/config.proto
  */
 #include <stdatomic.h>
+#include <string.h>
 
 #include "gateway/api/api_int.h"
 #include "gateway/base/compat.h"
@@ -34,24 +35,46 @@ const struct service service_logger = {
 	.count = ARRAY_SIZE(logger),
 };
 
-/* OutboundStatus of one that is probed */
+#define NS_OF_MS   1000000ull
+#define DEAD_DELAY 99999999 /* ms; as in Xray */
+
+/* HealthPingMeasurementResult: its times are Go's, in nanoseconds */
+static void put_ping(struct pb_out *o, const struct health *h)
+{
+	size_t m = pb_begin(o, 7);
+
+	pb_put_number(o, 1, atomic_load(&h->count));
+	pb_put_number(o, 2, atomic_load(&h->fails));
+	pb_put_number(o, 3, NS_OF_MS * atomic_load(&h->deviation_ms));
+	pb_put_number(o, 4, NS_OF_MS * atomic_load(&h->average_ms));
+	pb_put_number(o, 5, NS_OF_MS * atomic_load(&h->max_ms));
+	pb_put_number(o, 6, NS_OF_MS * atomic_load(&h->min_ms));
+	pb_end(o, m);
+}
+
+/* OutboundStatus of one that was probed: a delay in ms, two times in seconds */
 static void put_health(struct pb_out *o, const struct outbound *ob)
 {
 	const struct health *h = ob->health;
 	bool alive = atomic_load(&h->state) == HEALTH_ALIVE;
-	size_t m = pb_begin(o, 1), ping;
+	int error = (int)atomic_load(&h->error);
+	size_t m = pb_begin(o, 1);
 
 	if (alive)
 		pb_put_number(o, 1, 1);
-	pb_put_number(o, 2, alive ? atomic_load(&h->delay_ms) : 99999999);
+	pb_put_number(o, 2, alive ? atomic_load(&h->delay_ms) : DEAD_DELAY);
+	if (!alive)
+		pb_put_text(o, 3, strerror(error));
 	pb_put_text(o, 4, ob->tag);
-	ping = pb_begin(o, 7);
-	pb_put_number(o, 1, atomic_load(&h->count));
-	pb_put_number(o, 2, atomic_load(&h->fails));
-	pb_put_number(o, 3, atomic_load(&h->deviation_ms));
-	pb_put_number(o, 4, atomic_load(&h->average_ms));
-	pb_end(o, ping);
+	pb_put_number(o, 5, atomic_load(&h->seen_s));
+	pb_put_number(o, 6, atomic_load(&h->tried_s));
+	put_ping(o, h);
 	pb_end(o, m);
+}
+
+static bool was_probed(const struct outbound *ob)
+{
+	return ob->health && atomic_load(&ob->health->state) != HEALTH_UNKNOWN;
 }
 
 static int get_status(struct call *c, const uint8_t *p, size_t n)
@@ -62,7 +85,7 @@ static int get_status(struct call *c, const uint8_t *p, size_t n)
 	(void)p;
 	(void)n;
 	for (unsigned int i = 0; i < cfg->outbound_count; i++)
-		if (cfg->outbounds[i]->health)
+		if (was_probed(cfg->outbounds[i]))
 			put_health(&c->out, cfg->outbounds[i]);
 	pb_end(&c->out, m);
 	return GRPC_OK;

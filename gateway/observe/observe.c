@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/compat.h"
 #include "gateway/base/log.h"
 #include "gateway/base/rand.h"
@@ -80,6 +81,16 @@ static uint32_t next_ms(struct probe *p)
 	return ms;
 }
 
+static void note_time(const struct probe *p, struct health *h)
+{
+	unsigned int now_s = (unsigned int)clock_wall(); /* until 2106 */
+
+	atomic_store(&h->tried_s, now_s);
+	if (!p->err)
+		atomic_store(&h->seen_s, now_s);
+	atomic_store(&h->error, (unsigned int)-p->err);
+}
+
 /* The probe has its result: p->err, 0 alive */
 static void done(struct probe *p)
 {
@@ -92,6 +103,7 @@ static void done(struct probe *p)
 	stream_close(&p->s, -ECANCELED);
 	samples_put(&p->samples, p->err ? SAMPLE_FAIL : ms, w->now_ms);
 	samples_tell(&p->samples, w->now_ms, p->conf->age_ms, h);
+	note_time(p, h);
 	if (!p->err)
 		atomic_store(&h->delay_ms, ms);
 	atomic_store(&h->state, is);

@@ -28,6 +28,7 @@ void samples_tell(const struct samples *s, uint32_t now_ms, uint32_t age_ms,
 {
 	uint64_t sum = 0, squares = 0;
 	uint32_t good = 0, fails = 0, average = 0, deviation = 0;
+	uint32_t min = 0, max = 0;
 
 	for (uint32_t i = 0; i < s->count; i++) {
 		if (age_ms && now_ms - s->at_ms[i] > age_ms)
@@ -38,6 +39,10 @@ void samples_tell(const struct samples *s, uint32_t now_ms, uint32_t age_ms,
 		}
 		sum += s->ms[i];
 		squares += (uint64_t)s->ms[i] * s->ms[i];
+		if (!good || s->ms[i] < min)
+			min = s->ms[i];
+		if (s->ms[i] > max)
+			max = s->ms[i];
 		good++;
 	}
 	if (good)
@@ -49,6 +54,8 @@ void samples_tell(const struct samples *s, uint32_t now_ms, uint32_t age_ms,
 				 ((uint64_t)good * good));
 	atomic_store(&out->average_ms, average);
 	atomic_store(&out->deviation_ms, deviation);
+	atomic_store(&out->min_ms, min);
+	atomic_store(&out->max_ms, max);
 	atomic_store(&out->fails, fails);
 	atomic_store(&out->count, good + fails);
 }

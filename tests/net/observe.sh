@@ -7,7 +7,7 @@
 . "$(dirname "$0")/in_lib.sh"
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/transport_lib.sh"
-for p in openssl socat; do
+for p in openssl socat curl python3; do
 	command -v $p >/dev/null || skip "no $p"
 done
 net_up
@@ -28,7 +28,7 @@ for port in 8001 8443; do wait_port "$S" tcp $port; done
 conf() {
 	cat <<-END
 	{
-	  "log": { "loglevel": "info" },
+	  "log": { "loglevel": "info" }, "metrics": { "listen": "127.0.0.1:9101" },
 	  $1,
 	  "inbounds": [ $(door 7001 in) ],
 	  "routing": { "balancers": [ { "tag": "best", "selector": [ "way-" ], "fallbackTag": "spare",
@@ -64,6 +64,14 @@ all "the quick one" way-b
 stop quick
 wait_log culvert "observatory: [way-b] is dead: Connection refused"
 all "the living one" way-a
+# seen METRIC-JSON-KEY TAG: how many seconds ago
+seen() {
+	on "$G" curl -s http://127.0.0.1:9101/debug/vars |
+		python3 -c 'import json, sys, time; print(int(time.time()) - json.load(sys.stdin)["observatory"][sys.argv[2]][sys.argv[1]])' "$@"
+}
+le "when it was tried" "$(seen last_try_time way-a)" $((10 * SLOW))
+le "when it was seen" "$(seen last_seen_time way-a)" $((10 * SLOW))
+le "not from tomorrow" 0 "$(seen last_seen_time way-a)"
 stop slow
 wait_log culvert "observatory: [way-a] is dead"
 all "the fallback" spare

@@ -6,6 +6,7 @@
 
 #include "conf_text.h"
 #include "gateway/api/clash.h"
+#include "gateway/core/health.h"
 #include "gateway/core/stats.h"
 #include "gateway/route/groups.h"
 #include "proxy/in/srv.h"
@@ -552,6 +553,68 @@ static void no_memory_changes_nothing(void **state)
 	end(&a);
 }
 
+/* Field @number of the submessage 7 of the first status */
+static uint64_t ping_of(const struct pb_field *status, uint32_t number)
+{
+	struct pb_field ping;
+	uint64_t value = 0;
+
+	assert_int_equal(pb_find(status->p, status->len, 7, PB_BYTES, &ping),
+			 1);
+	assert_int_equal(pb_number(ping.p, ping.len, number, &value), 0);
+	return value;
+}
+
+static void health_is_told_in_the_units_of_xray(void **state)
+{
+	static const uint64_t ns[] = { 3000000, 40000000, 50000000, 30000000 };
+	struct health h = { 0 }, unknown = { 0 };
+	struct pb_field result, status;
+	uint64_t value = 0;
+	struct api a;
+
+	(void)state;
+	begin(&a);
+	h.state = HEALTH_ALIVE;
+	h.delay_ms = 41;
+	h.deviation_ms = 3;
+	h.average_ms = 40;
+	h.max_ms = 50;
+	h.min_ms = 30;
+	h.tried_s = 1700000001;
+	h.seen_s = 1700000000;
+	a.cfg->outbounds[0]->health = &h;
+	a.cfg->outbounds[1]->health = &unknown; /* not told */
+	assert_int_equal(
+		ask(&a, &service_observatory, "GetOutboundStatus", TEXT("")),
+		0);
+	assert_int_equal(pb_find(a.c.out.p, a.c.out.len, 1, PB_BYTES, &result),
+			 1);
+	assert_int_equal(pb_find(result.p, result.len, 1, PB_BYTES, &status),
+			 1);
+	assert_int_equal(pb_number(status.p, status.len, 2, &value), 0);
+	assert_int_equal(value, 41);
+	assert_int_equal(pb_number(status.p, status.len, 5, &value), 0);
+	assert_int_equal(value, 1700000000);
+	assert_int_equal(pb_number(status.p, status.len, 6, &value), 0);
+	assert_int_equal(value, 1700000001);
+	for (unsigned int i = 0; i < ARRAY_SIZE(ns); i++)
+		assert_int_equal(ping_of(&status, 3 + i), ns[i]);
+	h.state = HEALTH_DEAD;
+	h.error = ECONNREFUSED;
+	assert_int_equal(
+		ask(&a, &service_observatory, "GetOutboundStatus", TEXT("")),
+		0);
+	assert_int_equal(pb_find(a.c.out.p, a.c.out.len, 1, PB_BYTES, &result),
+			 1);
+	assert_int_equal(pb_find(result.p, result.len, 1, PB_BYTES, &status),
+			 1);
+	assert_int_equal(pb_find(status.p, status.len, 3, PB_BYTES, &result),
+			 1);
+	assert_memory_equal(result.p, "Connection refused", result.len);
+	end(&a);
+}
+
 /* Calls go on while a generation without them comes into force */
 static void a_call_outlives_its_section(void **state)
 {
@@ -588,6 +651,7 @@ int main(void)
 		cmocka_unit_test(a_user_with_reverse_is_refused_by_name),
 		cmocka_unit_test(a_list_lives_as_long_as_it_is_looked_at),
 		cmocka_unit_test(no_memory_changes_nothing),
+		cmocka_unit_test(health_is_told_in_the_units_of_xray),
 		cmocka_unit_test(a_call_outlives_its_section),
 	};
 

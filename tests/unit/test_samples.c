@@ -36,6 +36,7 @@ static void one_answer_deviates_by_its_half(void **state)
 static void the_last_ones_count(void **state)
 {
 	struct samples s = { .max = 4 };
+	struct health h = { 0 };
 
 	(void)state;
 	samples_put(&s, 9999, 0);
@@ -45,6 +46,9 @@ static void the_last_ones_count(void **state)
 	samples_put(&s, 60, 4);
 	/* 20 40 40 60: mean 40, variance 200 */
 	check(&s, 4, 0, (const unsigned int[]){ 40, 14, 4, 0 });
+	samples_tell(&s, 4, 0, &h);
+	assert_int_equal(atomic_load(&h.min_ms), 20);
+	assert_int_equal(atomic_load(&h.max_ms), 60);
 }
 
 static void old_ones_do_not(void **state)
