@@ -57,7 +57,7 @@ struct cJSON *api_json(const uint8_t *p, size_t n,
 		       const struct api_shape *shape);
 /* `api COMMAND ...`: @argv after "api". An exit code */
 int api_main(int argc, char **argv);
-/* api_users.c: adu, rmu. Exit codes */
+/* api_users.c: adu, rmu. Exit codes: EXIT_FAIL when one user was refused */
 int api_add_users(const struct api_server *to, char *const *files, int count);
 int api_remove_users(const struct api_server *to, const char *tag,
 		     char *const *emails, int count);

@@ -118,44 +118,51 @@ static bool add_one(const struct api_server *to, const cJSON *inbound,
 	return done;
 }
 
-/* The users of one inbound of a configuration. How many were added */
-static int add_inbound(const struct api_server *to, const cJSON *inbound)
+/** struct tally - Users that were tried, and with success */
+struct tally {
+	int tried, done;
+};
+
+/* The users of one inbound of a configuration */
+static void add_inbound(const struct api_server *to, const cJSON *inbound,
+			struct tally *t)
 {
 	const cJSON *settings = cJSON_GetObjectItem(inbound, "settings");
 	const cJSON *list = cJSON_GetObjectItem(settings, "users"), *user;
 	const struct kind *k = kind_of(text_of(inbound, "protocol"));
-	int done = 0;
 
 	if (!*text_of(inbound, "tag"))
-		return 0;
+		return;
 	printf("processing inbound: %s\n", text_of(inbound, "tag"));
 	if (!k) {
 		puts("unsupported inbound type");
-		return 0;
+		return;
 	}
 	if (!list)
 		list = cJSON_GetObjectItem(settings, "clients");
 	for (int i = 0; i < cJSON_GetArraySize(list); i++) {
 		user = cJSON_GetArrayItem(list, i);
-		if (*text_of(user, "email"))
-			done += add_one(to, inbound, k, user);
+		if (!*text_of(user, "email"))
+			continue;
+		t->tried++;
+		t->done += add_one(to, inbound, k, user);
 	}
-	return done;
 }
 
-static int add_file(const struct api_server *to, const cJSON *root)
+static void add_file(const struct api_server *to, const cJSON *root,
+		     struct tally *t)
 {
 	const cJSON *list = cJSON_GetObjectItem(root, "inbounds");
-	int n = cJSON_GetArraySize(list), done = 0;
+	int n = cJSON_GetArraySize(list);
 
 	for (int i = 0; i < n; i++)
-		done += add_inbound(to, cJSON_GetArrayItem(list, i));
-	return done;
+		add_inbound(to, cJSON_GetArrayItem(list, i), t);
 }
 
 int api_add_users(const struct api_server *to, char *const *files, int count)
 {
-	int done = 0, code = EXIT_OK;
+	struct tally t = { 0, 0 };
+	int code = EXIT_OK;
 	struct diag d;
 
 	diag_init(&d);
@@ -163,14 +170,16 @@ int api_add_users(const struct api_server *to, char *const *files, int count)
 		const struct jdoc *doc = jdoc_load(&d, files[i]);
 
 		if (doc)
-			done += add_file(to, doc->root);
+			add_file(to, doc->root, &t);
 	}
+	if (t.done < t.tried)
+		code = EXIT_FAIL;
 	if (d.errors) {
 		diag_print(&d, stderr, false);
 		code = EXIT_CONFIG;
 	}
 	diag_free(&d);
-	printf("Added %d user(s) in total.\n", done);
+	printf("Added %d user(s) in total.\n", t.done);
 	return code;
 }
 
@@ -192,5 +201,5 @@ int api_remove_users(const struct api_server *to, const char *tag,
 		pb_free(&m);
 	}
 	printf("Removed %d user(s) in total.\n", done);
-	return EXIT_OK;
+	return done < count ? EXIT_FAIL : EXIT_OK;
 }

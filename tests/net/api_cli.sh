@@ -13,6 +13,10 @@ peers_up v2ctl
 WORKERS=3 api_up
 api() { on "$G" "$CULVERT" api "$1" --server=127.0.0.1:62789 "${@:2}" 2>&1; }
 users_come_and_go
+user two vl-in vless "{ \"clients\": [ { \"id\": \"$NEWID\", \"email\": \"again@x\" }, { \"id\": \"$NEWID\", \"email\": \"ann@x\" } ], \"decryption\": \"none\" }"
+bad "one of two is refused: that is a failure" api adu "$TMP/two.json"
+ok "who can be removed" api rmu -tag=vl-in again@x
+bad "who is not there cannot" api rmu -tag=vl-in again@x
 contains "counters" "$(api statsquery -pattern 'user>>>ann@x')" '"name": "user>>>ann@x>>>traffic>>>uplink"'
 upload vl 6001 4321
 got=$(api stats -name 'user>>>ann@x>>>traffic>>>uplink' -reset)
