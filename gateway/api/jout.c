@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "gateway/base/text.h"
+
 #define LINE_MAX_BYTES 256
 
 void jo(struct pb_out *o, const char *fmt, ...)
@@ -20,22 +22,29 @@ void jo(struct pb_out *o, const char *fmt, ...)
 		       (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
 }
 
+/* A byte that may not stand as it is: an escape, or a question mark */
+static void put_odd(struct pb_out *o, char b)
+{
+	if (b == '"' || b == '\\')
+		jo(o, "\\%c", b);
+	else if (b == '\n')
+		jo(o, "\\n");
+	else
+		jo(o, "?");
+}
+
 void jo_quoted(struct pb_out *o, const char *p, size_t n)
 {
-	size_t from = 0;
+	size_t from = 0, len;
 
 	pb_raw(o, "\"", 1);
-	for (size_t i = 0; i < n; i++) {
-		unsigned char b = (unsigned char)p[i];
-
-		if (b >= ' ' && b != '"' && b != '\\')
+	for (size_t i = 0; i < n; i += len ? len : 1) {
+		len = text_char(p + i, n - i);
+		if (len && p[i] != '"' && p[i] != '\\')
 			continue;
 		pb_raw(o, p + from, i - from);
+		put_odd(o, p[i]);
 		from = i + 1;
-		if (b >= ' ')
-			jo(o, "\\%c", b);
-		else
-			pb_raw(o, b == '\n' ? "\\n" : "?", b == '\n' ? 2 : 1);
 	}
 	pb_raw(o, p + from, n - from);
 	pb_raw(o, "\"", 1);

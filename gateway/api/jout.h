@@ -9,7 +9,10 @@
 
 /* At most 255 bytes of text */
 void jo(struct pb_out *o, const char *fmt, ...) PRINTF(2, 3);
-/* @n bytes between quotes: JSON and Prometheus both know these escapes */
+/*
+ * @n bytes between quotes: JSON and Prometheus both know these escapes. What is no
+ * UTF-8 and controls are question marks: a browser ends a WebSocket for one of them
+ */
 void jo_quoted(struct pb_out *o, const char *p, size_t n);
 static inline void jo_text(struct pb_out *o, const char *text)
 {
