@@ -16,6 +16,9 @@
 #include "gateway/core/session.h"
 #include "proxy/transport/h2_carrier.h"
 
+/* Of one kind on one worker; more than there are calls and feeds */
+#define CONNS_MAX 256u
+
 static const struct h2_conf api_h2 = {
 	.name = "api",
 	.scheme = "http",
@@ -32,12 +35,14 @@ static int api_serve(const struct transport *t, struct worker *w,
 static int metrics_serve(const struct transport *t, struct worker *w,
 			 struct stream *below, const struct birth *b)
 {
+	h1_make_room(w, t, CONNS_MAX);
 	return h1_serve(t, w, below, b, metrics_handle, NULL);
 }
 
 static int clash_serve(const struct transport *t, struct worker *w,
 		       struct stream *below, const struct birth *b)
 {
+	h1_make_room(w, t, CONNS_MAX);
 	return h1_serve(t, w, below, b, clash_handle, NULL);
 }
 

@@ -299,6 +299,29 @@ static const struct stream_ops conn_ops = {
 	.close = conn_close,
 };
 
+void h1_make_room(struct worker *w, const struct transport *t,
+		  unsigned int most)
+{
+	struct h1_room *r = h1_room(w);
+	struct h1_conn *oldest = NULL;
+	unsigned int n = 0;
+	struct list *p;
+
+	if (!r)
+		return;
+	list_for_each (p, &r->serving) {
+		struct h1_conn *c = container_of(p, struct h1_conn, node);
+
+		if (c->t != t || c->over)
+			continue;
+		n++;
+		if (!oldest && !c->owned)
+			oldest = c;
+	}
+	if (n >= most && oldest)
+		conn_end(oldest, -ECONNRESET);
+}
+
 int h1_serve(const struct transport *t, struct worker *w, struct stream *below,
 	     const struct birth *b, http_handler handler, http_switch to_h2)
 {

@@ -68,7 +68,13 @@ bool h1_is_stale(const struct stream *s);
 typedef int (*http_switch)(const struct transport *t, struct worker *w,
 			   struct stream *below, const struct birth *b,
 			   const struct iovec *early);
-/* h1_server.c: a client's connection. Owns @below on success */
+/*
+ * h1_server.c: one more connection of @t may come to @w: where there are @most, the
+ * oldest that waits for a request ends
+ */
+void h1_make_room(struct worker *w, const struct transport *t,
+		  unsigned int most);
+/* A client's connection. Owns @below on success */
 int h1_serve(const struct transport *t, struct worker *w, struct stream *below,
 	     const struct birth *b, http_handler handler, http_switch to_h2);
 

@@ -1,7 +1,8 @@
 """clash.py ws|many ADDR PORT TARGET N: a WebSocket as a dashboard opens it
 
 ws: print N messages, one a line. many: open N at once, print what was answered how
-often ("101:64 503:6").
+often ("101:64 503:6"). mute: open N that say nothing, print how many of them the
+server ends within a second, and what a request gets beside the others.
 """
 import base64
 import collections
@@ -9,6 +10,7 @@ import hashlib
 import os
 import socket
 import sys
+import time
 
 GUID = b'258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 
@@ -58,9 +60,32 @@ class Reader:
         return b0 & 15, self.take(n)
 
 
+def ended(s):
+    s.settimeout(0.001)
+    try:
+        return not s.recv(1)
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+
+
+def mute(addr, port, count):
+    open_now = [socket.create_connection((addr, port), 5) for _ in range(count)]
+    time.sleep(1)
+    over = sum(ended(s) for s in open_now)
+    s = socket.create_connection((addr, port), 5)
+    s.settimeout(8)
+    s.sendall(b'GET /version HTTP/1.1\r\nHost: %s:%d\r\n\r\n' % (addr.encode(), port))
+    print(over, s.recv(4096).split()[1].decode())
+
+
 def main():
     what, addr, port, target, count = sys.argv[1:]
     port, count = int(port), int(count)
+    if what == 'mute':
+        mute(addr, port, count)
+        return
     if what == 'many':
         open_now = [shake(addr, port, target) for _ in range(count)]
         by = collections.Counter(status for _, status, _ in open_now)

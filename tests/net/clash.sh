@@ -122,6 +122,11 @@ eq "a bent name" "$(status /version -H 'Host: evil.test')" 403
 eq "its own page" "$(status /version -H "Origin: http://$AT")" 200
 lacks "no leave for others" "$(api /version -i)" "Access-Control"
 
+# who says nothing takes a place from who said nothing before: 256 a worker
+read -r over code < <(ws mute / 800)
+le "at least these end" $((800 - 256 * $(getconf _NPROCESSORS_ONLN))) "$over"
+eq "who asks is answered" "$code" 200
+
 # many readers: so many, and the rest is refused; those go on
 eq "readers" "$(ws many /traffic 80 | grep -c '101:.* 503:')" 1
 eq "and afterwards" "$(status /version)" 200
