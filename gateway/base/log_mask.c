@@ -126,6 +126,7 @@ static size_t mask_v6(const struct log_mask *m, struct out *o, const char *s,
 {
 	char text[INET6_ADDRSTRLEN + 8];
 	size_t len = v6_word(s, n);
+	const char *last;
 	uint8_t ip[16];
 
 	if (!len || m->v6 >= 128)
@@ -146,7 +147,10 @@ static size_t mask_v6(const struct log_mask *m, struct out *o, const char *s,
 	for (unsigned int bit = m->v6; bit < 128; bit++)
 		ip[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
 	inet_ntop(AF_INET6, ip, text, INET6_ADDRSTRLEN);
-	put(o, text, strlen(text));
+	last = strrchr(text, ':') + 1; /* of ::ffff:192.0.2.7 */
+	put(o, text, (size_t)(last - text));
+	if (!mask_v4(m, o, last, strlen(last)))
+		put(o, last, strlen(last));
 	snprintf(text, sizeof(text), "/%u", m->v6);
 	put(o, text, strlen(text));
 	return len;

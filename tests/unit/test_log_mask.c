@@ -63,6 +63,7 @@ static void addresses_are_masked_wherever_they_stand(void **state)
 	is("32+16", "fd00::1 10.1.2.3", "fd00::/16 10.1.2.3");
 	is("half", "name-10.1.2.3.example", "name-10.1.*.*.example");
 	is("half", "::ffff:10.1.2.3", "::/32");
+	is("/8+/120", "::ffff:192.0.2.1", "::ffff:192.*.*.*/120");
 }
 
 static void what_is_no_address_stays(void **state)
