@@ -313,6 +313,7 @@ static int body_byte(struct http_body *b, uint8_t c)
 	case BODY_EXT:
 		return text_byte(b, c, BODY_SIZE_LF);
 	case BODY_SIZE_LF:
+		b->extra = 0; /* of this chunk: a body may have any number */
 		return expect(b, c, '\n', b->left ? BODY_DATA : BODY_LINE);
 	case BODY_DATA_CR:
 		return expect(b, c, '\r', BODY_DATA_LF);

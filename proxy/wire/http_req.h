@@ -68,7 +68,7 @@ enum http_body_state {
 /**
  * struct http_body - Where the body ends; nothing is decoded
  * @left:	Bytes, or a chunk's size so far
- * @extra:	Extension and trailer bytes seen; bounded
+ * @extra:	Bytes of this chunk's extension, or of trailers, seen; bounded
  */
 struct http_body {
 	enum http_body_state state;

@@ -296,6 +296,24 @@ static void chunks_that_could_be_read_otherwise_are_refused(void **state)
 	}
 }
 
+/* Some servers fill each size with blanks */
+static void a_body_may_have_any_number_of_extensions(void **state)
+{
+	static const char chunk[] = "1      \r\nx\r\n", end[] = "0\r\n\r\n";
+	const size_t n = 20000, each = sizeof(chunk) - 1;
+	char *text = malloc(n * each + sizeof(end));
+	bool done = false;
+
+	(void)state;
+	assert_non_null(text);
+	for (size_t i = 0; i < n; i++)
+		memcpy(text + i * each, chunk, each);
+	memcpy(text + n * each, end, sizeof(end));
+	assert_int_equal(body(text, 1000, &done), strlen(text));
+	assert_true(done);
+	free(text);
+}
+
 static void endless_trailers_are_refused(void **state)
 {
 	char *text = malloc(20001);
@@ -340,6 +358,7 @@ int main(void)
 		cmocka_unit_test(chunks_end_where_they_end),
 		cmocka_unit_test(
 			chunks_that_could_be_read_otherwise_are_refused),
+		cmocka_unit_test(a_body_may_have_any_number_of_extensions),
 		cmocka_unit_test(endless_trailers_are_refused),
 		cmocka_unit_test(bodies_of_a_length_are_counted),
 	};
