@@ -86,9 +86,28 @@ void h2_set_timer(struct h2 *h)
 	timer_set(&worker_of(h)->wheel, &h->timer, ms);
 }
 
+/* Every stream gets the reason; those of requests that are not complete go */
+static void subs_gone(struct h2 *h, int why)
+{
+	struct list *p, *n;
+
+	list_for_each_safe (p, n, &h->subs) {
+		struct h2_sub *u = container_of(p, struct h2_sub, node);
+
+		list_del(&u->node);
+		u->h = NULL;
+		if (u->s.job)
+			h2_sub_fail(u, why);
+		else
+			h2_sub_unborn(u);
+	}
+	h->count = 0;
+}
+
 static void carrier_free(struct h2 *h)
 {
 	timer_cancel(&h->timer);
+	subs_gone(h, -ECANCELED); /* the worker's end */
 	h2_flows_gone(h);
 	job_forget(&h->job);
 	list_del(&h->node);
@@ -104,7 +123,6 @@ static void carrier_free(struct h2 *h)
 static void carrier_kill(struct h2 *h, int why)
 {
 	char text[ADDR_TEXT_MAX];
-	struct list *p, *n;
 
 	if (h->dead)
 		return;
@@ -113,17 +131,7 @@ static void carrier_kill(struct h2 *h, int why)
 		 h->server ? "of" : "to",
 		 addr_format(&h->to, text, sizeof(text)), h->count,
 		 why ? strerror(-why) : "not needed");
-	list_for_each_safe (p, n, &h->subs) {
-		struct h2_sub *u = container_of(p, struct h2_sub, node);
-
-		list_del(&u->node);
-		u->h = NULL;
-		if (u->s.job)
-			h2_sub_fail(u, why ? why : -ECONNRESET);
-		else
-			h2_sub_unborn(u);
-	}
-	h->count = 0;
+	subs_gone(h, why ? why : -ECONNRESET);
 	h2_flows_gone(h);
 	stream_close(&h->below, why);
 	h2_set_timer(h);

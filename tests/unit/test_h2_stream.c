@@ -415,6 +415,21 @@ static void an_end_that_waits_costs_no_turns(void **state)
 	end(&r);
 }
 
+/* The worker ends in the middle of a request's head (sanitizers look) */
+static void a_cut_request_leaves_nothing(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	serve(&r, refuse);
+	frame(&r, HEADERS, 0, 1, "\x83", 1);
+	go_on(&r);
+	assert_int_equal(carrier(&r)->count, 1);
+	assert_null(r.st);
+	job_forget(&r.job);
+	loop_fini(&r.l);
+}
+
 static void say_at_once(struct rig *r, const struct http_rq *rq)
 {
 	r->st = rq->s;
@@ -530,6 +545,7 @@ int main(void)
 		cmocka_unit_test(an_end_is_told_when_it_is_on_its_way),
 		cmocka_unit_test(an_end_that_waits_costs_no_turns),
 		cmocka_unit_test(a_close_is_counted_once),
+		cmocka_unit_test(a_cut_request_leaves_nothing),
 		cmocka_unit_test(a_handler_that_writes_waits_for_the_turn),
 		cmocka_unit_test(an_early_answer_is_read_behind_its_reset),
 		cmocka_unit_test(a_whole_answer_is_up),
