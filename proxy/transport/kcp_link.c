@@ -20,9 +20,7 @@
 #include "gateway/base/rand.h"
 
 #define RTO_FIRST_MS 100u
-#define RTO_LEAST_MS 20u
 #define RTO_HEARD_MS 3000u /* our own measure is newer */
-#define RTO_MOST_MS  12500u
 #define CLOSING_MS   15000u /* without progress */
 #define ENDING_MS    8000u
 #define QUIET_MS     2000u /* while ENDING: the peer has gone */
@@ -43,7 +41,7 @@ void kcp_link_init(struct kcp_link *l, const struct kcp_rules *r,
 	l->skew = (rand_u32() & 0x3fffffff) - now;
 	l->state_ms = l->heard_ms = l->ping_ms = l->gain_ms = now;
 	l->flush_ms = now - r->tti_ms;
-	l->rto = RTO_FIRST_MS;
+	l->rto = kcp_timeout(l, RTO_FIRST_MS);
 	l->rto_ms = now - RTO_HEARD_MS;
 	l->limit = KCP_FIRST;
 	l->control = r->rate;
@@ -138,9 +136,7 @@ static void heard_command(struct kcp_link *l, const struct kcp_seg *s,
 	kcp_send_una(l, s->next, now);
 	kcp_recv_una(l, s->una);
 	if (now - l->rto_ms >= RTO_HEARD_MS && s->rto) {
-		l->rto = s->rto < RTO_LEAST_MS ? RTO_LEAST_MS :
-			 s->rto > RTO_MOST_MS  ? RTO_MOST_MS :
-						 s->rto;
+		l->rto = kcp_timeout(l, s->rto);
 		l->rto_ms = now;
 	}
 	if (s->cmd == KCP_TERMINATE)

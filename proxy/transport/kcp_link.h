@@ -15,13 +15,14 @@
 #include "gateway/base/list.h"
 #include "proxy/wire/kcp.h"
 
-#define KCP_PING_MS    5000u /* an idle connection says something so often */
-#define KCP_SILENT_MS  30000u /* nothing heard for so long: it is gone */
-#define KCP_ABSENT_MS  16000u /* nothing ever heard of a server we speak to */
-#define KCP_WINDOW_MAX 8192u /* segments, each way */
-#define KCP_LOOSE      256u /* segments read: no longer tight */
-#define KCP_FIRST      32u /* a peer surely takes so many before it says more */
-#define KCP_UNPROVEN   4u /* on their way to who was not seen to receive any */
+#define KCP_PING_MS     5000u /* an idle connection says something so often */
+#define KCP_SILENT_MS   30000u /* nothing heard for so long: it is gone */
+#define KCP_ABSENT_MS   16000u /* nothing ever heard of a server we speak to */
+#define KCP_WINDOW_MAX  8192u /* segments, each way */
+#define KCP_RTO_MOST_MS 12500u
+#define KCP_LOOSE       256u /* segments read: no longer tight */
+#define KCP_FIRST       32u /* a peer surely takes so many before it says more */
+#define KCP_UNPROVEN    4u /* on their way to who was not seen to receive any */
 
 /**
  * enum kcp_state - As v2ray's, which both sides must agree about
@@ -170,6 +171,14 @@ void kcp_recv_flush(struct kcp_link *l, uint32_t now);
 /* Something waits to be told, or told again */
 bool kcp_recv_owes(const struct kcp_link *l);
 void kcp_recv_drop(struct kcp_link *l);
+/* A timeout: who acknowledges does so with his next step, and we look once in ours */
+static inline uint32_t kcp_timeout(const struct kcp_link *l, uint32_t ms)
+{
+	uint32_t least = 2 * l->rules->tti_ms;
+
+	return ms < least ? least : ms < KCP_RTO_MOST_MS ? ms : KCP_RTO_MOST_MS;
+}
+
 /* May @held segments of one direction become one more? */
 static inline bool kcp_may_hold(const struct kcp_link *l, uint32_t held)
 {

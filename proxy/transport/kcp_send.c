@@ -21,7 +21,6 @@
 #define LOSS_MANY   15u /* percent of what flies */
 #define LOSS_FEW    5u
 #define STALE_MS    10000u
-#define RTO_MOST_MS 10000u
 #define RESTARTS    16u /* of a walk, for numbers out of order */
 
 /**
@@ -201,9 +200,7 @@ static void measure(struct kcp_link *l, uint32_t rtt, uint32_t now)
 			l->srtt = l->rules->tti_ms;
 	}
 	rto = l->srtt + (l->rules->tti_ms < 4 * l->var ? 4 * l->var : l->var);
-	if (rto > RTO_MOST_MS)
-		rto = RTO_MOST_MS;
-	l->rto = rto * 5 / 4;
+	l->rto = kcp_timeout(l, rto < STALE_MS ? rto * 5 / 4 : KCP_RTO_MOST_MS);
 	l->rto_ms = now;
 }
 
@@ -280,7 +277,7 @@ static uint32_t timeout(const struct kcp_link *l, const struct kcp_out *o)
 	uint32_t ms = l->rto;
 
 	for (unsigned int i = 1; !l->proven && i < o->sent; i++)
-		ms = ms < RTO_MOST_MS / 2 ? 2 * ms : RTO_MOST_MS;
+		ms = kcp_timeout(l, 2 * ms);
 	return ms;
 }
 

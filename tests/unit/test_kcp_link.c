@@ -266,6 +266,26 @@ static void kcp_link_measures_the_round_trip(void **state)
 	assert_true(sim.e[1].l.rto > 300);
 }
 
+/*
+ * The first word of an idle connection is acknowledged at once, all others with the
+ * next step: what is near is not sent twice for that
+ */
+static void kcp_link_sends_once_what_is_not_lost(void **state)
+{
+	for (uint32_t ms = 5; ms < 45; ms += 4) {
+		setup(state);
+		sim.delay = 1;
+		sim.e[0].send = 100;
+		run_ms(ms);
+		assert_true(sim.e[0].l.proven);
+		sim.e[0].send += MIB / 32;
+		run_whole(5000);
+		run_ms(200);
+		assert_int_equal(sim.e[0].data, sim.e[0].l.next);
+		teardown(state);
+	}
+}
+
 static void kcp_link_waits_for_its_reader(void **state)
 {
 	(void)state;
@@ -678,6 +698,7 @@ int main(void)
 		LINK_TEST(kcp_link_survives_loss_copies_and_disorder),
 		LINK_TEST(kcp_link_with_congestion_slows_down),
 		LINK_TEST(kcp_link_measures_the_round_trip),
+		LINK_TEST(kcp_link_sends_once_what_is_not_lost),
 		LINK_TEST(kcp_link_waits_for_its_reader),
 		LINK_TEST(kcp_link_half_closes),
 		LINK_TEST(kcp_link_closed_does_not_wait_for_its_end),
