@@ -70,6 +70,12 @@ static void wait_free(struct udp_flow *f)
 	f->wait_bytes = 0;
 }
 
+/* Memory of one that waits; an empty one takes some, too */
+static size_t wait_cost(size_t len)
+{
+	return sizeof(struct udp_wait) + len;
+}
+
 /* Take the packet at @p out of the queue */
 static void wait_drop(struct udp_flow *f, struct udp_wait **p)
 {
@@ -79,8 +85,8 @@ static void wait_drop(struct udp_flow *f, struct udp_wait **p)
 	if (f->tail == &x->next)
 		f->tail = p;
 	f->waiting--;
-	f->wait_bytes -= x->len;
-	f->map->room->wait_bytes -= x->len;
+	f->wait_bytes -= wait_cost(x->len);
+	f->map->room->wait_bytes -= wait_cost(x->len);
 	free(x);
 }
 
@@ -99,17 +105,18 @@ static void wait_drop_oldest(struct udp_flow *f)
 static void wait_add(struct udp_flow *f, const struct pkt *v)
 {
 	struct udp_room *r = f->map->room;
+	size_t cost = wait_cost(v->len);
 	struct udp_wait *x;
 
 	while (f->head && (f->waiting >= UDP_WAIT_PKTS ||
-			   f->wait_bytes + v->len > UDP_WAIT_BYTES ||
-			   r->wait_bytes + v->len > UDP_WAIT_ALL_BYTES))
+			   f->wait_bytes + cost > UDP_WAIT_BYTES ||
+			   r->wait_bytes + cost > UDP_WAIT_ALL_BYTES))
 		wait_drop_oldest(f);
-	if (r->wait_bytes + v->len > UDP_WAIT_ALL_BYTES) {
+	if (r->wait_bytes + cost > UDP_WAIT_ALL_BYTES) {
 		worker_drop(r->worker, DROP_UDP_QUEUE);
 		return;
 	}
-	x = malloc(sizeof(*x) + v->len);
+	x = malloc(cost);
 	if (!x) {
 		worker_drop(r->worker, DROP_NO_MEMORY);
 		return;
@@ -121,8 +128,8 @@ static void wait_add(struct udp_flow *f, const struct pkt *v)
 	*f->tail = x;
 	f->tail = &x->next;
 	f->waiting++;
-	f->wait_bytes += v->len;
-	r->wait_bytes += v->len;
+	f->wait_bytes += cost;
+	r->wait_bytes += cost;
 }
 
 static void flow_end(struct udp_flow *f, int why)

@@ -47,7 +47,7 @@ struct udp_source {
  * struct udp_room - UDP of one worker; worker->rooms[ROOM_UDP]
  * @flows:	By map and destination; @peers: by leg and peer
  * @lru:	Flows, least recently used first
- * @wait_bytes:	Payload in all waiting queues
+ * @wait_bytes:	Memory of all waiting queues
  */
 struct udp_room {
 	struct worker *worker;

@@ -469,6 +469,27 @@ static void queue_keeps_the_first_for_the_sniffer_and_the_newest(void **state)
 	assert_sent(outs[0], UDP_WAIT_PKTS - 1, ip4(192, 0, 2, 1, 443), 199);
 }
 
+/* Small ones take memory, too: their number is not free */
+static void what_waits_counts_with_its_memory(void **state)
+{
+	static struct fake in;
+
+	(void)state;
+	route_to = &local_ob;
+	dns_rc = -EAGAIN;
+	new_map(&in, 1000);
+	for (uint32_t i = 0; i < 50; i++)
+		fake_push(&in, ip4(198, 18, 0, 1, 443), i);
+	ticks(3);
+	assert_int_equal(udp_room(&w)->wait_bytes,
+			 50 * (sizeof(struct udp_wait) + 4));
+	udp_room(&w)->wait_bytes += UDP_WAIT_ALL_BYTES;
+	fake_push(&in, ip4(198, 18, 0, 1, 443), 50);
+	ticks(1);
+	assert_int_equal(udp_room(&w)->wait_bytes, UDP_WAIT_ALL_BYTES);
+	udp_room(&w)->wait_bytes = 0;
+}
+
 static void full_leg_holds_packets_back_and_sends_them_later(void **state)
 {
 	struct addr a = ip4(203, 0, 113, 1, 9), b = ip4(203, 0, 113, 2, 9);
@@ -763,6 +784,7 @@ int main(void)
 		T(destinations_of_one_outbound_share_a_leg),
 		T(packets_wait_in_order_until_the_name_is_resolved),
 		T(queue_keeps_the_first_for_the_sniffer_and_the_newest),
+		T(what_waits_counts_with_its_memory),
 		T(full_leg_holds_packets_back_and_sends_them_later),
 		T(empty_and_biggest_datagrams_pass),
 		T(refused_destination_is_remembered_for_a_while),
