@@ -23,6 +23,8 @@
 #include "proxy/wire/socks5.h"
 #include "proxy/wire/socks_srv.h"
 
+#define RECV_TRIES 4 /* batches of garbage skipped a call */
+
 /**
  * struct assoc - Inbound end of a map; the map owns it
  * @d:		Datagrams without their SOCKS head; d.below is the socket
@@ -84,7 +86,11 @@ static int assoc_recv(struct dgram *d, struct pkt *v, int max)
 	struct worker *w = a->job.worker;
 	int got, n = 0;
 
-	while (n == 0) {
+	for (int tries = 0; n == 0; tries++) {
+		if (tries == RECV_TRIES) {
+			job_ready(d->job);
+			return -EAGAIN;
+		}
 		got = d->below->ops->recv(d->below, v, max);
 		if (got <= 0)
 			return got;

@@ -14,6 +14,7 @@
 #include "gateway/base/jdoc.h"
 #include "gateway/core/outbound.h"
 #include "gateway/core/sniff.h"
+#include "gateway/core/worker.h"
 #include "proxy/out/final.h"
 
 struct rules {
@@ -326,6 +327,41 @@ static void datagrams_of_blocked_ones_are_dropped(void **state)
 	unload(&r);
 }
 
+static unsigned int floods;
+
+static int flood_recv(struct dgram *d, struct pkt *v, int max)
+{
+	(void)d;
+	assert_true(++floods < 1000);
+	for (int i = 0; i < max; i++)
+		v[i] = (struct pkt){ .peer = at("10.0.0.1", 1) };
+	return max;
+}
+
+/* They come as fast as they are read: others shall have their turn */
+static void a_flood_of_blocked_ones_ends_the_turn(void **state)
+{
+	static const struct dgram_ops ops = { .name = "flood",
+					      .recv = flood_recv,
+					      .close = keep_close };
+	struct worker w = { .tick = 1 };
+	struct job job = { .worker = &w };
+	struct dgram below = { .ops = &ops, .job = &job }, *d;
+	struct pkt v[8];
+	struct rules r;
+
+	(void)state;
+	w.ready_tail = &w.ready_head;
+	load(&r,
+	     "{\"finalRules\":[{\"action\":\"block\",\"ip\":\"10.0.0.0/8\"}]}",
+	     0);
+	assert_int_equal(final_dgram(&r.f, false, &below, &d), 0);
+	assert_int_equal(d->ops->recv(d, v, 8), -EAGAIN);
+	assert_true(job.queued);
+	d->ops->close(d);
+	unload(&r);
+}
+
 static void datagrams_of_strangers_pass_by_the_implied_rule(void **state)
 {
 	struct dgram below = { .ops = &keep_ops }, *d;
@@ -364,6 +400,7 @@ int main(void)
 		cmocka_unit_test(rules_go_before_the_implied_one),
 		cmocka_unit_test(what_is_blocked_has_its_delay),
 		cmocka_unit_test(datagrams_of_blocked_ones_are_dropped),
+		cmocka_unit_test(a_flood_of_blocked_ones_ends_the_turn),
 		cmocka_unit_test(
 			datagrams_of_strangers_pass_by_the_implied_rule),
 	};
