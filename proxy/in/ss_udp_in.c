@@ -139,6 +139,7 @@ static int send_some(struct ss_client_in *c, const struct pkt *v, int n)
 	struct worker *w = c->u->worker;
 	uint8_t *p = w->scratch, *end = p + WORKER_SCRATCH_BYTES;
 	struct pkt out[DGRAM_BATCH];
+	int at[DGRAM_BATCH]; /* of @v, what out[] is made of */
 	int used = 0, count = 0, rc = 0;
 
 	for (; used < n && count < DGRAM_BATCH; used++) {
@@ -151,12 +152,13 @@ static int send_some(struct ss_client_in *c, const struct pkt *v, int n)
 			worker_drop(w, DROP_UDP_SEND);
 			continue;
 		}
+		at[count] = used;
 		out[count++] = (struct pkt){ c->addr, p, (size_t)k };
 		p += k;
 	}
 	if (count)
 		rc = c->u->sock->ops->send(c->u->sock, out, count);
-	return rc < 0 ? rc : used;
+	return rc < 0 ? rc : rc && rc < count ? at[rc] : used;
 }
 
 static int client_send(struct dgram *d, const struct pkt *v, int n)

@@ -153,7 +153,8 @@ static int send_packed(struct socks_udp *u, const struct pkt *v, int n)
 	uint8_t *p = server_udp_room(&u->way);
 	uint8_t *end = p + WORKER_SCRATCH_BYTES;
 	struct pkt out[DGRAM_BATCH];
-	int used = 0, count = 0;
+	int at[DGRAM_BATCH]; /* of @v, what out[] is made of */
+	int used = 0, count = 0, rc = 0;
 
 	for (; used < n && count < DGRAM_BATCH; used++) {
 		const struct pkt *in = &v[used];
@@ -169,18 +170,16 @@ static int send_packed(struct socks_udp *u, const struct pkt *v, int n)
 		}
 		if (in->len)
 			memcpy(p + head, in->data, in->len);
+		at[count] = used;
 		out[count++] = (struct pkt){ .peer = u->relay,
 					     .data = p,
 					     .len = (size_t)head + in->len };
 		p += (size_t)head + in->len;
 	}
-	if (count) {
-		int rc = u->d.below->ops->send(u->d.below, out, count);
-
-		if (rc < 0)
-			return rc;
-	}
-	return used;
+	if (count)
+		rc = u->d.below->ops->send(u->d.below, out, count);
+	/* a full socket took some: the others are sent later */
+	return rc < 0 ? rc : rc && rc < count ? at[rc] : used;
 }
 
 static int udp_send(struct dgram *d, const struct pkt *v, int n)

@@ -110,6 +110,7 @@ static int send_some(struct ss_udp *u, const struct pkt *v, int n)
 	uint8_t *p = server_udp_room(&u->way);
 	uint8_t *end = p + WORKER_SCRATCH_BYTES;
 	struct pkt out[DGRAM_BATCH];
+	int at[DGRAM_BATCH]; /* of @v, what out[] is made of */
 	int used = 0, count = 0, rc = 0;
 
 	for (; used < n && count < DGRAM_BATCH; used++) {
@@ -123,6 +124,7 @@ static int send_some(struct ss_udp *u, const struct pkt *v, int n)
 			worker_drop(u->worker, DROP_UDP_SEND);
 			continue;
 		}
+		at[count] = used;
 		out[count++] = (struct pkt){ .peer = u->server,
 					     .data = p,
 					     .len = (size_t)k };
@@ -130,7 +132,8 @@ static int send_some(struct ss_udp *u, const struct pkt *v, int n)
 	}
 	if (count)
 		rc = u->d.below->ops->send(u->d.below, out, count);
-	return rc < 0 ? rc : used;
+	/* a full socket took some: the others are sent later */
+	return rc < 0 ? rc : rc && rc < count ? at[rc] : used;
 }
 
 static int ss_send(struct dgram *d, const struct pkt *v, int n)

@@ -211,6 +211,53 @@ static bool leg_failed(void *arg)
 	return g->n != -EAGAIN;
 }
 
+/* A socket that takes @room more packets, then none */
+struct narrow {
+	struct dgram d;
+	int room, taken;
+};
+
+static int narrow_send(struct dgram *d, const struct pkt *v, int n)
+{
+	struct narrow *w = container_of(d, struct narrow, d);
+	int k = n < w->room ? n : w->room;
+
+	(void)v;
+	w->room -= k;
+	w->taken += k;
+	return k ? k : -EAGAIN;
+}
+
+/* What a full socket did not take is not said to be sent: it waits */
+static void what_a_full_socket_leaves_is_not_lost(void **state)
+{
+	static const struct dgram_ops ops = { .name = "narrow",
+					      .send = narrow_send };
+	struct narrow w = { .d.ops = &ops, .room = 3 };
+	uint8_t data[8] = "payload";
+	struct pkt v[6];
+	struct dgram *sock;
+	struct leg g;
+
+	(void)state;
+	leg_begin(&g, serve_exact);
+	assert_true(loop_until(&g.c.l, leg_up, &g, 2000));
+	for (int i = 0; i < 6; i++)
+		v[i] = (struct pkt){ addr_of("192.0.2.1", 53), data, 8 };
+	v[1].len = DGRAM_MAX; /* with its head too long: lost, like anywhere */
+	v[1].data = g.c.l.w.scratch;
+	sock = g.d->below;
+	g.d->below = &w.d;
+	assert_int_equal(g.d->ops->send(g.d, v, 6), 4);
+	assert_int_equal(w.taken, 3);
+	assert_int_equal(g.d->ops->send(g.d, v + 4, 2), -EAGAIN);
+	w.room = 9;
+	assert_int_equal(g.d->ops->send(g.d, v + 4, 2), 2);
+	assert_int_equal(w.taken, 5);
+	g.d->below = sock;
+	leg_end(&g);
+}
+
 static void the_control_streams_end_is_the_legs(void **state)
 {
 	struct leg g;
@@ -265,6 +312,7 @@ int main(void)
 		cmocka_unit_test(datagrams_carry_their_address_both_ways),
 		cmocka_unit_test(datagrams_leave_by_the_address_asked_for),
 		cmocka_unit_test(garbage_and_strangers_are_ignored),
+		cmocka_unit_test(what_a_full_socket_leaves_is_not_lost),
 		cmocka_unit_test(the_control_streams_end_is_the_legs),
 		cmocka_unit_test(a_server_without_udp_is_told),
 		cmocka_unit_test(
