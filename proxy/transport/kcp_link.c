@@ -22,6 +22,7 @@
 #define RTO_FIRST_MS 100u
 #define RTO_HEARD_MS 3000u /* our own measure is newer */
 #define CLOSING_MS   15000u /* without progress */
+#define CUT_MS       5000u /* to deliver what is before a cut, as with TCP */
 #define ENDING_MS    8000u
 #define QUIET_MS     2000u /* while ENDING: the peer has gone */
 #define END_STEP_MS  250u
@@ -117,7 +118,7 @@ static void heard_terminate(struct kcp_link *l, const struct kcp_seg *s,
 		kcp_link_enter(l, KCP_PEER_ENDING, now);
 		break;
 	case KCP_CLOSING:
-		l->cut = !kcp_send_done(l);
+		l->cut = l->cut || !kcp_send_done(l);
 		command(l, KCP_TERMINATE, now);
 		kcp_link_enter(l, KCP_OVER, now);
 		break;
@@ -202,17 +203,28 @@ static void lost_peer(struct kcp_link *l, uint32_t now)
 	kcp_link_enter(l, KCP_OVER, now);
 }
 
+/* What was written arrived, or does not any more */
+static bool closing_over(const struct kcp_link *l, uint32_t now)
+{
+	if (l->cut && now - l->state_ms >= CUT_MS)
+		return true;
+	return kcp_send_done(l) ||
+	       now - later(l->state_ms, l->gain_ms) >= CLOSING_MS;
+}
+
+static void end_now(struct kcp_link *l, uint32_t now)
+{
+	l->cut = l->cut || !kcp_send_done(l);
+	kcp_link_enter(l, KCP_ENDING, now);
+}
+
 /* Time ends states, too */
 static void check_state(struct kcp_link *l, uint32_t now)
 {
 	if (l->state == KCP_ACTIVE || l->state == KCP_PEER_CLOSED)
 		lost_peer(l, now);
-	if (l->state == KCP_CLOSING &&
-	    (kcp_send_done(l) ||
-	     now - later(l->state_ms, l->gain_ms) >= CLOSING_MS)) {
-		l->cut = !kcp_send_done(l);
-		kcp_link_enter(l, KCP_ENDING, now);
-	}
+	if (l->state == KCP_CLOSING && closing_over(l, now))
+		end_now(l, now);
 	if (l->state == KCP_ENDING && l->again_step &&
 	    (now - l->state_ms >= ENDING_MS ||
 	     now - later(l->state_ms, l->heard_ms) >= QUIET_MS))
@@ -308,14 +320,12 @@ void kcp_link_close(struct kcp_link *l, int why, uint32_t now)
 {
 	switch ((enum kcp_state)l->state) {
 	case KCP_ACTIVE:
-		if (!begun(l)) {
-			kcp_link_enter(l, KCP_OVER, now);
-		} else if (!why) {
-			kcp_link_enter(l, KCP_CLOSING, now);
-		} else {
-			l->cut = true;
-			kcp_link_enter(l, KCP_ENDING, now);
-		}
+		l->cut = why;
+		kcp_link_enter(l,
+			       !begun(l)               ? KCP_OVER :
+			       why && kcp_send_done(l) ? KCP_ENDING :
+							 KCP_CLOSING,
+			       now);
 		break;
 	case KCP_PEER_CLOSED:
 		kcp_link_enter(l, KCP_ENDING, now);
@@ -330,4 +340,11 @@ void kcp_link_close(struct kcp_link *l, int why, uint32_t now)
 		break;
 	}
 	kcp_recv_drop(l);
+}
+
+void kcp_link_abort(struct kcp_link *l, uint32_t now)
+{
+	kcp_link_close(l, -ECONNRESET, now);
+	if (l->state == KCP_CLOSING)
+		end_now(l, now);
 }

@@ -86,7 +86,7 @@ struct kcp_out;
  * @flying:	Segments sent and not acknowledged; @lost: sent again this step
  * @control:	Segments a step that congestion allows; @spent: of this step
  * @una_new:	@una moved and nobody was told
- * @finished:	The end was queued; @cut: what was queued did not all go out
+ * @finished:	The end was queued; @cut: not all that was to come was queued and went out
  * @ready:	struct kcp_in, in order, for the reader; @ready_count of them
  * @ahead:	Those that came too early, by number; NULL none; @ahead_mask + 1
  *		places, @ahead_count used
@@ -146,8 +146,10 @@ bool kcp_link_readable(const struct kcp_link *l);
 bool kcp_link_writable(const struct kcp_link *l);
 /* Half close: the end goes behind what was written. 0 or -errno */
 int kcp_link_finish(struct kcp_link *l);
-/* @why: 0 what was written arrives first; else it does not */
+/* What was written arrives first. @why: 0, or it is told that more is missing */
 void kcp_link_close(struct kcp_link *l, int why, uint32_t now);
+/* Nothing arrives any more; the next tick says so */
+void kcp_link_abort(struct kcp_link *l, uint32_t now);
 
 /* --- kcp_send.c and kcp_recv.c, for kcp_link.c ------------------------------------ */
 

@@ -88,7 +88,7 @@ static void end_conn(struct kcp_conn *c)
 {
 	uint32_t now = c->worker->now_ms;
 
-	kcp_link_close(&c->link, -ECONNRESET, now);
+	kcp_link_abort(&c->link, now);
 	kcp_link_tick(&c->link, now);
 	kcp_port_send(c->port);
 	kcp_link_enter(&c->link, KCP_OVER, now);

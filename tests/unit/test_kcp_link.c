@@ -433,6 +433,34 @@ static void kcp_link_cut_is_no_end(void **state)
 	assert_int_equal(sim.e[1].rc, -ECONNRESET);
 }
 
+/* An answer in the middle of an upload, and then a reset: the answer arrives */
+static void kcp_link_cut_comes_behind_what_was_written(void **state)
+{
+	(void)state;
+	sim.e[0].send = 20000;
+	run_ms(1);
+	kcp_link_close(&sim.e[0].l, -ECONNRESET, sim.now);
+	run_ms(200);
+	assert_int_equal(sim.e[1].got, 20000);
+	assert_int_equal(sim.e[1].rc, -ECONNRESET);
+	/* not for ever; and who has no time says so at once */
+	for (int i = 0; i < 2; i++) {
+		setup(state);
+		sim.loss = 100;
+		sim.e[0].send = 20000;
+		run_ms(1);
+		kcp_link_close(&sim.e[0].l, -ECONNRESET, sim.now);
+		assert_int_equal(sim.e[0].l.state, KCP_CLOSING);
+		if (i)
+			kcp_link_abort(&sim.e[0].l, sim.now);
+		else
+			run_ms(5100);
+		assert_int_equal(sim.e[0].l.state, KCP_ENDING);
+		assert_true(sim.e[0].l.cut);
+		teardown(state);
+	}
+}
+
 static void kcp_link_ends_in_silence(void **state)
 {
 	(void)state;
@@ -707,6 +735,7 @@ int main(void)
 		LINK_TEST(kcp_link_terminate_behind_bytes_makes_ready_once),
 		LINK_TEST(kcp_link_finished_and_closed_ends_in_order),
 		LINK_TEST(kcp_link_cut_is_no_end),
+		LINK_TEST(kcp_link_cut_comes_behind_what_was_written),
 		LINK_TEST(kcp_link_ends_in_silence),
 		LINK_TEST(kcp_link_does_not_wait_long_for_nobody),
 		LINK_TEST(kcp_link_idle_costs_nothing),
