@@ -273,6 +273,7 @@ static void kcp_link_measures_the_round_trip(void **state)
 static void kcp_link_sends_once_what_is_not_lost(void **state)
 {
 	for (uint32_t ms = 5; ms < 45; ms += 4) {
+		teardown(state);
 		setup(state);
 		sim.delay = 1;
 		sim.e[0].send = 100;
@@ -282,7 +283,6 @@ static void kcp_link_sends_once_what_is_not_lost(void **state)
 		run_whole(5000);
 		run_ms(200);
 		assert_int_equal(sim.e[0].data, sim.e[0].l.next);
-		teardown(state);
 	}
 }
 
@@ -445,6 +445,7 @@ static void kcp_link_cut_comes_behind_what_was_written(void **state)
 	assert_int_equal(sim.e[1].rc, -ECONNRESET);
 	/* not for ever; and who has no time says so at once */
 	for (int i = 0; i < 2; i++) {
+		teardown(state);
 		setup(state);
 		sim.loss = 100;
 		sim.e[0].send = 20000;
@@ -457,7 +458,6 @@ static void kcp_link_cut_comes_behind_what_was_written(void **state)
 			run_ms(5100);
 		assert_int_equal(sim.e[0].l.state, KCP_ENDING);
 		assert_true(sim.e[0].l.cut);
-		teardown(state);
 	}
 }
 
@@ -680,6 +680,7 @@ static void kcp_link_is_proven_by_an_acknowledgement(void **state)
 	assert_true(sim.e[0].l.proven);
 	assert_true(sim.e[0].data > KCP_UNPROVEN + 20);
 	run_whole(1000);
+	teardown(NULL);
 	setup(NULL);
 	sim.loss = 100;
 	sim.e[0].send = MIB / 4;
