@@ -184,6 +184,21 @@ static void parse_sockopt(struct jobj *s, struct sockopt *so,
 		j_close(&opt);
 }
 
+/* Masks that are none: panels write them for all */
+static void parse_no_masks(struct jobj *s)
+{
+	static const char *const lists[] = { "tcp", "udp" };
+	struct jobj o;
+
+	if (!j_open(&o, s->d, j_get(s, "finalmask")))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		if (cJSON_GetArraySize(j_array(&o, lists[i])) > 0)
+			j_not_yet(&o, lists[i], "not yet");
+	j_ignore(&o, "quicParams", "nothing here is QUIC");
+	j_close(&o);
+}
+
 /* The second way that @t wants: as another outbound's streamSettings, of its kind */
 static void parse_other(struct diag *d, const struct transport *t,
 			const struct sockopt *so, struct config *cfg)
@@ -199,7 +214,7 @@ static void parse_other(struct diag *d, const struct transport *t,
 	parse_sockopt(&s, &w->sockopt, cfg);
 	if (so->penetrate)
 		w->sockopt = *so;
-	j_not_yet(&s, "finalmask", "not yet");
+	parse_no_masks(&s);
 	if (parse_to(&s, &w->to, cfg))
 		w->top = top;
 	if (top && top->ops != t->ops)
@@ -219,7 +234,7 @@ static void parse_masks(struct jobj *s, const struct transport *top,
 	struct jobj o;
 
 	if (!bottom || !bottom->ops->masks)
-		j_not_yet(s, "finalmask", "not yet");
+		parse_no_masks(s);
 	else if (j_open(&o, s->d, j_get(s, "finalmask"))) {
 		(void)bottom->ops->masks(bottom, &o, cfg);
 		j_close(&o);

@@ -370,7 +370,8 @@ bool listen_same(const struct inbound *a, const struct inbound *b)
 	       x->user_timeout_ms == y->user_timeout_ms &&
 	       x->window_clamp == y->window_clamp && x->max_seg == y->max_seg &&
 	       !strcmp(x->congestion, y->congestion) && x->mptcp == y->mptcp &&
-	       x->v6only == y->v6only && x->tproxy == y->tproxy;
+	       x->v6only == y->v6only && x->tproxy == y->tproxy &&
+	       sock_same_custom(x, y);
 }
 
 bool listen_is_local(const struct addr *a)

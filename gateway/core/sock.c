@@ -44,6 +44,7 @@ enum option {
 	OPT_DUAL,
 	OPT_REUSEPORT,
 	OPT_ORIGDST,
+	OPT_CUSTOM,
 };
 
 static atomic_uint refused_once;
@@ -174,6 +175,48 @@ static void set_udp(int fd, bool listener)
 				 sizeof(bytes));
 }
 
+/* "customSockopt"; Xray has no such of UDP for listeners */
+static void set_custom(int fd, const struct sockopt *so, int family, int type)
+{
+	char net[8];
+
+	snprintf(net, sizeof(net), "%s%c", type == SOCK_STREAM ? "tcp" : "udp",
+		 family == AF_INET6 ? '6' : '4');
+	for (unsigned int i = 0; i < so->custom_count; i++) {
+		const struct sock_custom *c = &so->custom[i];
+		size_t len = c->text ? strlen(c->text) : sizeof(c->value);
+
+		if (strncmp(net, c->net, strlen(c->net)) != 0 ||
+		    (c->level == IPPROTO_TCP && type != SOCK_STREAM))
+			continue;
+		if (setsockopt(fd, c->level, c->opt,
+			       c->text ? (const void *)c->text : &c->value,
+			       (socklen_t)len) < 0)
+			option_refused(OPT_CUSTOM, "a customSockopt");
+	}
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+bool sock_same_custom(const struct sockopt *a, const struct sockopt *b)
+{
+	if (a->custom_count != b->custom_count)
+		return false;
+	for (unsigned int i = 0; i < a->custom_count; i++) {
+		const struct sock_custom *x = &a->custom[i];
+		const struct sock_custom *y = &b->custom[i];
+
+		if (x->level != y->level || x->opt != y->opt ||
+		    x->value != y->value || !same_text(x->net, y->net) ||
+		    !same_text(x->text, y->text))
+			return false;
+	}
+	return true;
+}
+
 static void set_transparent(int fd, int family)
 {
 	if (family == AF_INET6)
@@ -224,6 +267,8 @@ static int open_with(const struct sockopt *so, int family, int type,
 		set_tcp(fd, so, listener);
 	if (type == SOCK_DGRAM)
 		set_udp(fd, listener);
+	if (type == SOCK_STREAM || (type == SOCK_DGRAM && !listener))
+		set_custom(fd, so, family, type);
 	return fd;
 }
 

@@ -28,6 +28,16 @@ enum domain_strategy {
 };
 
 /**
+ * struct sock_custom - An option by its numbers ("customSockopt")
+ * @net:	Of sockets whose "tcp4", "udp6" ... begins so; "" all
+ * @text:	NULL: @value is what is set
+ */
+struct sock_custom {
+	const char *net, *text;
+	int level, opt, value;
+};
+
+/**
  * struct sockopt - streamSettings.sockopt, as far as it is about sockets
  * @mark:		SO_MARK; culvert's own bit (config host.mark) is added
  * @interface:		SO_BINDTODEVICE; "" none
@@ -44,6 +54,7 @@ enum domain_strategy {
  * @tproxy:		0 off, 1 tproxy, 2 redirect (listeners)
  * @trusted:		Names of HTTP headers: who sends one may say by X-Forwarded-For
  *			where the client is; ends with NULL. NULL: nobody (listeners)
+ * @custom, @custom_count:	More options, in order
  * @penetrate:		Another way of the transport takes these options, too
  */
 struct sockopt {
@@ -61,6 +72,8 @@ struct sockopt {
 	uint8_t happy_max, happy_interleave;
 	const char *dialer_proxy;
 	const char *const *trusted;
+	const struct sock_custom *custom;
+	unsigned int custom_count;
 };
 
 #define SOCKOPT_DEFAULT \
@@ -68,6 +81,9 @@ struct sockopt {
 			   .happy_delay_ms = 250, \
 			   .happy_max = 4, \
 			   .happy_interleave = 1 })
+
+/* Have both the same custom options? */
+bool sock_same_custom(const struct sockopt *a, const struct sockopt *b);
 
 /**
  * sock_open() - A non-blocking, close-on-exec socket with all options set

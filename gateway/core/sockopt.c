@@ -6,6 +6,7 @@
 #include "gateway/core/sockopt.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -168,6 +169,69 @@ static const char *const *parse_trusted(struct jobj *o, struct arena *a)
 	return names;
 }
 
+/* A number, mostly written as a text. @def when absent */
+static int custom_number(struct jobj *o, const char *key, int def)
+{
+	int32_t lo = def, hi = def;
+
+	if (j_range(o, key, &lo, &hi) && lo != hi)
+		diag_error(o->d, j_get(o, key), NULL, "must be one number");
+	return lo;
+}
+
+/* One of "customSockopt". False: of another system, or wrong */
+static bool parse_one_custom(struct jobj *o, struct sock_custom *c,
+			     struct arena *a)
+{
+	static const struct jword types[] = { { "int", 0 }, { "str", 1 } };
+	const char *system = j_str(o, "system", "");
+	const char *net = j_str(o, "network", "");
+	const char *value;
+	bool text;
+
+	if (!j_get(o, "type"))
+		diag_error(o->d, o->node, "type", "must be int or str");
+	text = j_word(o, "type", types, ARRAY_SIZE(types), 0);
+	if (!j_get(o, "opt"))
+		diag_error(o->d, o->node, "opt", "is missing");
+	*c = (struct sock_custom){
+		.net = arena_strdup(a, net),
+		.level = custom_number(o, "level", IPPROTO_TCP),
+		.opt = custom_number(o, "opt", 0),
+	};
+	if (text) {
+		value = j_str(o, "value", "");
+		c->text = arena_strdup(a, value);
+	} else {
+		c->value = custom_number(o, "value", 0);
+	}
+	return c->net && (!text || c->text) &&
+	       (!*system || !strcmp(system, "linux"));
+}
+
+static void parse_custom(struct jobj *o, struct sockopt *so, struct arena *a)
+{
+	const cJSON *list = j_array(o, "customSockopt"), *one;
+	size_t n = (size_t)cJSON_GetArraySize(list);
+	struct sock_custom *all;
+	struct jobj c;
+
+	if (!n)
+		return;
+	all = arena_alloc(a, n * sizeof(*all));
+	if (!all)
+		return;
+	cJSON_ArrayForEach(one, list)
+	{
+		if (!j_open(&c, o->d, one))
+			continue;
+		so->custom_count +=
+			parse_one_custom(&c, &all[so->custom_count], a);
+		j_close(&c);
+	}
+	so->custom = all;
+}
+
 /* Keys that Xray has and this version does not act on */
 static void parse_rest(struct jobj *o, struct sockopt *so, struct arena *a)
 {
@@ -181,8 +245,7 @@ static void parse_rest(struct jobj *o, struct sockopt *so, struct arena *a)
 		(void)j_word(o, "addressPortStrategy", none, ARRAY_SIZE(none),
 			     0);
 	so->accept_proxy_protocol = j_bool(o, "acceptProxyProtocol", false);
-	if (cJSON_GetArraySize(j_array(o, "customSockopt")) > 0)
-		j_not_yet(o, "customSockopt", "free socket options");
+	parse_custom(o, so, a);
 	so->penetrate = j_bool(o, "penetrate", false);
 	so->trusted = parse_trusted(o, a);
 }

@@ -308,10 +308,12 @@ static void stream_errors_say_what_is_allowed(void **state)
 		{ S("\"sockopt\":{\"tcpKeepAliveIdle\":-1,"
 		    "\"tcpKeepAliveInterval\":5}"),
 		  "opposite signs" },
-		{ S("\"sockopt\":{\"customSockopt\":[{}]}"), "not" },
+		{ S("\"sockopt\":{\"customSockopt\":[{\"type\":\"int\"}]}"),
+		  "opt" },
 		{ S("\"tcpSettings\":{\"header\":{\"type\":\"htp\"}}"),
 		  "header.type" },
-		{ S("\"finalmask\":{}"), "finalmask" },
+		{ S("\"finalmask\":{\"tcp\":[{\"type\":\"fragment\"}]}"),
+		  "finalmask.tcp" },
 	};
 #undef S
 

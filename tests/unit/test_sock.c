@@ -327,7 +327,10 @@ static void wrong_values_are_errors(void **state)
 		"{\"tproxy\":\"yes\"}",
 		"{\"tcpFastOpen\":\"yes\"}",
 		"{\"mark\":\"0x1\"}",
-		"{\"customSockopt\":[{\"opt\":\"1\"}]}",
+		"{\"customSockopt\":[{\"opt\":\"1\"}]}", /* no type */
+		"{\"customSockopt\":[{\"type\":\"int\"}]}", /* no opt */
+		"{\"customSockopt\":[{\"opt\":\"x\",\"type\":\"int\"}]}",
+		"{\"customSockopt\":[{\"opt\":\"1-2\",\"type\":\"int\"}]}",
 		"{\"addressPortStrategy\":\"SrvPortOnly\"}",
 		"{\"tcpMaxSeg\":-3}",
 	};
@@ -338,6 +341,56 @@ static void wrong_values_are_errors(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (parse(bad[i], &so, &w) != 1)
 			fail_msg("not one error: %s", bad[i]);
+}
+
+static void custom_options_reach_the_sockets_meant(void **state)
+{
+	static const char json[] =
+		"{\"customSockopt\":["
+		"{\"system\":\"windows\",\"opt\":\"4\",\"value\":\"9\","
+		"\"type\":\"int\"},"
+		"{\"network\":\"tcp6\",\"level\":\"6\",\"opt\":\"4\","
+		"\"value\":\"33\",\"type\":\"int\"},"
+		"{\"system\":\"linux\",\"opt\":\"13\",\"value\":\"reno\","
+		"\"type\":\"str\"},"
+		"{\"network\":\"udp\",\"level\":\"1\",\"opt\":\"12\","
+		"\"value\":\"5\",\"type\":\"int\"}]}";
+	char name[16] = "";
+	socklen_t len = sizeof(name);
+	struct arena arena = { 0 };
+	struct sockopt so, other = SOCKOPT_DEFAULT;
+	struct jdoc *doc;
+	struct diag d;
+	struct jobj o;
+	int fd;
+
+	(void)state;
+	skip_emulated("options with a name: TCP_CONGESTION");
+	diag_init(&d);
+	doc = jdoc_parse(&d, "test", json, strlen(json));
+	assert_non_null(doc);
+	j_open(&o, &d, doc->root);
+	assert_int_equal(sockopt_parse(&o, &so, &arena), 0);
+	j_close(&o);
+	assert_int_equal(d.errors + d.warnings, 0);
+	diag_free(&d);
+	assert_int_equal(so.custom_count, 3);
+	assert_true(sock_same_custom(&so, &so));
+	assert_false(sock_same_custom(&so, &other));
+	fd = sock_open(&so, AF_INET6, SOCK_STREAM);
+	assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 33);
+	assert_int_equal(option(fd, SOL_SOCKET, SO_PRIORITY), 0);
+	assert_int_equal(
+		getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
+	assert_string_equal(name, "reno");
+	close(fd);
+	fd = sock_open(&so, AF_INET, SOCK_STREAM);
+	assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 45);
+	close(fd);
+	fd = sock_open(&so, AF_INET, SOCK_DGRAM);
+	assert_int_equal(option(fd, SOL_SOCKET, SO_PRIORITY), 5);
+	close(fd);
+	arena_free(&arena);
 }
 
 static void keys_without_effect_warn(void **state)
@@ -383,6 +436,7 @@ int main(void)
 		cmocka_unit_test(every_key_is_read),
 		cmocka_unit_test(defaults_and_fast_open_as_xray_has_them),
 		cmocka_unit_test(wrong_values_are_errors),
+		cmocka_unit_test(custom_options_reach_the_sockets_meant),
 		cmocka_unit_test(keys_without_effect_warn),
 		cmocka_unit_test(strategies_name_their_rounds),
 	};
