@@ -113,6 +113,8 @@ const struct transport_ops *registry_security(const char *name);
  * what raw's settings ask for above a security */
 const struct transport_ops *registry_tcp(void);
 const struct transport_ops *registry_raw_head(void);
+/* Of finalmask.tcp */
+const struct transport_ops *registry_mask(const char *name);
 /* "a, b, c" of all names, for messages */
 const char *registry_inbound_names(void);
 const char *registry_outbound_names(void);

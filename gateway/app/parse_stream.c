@@ -121,6 +121,46 @@ static struct transport *lift_head(struct jobj *s, struct transport *raw,
 	return head;
 }
 
+/* One of finalmask.tcp on @top; NULL after a complaint */
+static struct transport *add_mask(struct jobj *mask, struct transport *top,
+				  bool server, struct config *cfg)
+{
+	const char *type = j_need_str(mask, "type");
+	const struct transport_ops *ops = registry_mask(type);
+
+	if (!*type)
+		return NULL;
+	if (ops && !server && top->ops != ops)
+		return add_level(mask, ops, top, server, NULL, cfg);
+	j_get(mask, "settings");
+	diag_error(mask->d, j_get(mask, "type"), NULL,
+		   "not supported: there is one \"fragment\", of outbounds");
+	return NULL;
+}
+
+/* finalmask: what stands right above the socket. @top when there is nothing */
+static struct transport *add_masks(struct jobj *s, struct transport *top,
+				   bool server, struct config *cfg)
+{
+	const cJSON *node;
+	struct jobj o, mask;
+
+	if (!j_open(&o, s->d, j_get(s, "finalmask")))
+		return top;
+	cJSON_ArrayForEach(node, j_array(&o, "tcp"))
+	{
+		if (!top || !j_open(&mask, s->d, node))
+			continue;
+		top = add_mask(&mask, top, server, cfg);
+		j_close(&mask);
+	}
+	if (cJSON_GetArraySize(j_array(&o, "udp")) > 0)
+		j_not_yet(&o, "udp", "only for kcp");
+	j_ignore(&o, "quicParams", "nothing here is QUIC");
+	j_close(&o);
+	return top;
+}
+
 static const struct transport *parse_levels(struct jobj *s, bool server,
 					    struct config *cfg)
 {
@@ -143,6 +183,8 @@ static const struct transport *parse_levels(struct jobj *s, bool server,
 		lowest = !network || network == raw ? raw : registry_tcp();
 	low = add_level(s, lowest, NULL, server, NULL, cfg);
 	top = low;
+	if (top && !bottom)
+		top = add_masks(s, top, server, cfg);
 	if (top && security)
 		top = add_level(s, security, top, server,
 				network ? network->alpn : NULL, cfg);
@@ -184,21 +226,6 @@ static void parse_sockopt(struct jobj *s, struct sockopt *so,
 		j_close(&opt);
 }
 
-/* Masks that are none: panels write them for all */
-static void parse_no_masks(struct jobj *s)
-{
-	static const char *const lists[] = { "tcp", "udp" };
-	struct jobj o;
-
-	if (!j_open(&o, s->d, j_get(s, "finalmask")))
-		return;
-	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
-		if (cJSON_GetArraySize(j_array(&o, lists[i])) > 0)
-			j_not_yet(&o, lists[i], "not yet");
-	j_ignore(&o, "quicParams", "nothing here is QUIC");
-	j_close(&o);
-}
-
 /* The second way that @t wants: as another outbound's streamSettings, of its kind */
 static void parse_other(struct diag *d, const struct transport *t,
 			const struct sockopt *so, struct config *cfg)
@@ -214,7 +241,6 @@ static void parse_other(struct diag *d, const struct transport *t,
 	parse_sockopt(&s, &w->sockopt, cfg);
 	if (so->penetrate)
 		w->sockopt = *so;
-	parse_no_masks(&s);
 	if (parse_to(&s, &w->to, cfg))
 		w->top = top;
 	if (top && top->ops != t->ops)
@@ -233,9 +259,8 @@ static void parse_masks(struct jobj *s, const struct transport *top,
 	const struct transport *bottom = transport_bottom(top);
 	struct jobj o;
 
-	if (!bottom || !bottom->ops->masks)
-		parse_no_masks(s);
-	else if (j_open(&o, s->d, j_get(s, "finalmask"))) {
+	if (bottom && bottom->ops->masks &&
+	    j_open(&o, s->d, j_get(s, "finalmask"))) {
 		(void)bottom->ops->masks(bottom, &o, cfg);
 		j_close(&o);
 	}

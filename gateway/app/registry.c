@@ -73,6 +73,13 @@ const struct transport_ops *registry_network(const char *name)
 	return NULL;
 }
 
+const struct transport_ops *registry_mask(const char *name)
+{
+	return !strcasecmp(name, transport_fragment_ops.name) ?
+		       &transport_fragment_ops :
+		       NULL;
+}
+
 const struct transport_ops *registry_security(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(securities); i++)

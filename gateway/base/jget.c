@@ -564,6 +564,23 @@ bool j_range(struct jobj *o, const char *key, int32_t *lo, int32_t *hi)
 	return true;
 }
 
+bool j_range_item(struct jobj *o, const cJSON *m, int32_t *lo, int32_t *hi)
+{
+	double v = cJSON_IsNumber(m) ? m->valuedouble : 0.5;
+	int32_t a = 0, b = 0;
+
+	if (v == floor(v) && v >= INT32_MIN && v <= INT32_MAX) {
+		a = b = (int32_t)v;
+	} else if (!cJSON_IsString(m) || read_range(m->valuestring, &a, &b)) {
+		diag_error(o->d, m, NULL,
+			   "must be a number or a range like \"5-10\"");
+		return false;
+	}
+	*lo = a < b ? a : b;
+	*hi = a < b ? b : a;
+	return true;
+}
+
 /* --- addresses ----------------------------------------------------------- */
 
 /* An address in brackets is read as one without */

@@ -133,6 +133,8 @@ unsigned int j_ports(struct jobj *o, const char *key, struct port_range *out,
 bool j_addr(struct jobj *o, const char *key, struct addr *out);
 /* Xray's Int32Range: 5, "5", "5-10" (swapped when reversed) */
 bool j_range(struct jobj *o, const char *key, int32_t *lo, int32_t *hi);
+/* The same of an element of a list */
+bool j_range_item(struct jobj *o, const cJSON *m, int32_t *lo, int32_t *hi);
 
 #define J_DURATION_MAX_MS (24u * 3600u * 1000u)
 /* Go's durations: "10s", "1m30s", "500ms", "1.5h". Milliseconds, or -EINVAL */

@@ -61,10 +61,33 @@ static void on_timer(struct timer *t)
 
 /* --- cutting --- */
 
+static struct span step_of(const struct steps *s, uint32_t i, struct span rest)
+{
+	return i < s->count ? s->v[i] : rest;
+}
+
+/* All records of a hello leave in one write */
+static bool is_merged(const struct fragment_conf *c)
+{
+	return !c->gaps.count && !c->gap_ms.hi;
+}
+
+/* The pause behind the last piece, ms */
+static uint32_t gap_now(const struct fragment *f)
+{
+	struct span s;
+
+	if (f->plain || !f->pieces)
+		return 0;
+	s = step_of(&f->conf->gaps, f->pieces - 1, f->conf->gap_ms);
+	return rand_between(s.lo, s.hi);
+}
+
 /* The next length of @n bytes that are left */
 static size_t piece_len(struct fragment *f, size_t n)
 {
-	size_t want = rand_between(f->conf->length.lo, f->conf->length.hi);
+	struct span s = step_of(&f->conf->lengths, f->pieces, f->conf->length);
+	size_t want = rand_between(s.lo, s.hi);
 
 	f->pieces++;
 	if (want > n || (f->most && f->pieces >= f->most))
@@ -96,7 +119,7 @@ static int cut(struct fragment *f)
 	if (f->left) {
 		do {
 			cut_record(f);
-		} while (f->left && !f->conf->gap_ms.hi);
+		} while (f->left && is_merged(f->conf));
 		f->plain = !f->left;
 		return 0;
 	}
@@ -116,13 +139,12 @@ static int push(struct fragment *f)
 	for (;;) {
 		if (f->out) {
 			int rc = keep_flush(&f->out, f->s.below);
+			uint32_t gap = gap_now(f);
 
 			if (rc < 0)
 				return rc;
-			if (f->in->len && f->conf->gap_ms.hi && !f->plain)
-				timer_set(&f->worker->wheel, &f->timer,
-					  rand_between(f->conf->gap_ms.lo,
-						       f->conf->gap_ms.hi));
+			if (f->in->len && gap)
+				timer_set(&f->worker->wheel, &f->timer, gap);
 		}
 		if (!f->in || !f->in->len) {
 			buf_free(f->in);

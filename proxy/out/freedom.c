@@ -31,8 +31,6 @@
 #include "proxy/out/swallow.h"
 #include "proxy/wire/proxy_head.h"
 
-#define SPAN_MAX 65535 /* bytes, ms and counts of fragment */
-
 /**
  * struct freedom_conf - Settings
  * @strategy:	Its own domainStrategy; the outbound's targetStrategy wins
@@ -276,58 +274,22 @@ static int freedom_open_dgram(const struct outbound *ob, struct udp_map *m,
 			wrap_dgram(ob->settings, s, udp_map_worker(m), d, out);
 }
 
-/* A range of 0 or more; @max the largest number. False: absent or reported */
-static bool parse_span(struct jobj *o, const char *key, int32_t min,
-		       struct span *out)
-{
-	int32_t lo, hi;
-
-	if (!j_range(o, key, &lo, &hi))
-		return false;
-	if (lo < min || hi > SPAN_MAX) {
-		diag_error(o->d, j_get(o, key), NULL, "must be %d to %d", min,
-			   SPAN_MAX);
-		return false;
-	}
-	*out = (struct span){ (uint32_t)lo, (uint32_t)hi };
-	return true;
-}
-
-/* "tlshello", "1-3", "2", or "": every write */
-static void parse_packets(struct jobj *o, struct fragment_conf *f)
-{
-	const char *text = j_str(o, "packets", "");
-	struct span which = { 1, 0 };
-
-	f->hello = !strcasecmp(text, "tlshello");
-	if (*text && !f->hello)
-		(void)parse_span(o, "packets", 1, &which);
-	f->first = which.lo;
-	f->last = which.hi;
-}
-
 static int parse_fragment(struct jobj *settings, struct freedom_conf *conf,
 			  struct arena *a)
 {
 	struct fragment_conf *f;
 	struct jobj o;
+	int rc;
 
 	if (!j_open(&o, settings->d, j_get(settings, "fragment")))
 		return 0;
 	f = arena_alloc(a, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
-	f->length = (struct span){ 1, 1 };
-	parse_packets(&o, f);
-	if (!parse_span(&o, "length", 1, &f->length) && !j_get(&o, "length"))
-		diag_error(o.d, o.node, "length", "is missing");
-	if (!parse_span(&o, "interval", 0, &f->gap_ms) &&
-	    !j_get(&o, "interval"))
-		diag_error(o.d, o.node, "interval", "is missing");
-	(void)parse_span(&o, "maxSplit", 0, &f->pieces);
+	rc = fragment_parse(&o, false, f, a);
 	j_close(&o);
 	conf->fragment = f;
-	return 0;
+	return rc;
 }
 
 /* Keys of Xray's freedom that are not done here */

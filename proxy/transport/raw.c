@@ -76,13 +76,17 @@ static int raw_dial_server(const struct transport *t, const struct dial *d,
 			   const struct addr *to, struct stream **out)
 {
 	const struct sockopt *so = d->ob ? &d->ob->sockopt : &sockopt_default;
+	uint8_t strategy = so->domain_strategy;
 	int rc;
+
+	/* freedom under a mask: its targets are looked up as it says */
+	if (d->ob && d->ob->ops->local && d->ob->target_strategy != DS_AS_IS)
+		strategy = d->ob->target_strategy;
 
 	if (to_unix(d, to))
 		rc = dest_dial_unix(to->name, d, out);
 	else
-		rc = raw_dial(d, to, so,
-			      (enum domain_strategy)so->domain_strategy, out);
+		rc = raw_dial(d, to, so, (enum domain_strategy)strategy, out);
 	if (rc < 0)
 		return rc;
 	rc = raw_wrap(t, d->s ? d->s->id : 0, out);

@@ -16,6 +16,8 @@ extern const struct transport_ops transport_httpupgrade_ops;
 extern const struct transport_ops transport_grpc_ops;
 extern const struct transport_ops transport_xhttp_ops;
 extern const struct transport_ops transport_kcp_ops;
+/* Of finalmask.tcp */
+extern const struct transport_ops transport_fragment_ops;
 
 /* acceptProxyProtocol of a level's settings: raw.c */
 void parse_proxy_head(struct transport *t, struct jobj *o);

@@ -46,10 +46,13 @@ way 7008 udpblock 4435 "$(set_ "$rules")" udp
 way 7009 origin 5001 '"sendThrough": "origin"'
 way 7010 prefix 5001 '"sendThrough": "10.9.0.0/24"'
 way 7011 srcip 5001 '"sendThrough": "srcip"'
+mask='"finalmask": { "tcp": [ { "type": "fragment", "settings": { "packets": "tlshello", "lengths": [ 9, "50" ], "delay": "5", "maxSplit": 4 } } ] }'
+way 7012 masked 4434 "\"streamSettings\": { $mask }, \"settings\": { \"domainStrategy\": \"ForceIP\" }" tcp reads.test
+way 7013 tlsmask 4434 "\"streamSettings\": { \"security\": \"tls\", \"tlsSettings\": { \"serverName\": \"own.test\" }, $(sed 's/9, "50"/7, "40"/; s/4 }/3 }/' <<<"$mask") }"
 start_in <<END
 {
   "log": { "loglevel": "debug" },
-  "dns": { "hosts": { "evil.test": [ "10.3.0.2", "fd03::1" ] } },
+  "dns": { "hosts": { "evil.test": [ "10.3.0.2", "fd03::1" ], "reads.test": "10.3.0.1" } },
   "inbounds": [ $(join "${ibs[@]}") ],
   "routing": { "rules": [ $(to "${tags[@]}") ] },
   "outbounds": [ { "tag": "direct", "protocol": "freedom" }, $(join "${obs[@]}") ]
@@ -65,6 +68,13 @@ contains "a server reads the cut hello" "$(cat "$TMP/hello.log")" "olleh"
 echo | on "$C" timeout 3 openssl s_client -connect $G4:7002 -servername tls.test >"$TMP/client.log" 2>&1
 wait_log reads "records=4 "
 matches "records of the length named, the rest last" "$(cat "$TMP/reads.log")" "lengths=50,50,50,[0-9]+ .*name=tls.test"
+# the same by finalmask: of a client's hello, and of that of our own TLS above
+echo | on "$C" timeout 3 openssl s_client -connect $G4:7012 -servername mask.test >"$TMP/client.log" 2>&1
+wait_log reads "lengths=9,50,"
+matches "finalmask cuts a client's hello" "$(cat "$TMP/reads.log")" "records=4 lengths=9,50,50,[0-9]+ "
+on "$C" "$NT" tcp $G4 7013 -n 10 -t 2 >/dev/null
+wait_log reads "lengths=7,40,"
+matches "finalmask cuts our own hello" "$(cat "$TMP/reads.log")" "records=3 lengths=7,40,[0-9]+ "
 began=$((${EPOCHREALTIME/./} / 1000))
 out=$(on "$C" "$NT" tcp $G4 7003 -n 60 -O -t 2)
 wait_log reads "bytes=60 "

@@ -312,8 +312,9 @@ static void stream_errors_say_what_is_allowed(void **state)
 		  "opt" },
 		{ S("\"tcpSettings\":{\"header\":{\"type\":\"htp\"}}"),
 		  "header.type" },
-		{ S("\"finalmask\":{\"tcp\":[{\"type\":\"fragment\"}]}"),
-		  "finalmask.tcp" },
+		{ S("\"finalmask\":{\"tcp\":[{\"type\":\"sudoku\"}]}"),
+		  "finalmask.tcp[0].type" },
+		{ S("\"finalmask\":{\"udp\":[{}]}"), "finalmask.udp" },
 	};
 #undef S
 

@@ -4,6 +4,7 @@
  */
 #include "proxy/layer/fragment.h"
 
+#include "gateway/base/jdoc.h"
 #include "layer_rig.h"
 
 /* Waits until the far end has @n bytes; how many reads it took */
@@ -83,6 +84,77 @@ static void a_hello_becomes_records_in_one_write(void **state)
 	stream_shed(&r.st);
 	assert_ptr_equal(r.st, r.below);
 	rig_end(&r);
+}
+
+/* Of finalmask: the first pieces have lengths and pauses of their own */
+static void lists_are_of_the_first_pieces(void **state)
+{
+	static const char json[] = "{\"packets\":\"tlshello\",\"lengths\":["
+				   "3,\"4-4\",5],\"delays\":[0,\"20\",0]}";
+	uint8_t in[5 + 17], out[5 * 4 + 17];
+	struct fragment_conf c;
+	struct arena a = { 0 };
+	struct jdoc *doc;
+	uint32_t before;
+	struct jobj o;
+	struct diag d;
+	struct rig r;
+
+	(void)state;
+	diag_init(&d);
+	doc = jdoc_parse(&d, "test", json, strlen(json));
+	assert_non_null(doc);
+	assert_true(j_open(&o, &d, doc->root));
+	assert_int_equal(fragment_parse(&o, true, &c, &a), 0);
+	j_close(&o);
+	assert_int_equal(d.errors + d.warnings, 0);
+	begin(&r, &c);
+	hello_make(in, 17);
+	before = r.l.w.now_ms;
+	assert_int_equal(stream_write(r.st, in, sizeof(in)), sizeof(in));
+	hear_all(&r, out, sizeof(out));
+	assert_in_range(r.l.w.now_ms - before, 19, 5000);
+	assert_int_equal(out[4], 3);
+	assert_int_equal(out[5 + 3 + 4], 4);
+	assert_int_equal(out[5 + 3 + 5 + 4 + 4], 5);
+	assert_int_equal(out[5 + 3 + 5 + 4 + 5 + 5 + 4], 5);
+	stream_shed(&r.st);
+	assert_ptr_equal(r.st, r.below);
+	rig_end(&r);
+	arena_free(&a);
+	diag_free(&d);
+}
+
+static void wrong_lists_are_told(void **state)
+{
+	static const char *const bad[] = {
+		"{\"lengths\":[0,5]}",
+		"{\"lengths\":[\"a\"]}",
+		"{\"lengths\":[1.5]}",
+		"{\"lengths\":7}",
+		"{\"delay\":5}",
+		"{\"length\":5,\"delays\":[-1]}",
+		"{\"length\":5,\"packets\":\"0-1\"}",
+	};
+	struct fragment_conf c;
+	struct arena a = { 0 };
+	struct jdoc *doc;
+	struct jobj o;
+	struct diag d;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		diag_init(&d);
+		doc = jdoc_parse(&d, "test", bad[i], strlen(bad[i]));
+		assert_non_null(doc);
+		assert_true(j_open(&o, &d, doc->root));
+		assert_int_equal(fragment_parse(&o, true, &c, &a), 0);
+		j_close(&o);
+		if (!d.errors)
+			fail_msg("taken: %s", bad[i]);
+		diag_free(&d);
+	}
+	arena_free(&a);
 }
 
 static void a_hello_in_parts_is_awaited(void **state)
@@ -246,6 +318,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_hello_becomes_records_in_one_write),
+		cmocka_unit_test(lists_are_of_the_first_pieces),
+		cmocka_unit_test(wrong_lists_are_told),
 		cmocka_unit_test(a_hello_in_parts_is_awaited),
 		cmocka_unit_test(half_a_hello_is_not_held_for_ever),
 		cmocka_unit_test(what_is_no_hello_passes),
