@@ -260,7 +260,7 @@ static void ss_stop(struct listener *listener)
 	free(l);
 }
 
-/* Clients of a datagram socket hold the keys they came with */
+/* Clients of a datagram socket hold the keys they came with, while those are somebody's */
 static bool ss_same(const struct inbound *a, const struct inbound *b)
 {
 	const struct ss_in *x = a->settings, *y = b->settings;

@@ -27,6 +27,7 @@
 
 #define QUEUE_MAX  128 /* packets of one client that wait for its map */
 #define TURN_READS 8 /* batches a turn */
+#define LOOK_MS    1000u /* between two looks whether a client is a user still */
 #define EXTRA_MAX  (SS22_PACKET_EXTRA + 64)
 
 /**
@@ -56,6 +57,8 @@ struct ss_pkt {
  * struct ss_client_in - A client's end of its map
  * @queue, @given:	Packets for the map; handed out by the last recv
  * @users:	Keeps @key; @cfg: @server, its identity key or NULL
+ * @seen:	The list that it was last looked for in, at @looked_ms
+ * @gone:	It was not there: @map ends
  * @tx, @rx:	Sessions of 2022 methods; ours, and the client's
  */
 struct ss_client_in {
@@ -64,10 +67,13 @@ struct ss_client_in {
 	struct ss_udp_in *u;
 	struct addr addr;
 	struct config *cfg;
-	struct srv_users *users;
+	struct srv_users *users, *seen;
 	const struct ss_secret_key *key, *server;
+	struct udp_map *map;
 	struct list queue, given;
 	unsigned int queued;
+	uint32_t looked_ms;
+	bool gone;
 	struct ss22_udp_key tx, rx[2];
 };
 
@@ -196,6 +202,7 @@ static void client_close(struct dgram *d)
 	ss22_udp_drop(&c->rx[1]);
 	config_unref(c->cfg);
 	srv_users_put(c->users);
+	srv_users_put(c->seen);
 	unref(c->u);
 	free(c);
 }
@@ -331,7 +338,10 @@ static struct ss_client_in *client_new(struct ss_udp_in *u,
 		free(c);
 		return NULL;
 	}
+	c->map = m;
 	c->users = srv_users_ref(us);
+	c->seen = srv_users_ref(us);
+	c->looked_ms = u->worker->now_ms;
 	if (*us->v[user]->email)
 		udp_map_set(m, us->v[user]->email, false);
 	memcpy(c->rx, rx, sizeof(c->rx));
@@ -341,6 +351,50 @@ static struct ss_client_in *client_new(struct ss_udp_in *u,
 	htab_put(&u->clients, &c->by_addr, addr_hash(a, rand_key()));
 	u->refs++;
 	return c;
+}
+
+static bool same_key(const struct ss_secret_key *a,
+		     const struct ss_secret_key *b)
+{
+	return a->method == b->method && a->psk.count == b->psk.count &&
+	       ct_equal(a->master, b->master, sizeof(a->master)) &&
+	       ct_equal(a->psk.psk, b->psk.psk, sizeof(a->psk.psk));
+}
+
+/* Has somebody in force the key of @c? */
+static bool is_user(const struct ss_client_in *c, const struct ss_in *conf,
+		    const struct srv_users *us)
+{
+	bool found = false;
+
+	if (!c->server != !conf->server.method ||
+	    (c->server && !same_key(c->server, &conf->server)))
+		return false;
+	for (unsigned int i = 0; !found && i < us->count; i++)
+		found = same_key(c->key, &ss_key(us, i)->k);
+	return found;
+}
+
+/*
+ * Unlike a connection, a map ends by itself never while packets come: whom the API or
+ * a reload took away must not stay for that. True: @c may go on
+ */
+static bool client_stays(struct ss_client_in *c)
+{
+	struct ss_in *conf = c->u->l->ib->settings;
+	uint32_t now = c->u->worker->now_ms;
+	struct srv_users *us;
+
+	if (c->gone || now - c->looked_ms < LOOK_MS)
+		return !c->gone;
+	c->looked_ms = now;
+	us = srv_users_get(&conf->srv.users);
+	c->gone = us != c->seen && !is_user(c, conf, us);
+	srv_users_put(c->seen);
+	c->seen = us;
+	if (c->gone)
+		udp_map_kill(c->map, -EACCES);
+	return !c->gone;
 }
 
 static void queue_put(struct ss_client_in *c, const struct wire_packet *pk)
@@ -378,7 +432,7 @@ static void take(struct ss_udp_in *u, const struct pkt *p)
 	int user;
 
 	if (c) {
-		if (!open_known(c, p, &pk))
+		if (client_stays(c) && !open_known(c, p, &pk))
 			queue_put(c, &pk);
 		return;
 	}

@@ -487,6 +487,42 @@ static void old_sessions_do_not_come_back(void **state)
 	end(&s);
 }
 
+/* By the API or a reload: others come and go without a word to who stays */
+static void who_is_no_user_any_more_is_not_heard(void **state)
+{
+	static const char *const several[] = { "aes-128-gcm",
+					       "2022-blake3-aes-128-gcm" };
+	struct addr to = addr_of("192.0.2.1", 53);
+
+	(void)state;
+	for (size_t m = 0; m < ARRAY_SIZE(several); m++) {
+		struct srv_users second, first;
+		struct served s;
+
+		begin_users(&s, several[m], true);
+		ask(&s, &to, "x");
+		assert_int_equal(far.count, 1);
+		second = first = s.us;
+		second.count = first.count = 1;
+		second.v++;
+		second.keys += second.key_bytes;
+		s.conf.srv.users.now = &second;
+		usleep(1100000);
+		ask(&s, &to, "y");
+		ask(&s, &to, "z");
+		assert_int_equal(far.count, 3);
+		s.conf.srv.users.now = &first;
+		usleep(1100000);
+		ask(&s, &to, "x");
+		assert_int_equal(far.count, 3);
+		assert_true(list_empty(&s.l.w.maps));
+		ask(&s, &to, "x"); /* nor as a new one */
+		assert_int_equal(far.count, 3);
+		assert_true(list_empty(&s.l.w.maps));
+		end(&s);
+	}
+}
+
 static void each_user_is_known_by_the_key(void **state)
 {
 	static const char *const several[] = { "aes-128-gcm",
@@ -669,6 +705,7 @@ int main(void)
 		cmocka_unit_test(what_does_not_open_is_nobodys),
 		cmocka_unit_test(a_recording_of_2022_is_worth_nothing),
 		cmocka_unit_test(old_sessions_do_not_come_back),
+		cmocka_unit_test(who_is_no_user_any_more_is_not_heard),
 		cmocka_unit_test(each_user_is_known_by_the_key),
 		cmocka_unit_test(clients_have_ends_of_their_own),
 		cmocka_unit_test(a_clients_queue_is_bounded),
