@@ -268,6 +268,8 @@ static void on_name(struct job *j)
 		return;
 	dns_cancel(&p->dns);
 	p->asking = false;
+	if (p->dns.rc == -ECANCELED)
+		return; /* the worker ends: another question would outlive it */
 	if (p->dns.rc < 0) {
 		ask(p);
 		if (!p->asking)

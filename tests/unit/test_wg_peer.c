@@ -2,6 +2,7 @@
  * test_wg_peer.c - Two WireGuard devices on a network in memory, with a clock moved by
  * hand: handshakes, rekeying, timers, queues, cookies, and what strangers repeat
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -637,6 +638,21 @@ static void noise_costs_nothing(void **state)
 	assert_int_equal(B.got, 2);
 }
 
+/* The worker ends while a name is looked up: the second family is not asked for */
+static void a_cancelled_question_is_the_last(void **state)
+{
+	struct wg_peer *p = &A.dev.peers[0];
+
+	(void)state;
+	A.peer.endpoint = addr_name("wg.test", 7, 51820);
+	A.conf.strategy = DS_FORCE_IPV4V6;
+	p->asking = true;
+	p->round = 1;
+	p->dns.rc = -ECANCELED;
+	p->job.run(&p->job); /* there is no resolver here */
+	assert_false(p->asking);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, up, down)
 
 int main(void)
@@ -664,6 +680,7 @@ int main(void)
 		T(handshakes_may_cross),
 		T(reserved_bytes_are_sent_and_any_are_taken),
 		T(noise_costs_nothing),
+		T(a_cancelled_question_is_the_last),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
