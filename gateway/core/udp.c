@@ -260,6 +260,13 @@ void udp_map_set(struct udp_map *m, const char *user, bool skip_dns)
 	m->skip_dns = skip_dns;
 }
 
+void udp_map_set_cfg(struct udp_map *m, struct config *cfg)
+{
+	config_ref(cfg);
+	config_unref(m->cfg);
+	m->cfg = cfg;
+}
+
 void udp_map_set_policy(struct udp_map *m, const struct policy *p)
 {
 	m->policy = p;

@@ -46,6 +46,11 @@ void udp_map_set(struct udp_map *m, const char *user, bool skip_dns);
 void udp_map_set_policy(struct udp_map *m, const struct policy *p);
 /* The client's port became known (SOCKS): before its first datagram is read */
 void udp_map_set_client(struct udp_map *m, const struct addr *client);
+/*
+ * The generation that its inbound, its policy and what is below belong to. Without
+ * this: the worker's, which may be a newer one than a session's
+ */
+void udp_map_set_cfg(struct udp_map *m, struct config *cfg);
 void udp_map_set_vless_route(struct udp_map *m, uint16_t route);
 /* Where the client's datagrams arrive, when that is not where they go to (a relay) */
 void udp_map_set_relay(struct udp_map *m, const struct addr *relay);

@@ -175,6 +175,8 @@ ssize_t srv_packets(struct session *s, struct greet *g,
 		free(u);
 		return -ENOMEM;
 	}
+	/* a reload may have come since the accept */
+	udp_map_set_cfg(m, s->cfg);
 	udp_map_set(m, s->user, false);
 	udp_map_set_policy(m, s->policy);
 	udp_map_set_vless_route(m, s->vless_route);

@@ -346,6 +346,26 @@ static void packets_make_a_map_of_the_client(void **state)
 	end(&v);
 }
 
+/* A reload came after the accept: inbound and policy are of the generation before */
+static void packets_keep_the_generation_of_their_inbound(void **state)
+{
+	static const char rq[] = "\0" ID "\2\0\2\0\65\1\300\0\2\1\0\3abc";
+	struct server v;
+	struct udp_map *m;
+
+	(void)state;
+	begin(&v, "vless", VLESS);
+	config_unref(v.s->cfg);
+	v.s->cfg = config_ref(v.cfg);
+	assert_ptr_not_equal(v.l.w.cfg, v.cfg);
+	fake_say(&v.in, rq, sizeof(rq) - 1);
+	assert_int_equal(greet(&v), -ECANCELED);
+	m = list_first(&v.l.w.maps, struct udp_map, node);
+	assert_ptr_equal(udp_map_cfg(m), v.cfg);
+	assert_int_equal(v.cfg->refs, 3); /* the session, the map, and we */
+	end(&v);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -356,6 +376,7 @@ int main(void)
 		cmocka_unit_test(the_user_is_who_has_the_key),
 		cmocka_unit_test(every_byte_of_an_id_counts_but_two),
 		cmocka_unit_test(packets_make_a_map_of_the_client),
+		cmocka_unit_test(packets_keep_the_generation_of_their_inbound),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
