@@ -245,8 +245,12 @@ static int fd_read(struct fd_dgram *f, struct fd_room *r, int count)
 	for (tries = 0; tries < FD_ERRORS; tries++) {
 		n = recvmmsg(f->watch.fd, r->msg, (unsigned int)count,
 			     MSG_DONTWAIT, NULL);
-		if (n > 0)
+		if (n > 0) {
+			/* it met the end, or an error, which is an event */
+			if (n < count && !f->watch.odd)
+				watch_used_up(&f->watch, ST_READ);
 			return n;
+		}
 		if (n == 0 || errno == EAGAIN) {
 			watch_used_up(&f->watch, ST_READ);
 			return -EAGAIN;
@@ -517,7 +521,7 @@ struct dgram *fd_dgram_new(struct worker *w, int fd, int family,
 	f->worker = w;
 	f->family = family;
 	f->gso_max = FD_SEND_BYTES / 2;
-	if (watch_add(w, &f->watch, fd, job)) {
+	if (watch_add_open(w, &f->watch, fd, job)) {
 		free(f);
 		return NULL;
 	}

@@ -82,6 +82,16 @@ static int fds_end(const struct fd_stream *f)
 	return f->watch.broken == -EPIPE ? 0 : f->watch.broken;
 }
 
+/* The kernel says that there is nothing more. 0 or -errno */
+static int fds_ended(struct fd_stream *f)
+{
+	int err = fds_end(f);
+
+	f->eof = err == 0; /* the next edge is a reset */
+	watch_used_up(&f->watch, ST_READ);
+	return err;
+}
+
 /* @n bytes were moved: all that could be, when they are fewer than asked for */
 static void fds_moved(struct fd_stream *f, unsigned int dir, size_t n,
 		      const struct iovec *iov, int cnt)
@@ -110,13 +120,16 @@ static ssize_t fds_readv(struct stream *s, const struct iovec *iov, int cnt)
 	if (n < 0)
 		return fds_fail(f, ST_READ);
 	if (n == 0) {
-		n = fds_end(f);
-		f->eof = n == 0; /* the next edge is a reset */
-		watch_used_up(&f->watch, ST_READ);
+		n = fds_ended(f);
 	} else if (!f->watch.odd) {
 		fds_moved(f, ST_READ, (size_t)n, iov, cnt);
 	}
 	return n;
+}
+
+ssize_t fd_stream_end(struct stream *s)
+{
+	return fds_ended(fds(s));
 }
 
 static ssize_t fds_writev(struct stream *s, const struct iovec *iov, int cnt)
@@ -215,15 +228,23 @@ struct stream *fd_stream_new(struct worker *w, int fd, struct job *job,
 			     bool connecting)
 {
 	struct fd_stream *f = calloc(1, sizeof(*f));
+	int err;
 
 	if (!f)
 		return NULL;
 	f->s = (struct stream){ .ops = &fd_stream_ops, .job = job };
 	f->worker = w;
 	f->connecting = connecting;
-	if (watch_add(w, &f->watch, fd, job) < 0) {
+	err = connecting ? watch_add(w, &f->watch, fd, job) :
+			   watch_add_open(w, &f->watch, fd, job);
+	if (err < 0) {
 		free(f);
 		return NULL;
 	}
 	return &f->s;
+}
+
+bool fd_stream_is(const struct stream *s)
+{
+	return s->ops == &fd_stream_ops;
 }

@@ -15,5 +15,9 @@
  */
 struct stream *fd_stream_new(struct worker *w, int fd, struct job *job,
 			     bool connecting);
+/* Is @s such a stream, with nothing above it? */
+bool fd_stream_is(const struct stream *s);
+/* splice(2) has met the end of @s: what reading says of it. 0 or -errno */
+ssize_t fd_stream_end(struct stream *s);
 
 #endif

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "gateway/core/fd_stream.h"
 #include "gateway/core/link_way.h"
 #include "gateway/core/worker.h"
 
@@ -177,10 +178,15 @@ static ssize_t half_flush(struct half *h)
 	return 0;
 }
 
-/* Pass the end on. 0 told, -EAGAIN, -errno */
-static int half_finish(struct half *h)
+/*
+ * Pass the end on; of the second direction to a socket that tells close(). 0 told,
+ * -EAGAIN, -errno
+ */
+static int half_finish(struct half *h, const struct half *other)
 {
-	int err = (*h->dst)->ops->finish(*h->dst);
+	int err = other->finished && fd_stream_is(*h->dst) ?
+			  0 :
+			  (*h->dst)->ops->finish(*h->dst);
 
 	if (err == -EAGAIN)
 		h->dst_blocked = true;
@@ -211,8 +217,8 @@ static size_t half_cost(const struct half *h, size_t n)
  * One direction, one turn. 0, or -errno, of the destination if @h->dst_failed; sets
  * *@again when the budget ended it.
  */
-static int half_pump(struct worker *w, struct half *h, size_t budget,
-		     bool *again)
+static int half_pump(struct worker *w, struct half *h, const struct half *other,
+		     size_t budget, bool *again)
 {
 	struct moved m = { 0, true };
 	size_t used = 0;
@@ -235,7 +241,7 @@ static int half_pump(struct worker *w, struct half *h, size_t budget,
 		}
 	}
 	if (m.n >= 0 && h->eof && !h->early && !h->piped)
-		m = moved(half_finish(h), true);
+		m = moved(half_finish(h, other), true);
 	else if (m.n >= 0 && !h->early)
 		*again = true;
 	h->dst_failed = m.dst_failed;
@@ -265,7 +271,7 @@ int link_pump(struct worker *w, struct half h[2], size_t budget, bool *again,
 	stream_shed(h[0].dst);
 	*again = false;
 	for (int i = 0; i < 2; i++)
-		h[i].err = half_pump(w, &h[i], budget, again);
+		h[i].err = half_pump(w, &h[i], &h[!i], budget, again);
 	for (int i = 0; i < 2; i++) {
 		if (!h[i].err)
 			continue;

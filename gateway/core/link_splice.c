@@ -11,16 +11,17 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "gateway/core/fd_stream.h"
 #include "gateway/core/link_way.h"
 
 #define PIPE_BYTES (1 << 20)
 #define PIPES_KEPT 16 /* idle ones a worker */
 
-/** struct pipe - fd[0] is read, fd[1] written; @bytes the size granted */
+/** struct pipe - fd[0] is read, fd[1] written; @bytes, @pages: the size granted */
 struct pipe {
 	struct pipe *next;
 	int fd[2];
-	size_t bytes;
+	size_t bytes, pages;
 };
 
 static struct pipe *pipe_make(void)
@@ -39,6 +40,7 @@ static struct pipe *pipe_make(void)
 	if (size < 0)
 		size = fcntl(p->fd[1], F_GETPIPE_SZ);
 	p->bytes = size > 0 ? (size_t)size : 65536;
+	p->pages = p->bytes / (size_t)sysconf(_SC_PAGESIZE);
 	return p;
 }
 
@@ -151,6 +153,23 @@ static bool to_be_read(ssize_t err)
 	return err == -EINVAL || err == -EBADMSG || err == -EMSGSIZE;
 }
 
+/* The stream must see the end itself: it reads 0 ever after */
+static ssize_t src_ended(struct worker *w, struct stream *src)
+{
+	return fd_stream_is(src) ? fd_stream_end(src) :
+				   stream_read(src, w->scratch, 1);
+}
+
+/*
+ * @n bytes came into the empty pipe. Each page of it holds one at least: fewer bytes
+ * than pages are all there were, and to ask once more is in vain
+ */
+static void src_moved(const struct half *h, struct watch *from, size_t n)
+{
+	if (n < h->pipe->pages && !from->odd && fd_stream_is(*h->src))
+		watch_used_up(from, ST_READ);
+}
+
 struct moved half_splice(struct worker *w, struct half *h, struct watch *from,
 			 struct watch *to)
 {
@@ -166,11 +185,11 @@ struct moved half_splice(struct worker *w, struct half *h, struct watch *from,
 		pipe_return(w, h);
 		if (to_be_read(n))
 			return half_copy(w, h);
-		/* The stream must see the end itself: it reads 0 ever after */
 		if (n == 0)
-			n = stream_read(*h->src, w->scratch, 1);
+			n = src_ended(w, *h->src);
 		return n == -EAGAIN ? half_blocked(h, false) : moved(n, false);
 	}
 	h->piped = (size_t)n;
+	src_moved(h, from, h->piped);
 	return splice_out(w, h, to);
 }

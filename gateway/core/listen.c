@@ -143,12 +143,13 @@ static void pause_accept(struct acceptor *a, int err)
 			    a->owner->l.ib->tag, strerror(err),
 			    LISTEN_PAUSE_MS);
 	a->told = true;
+	watch_mute(&a->watch, true);
 	timer_set(&w->wheel, &a->pause, LISTEN_PAUSE_MS);
 }
 
 static void pause_over(struct timer *t)
 {
-	job_ready(&container_of(t, struct acceptor, pause)->job);
+	watch_mute(&container_of(t, struct acceptor, pause)->watch, false);
 }
 
 static bool is_shortage(int err)
@@ -169,16 +170,34 @@ static void accepted(struct acceptor *a, int fd,
 		take(a, fd, &e);
 }
 
+/*
+ * How many to accept now. The kernel tells again of those that are left, and to find
+ * out that there is none costs as much as to take one: one, and twice as many in each
+ * turn that follows at once
+ */
+static unsigned int burst_of(struct acceptor *a)
+{
+	bool more = a->job.worker->tick - a->tick == 1;
+
+	a->tick = a->job.worker->tick;
+	if (!more || !a->burst)
+		a->burst = 1;
+	else if (a->burst < LISTEN_BURST)
+		a->burst *= 2;
+	return a->burst;
+}
+
 static void acceptor_run(struct job *j)
 {
 	struct acceptor *a = container_of(j, struct acceptor, job);
+	unsigned int most = burst_of(a);
 	struct sockaddr_storage peer;
 	socklen_t len;
 	int fd;
 
-	if (timer_armed(&a->pause))
-		return;
-	for (int i = 0; i < LISTEN_BURST; i++) {
+	watch_used_up(&a->watch, ST_READ);
+	watch_want(&a->watch, ST_READ);
+	for (unsigned int i = 0; i < most; i++) {
 		len = sizeof(peer);
 		peer.ss_family = AF_UNSPEC;
 		fd = accept4(a->watch.fd, (struct sockaddr *)&peer, &len,
@@ -186,14 +205,13 @@ static void acceptor_run(struct job *j)
 		if (fd >= 0) {
 			accepted(a, fd, &peer);
 		} else if (errno == EAGAIN) {
-			watch_used_up(&a->watch, ST_READ);
-			break;
+			a->burst = i / 2; /* about what the next turn brings */
+			return;
 		} else if (is_shortage(errno)) {
 			pause_accept(a, errno);
 			return;
 		} /* else: this connection had an error of its own */
 	}
-	watch_want(&a->watch, ST_READ);
 }
 
 /* The bottom of @ib when it is not TCP, else NULL */
@@ -220,7 +238,7 @@ static int acceptor_bind(struct acceptor *a, const struct inbound *ib)
 		a->ops = other->ops;
 		return other->ops->listen(other, a, fd);
 	}
-	err = watch_add(a->job.worker, &a->watch, fd, &a->job);
+	err = watch_add_level(a->job.worker, &a->watch, fd, &a->job);
 	if (err < 0)
 		close(fd);
 	else

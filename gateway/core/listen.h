@@ -30,6 +30,7 @@ struct transport_ops;
  *		kernel's queue meanwhile
  * @at:		Where it listens, port included
  * @next:	Another port of the same listener
+ * @tick, @burst:	Turn of the last one, and how many were accepted in it
  */
 struct acceptor {
 	struct job job; /* must be first */
@@ -40,6 +41,7 @@ struct acceptor {
 	const struct transport_ops *ops;
 	void *bottom;
 	struct addr at;
+	unsigned int tick, burst;
 	bool told; /* the shortage was logged; until a connection is taken */
 };
 

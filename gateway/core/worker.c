@@ -24,7 +24,10 @@
 
 #define WORKER_EVENTS 128
 #define SESSIONS_KEPT 64 /* freed sessions kept for the next birth */
+#define IDLE_OUTS     4 /* more is a habit */
 #define TIDY_MS       3000
+
+#define EVENTS_BOTH   (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET)
 #define TIDY_SESSIONS 600 /* more in TIDY_MS is a load, not quiet */
 
 _Thread_local struct worker *worker_self;
@@ -94,6 +97,9 @@ static void worker_run_jobs(struct worker *w)
 
 static void watch_event(struct watch *wt, uint32_t events)
 {
+	if (events == EPOLLOUT && wt->ready & ST_WRITE &&
+	    ++wt->idle_outs > IDLE_OUTS)
+		watch_out(wt, false);
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		wt->ready |= ST_READ;
 	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
@@ -107,9 +113,9 @@ static void watch_event(struct watch *wt, uint32_t events)
 static int add_events(struct worker *w, struct watch *wt, int fd,
 		      struct job *job, uint32_t events)
 {
-	struct epoll_event ev = { .events = events | EPOLLET, .data.ptr = wt };
+	struct epoll_event ev = { .events = events, .data.ptr = wt };
 
-	*wt = (struct watch){ .fd = fd, .job = job };
+	*wt = (struct watch){ .fd = fd, .epfd = w->epfd, .job = job };
 	if (epoll_ctl(w->epfd, EPOLL_CTL_ADD, fd, &ev) == 0)
 		return 0;
 	wt->fd = -1;
@@ -118,13 +124,46 @@ static int add_events(struct worker *w, struct watch *wt, int fd,
 
 int watch_add(struct worker *w, struct watch *wt, int fd, struct job *job)
 {
-	return add_events(w, wt, fd, job,
-			  EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP);
+	return add_events(w, wt, fd, job, EVENTS_BOTH | EPOLLOUT);
+}
+
+int watch_add_open(struct worker *w, struct watch *wt, int fd, struct job *job)
+{
+	int err = add_events(w, wt, fd, job, EVENTS_BOTH);
+
+	wt->ready = ST_WRITE;
+	wt->no_out = true;
+	return err;
+}
+
+int watch_add_level(struct worker *w, struct watch *wt, int fd, struct job *job)
+{
+	return add_events(w, wt, fd, job, EPOLLIN);
+}
+
+static int change_events(struct watch *wt, uint32_t events)
+{
+	struct epoll_event ev = { .events = events, .data.ptr = wt };
+
+	return epoll_ctl(wt->epfd, EPOLL_CTL_MOD, wt->fd, &ev);
+}
+
+void watch_mute(struct watch *wt, bool mute)
+{
+	(void)change_events(wt, mute ? 0 : EPOLLIN);
+}
+
+/* What is there at that moment is told, so nothing is lost in between */
+void watch_out(struct watch *wt, bool out)
+{
+	if (change_events(wt, EVENTS_BOTH | (out ? EPOLLOUT : 0u)) == 0)
+		wt->no_out = !out;
+	wt->idle_outs = 0;
 }
 
 int watch_add_read(struct worker *w, struct watch *wt, int fd, struct job *job)
 {
-	return add_events(w, wt, fd, job, EPOLLIN);
+	return add_events(w, wt, fd, job, EPOLLIN | EPOLLET);
 }
 
 void watch_del(struct worker *w, struct watch *wt)

@@ -17,6 +17,7 @@
 #include "gateway/base/timer.h"
 #include "gateway/core/job.h"
 #include "gateway/core/stats.h"
+#include "gateway/core/stream.h"
 
 #define WORKER_SCRATCH_BYTES (128u << 10)
 #define SERVER_FIRST_SLOTS   256
@@ -36,15 +37,22 @@ struct pipe;
  *		mean that nothing is left
  * @broken:	-errno that a write gave: what was received is read, then this. 0;
  *		-EPIPE says nothing of the other side's bytes
+ * @no_out:	EPOLLOUT is not asked for: nothing was refused yet
+ * @idle_outs:	Events since then that told of nothing else and nothing new
+ * @epfd:	Of its worker
  * @job:	Marked ready; may be changed at any time
  *
- * Registered once for both directions, so a flow costs two epoll_ctl calls.
+ * Registered once for both directions, so a flow costs two epoll_ctl calls. A socket
+ * that can be written to is told with every event of the other direction, and alone
+ * when that was read meanwhile: a wakeup for nothing. So EPOLLOUT is asked for while
+ * it says something.
  */
 struct watch {
 	int fd;
 	uint8_t ready, want;
-	bool odd;
-	int broken;
+	bool odd : 1, no_out : 1;
+	uint8_t idle_outs;
+	int broken, epfd;
 	struct job *job;
 };
 
@@ -153,6 +161,13 @@ extern unsigned int workers_count;
 
 /* Watch @fd (non-blocking). 0 or -errno; ready bits start empty */
 int watch_add(struct worker *w, struct watch *wt, int fd, struct job *job);
+/* The same for what can be written to now: ST_WRITE is ready */
+int watch_add_open(struct worker *w, struct watch *wt, int fd, struct job *job);
+/* The same for what is told again while it is there: a listening socket */
+int watch_add_level(struct worker *w, struct watch *wt, int fd,
+		    struct job *job);
+/* Such a one is not told of (@mute), is told of again */
+void watch_mute(struct watch *wt, bool mute);
 /* The same for what is never waited for to write: no wakeups for that */
 int watch_add_read(struct worker *w, struct watch *wt, int fd, struct job *job);
 /* Must come before close(fd) */
@@ -164,10 +179,15 @@ void watch_want(struct watch *wt, unsigned int events);
  * epoll has told. The kernel tells the reason once: reading shall know it, too
  */
 void watch_broke(struct watch *wt, int err);
+/* Ask for EPOLLOUT, or no more */
+void watch_out(struct watch *wt, bool out);
+
 /* EAGAIN was seen in direction @dir: forget its readiness */
 static inline void watch_used_up(struct watch *wt, unsigned int dir)
 {
 	wt->ready &= (uint8_t)~dir;
+	if (wt->no_out && dir & ST_WRITE)
+		watch_out(wt, true);
 }
 
 static inline void worker_drops(struct worker *w, enum drop why, uint64_t n)

@@ -388,18 +388,19 @@ static void sock_run(struct job *j)
 {
 	struct udp_sock *s = container_of(j, struct udp_sock, job);
 	struct inbox *b = s->owner->box;
-	int n = 0;
 
 	for (int i = 0; i < TURN_READS; i++) {
-		n = box_read(b, s->watch.fd);
-		if (n == -EAGAIN)
-			break;
+		int n = box_read(b, s->watch.fd);
+
 		if (n > 0)
 			box_take(s, b, n);
+		/* it met the end, or an error, which is an event */
+		if (n == -EAGAIN || (n > 0 && n < MSGS && !s->watch.odd)) {
+			watch_used_up(&s->watch, ST_READ);
+			break;
+		}
 		/* other errors are ICMP's of earlier datagrams */
 	}
-	if (n == -EAGAIN)
-		watch_used_up(&s->watch, ST_READ);
 	watch_want(&s->watch, ST_READ);
 }
 
@@ -433,7 +434,8 @@ static int sock_start(struct udp_in *u, uint16_t port)
 	s->job = (struct job){ .run = sock_run, .worker = u->l->worker };
 	s->family = AF_INET;
 	fd = sock_listen(&ib->sockopt, &s->at, SOCK_DGRAM);
-	err = fd < 0 ? fd : watch_add(u->l->worker, &s->watch, fd, &s->job);
+	err = fd < 0 ? fd :
+		       watch_add_read(u->l->worker, &s->watch, fd, &s->job);
 	if (err < 0) {
 		log_error("inbound [%s]: cannot listen on udp %s: %s", ib->tag,
 			  addr_format(&s->at, text, sizeof(text)),

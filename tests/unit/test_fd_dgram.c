@@ -235,6 +235,25 @@ static void spilled_packets_wake_the_job(void **state)
 	b->ops->close(b);
 }
 
+/* The kernel is not asked whether there are more: it tells of them */
+static void fewer_than_asked_for_are_all(void **state)
+{
+	struct pkt v[DGRAM_BATCH], p = { .data = payload, .len = 10 };
+	uint16_t port;
+	struct dgram *a = dual(&port);
+	struct dgram *b =
+		fd_dgram_new(&w, bound(AF_INET, &p.peer), AF_INET, &job);
+
+	(void)state;
+	assert_int_equal(a->ops->send(a, &p, 1), 1);
+	assert_int_equal(recv_some(b, v, DGRAM_BATCH), 1);
+	assert_int_equal(a->ops->send(a, &p, 1), 1);
+	assert_int_equal(b->ops->recv(b, v, DGRAM_BATCH), -EAGAIN);
+	assert_int_equal(recv_some(b, v, DGRAM_BATCH), 1);
+	a->ops->close(a);
+	b->ops->close(b);
+}
+
 static void refused_port_does_not_end_the_socket(void **state)
 {
 	struct sockaddr_storage ss;
@@ -347,6 +366,7 @@ int main(void)
 		T(all_sizes_pass_both_families),
 		T(runs_of_equal_size_keep_order_and_bytes),
 		T(spilled_packets_wake_the_job),
+		T(fewer_than_asked_for_are_all),
 		T(refused_port_does_not_end_the_socket),
 		T(what_cannot_be_sent_is_counted_and_skipped),
 		T(segments_the_device_refuses_go_one_by_one),

@@ -296,6 +296,94 @@ static void a_watch_tells_edges_until_used_up(void **state)
 	close(sv[0]);
 }
 
+/* Fill @fd's buffer */
+static void fill(int fd)
+{
+	static const char block[4096];
+
+	while (write(fd, block, sizeof(block)) > 0)
+		;
+	assert_int_equal(errno, EAGAIN);
+}
+
+static void drain(int fd)
+{
+	static char block[65536];
+
+	while (read(fd, block, sizeof(block)) > 0)
+		;
+}
+
+/* Something is told, and read: with room, as epoll tells of both directions */
+static void tick_read(struct watch *wt, int far)
+{
+	assert_int_equal(write(far, "x", 1), 1);
+	worker_tick(&l.w, 0);
+	assert_true(wt->ready & ST_READ);
+	drain(wt->fd);
+	watch_used_up(wt, ST_READ);
+}
+
+static void an_open_watch_asks_for_room_once_it_was_refused(void **state)
+{
+	struct watch wt;
+	int sv[2];
+
+	(void)state;
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sv), 0);
+	assert_int_equal(watch_add_open(&l.w, &wt, sv[0], &l.job), 0);
+	assert_int_equal(wt.ready, ST_WRITE);
+	fill(sv[0]);
+	watch_used_up(&wt, ST_WRITE);
+	assert_false(wt.no_out);
+	watch_want(&wt, ST_WRITE);
+	worker_tick(&l.w, 0);
+	assert_int_equal(wt.ready, 0);
+	drain(sv[1]);
+	worker_tick(&l.w, 0);
+	assert_int_equal(wt.ready, ST_WRITE);
+	/* room that came before it was asked for is told, too */
+	fill(sv[0]);
+	wt.no_out = true;
+	drain(sv[1]);
+	watch_used_up(&wt, ST_WRITE);
+	worker_tick(&l.w, 0);
+	assert_int_equal(wt.ready, ST_WRITE);
+	watch_del(&l.w, &wt);
+	close(sv[0]);
+	close(sv[1]);
+}
+
+static void room_that_is_no_news_is_not_asked_for_any_more(void **state)
+{
+	struct watch wt;
+	int sv[2];
+
+	(void)state;
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sv), 0);
+	assert_int_equal(watch_add(&l.w, &wt, sv[0], &l.job), 0);
+	worker_tick(&l.w, 0);
+	assert_int_equal(wt.ready, ST_WRITE); /* that was news */
+	for (int i = 0; i < 20; i++)
+		tick_read(&wt, sv[1]);
+	assert_false(wt.no_out); /* with what was to be read: no wakeup more */
+	for (int i = 0; i < 20 && !wt.no_out; i++) {
+		/* read before epoll was asked: only the room is left to tell */
+		assert_int_equal(write(sv[1], "x", 1), 1);
+		drain(sv[0]);
+		worker_tick(&l.w, 0);
+	}
+	assert_true(wt.no_out);
+	fill(sv[0]);
+	watch_used_up(&wt, ST_WRITE);
+	assert_false(wt.no_out);
+	watch_del(&l.w, &wt);
+	close(sv[0]);
+	close(sv[1]);
+}
+
 static void what_cannot_be_watched_is_told(void **state)
 {
 	struct watch wt;
@@ -395,6 +483,8 @@ int main(void)
 		T(messages_of_another_thread_come_in_order),
 		T(a_sleeping_worker_is_woken),
 		T(a_watch_tells_edges_until_used_up),
+		T(an_open_watch_asks_for_room_once_it_was_refused),
+		T(room_that_is_no_news_is_not_asked_for_any_more),
 		T(what_cannot_be_watched_is_told),
 		T(a_tick_sleeps_until_the_next_timer),
 		T(flushers_run_after_jobs_and_may_leave),
