@@ -87,6 +87,20 @@ static void find_devices(struct host *h)
 	}
 }
 
+bool host_device_lost(const struct inbound *ib)
+{
+	return !strcmp(ib->ops->name, "tun") && tun_lost(ib);
+}
+
+/* Our caller opens them again; until then there is nothing to be set up */
+static bool devices_lost(const struct host *h)
+{
+	for (unsigned int i = 0; i < h->cfg->inbound_count; i++)
+		if (host_device_lost(h->cfg->inbounds[i]))
+			return true;
+	return false;
+}
+
 /* A host without IPv6 must still get its IPv4 */
 static int device_addr(struct host *h, const struct host_device *d,
 		       const struct tun_prefix *g)
@@ -475,7 +489,7 @@ void host_event(struct host *h)
 		if (h->nft.missing)
 			watch_again(&h->watch);
 	}
-	if (!watch_read(&h->watch))
+	if (!watch_read(&h->watch) || devices_lost(h))
 		return;
 	if (h->capture && nft_watch(&h->nft, &h->intake))
 		watch_nft(h);

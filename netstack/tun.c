@@ -164,6 +164,20 @@ void tun_put(struct tun_device *d)
 	pthread_mutex_unlock(&tun_lock);
 }
 
+bool tun_lost(const struct inbound *ib)
+{
+	const struct tun_device *d;
+	char key[64] = "";
+	bool lost;
+
+	device_key(ib, key);
+	pthread_mutex_lock(&tun_lock);
+	d = device_find(key);
+	lost = d && !d->handed && tun_device_lost(d);
+	pthread_mutex_unlock(&tun_lock);
+	return lost;
+}
+
 bool tun_name(const struct inbound *ib, char out[IFNAMSIZ])
 {
 	struct tun_device *d;

@@ -52,6 +52,8 @@ int tun_get(const struct inbound *ib, struct tun_device **out);
 void tun_put(struct tun_device *d);
 /* Kernel name of the device of @ib into @out; false: not open, or handed in */
 bool tun_name(const struct inbound *ib, char out[IFNAMSIZ]);
+/* Did somebody delete the device of @ib? Its descriptors are of no use then */
+bool tun_lost(const struct inbound *ib);
 
 /* tun_open.c */
 /* @n queues of @name ("%d" is replaced), or one if it has no more. 0 or -errno */
@@ -59,6 +61,7 @@ int tun_device_open(struct tun_device *d, const char *name, unsigned int n);
 /* Take @fd, opened by somebody else, as it is. 0 or -errno */
 int tun_device_adopt(struct tun_device *d, int fd);
 void tun_device_close(struct tun_device *d);
+bool tun_device_lost(const struct tun_device *d);
 const char *tun_offload_name(const struct tun_device *d);
 /* The descriptor in the environment, or -1 */
 int tun_env_fd(void);

@@ -120,6 +120,15 @@ void tun_device_close(struct tun_device *d)
 	d->queues = 0;
 }
 
+bool tun_device_lost(const struct tun_device *d)
+{
+	struct ifreq ifr;
+
+	memset(&ifr, 0, sizeof(ifr));
+	return d->queues && ioctl(d->fds[0], TUNGETIFF, &ifr) < 0 &&
+	       errno == EBADFD;
+}
+
 int tun_device_open(struct tun_device *d, const char *name, unsigned int n)
 {
 	short flags = IFF_TUN | IFF_NO_PI;

@@ -141,6 +141,12 @@ int process_run(const struct cli *cli, struct config *cfg, bool full);
 /* reload.c, in a worker: adopt @cfg (one reference handed over) */
 int reload_listeners(struct worker *w, struct config *cfg, bool first);
 void reload_stop_listeners(struct worker *w);
+/*
+ * Somebody deleted the device of an inbound: its listeners are closed. Once all
+ * workers have done so, those that are missing are opened: 0 or -errno
+ */
+void reload_stop_lost(struct worker *w);
+int reload_start_lost(struct worker *w);
 /* report.c: counters, to the log */
 void report_stats(bool always);
 

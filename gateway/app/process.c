@@ -31,10 +31,12 @@
 
 #define FDS_RESERVED    128 /* logs, TUN queues, resolver, epoll ... */
 #define WORKERS_DEFAULT 4
+#define REOPEN_MS       1000 /* a deleted device could not be made again */
 
 /**
  * struct process - What the main thread owns
  * @confirmed:	--revert-after was answered (or not asked for)
+ * @reopen:	A device that was deleted could not be made again yet
  */
 struct process {
 	const struct cli *cli;
@@ -44,7 +46,7 @@ struct process {
 	unsigned int count;
 	unsigned int started; /* threads running */
 	int sigfd;
-	bool full, stop, confirmed;
+	bool full, stop, confirmed, reopen;
 	uint32_t revert_at;
 	int exit_code;
 };
@@ -88,6 +90,17 @@ static void order_stop(struct worker *w, struct message *m)
 	dns_worker_stop(w);
 	w->stop = true;
 	order_done(container_of(m, struct order, m), 0);
+}
+
+static void order_stop_lost(struct worker *w, struct message *m)
+{
+	reload_stop_lost(w);
+	order_done(container_of(m, struct order, m), 0);
+}
+
+static void order_start_lost(struct worker *w, struct message *m)
+{
+	order_done(container_of(m, struct order, m), reload_start_lost(w));
 }
 
 /* Post @fn to @w and wait for its answer */
@@ -285,6 +298,39 @@ static int process_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
+static bool device_lost(const struct config *cfg)
+{
+	for (unsigned int i = 0; i < cfg->inbound_count; i++)
+		if (host_device_lost(cfg->inbounds[i]))
+			return true;
+	return false;
+}
+
+/*
+ * Somebody deleted our TUN: nothing is caught until there is another one. All let go
+ * of the old one first, as they share it
+ */
+static void process_reopen(struct process *p)
+{
+	bool again = p->reopen;
+	int err = 0;
+
+	if (!again && !device_lost(p->cfg))
+		return;
+	if (!again)
+		log_error("a TUN device was deleted; it is made again");
+	for (unsigned int i = 0; i < p->count; i++)
+		order_give(&p->workers[i], order_stop_lost, NULL, false);
+	for (unsigned int i = 0; i < p->count; i++)
+		err |= order_give(&p->workers[i], order_start_lost, NULL,
+				  false);
+	if (!err)
+		err = host_reload(p->host, p->cfg);
+	p->reopen = err < 0;
+	if (!err)
+		log_warning("the TUN device is there again");
+}
+
 /* --revert-after: a lost SSH session must not lose the machine */
 static int revert_wait_ms(struct process *p)
 {
@@ -310,12 +356,15 @@ static void process_loop(struct process *p)
 		};
 		int wait = revert_wait_ms(p);
 
+		if (p->reopen && (wait < 0 || wait > REOPEN_MS))
+			wait = REOPEN_MS;
 		if (p->stop || poll(pf, 2, wait) < 0)
 			continue;
 		if (pf[0].revents)
 			process_signal(p);
 		if (pf[1].revents)
 			host_event(p->host);
+		process_reopen(p);
 	}
 }
 

@@ -8,6 +8,7 @@
 
 #include "gateway/app/app.h"
 #include "gateway/base/log.h"
+#include "gateway/core/host.h"
 #include "gateway/core/worker.h"
 #include "gateway/observe/observe.h"
 #include "proxy/mux/bridge.h"
@@ -94,6 +95,23 @@ int reload_listeners(struct worker *w, struct config *cfg, bool first)
 	if (old != cfg)
 		config_unref(old);
 	return err;
+}
+
+void reload_stop_lost(struct worker *w)
+{
+	struct list *p, *n;
+
+	list_for_each_safe (p, n, &w->listeners) {
+		struct listener *l = container_of(p, struct listener, node);
+
+		if (host_device_lost(l->ib))
+			listener_stop(l);
+	}
+}
+
+int reload_start_lost(struct worker *w)
+{
+	return start_missing(w, w->cfg, true);
 }
 
 void reload_stop_listeners(struct worker *w)

@@ -36,6 +36,11 @@ int host_reload(struct host *h, const struct config *cfg);
 /* Netlink monitor for the main loop: readable -> host_event(). -1: none */
 int host_fd(const struct host *h);
 void host_event(struct host *h);
+/*
+ * A TUN of @ib was deleted by somebody: its listeners are to be stopped on all
+ * workers, then started, and host_reload() called. Any thread
+ */
+bool host_device_lost(const struct inbound *ib);
 /* Undo everything; NULL is allowed */
 void host_stop(struct host *h);
 /*
