@@ -35,12 +35,13 @@ struct part {
  * struct flows - A question to all workers
  * @back:	Sent by the last one that has answered
  * @pending:	Workers that have not
- * @tell:	NULL: forgotten
+ * @forgotten:	Nobody waits for it: neither @tell nor @to is looked at any more
  */
 struct flows {
 	struct message back; /* must be first */
 	struct worker *to;
 	atomic_uint pending;
+	atomic_bool forgotten;
 	void (*tell)(const struct flows *f, void *arg);
 	void *arg;
 	unsigned int count;
@@ -142,7 +143,7 @@ static void all_said(struct worker *w, struct message *m)
 	struct flows *f = container_of(m, struct flows, back);
 
 	(void)w;
-	if (f->tell)
+	if (!atomic_load(&f->forgotten))
 		f->tell(f, f->arg);
 	flows_free(f);
 }
@@ -164,7 +165,11 @@ static void write_down(struct worker *w, struct message *m)
 	}
 	if (atomic_fetch_sub(&f->pending, 1) != 1)
 		return;
-	if (f->to->stop) /* the process ends; its thread may be gone */
+	/*
+	 * At the end of the process @to's rooms may be gone, and so may be @to: who
+	 * waited has forgotten it then. Until then it is still pointed to
+	 */
+	if (atomic_load(&f->forgotten))
 		flows_free(f);
 	else
 		worker_post(f->to, &f->back);
@@ -198,7 +203,7 @@ struct flows *flows_ask(struct worker *w,
 
 void flows_forget(struct flows *f)
 {
-	f->tell = NULL;
+	atomic_store(&f->forgotten, true);
 }
 
 void flows_moved(uint64_t moved[2])
