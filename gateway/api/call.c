@@ -89,6 +89,15 @@ int call_malformed(struct call *c)
 
 /* --- the answer --- */
 
+/* Who takes a long answer slowly, but does, has the time for it */
+static void put_off(struct call *c)
+{
+	if (c->sent - c->timed < CALL_PART)
+		return;
+	c->timed = c->sent;
+	timer_set(&c->worker->wheel, &c->deadline, CALL_MS);
+}
+
 /* Write what is left. The call is over when all of it went, or nothing goes */
 static void push(struct call *c)
 {
@@ -100,13 +109,12 @@ static void push(struct call *c)
 		if (n > 0)
 			c->sent += (size_t)n;
 	}
-	if (n == -EAGAIN) {
-		c->s->ops->want(c->s, ST_WRITE);
-		return;
-	}
+	put_off(c);
 	if (n >= 0)
 		n = c->s->ops->finish(c->s);
-	if (n != -EAGAIN)
+	if (n == -EAGAIN)
+		c->s->ops->want(c->s, ST_WRITE);
+	else
 		call_over(c, (int)n);
 }
 

@@ -18,7 +18,8 @@
 #define CALLS_MAX     64u /* of one worker at a time */
 #define CALL_IN_MAX   (256u << 10) /* bytes of a message to us */
 #define CALL_OUT_MAX  (16u << 20) /* and from us */
-#define CALL_MS       10000u /* from the head to the end of the answer */
+#define CALL_MS       10000u /* from the head to the answer */
+#define CALL_PART     (64u << 10) /* so much of it goes in CALL_MS, at least */
 #define CALL_TEXT_MAX 512u /* names and emails in messages */
 #define CALL_WHY_MAX  256u
 
@@ -41,7 +42,8 @@ enum grpc_status {
  * @refuse:	HTTP status that is all of the answer; 0
  * @run:	Its method; NULL: HTTP
  * @in:		The message so far, its head included
- * @out:	The answer; @sent bytes of it are written
+ * @out:	The answer; @sent bytes of it are written, @timed when the deadline was
+ *		last put off
  * @why:	In words; of a status that is not 0
  * @answered:	The head of the answer went
  * @take:	HTTP: the body is whole, @n bytes at @p. Fills @out, then call_send()
@@ -60,7 +62,7 @@ struct call {
 	uint8_t *in;
 	size_t len, cap;
 	struct pb_out out;
-	size_t sent;
+	size_t sent, timed;
 	char why[CALL_WHY_MAX];
 	bool answered;
 	void (*take)(struct call *c, const uint8_t *p, size_t n);

@@ -2,7 +2,8 @@
 
 ws: print N messages, one a line. many: open N at once, print what was answered how
 often ("101:64 503:6"). mute: open N that say nothing, print how many of them the
-server ends within a second, and what a request gets beside the others.
+server ends within a second, and what a request gets beside the others. slow: read N
+bytes of a file in 20 s at least, print how many came, and whether the end did.
 """
 import base64
 import collections
@@ -80,11 +81,34 @@ def mute(addr, port, count):
     print(over, s.recv(4096).split()[1].decode())
 
 
+def slow(addr, port, target, count):
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    s.settimeout(8)
+    s.connect((addr, port))
+    s.sendall(b'GET %s HTTP/1.0\r\nHost: %s:%d\r\n\r\n' % (target.encode(), addr.encode(), port))
+    got, began, end = -1, time.time(), 'cut'
+    while True:
+        try:
+            part = s.recv(65536)
+        except OSError:
+            break
+        if not part:
+            end = 'end'
+            break
+        got = got + len(part) if got >= 0 else len(part) - part.index(b'\r\n\r\n') - 4
+        time.sleep(max(0, began + 20 * got / count - time.time()))
+    print(got, end)
+
+
 def main():
     what, addr, port, target, count = sys.argv[1:]
     port, count = int(port), int(count)
     if what == 'mute':
         mute(addr, port, count)
+        return
+    if what == 'slow':
+        slow(addr, port, target, count)
         return
     if what == 'many':
         open_now = [shake(addr, port, target) for _ in range(count)]

@@ -116,6 +116,9 @@ for p in /ui/../near.txt /ui/%2e%2e/near.txt /ui/assets/..%2f..%2fnear.txt /ui/.
 	eq "not $p" "$(status $p)" 404
 done
 
+head -c 12000000 /dev/zero >"$TMP/ui/big.js"
+eq "who is slow has all of a file" "$(ws slow /ui/big.js 12000000)" "12000000 end"
+
 # without a secret: this host alone, and no page of strangers
 eq "another origin" "$(status /version -H 'Origin: http://evil.test')" 403
 eq "a bent name" "$(status /version -H 'Host: evil.test')" 403
