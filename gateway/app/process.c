@@ -27,6 +27,7 @@
 #include "gateway/core/session.h"
 #include "gateway/core/udp.h"
 #include "gateway/core/worker.h"
+#include "gateway/observe/observe.h"
 #include "gateway/route/groups.h"
 
 #define FDS_RESERVED    128 /* logs, TUN queues, resolver, epoll ... */
@@ -226,6 +227,7 @@ static void process_adopt(struct process *p, struct config *cfg)
 	struct config *old = p->cfg;
 
 	app_log_setup(cfg);
+	observe_inherit(old->observe, cfg->observe);
 	p->cfg = cfg;
 	for (unsigned int i = 0; i < p->count; i++)
 		order_give(&p->workers[i], order_adopt, config_ref(cfg), false);

@@ -96,7 +96,10 @@ static void done(struct probe *p)
 {
 	struct worker *w = p->job.worker;
 	struct health *h = p->of->health;
-	enum health_state was = (enum health_state)atomic_load(&h->state);
+	enum health_state was =
+		p->samples.count ? /* or of before a reload */
+			(enum health_state)atomic_load(&h->state) :
+			HEALTH_UNKNOWN;
 	enum health_state is = p->err ? HEALTH_DEAD : HEALTH_ALIVE;
 	uint32_t ms = w->now_ms - p->since_ms;
 
@@ -260,6 +263,29 @@ void observe_start(struct worker *w, struct config *cfg)
 	}
 	w->rooms[ROOM_OBSERVE] = o;
 	w->room_free[ROOM_OBSERVE] = observer_free;
+}
+
+static void inherit(const struct health *from, struct health *to)
+{
+	atomic_store(&to->delay_ms, atomic_load(&from->delay_ms));
+	atomic_store(&to->average_ms, atomic_load(&from->average_ms));
+	atomic_store(&to->deviation_ms, atomic_load(&from->deviation_ms));
+	atomic_store(&to->min_ms, atomic_load(&from->min_ms));
+	atomic_store(&to->max_ms, atomic_load(&from->max_ms));
+	atomic_store(&to->count, atomic_load(&from->count));
+	atomic_store(&to->fails, atomic_load(&from->fails));
+	atomic_store(&to->tried_s, atomic_load(&from->tried_s));
+	atomic_store(&to->seen_s, atomic_load(&from->seen_s));
+	atomic_store(&to->error, atomic_load(&from->error));
+	atomic_store(&to->state, atomic_load(&from->state));
+}
+
+void observe_inherit(const struct observe *old, const struct observe *next)
+{
+	for (unsigned int i = 0; old && next && i < next->count; i++)
+		for (unsigned int k = 0; k < old->count; k++)
+			if (!strcmp(old->v[k].tag, next->v[i].tag))
+				inherit(old->v[k].health, next->v[i].health);
 }
 
 /** struct wish - To the worker that probes: @health says of whom */

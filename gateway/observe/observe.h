@@ -42,6 +42,11 @@ struct observe {
 	struct observed *v;
 };
 
+/*
+ * What is known of an outbound is known of the one with its tag in the next
+ * generation, too, until it is probed there. @old, @next: NULL none
+ */
+void observe_inherit(const struct observe *old, const struct observe *next);
 /* Begin (and go on) with @cfg's, if any; what ran before ends. @w: one only */
 void observe_start(struct worker *w, struct config *cfg);
 void observe_stop(struct worker *w);
