@@ -37,6 +37,14 @@ static uint32_t parse_duration(struct jobj *o, const char *key, uint32_t def,
 	return ms < min ? min : (uint32_t)ms;
 }
 
+/* Of an interval, as long as a clock that wraps can tell */
+static uint32_t times(uint32_t ms, uint32_t n)
+{
+	uint64_t all = (uint64_t)ms * n;
+
+	return all < INT32_MAX ? (uint32_t)all : INT32_MAX;
+}
+
 /**
  * struct url - Of a probe, borrowed from the text
  */
@@ -226,7 +234,7 @@ static void parse_plain(struct jobj *o, struct observe *ob, struct config *cfg)
 	set_target(o, &q, ob, cfg);
 	/* one after the other: the round takes as long as there are outbounds */
 	ob->stagger_ms = together ? 0 : ms;
-	ob->interval_ms = together || !ob->count ? ms : ms * ob->count;
+	ob->interval_ms = together || !ob->count ? ms : times(ms, ob->count);
 }
 
 static void parse_burst(struct jobj *o, struct observe *ob, struct config *cfg)
@@ -242,7 +250,7 @@ static void parse_burst(struct jobj *o, struct observe *ob, struct config *cfg)
 	ob->interval_ms = parse_duration(&p, "interval", 60000, 10000);
 	ob->timeout_ms = parse_duration(&p, "timeout", 5000, 100);
 	ob->samples = (uint32_t)j_int(&p, "sampling", 10, 1, SAMPLES_MAX);
-	ob->age_ms = ob->interval_ms * ob->samples * 2;
+	ob->age_ms = times(ob->interval_ms, ob->samples * 2);
 	ob->spread = true;
 	j_ignore(&p, "connectivity", "the host's own uplink is not tested");
 	if (j_word(&p, "httpMethod", methods, ARRAY_SIZE(methods), 0))

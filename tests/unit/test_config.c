@@ -5,6 +5,7 @@
 
 #include "gateway/core/dns.h"
 #include "gateway/core/match.h"
+#include "gateway/observe/observe.h"
 #include "tests/unit/alloc_fail.h"
 #include "tests/unit/conf_text.h"
 
@@ -117,6 +118,34 @@ static void policy_errors_say_what_is_allowed(void **state)
 
 	(void)state;
 	REFUSE(v);
+}
+
+/* 86400000 ms times 100 are more than 32 bits hold */
+static void samples_count_for_as_long_as_they_should(void **state)
+{
+	static const struct {
+		const char *interval;
+		uint32_t age_ms;
+	} v[] = { { "10s", 1000000 }, { "24h", INT32_MAX } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(v); i++) {
+		char text[512];
+		struct config *cfg;
+		struct diag d;
+
+		diag_init(&d);
+		snprintf(text, sizeof(text),
+			 "{\"burstObservatory\":{\"subjectSelector\":[\"d\"],"
+			 "\"pingConfig\":{\"destination\":\"http://a/\","
+			 "\"interval\":\"%s\",\"sampling\":50}}," OUT "}",
+			 v[i].interval);
+		cfg = conf_text(&d, text, NULL);
+		assert_non_null(cfg);
+		assert_int_equal(cfg->observe->age_ms, v[i].age_ms);
+		config_unref(cfg);
+		diag_free(&d);
+	}
 }
 
 /* Longer, and nobody could show it */
@@ -639,6 +668,7 @@ int main(void)
 		cmocka_unit_test(another_loglevel_is_warning),
 		cmocka_unit_test(policy_errors_say_what_is_allowed),
 		cmocka_unit_test(tags_of_api_and_metrics_are_theirs),
+		cmocka_unit_test(samples_count_for_as_long_as_they_should),
 		cmocka_unit_test(a_secret_has_an_end),
 		cmocka_unit_test(host_errors_say_what_is_allowed),
 		cmocka_unit_test(inbound_errors_say_what_is_allowed),
