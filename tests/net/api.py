@@ -64,7 +64,8 @@ else:
     over, refused = set(), 0
     for kind, flags, stream, body in frames(s, began + 60):
         if kind == 3 or (kind == 1 and flags & 1):
-            refused += time.time() < began + 5
+            # an answer, and the reset that asks to stop: of one request
+            refused += stream not in over and time.time() < began + 5
             over.add(stream)
         if len(over) == count or kind < 0:
             break
