@@ -71,6 +71,21 @@ static void parse_path(struct http_conf *h, struct jobj *o, struct config *cfg)
 	h->path = copy;
 }
 
+/* About the connection or the body: HTTP/2 has none, and Go's client leaves them out */
+static bool is_framing(const char *name)
+{
+	static const char *const own[] = {
+		"connection", "proxy-connection", "keep-alive",
+		"upgrade",    "trailer",          "transfer-encoding",
+		"te",         "content-length",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		if (!strcasecmp(name, own[i]))
+			return true;
+	return false;
+}
+
 static void add_header(struct diag *d, const cJSON *node, struct http_conf *h,
 		       struct wr *w, struct config *cfg)
 {
@@ -85,6 +100,12 @@ static void add_header(struct diag *d, const cJSON *node, struct http_conf *h,
 	if (!strcasecmp(name, "host")) {
 		if (!h->host)
 			h->host = arena_strdup(&cfg->arena, value);
+		return;
+	}
+	if (h->framed && is_framing(name)) {
+		diag_warning(d, node, NULL,
+			     "is not sent: it is about the connection, not "
+			     "the request");
 		return;
 	}
 	h->agent |= !strcasecmp(name, "user-agent");

@@ -15,11 +15,12 @@
  * @extra:	Further header lines, each with its CR LF; "" none
  * @ed:		Bytes of early data at most; 0: none
  * @agent:	@extra has a User-Agent
+ * @framed:	Headers about the connection and the body are the level's own
  */
 struct http_conf {
 	const char *path, *host, *extra;
 	uint32_t ed;
-	bool agent;
+	bool agent, framed;
 };
 
 int http_conf_parse(struct http_conf *h, struct jobj *o, struct config *cfg);

@@ -94,6 +94,7 @@ static int parse_headers(struct xhttp_conf *c, struct jobj *src,
 				   "belongs into \"host\" of the settings");
 	}
 	c->http.agent = false;
+	c->http.framed = true;
 	c->http.extra = http_conf_headers(
 		src->d, cJSON_IsObject(headers) ? headers : NULL, &c->http,
 		cfg);

@@ -489,6 +489,23 @@ static void xhttp_settings_have_xrays_defaults(void **state)
 	assert_int_equal(c->mode, XHTTP_AUTO);
 }
 
+/* A server that speaks HTTP/2 refuses a request with them */
+static void xhttp_headers_are_not_about_the_connection(void **state)
+{
+	struct xhttp_conf *c;
+
+	(void)state;
+	assert_int_equal(
+		parse("{ \"headers\": { \"Connection\": \"keep-alive\","
+		      " \"X-A\": \"b\", \"transfer-ENCODING\":"
+		      " [ \"chunked\" ] } }",
+		      false, &c),
+		2);
+	assert_non_null(strstr(c->http.extra, "X-A: b\r\n"));
+	assert_null(strstr(c->http.extra, "onnection"));
+	assert_null(strstr(c->http.extra, "chunked"));
+}
+
 static void xhttp_extra_replaces(void **state)
 {
 	struct xhttp_conf *c;
@@ -600,6 +617,7 @@ int main(void)
 		cmocka_unit_test(xhttp_names_are_uuids),
 		cmocka_unit_test(http_body_data_at_any_cut),
 		cmocka_unit_test(xhttp_settings_have_xrays_defaults),
+		cmocka_unit_test(xhttp_headers_are_not_about_the_connection),
 		cmocka_unit_test(xhttp_extra_replaces),
 		cmocka_unit_test(xhttp_refuses_settings_by_name),
 		cmocka_unit_test(xhttp_settings_say_where),
