@@ -76,6 +76,15 @@ struct addr send_through_pick(const struct outbound *ob,
 	return a;
 }
 
+struct addr send_through_own(const struct outbound *ob, const struct session *s)
+{
+	struct addr none = { .kind = ADDR_NONE };
+
+	if (ob && (ob->send_how == SEND_ORIGIN || ob->send_how == SEND_SRCIP))
+		return send_through_pick(ob, s);
+	return none;
+}
+
 int send_through_bind(const struct outbound *ob, int fd, const struct addr *src)
 {
 	int on = 1;

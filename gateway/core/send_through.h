@@ -23,6 +23,9 @@ int send_through_parse(struct outbound *ob, const char *text);
  */
 struct addr send_through_pick(const struct outbound *ob,
 			      const struct session *s);
+/* The same when it is the session's own, for what sessions share; else NONE */
+struct addr send_through_own(const struct outbound *ob,
+			     const struct session *s);
 /*
  * Bind @fd to @src; addresses of a client or of a prefix need not be this
  * host's. 0 or -errno

@@ -17,6 +17,7 @@ struct worker;
  * @s:		The session served; NULL for carriers and probes. What is built
  *		for a session may use it until close
  * @stranger:	As in struct reach; of a carrier: of the session it began for
+ * @from:	Of a carrier: send_through_own() of that session
  */
 struct dial {
 	struct worker *worker;
@@ -25,6 +26,7 @@ struct dial {
 	const struct outbound *ob;
 	struct session *s;
 	uint8_t stranger;
+	struct addr from;
 };
 
 /**

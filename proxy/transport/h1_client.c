@@ -15,6 +15,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/core/config.h"
+#include "gateway/core/send_through.h"
 #include "gateway/core/session.h"
 #include "proxy/transport/h1.h"
 
@@ -31,7 +32,7 @@ struct h1_idle {
 	struct stream *below;
 	const struct transport *t;
 	struct config *cfg;
-	struct addr to;
+	struct addr to, from;
 	char name[256];
 	bool over; /* freed by the timer */
 };
@@ -42,12 +43,13 @@ struct h1_idle {
  * @used:	The connection carried a request before this one
  * @heard:	Something was received
  * @cfg:	Kept with the connection; NULL: it is not used again
+ * @from:	struct dial's, if it is
  */
 struct h1_client {
 	struct h1 h; /* must be first */
 	const struct transport *t;
 	struct config *cfg;
-	struct addr to;
+	struct addr to, from;
 	char name[256];
 	bool answered, used, heard;
 };
@@ -109,6 +111,7 @@ static bool idle_put(struct h1_client *c)
 	i->t = c->t;
 	i->cfg = c->cfg;
 	i->to = c->to;
+	i->from = c->from;
 	if (i->to.kind == ADDR_NAME) {
 		memcpy(i->name, c->name, sizeof(i->name));
 		i->to.name = i->name;
@@ -135,7 +138,8 @@ static bool idle_take(struct h1_client *c)
 	list_for_each (p, &r->idle) {
 		struct h1_idle *i = container_of(p, struct h1_idle, node);
 
-		if (i->t != c->t || !addr_eq(&i->to, &c->to) || i->over)
+		if (i->t != c->t || !addr_eq(&i->to, &c->to) ||
+		    !addr_eq(&i->from, &c->from) || i->over)
 			continue;
 		c->h.s.below = i->below;
 		c->cfg = i->cfg;
@@ -345,6 +349,7 @@ static int dial(struct h1_client *c, const struct dial *d, bool keep)
 
 	if (keep) {
 		c->cfg = config_ref(d->cfg);
+		own.from = c->from;
 		own.s = NULL;
 	}
 	return transport_dial(c->t->below, &own, &c->to, &c->h.s.below);
@@ -368,6 +373,8 @@ int h1_ask(const struct transport *t, const struct dial *d,
 		snprintf(c->name, sizeof(c->name), "%s", to->name);
 		c->to.name = c->name;
 	}
+	if (ask->keep)
+		c->from = send_through_own(d->ob, d->s);
 	if (!ask->keep || !idle_take(c))
 		rc = dial(c, d, ask->keep);
 	if (rc == 0)

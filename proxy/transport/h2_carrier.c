@@ -24,6 +24,7 @@
 #include "gateway/base/compat.h"
 #include "gateway/base/log.h"
 #include "gateway/core/config.h"
+#include "gateway/core/send_through.h"
 #include "gateway/core/session.h"
 #include "proxy/layer/keep.h"
 #include "proxy/transport/h2_int.h"
@@ -476,6 +477,7 @@ static struct h2 *dial_new(const struct transport *t,
 		h->to.name = h->name;
 	}
 	own.job = &h->job;
+	own.from = h->from = send_through_own(d->ob, d->s);
 	own.s = NULL;
 	*rc = transport_dial(t->below, &own, &h->to, &h->below);
 	if (*rc < 0) {
@@ -515,7 +517,7 @@ static struct h2 *carrier_for(const struct transport *t,
 			      const struct addr *to, int *rc)
 {
 	struct h2_room *r = room_get(d->worker);
-	struct h2 *h = r ? h2_pick(r, t, conf, to) : NULL;
+	struct h2 *h = r ? h2_pick(r, t, conf, d, to) : NULL;
 
 	*rc = -ENOMEM;
 	return !r || h ? h : dial_new(t, conf, d, to, rc);

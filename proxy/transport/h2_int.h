@@ -51,6 +51,7 @@ struct h2_room {
  * @goaway:	No new streams
  * @hearing:	nghttp2 is being told what came: nothing is written meanwhile
  * @err:	Of a flush: the carrier's turn ends it when all that came was heard
+ * @from:	Client: struct dial's
  * @birth:	Server: what to do with new streams
  * @flows:	struct h2_flow that go on with it, @flow_count of them
  * @uses_left, @requests_left:	Flows and requests it may still get
@@ -63,7 +64,7 @@ struct h2 {
 	const struct h2_conf *conf;
 	const struct transport *t;
 	struct config *cfg;
-	struct addr to;
+	struct addr to, from;
 	char name[256];
 	struct stream *below;
 	nghttp2_session *ng;
@@ -157,7 +158,8 @@ int h2_submit(struct h2 *h, struct h2_sub *u, const struct http_ask *ask);
 void h2_reuse_init(struct h2 *h);
 /* A carrier for a new flow. NULL: dial one */
 struct h2 *h2_pick(struct h2_room *r, const struct transport *t,
-		   const struct h2_conf *conf, const struct addr *to);
+		   const struct h2_conf *conf, const struct dial *d,
+		   const struct addr *to);
 /* It may get another request (of a flow it has) */
 bool h2_takes_request(struct h2 *h);
 bool h2_has_place(struct h2 *h);

@@ -477,7 +477,8 @@ int happy_dial(const struct dial *d, const struct addr *to,
 	h->ses = d->s;
 	if (d->s)
 		h->own = d->s->local;
-	h->src = send_through_pick(d->ob, d->s);
+	h->src = d->from.kind == ADDR_NONE ? send_through_pick(d->ob, d->s) :
+					     d->from;
 	h->family = so->happy_v6_first ? ADDR_V6 : ADDR_V4;
 	h->rc = -EAGAIN;
 	h->req.rc = -ENOENT;

@@ -34,9 +34,9 @@ struct mem {
 	struct mem_way way[2];
 	struct mem_end *end[2];
 	size_t step, room;
-	bool flaky;
 	struct mem_end *deaf;
 	int dials; /* 0: the next dial succeeds; else its -errno */
+	bool flaky;
 };
 
 struct mem_end {

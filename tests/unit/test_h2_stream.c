@@ -7,6 +7,8 @@
 #include <stdio.h>
 
 #include "gateway/core/config.h"
+#include "gateway/core/send_through.h"
+#include "gateway/core/session.h"
 #include "loop.h"
 #include "proxy/transport/h2_int.h"
 #include "proxy/transport/transports.h"
@@ -536,6 +538,62 @@ static void a_refusals_page_is_not_read(void **state)
 	end(&r);
 }
 
+/* Where dials came from; each has a memory of its own, which nobody answers */
+static struct addr dialed_from[4];
+static unsigned int dials;
+static struct mem mems[4];
+
+static int dial_noted(const struct transport *t, const struct dial *d,
+		      const struct addr *to, struct stream **out)
+{
+	(void)t;
+	(void)to;
+	assert_in_range(dials, 0, 3);
+	dialed_from[dials] = d->from;
+	mems[dials].step = MEM_BYTES;
+	*out = mem_new(&mems[dials++], 0, d->job);
+	return 0;
+}
+
+/* sendThrough "srcip": each client's connection leaves by his own address */
+static void clients_that_leave_by_themselves_share_nothing(void **state)
+{
+	static const struct transport_ops noted = { .name = "noted",
+						    .dial = dial_noted };
+	static const char *const ips[] = { "10.0.0.1", "10.0.0.2", "10.0.0.1" };
+	struct addr to = addr_name("h.test", 6, 80);
+	struct outbound ob = { .send_how = SEND_SRCIP };
+	struct session *s = calloc(1, sizeof(*s));
+	struct stream *st[3];
+	struct rig r;
+
+	(void)state;
+	assert_non_null(s);
+	begin(&r, false);
+	r.bottom.ops = &noted;
+	for (int i = 0; i < 3; i++) {
+		struct dial d = { .worker = &r.l.w,
+				  .job = &r.job,
+				  .cfg = &r.l.cfg,
+				  .ob = &ob,
+				  .s = s };
+
+		s->source = addr_of(ips[i], 1000);
+		assert_int_equal(h2_open(&r.t, &r.conf, &d, &to, &st[i]), 0);
+	}
+	assert_int_equal(dials, 2);
+	for (int i = 0; i < 2; i++) {
+		struct addr want = addr_of(ips[i], 0);
+
+		assert_true(addr_eq(&dialed_from[i], &want));
+	}
+	for (int i = 0; i < 3; i++)
+		stream_close(&st[i], -ECANCELED);
+	job_forget(&r.job);
+	loop_fini(&r.l);
+	free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -551,6 +609,8 @@ int main(void)
 		cmocka_unit_test(a_whole_answer_is_up),
 		cmocka_unit_test(a_cut_answer_is_an_error),
 		cmocka_unit_test(a_refusals_page_is_not_read),
+		cmocka_unit_test(
+			clients_that_leave_by_themselves_share_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
