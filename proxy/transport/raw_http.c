@@ -82,14 +82,31 @@ static unsigned int lines_of(struct jobj *o, struct line *lines,
 		return 0;
 	cJSON_ArrayForEach(one, node)
 	{
-		if (n == LINES_MAX || !one->string || !one_line(one->string))
+		if (n == LINES_MAX || !one->string || !one_line(one->string)) {
+			diag_error(o->d, one, NULL,
+				   "must be a name of one line, of at most %d "
+				   "headers",
+				   LINES_MAX);
 			break;
+		}
 		lines[n].name = arena_strdup(&cfg->arena, one->string);
 		values_of(&h, one->string, &lines[n].values, cfg);
 		if (lines[n].name && lines[n].values.count)
 			n++;
 	}
 	return n;
+}
+
+/* Text of one line, kept. NULL: out of memory, or after a complaint */
+static const char *word_of(struct jobj *o, const char *key, const char *def,
+			   struct config *cfg)
+{
+	const char *word = j_str(o, key, def);
+
+	if (one_line(word))
+		return arena_strdup(&cfg->arena, word);
+	diag_error(o->d, j_get(o, key), NULL, "must be one line");
+	return NULL;
 }
 
 static void set_default(struct values *v, struct config *cfg, const char *a,
@@ -116,11 +133,11 @@ struct raw_http *raw_http_parse(struct jobj *header, struct config *cfg)
 	j_open(&rp, header->d, j_get(header, "response"));
 	values_of(&rq, "method", &r->method, cfg);
 	values_of(&rq, "path", &r->path, cfg);
-	r->version = arena_strdup(&cfg->arena, j_str(&rq, "version", "1.1"));
+	r->version = word_of(&rq, "version", "1.1", cfg);
 	r->request_count = lines_of(&rq, r->request, cfg);
 	(void)j_str(&rp, "version", "1.1");
-	r->status = arena_strdup(&cfg->arena, j_str(&rp, "status", "200"));
-	r->reason = arena_strdup(&cfg->arena, j_str(&rp, "reason", "OK"));
+	r->status = word_of(&rp, "status", "200", cfg);
+	r->reason = word_of(&rp, "reason", "OK", cfg);
 	r->response_count = lines_of(&rp, r->response, cfg);
 	if (rq.node)
 		j_close(&rq);
@@ -129,10 +146,7 @@ struct raw_http *raw_http_parse(struct jobj *header, struct config *cfg)
 	set_default(&r->method, cfg, "GET", NULL);
 	set_default(&r->path, cfg, "/", NULL);
 	set_default(&r->host, cfg, "www.baidu.com", "www.bing.com");
-	if (!r->version || !r->status || !r->reason || !one_line(r->version) ||
-	    !one_line(r->status) || !one_line(r->reason))
-		return NULL;
-	return r;
+	return r->version && r->status && r->reason ? r : NULL;
 }
 
 static void text(struct wr *w, const char *s)

@@ -326,6 +326,14 @@ static void stream_errors_say_what_is_allowed(void **state)
 #define S(x) "{\"outbounds\":[" FREE ",\"streamSettings\":{" x "}}]}"
 	static const struct refusal v[] = {
 		{ S("\"network\":\"hysteria\""), "not supported yet" },
+		{ S("\"rawSettings\":{\"header\":{\"type\":\"http\","
+		    "\"request\":{"
+		    "\"headers\":{\"A\\nB\":[\"x\"]}}}}"),
+		  "request.headers" },
+		{ S("\"rawSettings\":{\"header\":{\"type\":\"http\","
+		    "\"request\":{"
+		    "\"version\":\"1\\n1\"}}}"),
+		  "request.version" },
 		{ S("\"network\":\"carrier-pigeon\""), "must be one of" },
 		{ S("\"security\":\"ssl3\""), "must be one of" },
 		{ S("\"network\":1"), "network" },
