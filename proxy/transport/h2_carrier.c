@@ -75,13 +75,14 @@ static struct h2_room *room_get(struct worker *w)
 /* When the carrier is looked at: as soon as it was silent for too long */
 void h2_set_timer(struct h2 *h)
 {
-	uint32_t silent = worker_of(h)->now_ms - h->heard_ms;
+	uint32_t now = worker_of(h)->now_ms, silent = now - h->heard_ms;
 	uint32_t keep = h->conf->keepalive_ms, ms = IDLE_MS;
+	uint32_t due = h->ping_ms + h->conf->answer_ms;
 
 	if (h->dead || (!h->count && !h->flow_count && !h2_takes_request(h)))
 		ms = 0;
-	else if (h->pinging)
-		ms = h->conf->answer_ms;
+	else if (h->pinging) /* who comes and goes meanwhile changes nothing */
+		ms = clock_before(now, due) ? due - now : 1;
 	else if (keep && (h->count || h->conf->ping_idle))
 		ms = keep > silent ? keep - silent : 1;
 	timer_set(&worker_of(h)->wheel, &h->timer, ms);
@@ -397,6 +398,7 @@ static void on_timer(struct timer *t)
 	if (c->keepalive_ms && silent >= c->keepalive_ms &&
 	    (h->count || c->ping_idle)) {
 		h->pinging = true;
+		h->ping_ms = worker_of(h)->now_ms;
 		nghttp2_submit_ping(h->ng, NGHTTP2_FLAG_NONE, NULL);
 		h2_flush_soon(h);
 	} else if (!h->count && ((!h->flow_count && !h2_takes_request(h)) ||

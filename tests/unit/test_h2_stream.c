@@ -538,6 +538,27 @@ static void a_refusals_page_is_not_read(void **state)
 	end(&r);
 }
 
+/* Streams that end meanwhile do not put off the end of a carrier that is dead */
+static void an_answer_to_a_ping_is_awaited_once(void **state)
+{
+	struct rig r;
+	struct h2 *h;
+
+	(void)state;
+	ask(&r, HTTP_NO_BODY);
+	h = carrier(&r);
+	r.conf.keepalive_ms = 60000;
+	r.conf.answer_ms = 20000;
+	h->pinging = true;
+	h->ping_ms = r.l.w.now_ms - 15000;
+	h2_set_timer(h);
+	assert_in_range(h->timer.due_ms - r.l.w.now_ms, 4000, 6000);
+	stream_close(&r.st, -ETIMEDOUT);
+	assert_int_equal(h->count, 0);
+	assert_in_range(h->timer.due_ms - r.l.w.now_ms, 4000, 6000);
+	end(&r);
+}
+
 /* Where dials came from; each has a memory of its own, which nobody answers */
 static struct addr dialed_from[4];
 static unsigned int dials;
@@ -609,6 +630,7 @@ int main(void)
 		cmocka_unit_test(a_whole_answer_is_up),
 		cmocka_unit_test(a_cut_answer_is_an_error),
 		cmocka_unit_test(a_refusals_page_is_not_read),
+		cmocka_unit_test(an_answer_to_a_ping_is_awaited_once),
 		cmocka_unit_test(
 			clients_that_leave_by_themselves_share_nothing),
 	};
