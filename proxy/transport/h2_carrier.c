@@ -50,6 +50,7 @@ static void room_free(void *room)
 	list_for_each_safe (p, n, &r->carriers)
 		carrier_free(container_of(p, struct h2, node));
 	pool_trim(&r->in);
+	pool_trim(&r->batch);
 	free(r);
 }
 
@@ -64,7 +65,7 @@ static struct h2_room *room_get(struct worker *w)
 		return NULL;
 	list_init(&r->carriers);
 	pool_init(&r->in, sizeof(struct buf) + H2_IN_BYTES, IN_KEEP);
-	r->used = 0;
+	pool_init(&r->batch, H2_BATCH_BYTES, 1);
 	w->rooms[ROOM_H2] = r;
 	w->room_free[ROOM_H2] = room_free;
 	return r;
@@ -158,12 +159,11 @@ void h2_flush_soon(struct h2 *h)
 
 static int put_batch(struct h2 *h)
 {
-	struct h2_room *r = h->room;
 	size_t done = 0;
 
-	while (done < r->used) {
+	while (done < h->used) {
 		ssize_t n =
-			stream_write(h->below, r->batch + done, r->used - done);
+			stream_write(h->below, h->batch + done, h->used - done);
 
 		if (n == -EAGAIN)
 			break;
@@ -171,34 +171,33 @@ static int put_batch(struct h2 *h)
 			return (int)n;
 		done += (size_t)n;
 	}
-	if (done == r->used)
+	if (done == h->used)
 		return 0;
-	h->out = buf_new(r->used - done);
+	h->out = buf_new(h->used - done);
 	if (!h->out)
 		return -ENOMEM;
-	return buf_put(h->out, r->batch + done, r->used - done);
+	return buf_put(h->out, h->batch + done, h->used - done);
 }
 
 /* Frames into the batch. More to come? -errno */
 static int fill_batch(struct h2 *h)
 {
-	struct h2_room *r = h->room;
 
-	r->used = 0;
+	h->used = 0;
 	/* Room for the largest frame that is no DATA of ours */
-	while (sizeof(r->batch) - r->used >= H2_FRAME_BYTES + H2_FRAME_HEAD) {
+	while (H2_BATCH_BYTES - h->used >= H2_FRAME_BYTES + H2_FRAME_HEAD) {
 		const uint8_t *p;
-		size_t before = r->used;
+		size_t before = h->used;
 		ssize_t n = nghttp2_session_mem_send(h->ng, &p);
 
 		if (n < 0)
 			return -EPROTO;
-		if ((size_t)n > sizeof(r->batch) - r->used)
+		if ((size_t)n > H2_BATCH_BYTES - h->used)
 			return -ENOBUFS;
 		if (n > 0)
-			memcpy(r->batch + r->used, p, (size_t)n);
-		r->used += (size_t)n;
-		if (r->used == before)
+			memcpy(h->batch + h->used, p, (size_t)n);
+		h->used += (size_t)n;
+		if (h->used == before)
 			return 0;
 	}
 	return 1;
@@ -221,13 +220,15 @@ static int flush(struct h2 *h)
 			h->out = NULL;
 		}
 	}
+	h->batch = pool_get(&h->room->batch);
+	if (!h->batch)
+		return -ENOMEM;
 	while (more > 0 && !rc && !h->out) {
 		more = fill_batch(h);
-		if (more < 0)
-			return more;
-		if (h->room->used)
-			rc = put_batch(h);
+		rc = more < 0 ? more : h->used ? put_batch(h) : 0;
 	}
+	pool_put(&h->room->batch, h->batch);
+	h->batch = NULL;
 	return rc ? rc : h->out ? -EAGAIN : 0;
 }
 

@@ -27,13 +27,12 @@
  * struct h2_room - Of one worker; ROOM_H2
  * @carriers:	struct h2
  * @in:		struct buf of H2_IN_BYTES, for streams that receive much
- * @used:	Bytes in @batch, during one flush
+ * @batch:	H2_BATCH_BYTES each, for flushes: one may go through another carrier,
+ *		which flushes meanwhile
  */
 struct h2_room {
 	struct list carriers;
-	struct pool in;
-	size_t used;
-	uint8_t batch[H2_BATCH_BYTES];
+	struct pool in, batch;
 	uint8_t rx[H2_READ_BYTES];
 };
 
@@ -44,6 +43,7 @@ struct h2_room {
  * @below:	Owned; NULL once it is dead
  * @out:	Frames below did not take; NULL none
  * @early:	Received before it began; NULL none
+ * @batch:	Frames, @used bytes of them, during a flush
  * @subs:	struct h2_sub
  * @count:	Of @subs
  * @timer:	Idle, keepalive, and the end of a dead one
@@ -69,6 +69,8 @@ struct h2 {
 	struct stream *below;
 	nghttp2_session *ng;
 	struct buf *out, *early;
+	uint8_t *batch;
+	size_t used;
 	struct list subs;
 	unsigned int count;
 	struct timer timer;

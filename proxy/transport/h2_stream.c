@@ -333,22 +333,21 @@ int h2_sub_send_data(nghttp2_session *ng, nghttp2_frame *frame,
 	struct h2_sub *u =
 		nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
 	struct h2 *h = arg;
-	struct h2_room *r = h->room;
 
 	(void)source;
-	if (sizeof(r->batch) - r->used < n + H2_FRAME_HEAD)
+	if (H2_BATCH_BYTES - h->used < n + H2_FRAME_HEAD)
 		return NGHTTP2_ERR_WOULDBLOCK;
 	if (!u || n > out_bytes(u))
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	memcpy(r->batch + r->used, head, H2_FRAME_HEAD);
-	r->used += H2_FRAME_HEAD;
+	memcpy(h->batch + h->used, head, H2_FRAME_HEAD);
+	h->used += H2_FRAME_HEAD;
 	if (u->out) {
-		memcpy(r->batch + r->used, buf_head(u->out), n);
+		memcpy(h->batch + h->used, buf_head(u->out), n);
 		buf_drop(u->out, n);
 	} else {
-		src_take(u, r->batch + r->used, n);
+		src_take(u, h->batch + h->used, n);
 	}
-	r->used += n;
+	h->used += n;
 	/* not when it was asked for: there may have been no room */
 	u->fin_sent |= u->last;
 	if (u->out && !u->out->len) {

@@ -30,6 +30,10 @@ frontend f
 	default_backend b
 backend b
 	server s 10.2.0.1:8001 proto h2
+listen hop
+	mode tcp
+	bind 10.2.0.3:9445
+	server s 10.2.0.1:8001
 END
 bg "$S" haproxy haproxy -db -f "$TMP/haproxy.cfg"
 wait_port "$S" tcp 9444
@@ -43,10 +47,11 @@ start_in <<END
   "policy": { "levels": { "0": { "uplinkOnly": 20, "downlinkOnly": 20 } } },
   "inbounds": [ $(join "$(door 7001 gun)" "$(door 7002 multi)" "$(door 7003 guns)" \
 	"$(door 7004 custom)" "$(door 7005 customm)" "$(door 7006 wrong)" "$(door 7007 plain)" \
-	"$(door 7011 ngx)" "$(door 7012 hap)" "$(door 7013 ngxno)" \
+	"$(door 7014 chain)" "$(door 7011 ngx)" "$(door 7012 hap)" "$(door 7013 ngxno)" \
 	"$(door 8001 direct "{ $(g svc) }")" "$(door 8002 direct2 "{ $(g svc), $own }")" \
-	"$(door 8003 direct3 "{ $(g '/a b/c/Name|Many') }")") ],
-  "routing": { "rules": [ $(to gun multi guns custom customm wrong plain ngx hap ngxno) ] },
+	"$(door 8003 direct3 "{ $(g '/a b/c/Name|Many') }")" \
+	"{ \"port\": 8004, \"protocol\": \"dokodemo-door\", \"settings\": { \"address\": \"10.2.0.3\", \"port\": 9445 }, \"streamSettings\": { $(g svc) } }") ],
+  "routing": { "rules": [ $(to gun multi guns custom customm wrong plain chain ngx hap ngxno) ] },
   "outbounds": [ { "tag": "direct", "protocol": "freedom" }, $(join \
 	"$(wrap_out gun 10.2.0.1:8001 "{ $(g svc) }")" \
 	"$(wrap_out multi 10.2.0.1:8001 "{ $(g svc ', "multiMode": true, "idle_timeout": 10, "health_check_timeout": 5, "permit_without_stream": true, "initial_windows_size": 100000') }")" \
@@ -55,6 +60,8 @@ start_in <<END
 	"$(wrap_out customm 10.2.0.1:8003 "{ $(g '/a b/c/Name|Many' ', "multiMode": true') }")" \
 	"$(wrap_out wrong 10.2.0.1:8001 "{ $(g other) }")" \
 	"$(wrap_out plain 10.2.0.3:5001 "{ $(g svc) }")" \
+	"$(wrap_out hop 10.2.0.1:8004 "{ $(g svc) }")" \
+	"$(wrap_out chain 10.2.0.1:8001 "{ $(g svc), \"sockopt\": { \"dialerProxy\": \"hop\" } }")" \
 	"$(wrap_out ngx 10.2.0.3:9443 "{ $(g svc), $ca }")" \
 	"$(wrap_out hap 10.2.0.3:9444 "{ $(g svc), $ca }")" \
 	"$(wrap_out ngxno 10.2.0.3:9443 "{ $(g other), $ca }")") ]
@@ -66,6 +73,7 @@ transfers "multi" $A 7002
 transfers "gun in TLS" $A 7003
 transfers "own names" $A 7004
 transfers "own names, multi" $A 7005
+transfers "gRPC through gRPC" $A 7014
 # haproxy 2.6 stands still in one of some 40 echoes larger than its windows, with credit
 # on both sides and nothing in any socket
 transfers "haproxy between" $A 7012 "$C" 60000

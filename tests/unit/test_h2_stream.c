@@ -559,6 +559,78 @@ static void an_answer_to_a_ping_is_awaited_once(void **state)
 	end(&r);
 }
 
+/* An inner carrier: the level below of another one */
+static int dial_inner(const struct transport *t, const struct dial *d,
+		      const struct addr *to, struct stream **out)
+{
+	return h2_open(t, t->settings, d, to, out);
+}
+
+/* What the inner carrier's stream carried, out of its messages. Bytes */
+static size_t carried(struct rig *r, uint8_t *out)
+{
+	struct mem_way *w = &r->m.way[r->side];
+	struct grpc_rd rd = { 0 };
+	const uint8_t *p = w->data;
+	size_t got = 0, at = 24; /* behind the preface */
+
+	while (at + H2_FRAME_HEAD <= w->len) {
+		size_t n = (size_t)p[at + 1] << 8 | p[at + 2];
+		ssize_t k = 0;
+
+		if (p[at + 3] == DATA)
+			k = grpc_read(&rd, p + at + H2_FRAME_HEAD, n,
+				      out + got);
+		assert_true(k >= 0);
+		got += (size_t)k;
+		at += H2_FRAME_HEAD + n;
+	}
+	assert_int_equal(at, w->len);
+	return got;
+}
+
+/* gRPC through gRPC: what the outer one says is not overwritten by the inner one */
+static void a_carrier_through_another_is_whole(void **state)
+{
+	static const struct transport_ops inner_ops = { .name = "inner",
+							.dial = dial_inner };
+	static uint8_t text[40000], got[MEM_BYTES];
+	struct addr to = addr_name("h.test", 6, 80);
+	struct transport inner;
+	struct stream *st;
+	const uint8_t *p;
+	size_t n;
+	struct rig r;
+
+	(void)state;
+	begin(&r, false);
+	inner = (struct transport){ .ops = &inner_ops,
+				    .below = &r.bottom,
+				    .settings = &r.conf };
+	r.t.below = &inner;
+	struct dial d = { .worker = &r.l.w, .job = &r.job, .cfg = &r.l.cfg };
+
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (uint8_t)(i * 7 + i / 251);
+	assert_int_equal(h2_open(&r.t, &r.conf, &d, &to, &st), 0);
+	for (int i = 0; i < 4; i++)
+		worker_tick(&r.l.w, 0);
+	assert_int_equal(stream_write(st, text, sizeof(text)), sizeof(text));
+	for (int i = 0; i < 8; i++)
+		worker_tick(&r.l.w, 0);
+	n = carried(&r, got);
+	assert_memory_equal(got, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24);
+	/* three frames of the outer one; their heads are between */
+	p = memmem(got, n, text, 1000);
+	assert_non_null(p);
+	assert_memory_equal(p, text, 16000);
+	assert_non_null(memmem(got, n, text + 17000, 15000));
+	assert_non_null(memmem(got, n, text + 33000, 7000));
+	stream_close(&st, -ECANCELED);
+	job_forget(&r.job);
+	loop_fini(&r.l);
+}
+
 /* Where dials came from; each has a memory of its own, which nobody answers */
 static struct addr dialed_from[4];
 static unsigned int dials;
@@ -630,6 +702,7 @@ int main(void)
 		cmocka_unit_test(a_whole_answer_is_up),
 		cmocka_unit_test(a_cut_answer_is_an_error),
 		cmocka_unit_test(a_refusals_page_is_not_read),
+		cmocka_unit_test(a_carrier_through_another_is_whole),
 		cmocka_unit_test(an_answer_to_a_ping_is_awaited_once),
 		cmocka_unit_test(
 			clients_that_leave_by_themselves_share_nothing),
