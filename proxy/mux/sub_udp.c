@@ -303,6 +303,9 @@ void sub_dgram_move(struct sub_dgram *d, struct trunk *t, uint16_t id)
 	d->sub.err = 0;
 	d->sub.peer_end = d->sub.reset = d->sub.end_sent = false;
 	trunk_attach(t, &d->sub, id);
+	/* it may have waited for the old one to have room: nobody wakes it there */
+	if (d->d.job)
+		job_ready(d->d.job);
 }
 
 struct sub_dgram *sub_dgram_new(struct trunk *t, uint16_t id,

@@ -699,6 +699,33 @@ static void one_that_is_held_moves_to_another_connection(void **state)
 	rig_down(&r);
 }
 
+/* The client came back by another connection; to the old one nothing can be sent */
+static void one_that_waits_goes_on_where_it_moves_to(void **state)
+{
+	static uint8_t full[TRUNK_TX_HIGH];
+	struct rig r;
+	struct end c = { 0 };
+	struct sub_dgram *d;
+	struct pkt v = { addr_of("192.0.2.1", 53), full, 1 };
+
+	(void)state;
+	rig_up(&r);
+	trunk_init(&c.t, &server_ops, &r.l.w);
+	d = sub_dgram_new(&r.b.t, 1, &v.peer, true);
+	d->d.job = &r.l.job;
+	d->held = true;
+	assert_int_equal(queue_put(&r.b.t.tx, full, sizeof(full)), 0);
+	assert_int_equal(d->d.ops->send(&d->d, &v, 1), -EAGAIN);
+	d->d.ops->want(&d->d, ST_WRITE);
+	worker_tick(&r.l.w, 0);
+	assert_false(r.l.job.queued);
+	sub_dgram_move(d, &c.t, 9);
+	assert_true(r.l.job.queued);
+	d->d.ops->close(&d->d);
+	trunk_kill(&c.t, -ECONNRESET);
+	rig_down(&r);
+}
+
 /* --- memory --- */
 
 static void without_memory_nothing_is_lost_silently(void **state)
@@ -764,6 +791,7 @@ int main(void)
 		cmocka_unit_test(a_datagram_queue_drops_the_oldest),
 		cmocka_unit_test(a_server_without_xudp_is_recognized),
 		cmocka_unit_test(one_that_is_held_moves_to_another_connection),
+		cmocka_unit_test(one_that_waits_goes_on_where_it_moves_to),
 		cmocka_unit_test(without_memory_nothing_is_lost_silently),
 	};
 
