@@ -226,6 +226,9 @@ enum venc_use venc_ticket_use(const uint8_t owner[32],
 	if (t && t->until_ms > now_ms()) {
 		use = first_use(t, nfs) ? VENC_USE_GOOD : VENC_USE_AGAIN;
 		*key = t->key;
+		/* who uses one so often may make another handshake */
+		if (tickets.slots > VENC_USES_TOTAL)
+			ticket_free(t);
 	}
 	pthread_mutex_unlock(&tickets.lock);
 	return use;

@@ -274,6 +274,29 @@ static void tickets_are_of_one_owner_and_the_oldest_go_first(void **state)
 }
 
 /* A record cut in the middle is no end */
+/* Nobody fills the memory by one ticket, nor takes those of others away by that */
+static void uses_of_a_ticket_are_bounded(void **state)
+{
+	const uint8_t me[32] = { 3 };
+	struct venc_ticket_key other, k;
+	uint8_t nfs[VENC_NFS_BYTES] = { 0 };
+	enum venc_use use = VENC_USE_GOOD;
+	uint32_t i;
+
+	(void)state;
+	rand_bytes(&other, sizeof(other));
+	rand_bytes(&k, sizeof(k));
+	assert_int_equal(venc_ticket_give(me, &other, 600), 0);
+	assert_int_equal(venc_ticket_give(me, &k, 600), 0);
+	for (i = 1; i < VENC_USES_TOTAL && use == VENC_USE_GOOD; i++) {
+		put_be32(nfs + 4, i);
+		use = venc_ticket_use(me, nfs, &k);
+	}
+	assert_int_equal(use, VENC_USE_UNKNOWN);
+	assert_true(i > VENC_USES_TOTAL / 8);
+	assert_int_equal(venc_ticket_use(me, nfs, &other), VENC_USE_GOOD);
+}
+
 static void the_middle_of_a_record_is_no_end(void **state)
 {
 	static uint8_t p[8192];
@@ -416,6 +439,7 @@ int main(void)
 		cmocka_unit_test(a_server_without_tickets_gives_none),
 		cmocka_unit_test(
 			tickets_are_of_one_owner_and_the_oldest_go_first),
+		cmocka_unit_test(uses_of_a_ticket_are_bounded),
 		cmocka_unit_test(the_middle_of_a_record_is_no_end),
 		cmocka_unit_test(vision_leaves_the_records_but_masks_heads_on),
 		cmocka_unit_test(no_head_is_seen_outside_in_mode_random),
