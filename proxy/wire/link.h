@@ -93,6 +93,8 @@ int link_parse_wg_conf(struct link *l, struct arena *a, const char *text,
 /* "settings" of the outbound @ob */
 void link_wg_settings(const struct link *l, cJSON *ob);
 
+/* link_conf.c: "a,b" as an array of texts, or of numbers. @p NULL, "": none */
+void link_put_list(cJSON *o, const char *key, const char *p, bool numbers);
 /* link_conf.c: as an outbound of the configuration. NULL: no memory */
 cJSON *link_to_outbound(const struct link *l, const char *tag,
 			void (*warn)(void *arg, const char *what), void *arg);

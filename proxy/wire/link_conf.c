@@ -61,10 +61,8 @@ static void copy(const struct conv *c, cJSON *o, const char *key,
 	put(o, key, link_get(c->l, from));
 }
 
-static void copy_list(const struct conv *c, cJSON *o, const char *key,
-		      const char *from)
+void link_put_list(cJSON *o, const char *key, const char *p, bool numbers)
 {
-	const char *p = link_get(c->l, from);
 	cJSON *list = p && *p ? cJSON_AddArrayToObject(o, key) : NULL;
 	char word[256];
 
@@ -74,10 +72,20 @@ static void copy_list(const struct conv *c, cJSON *o, const char *key,
 		if (n && n < sizeof(word)) {
 			memcpy(word, p, n);
 			word[n] = '\0';
-			cJSON_AddItemToArray(list, cJSON_CreateString(word));
+			cJSON_AddItemToArray(
+				list, numbers ?
+					      cJSON_CreateNumber((double)strtol(
+						      word, NULL, 10)) :
+					      cJSON_CreateString(word));
 		}
 		p += n + (p[n] != '\0');
 	}
+}
+
+static void copy_list(const struct conv *c, cJSON *o, const char *key,
+		      const char *from)
+{
+	link_put_list(o, key, link_get(c->l, from), false);
 }
 
 static void tls(const struct conv *c, cJSON *stream)

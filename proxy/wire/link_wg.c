@@ -197,31 +197,6 @@ static void put(cJSON *o, const char *key, const char *value)
 		cJSON_AddStringToObject(o, key, value);
 }
 
-static cJSON *number(const char *text)
-{
-	return cJSON_CreateNumber((double)strtol(text, NULL, 10));
-}
-
-/* "a,b" as texts, or as numbers */
-static void put_list(cJSON *o, const char *key, const char *p, bool numbers)
-{
-	cJSON *list = p && *p ? cJSON_AddArrayToObject(o, key) : NULL;
-	char word[64];
-
-	while (list && *p) {
-		size_t n = strcspn(p, ",");
-
-		if (n && n < sizeof(word)) {
-			memcpy(word, p, n);
-			word[n] = '\0';
-			cJSON_AddItemToArray(
-				list, numbers ? number(word) :
-						cJSON_CreateString(word));
-		}
-		p += n + (p[n] != '\0');
-	}
-}
-
 static void put_number(cJSON *o, const char *key, const char *text)
 {
 	if (o && text && *text)
@@ -235,10 +210,10 @@ void link_wg_settings(const struct link *l, cJSON *ob)
 	char endpoint[300];
 
 	put(o, "secretKey", l->user);
-	put_list(o, "address", link_get(l, "address"), false);
+	link_put_list(o, "address", link_get(l, "address"), false);
 	put_number(o, "mtu", link_get(l, "mtu"));
 	if (reserved && strchr(reserved, ','))
-		put_list(o, "reserved", reserved, true);
+		link_put_list(o, "reserved", reserved, true);
 	else
 		put(o, "reserved", reserved);
 	peer = cJSON_CreateObject();
@@ -249,5 +224,5 @@ void link_wg_settings(const struct link *l, cJSON *ob)
 		 strchr(l->host, ':') ? "[%s]:%u" : "%s:%u", l->host, l->port);
 	put(peer, "endpoint", endpoint);
 	put_number(peer, "keepAlive", link_get(l, "keepalive"));
-	put_list(peer, "allowedIPs", link_get(l, "allowedips"), false);
+	link_put_list(peer, "allowedIPs", link_get(l, "allowedips"), false);
 }
