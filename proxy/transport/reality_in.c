@@ -13,9 +13,10 @@
  * whoever does not know the key meets the target itself, its certificate and its
  * errors. FINISH can, too: who said an overheard hello again has no Finished, and
  * the target, which awaits one as well, shall say what it thinks of what comes
- * instead. From the accept to the client's Finished one absolute deadline holds;
- * a relay ends when it is idle. A connection that is met is no session; it
- * counts as one for the limit of sessions.
+ * instead. From the accept to the client's Finished one absolute deadline holds. Who
+ * misses it is shown the target, too: how long that waits for who says nothing is known
+ * to everybody. A relay ends when it is idle. A connection that is met is no session;
+ * it counts as one for the limit of sessions.
  *
  * Source: docs/wire/reality.md; XTLS/REALITY tls.go (facts)
  */
@@ -101,23 +102,6 @@ static void idle_check(struct guest *g)
 	guest_free(g);
 }
 
-static void guest_due(struct timer *t)
-{
-	struct guest *g = container_of(t, struct guest, timer);
-
-	if (g->state == GUEST_RELAY) {
-		idle_check(g);
-		return;
-	}
-	if (g->state == GUEST_WAIT) {
-		job_ready(&g->job);
-		return;
-	}
-	if (g->state != GUEST_OVER)
-		guest_say(g, "has not shaken hands in time", "");
-	guest_free(g);
-}
-
 /* --- relaying ------------------------------------------------------------------- */
 
 static void half_set(struct half *h, struct stream **src, struct stream **dst,
@@ -168,6 +152,36 @@ static int run_relay(struct guest *g)
 	if (again)
 		job_ready(&g->job);
 	return -EAGAIN;
+}
+
+static void guest_due(struct timer *t)
+{
+	struct guest *g = container_of(t, struct guest, timer);
+
+	switch (g->state) {
+	case GUEST_HELLO:
+	case GUEST_FLIGHT:
+	case GUEST_FINISH:
+		/* the rest of a flight is not for who has got another one */
+		if (!g->flight_left) {
+			(void)guest_relay(g, "it has not shaken hands in time");
+			job_ready(&g->job);
+			return;
+		}
+		break;
+	case GUEST_RELAY:
+		idle_check(g);
+		return;
+	case GUEST_WAIT:
+		job_ready(&g->job);
+		return;
+	case GUEST_ANSWER:
+	case GUEST_OVER:
+		break;
+	}
+	if (g->state != GUEST_OVER)
+		guest_say(g, "has not shaken hands in time", "");
+	guest_free(g);
 }
 
 /* --- birth ---------------------------------------------------------------------- */

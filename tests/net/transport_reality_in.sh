@@ -23,6 +23,7 @@ site 9445 -tls1_2
 site 9446 -groups P-256 # which asks for another hello
 nginx_up <<END
 	listen 10.2.0.3:9447 ssl http2 proxy_protocol;
+	client_header_timeout 8s;
 	ssl_protocols TLSv1.2 TLSv1.3;
 	root $TMP/www;
 	location /who { return 200 "\$proxy_protocol_addr\n"; }
@@ -176,8 +177,9 @@ matches "by a flight of ours" "$(<"$TMP/culvert.log")" "is shown the target: it 
 
 wait "${PID[slow]}"
 unset "PID[slow]"
-matches "silence has its deadline" "$(<"$TMP/slow.log")" "silence: nothing (FIN|RST) after [345] s"
-matches "drips have the same" "$(<"$TMP/slow.log")" "drip: nothing (FIN|RST) after [345] s"
+matches "silence ends when the target says so" "$(<"$TMP/slow.log")" "silence: nothing (FIN|RST) after [789] s"
+matches "drips, too" "$(<"$TMP/slow.log")" "drip: nothing (FIN|RST) after [789] s"
+matches "not by our deadline" "$(<"$TMP/culvert.log")" "is shown the target: it has not shaken hands in time"
 lacks "no key is logged" "$(cat "$TMP/culvert.log")" "$private"
 kill -USR1 "${PID[culvert]}"
 wait_log culvert "stats: sessions"
