@@ -14,6 +14,7 @@
 #include "gateway/core/sniff.h"
 
 #define GREET_FIRST 512 /* bytes of the first buffer */
+#define GREET_TURN  (64u << 10) /* bytes of a turn: others shall have theirs */
 
 static struct greet *greet_grow(struct session *s, struct greet *g)
 {
@@ -131,6 +132,7 @@ static int greet_hand_over(struct session *s, struct greet *g)
 int greet_run(struct session *s, greet_step step)
 {
 	struct greet *g = s->greet_state ? s->greet_state : greet_grow(s, NULL);
+	size_t used = 0;
 	ssize_t n;
 
 	while (g) {
@@ -152,9 +154,14 @@ int greet_run(struct session *s, greet_step step)
 			g->len -= (uint32_t)n;
 			memmove(g->in, g->in + n, g->len);
 		} else if (!g->done) {
+			if (used >= GREET_TURN) {
+				job_ready(s->in->job);
+				return -EAGAIN;
+			}
 			n = greet_read(s, &g);
 			if (n < 0)
 				return (int)n;
+			used += (size_t)n;
 		}
 	}
 	return -ENOMEM;

@@ -20,6 +20,8 @@
 #define NOISE_MIN  1279u /* what Xray answers to a ticket it does not know */
 #define NOISE_MORE 1000u
 
+#define MUTE_TURN (64u << 10) /* bytes of a turn: others shall have theirs */
+
 #define ANSWER_BYTES (VENC_ANSWER_BYTES + VENC_TICKET_BYTES + VENC_LENGTH_BYTES)
 
 static int shake_fail(struct venc *v, int err)
@@ -288,12 +290,16 @@ static int understand(struct venc *v, uint8_t *p)
 static int swallow(struct venc *v)
 {
 	uint8_t junk[1024];
+	size_t used = 0;
 	ssize_t n;
 
 	do {
 		n = stream_read(v->c.s.below, junk, sizeof(junk));
-	} while (n > 0);
-	return n ? (int)n : -ECONNRESET;
+		used += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && used < MUTE_TURN);
+	if (n > 0)
+		job_ready(v->c.s.job);
+	return n > 0 ? -EAGAIN : n ? (int)n : -ECONNRESET;
 }
 
 /* One read. 0 something came, -EAGAIN, -errno */

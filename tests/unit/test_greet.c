@@ -414,6 +414,45 @@ static void an_answer_under_way_is_not_followed_by_another(void **state)
 	talk_end(&t);
 }
 
+/* --- who never ends -------------------------------------------------------------- */
+
+static size_t endless_said;
+
+static ssize_t endless_readv(struct stream *s, const struct iovec *iov, int cnt)
+{
+	(void)s;
+	(void)cnt;
+	endless_said += iov->iov_len;
+	return endless_said > 16u << 20 ? -EIO : (ssize_t)iov->iov_len;
+}
+
+/* Nothing is understood, and all is taken */
+static ssize_t mute_step(struct session *s, struct greet *g)
+{
+	(void)s;
+	return (ssize_t)g->len;
+}
+
+static void who_never_stops_talking_leaves_others_their_turn(void **state)
+{
+	static const struct stream_ops ops = { .name = "endless",
+					       .readv = endless_readv };
+	struct session s = { .state = SES_GREET };
+	struct stream in = { .ops = &ops };
+	struct loop l;
+
+	(void)state;
+	loop_init(&l);
+	endless_said = 0;
+	in.job = &l.job;
+	s.in = &in;
+	assert_int_equal(greet_run(&s, mute_step), -EAGAIN);
+	assert_true(endless_said < 1u << 20);
+	assert_true(l.job.queued); /* it goes on by itself */
+	free(s.greet_state);
+	loop_fini(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -427,6 +466,8 @@ int main(void)
 		cmocka_unit_test(nobody_reached_is_told_in_http),
 		cmocka_unit_test(
 			an_answer_under_way_is_not_followed_by_another),
+		cmocka_unit_test(
+			who_never_stops_talking_leaves_others_their_turn),
 	};
 
 	signal(SIGPIPE, SIG_IGN); /* as the program does */

@@ -172,6 +172,29 @@ static void strangers_are_not_answered(void **state)
 	assert_int_equal(answered, 0);
 }
 
+static void a_stranger_leaves_others_their_turn(void **state)
+{
+	static uint8_t p[100u << 10];
+	struct stream *server;
+	struct rig r;
+	uint8_t in;
+
+	(void)state;
+	pair_new("native", "600s", "1rtt");
+	rig_begin(&r);
+	server = venc_server(&pair.server, &r.l.w, r.below, 2);
+	assert_non_null(server);
+	far_say(&r, p, sizeof(p));
+	worker_tick(&r.l.w, 0);
+	assert_int_equal(stream_read(server, &in, 1), -EAGAIN);
+	assert_true(r.l.job.queued);
+	worker_tick(&r.l.w, 0);
+	assert_int_equal(stream_read(server, &in, 1), -EAGAIN);
+	assert_false(r.l.job.queued); /* all is swallowed */
+	stream_close(&server, 0);
+	rig_end(&r);
+}
+
 /* A connection for its ticket */
 static void get_ticket(void)
 {
@@ -434,6 +457,7 @@ int main(void)
 		cmocka_unit_test(both_ways_in_each_mode),
 		cmocka_unit_test(a_hello_cut_at_any_byte_is_no_connection),
 		cmocka_unit_test(strangers_are_not_answered),
+		cmocka_unit_test(a_stranger_leaves_others_their_turn),
 		cmocka_unit_test(a_hello_that_comes_again_is_swallowed),
 		cmocka_unit_test(an_unknown_ticket_is_forgotten_by_its_client),
 		cmocka_unit_test(a_server_without_tickets_gives_none),
