@@ -34,6 +34,7 @@ enum guest_state {
  * @to_client:	Our flight
  * @seen:	Bytes of @from_client behind the hello that were used
  * @flight_left:	Bytes of the target's flight still to come
+ * @unfit:	Why the client is shown the target once that flight is over; NULL
  * @mirrored:	The target is shown what the client says behind its hello
  * @claim:	What the client says it is; its key; @alpn: what it wants to speak
  * @session:	The id in its hello, which the target repeats
@@ -50,6 +51,7 @@ struct guest {
 	struct stream *client, *target;
 	struct buf *from_client, *from_target, *to_client;
 	size_t sent, hello, seen, flight_left;
+	const char *unfit;
 	bool mirrored;
 	struct reality_claim claim;
 	uint8_t session[TLS13_SESSION_ID_BYTES];

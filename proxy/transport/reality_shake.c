@@ -354,6 +354,18 @@ static int finished(struct guest *g)
 }
 
 /*
+ * It is a stranger after all. What is left of the target's flight is not for who has
+ * heard ours, but what comes behind it is. 0, 1 wait, -EAGAIN
+ */
+static int unfit(struct guest *g, const char *why)
+{
+	if (!g->flight_left)
+		return guest_relay(g, why);
+	g->unfit = why;
+	return 1;
+}
+
+/*
  * Records that are here, opened in a copy: the target may have to hear them as
  * they are. One change_cipher_spec is everybody's, a second makes a difference.
  * 0 state changed, 1 more are needed, -EAGAIN
@@ -371,8 +383,7 @@ static int take_finished(struct guest *g)
 		memcpy(copy, buf_head(b) + g->seen, n);
 		used = reality_finished_take(&g->keys, copy, n, &done);
 		if (used < 0)
-			return guest_relay(g,
-					   "it does not finish the handshake");
+			return unfit(g, "it does not finish the handshake");
 		if (used == 0)
 			break;
 		g->seen += (size_t)used;
@@ -406,6 +417,8 @@ static int target_waits(struct guest *g)
 		return guest_relay(g, "the target does not wait for it");
 	if (n != -EAGAIN && n != -ENOBUFS)
 		return guest_over(g, (int)n);
+	if (g->unfit && !g->flight_left)
+		return guest_relay(g, g->unfit);
 	if (g->mirrored && g->from_target && g->from_target->len)
 		return guest_relay(g, "the target does not like what it says");
 	buf_end(&g->from_target);
@@ -417,19 +430,19 @@ static int client_finishes(struct guest *g)
 {
 	int rc = take_finished(g);
 
-	while (rc == 1) {
+	while (rc == 1 && !g->unfit) {
 		ssize_t n = gather(&g->client, &g->from_client, CLIENT_FIRST,
 				   CLIENT_MAX);
 
 		if (n == -EAGAIN)
 			break;
 		if (n == -ENOBUFS)
-			return guest_relay(g, "it says too much");
+			return unfit(g, "it says too much");
 		if (n < 0)
 			return guest_over(g, (int)n);
 		if (n == 0) {
 			g->half[UP].eof = true;
-			return guest_relay(g, "it ended");
+			return unfit(g, "it ended");
 		}
 		rc = take_finished(g);
 	}
@@ -438,7 +451,7 @@ static int client_finishes(struct guest *g)
 
 static int run_finish(struct guest *g)
 {
-	int rc = client_finishes(g), put = 0;
+	int rc = g->unfit ? 1 : client_finishes(g), put = 0;
 
 	if (rc == 1 && g->mirrored)
 		put = forward(g, g->seen);
@@ -448,7 +461,7 @@ static int run_finish(struct guest *g)
 		rc = target_waits(g);
 	if (rc != 1)
 		return rc;
-	g->client->ops->want(g->client, ST_READ);
+	g->client->ops->want(g->client, g->unfit ? 0 : ST_READ);
 	g->target->ops->want(g->target, ST_READ | (put ? ST_WRITE : 0u));
 	return -EAGAIN;
 }
