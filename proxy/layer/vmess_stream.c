@@ -52,18 +52,9 @@ static struct vmess_stream *vmess_of(struct chunk *c)
 
 void vmess_want_options(struct vmess_want *v, bool auth_len)
 {
-	bool sealed = v->security != VMESS_NONE;
-
-	v->options = VMESS_OPT_CHUNK | VMESS_OPT_MASK;
-	if (sealed)
-		v->options |= VMESS_OPT_PADDING;
-	if (sealed && auth_len)
+	v->options = VMESS_OPT_CHUNK | VMESS_OPT_MASK | VMESS_OPT_PADDING;
+	if (auth_len)
 		v->options |= VMESS_OPT_AUTH_LEN;
-	/* packets need their borders, also without a cipher */
-	if (v->raw && v->command == VMESS_TCP)
-		v->options = 0;
-	else
-		v->raw = false;
 }
 
 /* --- chunks -------------------------------------------------------------------- */
@@ -165,29 +156,6 @@ static const struct chunk_ops client_ops = {
 	.drop = vmess_drop,
 };
 
-/* --- without chunks -------------------------------------------------------------- */
-
-static ssize_t raw_take(void *arg, uint32_t id, const uint8_t *p, size_t n)
-{
-	return response_take(arg, id, p, n);
-}
-
-static const struct head_ops raw_head = { .name = "vmess", .take = raw_take };
-
-static struct stream *raw_client(const struct vmess_request *rq,
-				 const uint8_t *head, size_t n,
-				 struct stream *below, uint32_t id)
-{
-	struct vmess_flow_key *f = malloc(sizeof(*f));
-
-	if (!f)
-		return NULL;
-	memcpy(f->iv, rq->body_iv, sizeof(f->iv));
-	memcpy(f->key, rq->body_key, sizeof(f->key));
-	f->verify = rq->verify;
-	return head_new(&raw_head, below, head, n, f, id);
-}
-
 /* --- both ------------------------------------------------------------------------ */
 
 /* A stream with the keys of @rq and @n bytes of head */
@@ -226,7 +194,6 @@ int vmess_client(const struct vmess_user_key *user, const struct vmess_want *v,
 				    .to = v->to };
 	uint8_t head[VMESS_REQUEST_MAX];
 	struct vmess_stream *s = NULL;
-	struct stream *top = NULL;
 	ssize_t n;
 
 	rand_bytes(rq.body_iv, sizeof(rq.body_iv));
@@ -234,19 +201,14 @@ int vmess_client(const struct vmess_user_key *user, const struct vmess_want *v,
 	rand_bytes(&rq.verify, sizeof(rq.verify));
 	n = vmess_request_encode(user, &rq, (uint64_t)clock_wall(), rand_bytes,
 				 head, sizeof(head));
-	if (n > 0 && v->raw)
-		top = raw_client(&rq, head, (size_t)n, below, id);
-	else if (n > 0)
+	if (n > 0)
 		s = vmess_new(&rq, head, (size_t)n, false);
 	wipe(&rq, sizeof(rq));
-	if (s) {
-		s->no_end = v->no_end;
-		chunk_init(&s->c, &client_ops, w, below, id);
-		top = &s->c.s;
-	}
-	if (!top)
+	if (!s)
 		return n < 0 ? (int)n : -ENOMEM;
-	*out = top;
+	s->no_end = v->no_end;
+	chunk_init(&s->c, &client_ops, w, below, id);
+	*out = &s->c.s;
 	return 0;
 }
 

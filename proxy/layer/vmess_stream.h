@@ -11,13 +11,12 @@ struct worker;
 
 /**
  * struct vmess_want - What a client asks
- * @raw:	Security "zero": no chunks
  * @no_end:	The end of a body is not marked
  */
 struct vmess_want {
 	enum vmess_command command;
 	uint8_t security, options;
-	bool raw, no_end;
+	bool no_end;
 	struct addr to;
 };
 

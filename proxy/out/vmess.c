@@ -1,7 +1,7 @@
 /*
  * vmess.c - VMess client, AEAD heads
  *
- *   TCP  a stream of chunks (security zero: a head, then bytes as they are)
+ *   TCP  a stream of chunks
  *   mux  command 3, no address: a connection to v1.mux.cool (proxy/mux)
  *   UDP  command 2 (ports 53 and 443; others come as XUDP in such a one):
  *	  a stream for each destination, a packet a chunk
@@ -20,19 +20,16 @@
 #include "proxy/out/server.h"
 #include "proxy/wire/uuid.h"
 
-/* Security words that are no cipher's number */
-enum { WORD_AUTO = 100, WORD_ZERO };
-
 /**
  * struct vmess_conf - Settings
  * @security:	enum vmess_security
- * @raw, @auth_len, @no_end:	Security "zero"; experiments
+ * @auth_len, @no_end:	Experiments
  */
 struct vmess_conf {
 	struct server_conf server; /* must be first */
 	struct vmess_user_key user;
 	uint8_t security;
-	bool raw, auth_len, no_end;
+	bool auth_len, no_end;
 };
 
 static int vmess_dial(const struct dial *d, enum vmess_command command,
@@ -41,7 +38,6 @@ static int vmess_dial(const struct dial *d, enum vmess_command command,
 	const struct vmess_conf *conf = d->ob->settings;
 	struct vmess_want v = { .command = command,
 				.security = conf->security,
-				.raw = conf->raw,
 				.no_end = conf->no_end,
 				.to = *target };
 	struct stream *below;
@@ -83,22 +79,21 @@ static int vmess_open_dgram(const struct outbound *ob, struct udp_map *m,
 	return fan_open(&vmess_fan, ob, m, s, out);
 }
 
+/* Anything but the two ciphers is auto. Servers refuse what is in the clear
+ * since Xray 26.7 */
 static void parse_security(struct jobj *u, struct vmess_conf *conf)
 {
-	static const struct jword words[] = {
-		{ "auto", WORD_AUTO },
-		{ "aes-128-gcm", VMESS_AES_128_GCM },
-		{ "chacha20-poly1305", VMESS_CHACHA20_POLY1305 },
-		{ "none", VMESS_NONE },
-		{ "zero", WORD_ZERO },
-	};
-	int word = j_word(u, "security", words, ARRAY_SIZE(words), WORD_AUTO);
+	const char *word = j_str(u, "security", "");
 
-	if (word == WORD_AUTO)
-		word = compat_has_aes() ? VMESS_AES_128_GCM :
-					  VMESS_CHACHA20_POLY1305;
-	conf->raw = word == WORD_ZERO;
-	conf->security = conf->raw ? VMESS_NONE : (uint8_t)word;
+	conf->security =
+		compat_has_aes() ? VMESS_AES_128_GCM : VMESS_CHACHA20_POLY1305;
+	if (!strcasecmp(word, "aes-128-gcm"))
+		conf->security = VMESS_AES_128_GCM;
+	else if (!strcasecmp(word, "chacha20-poly1305"))
+		conf->security = VMESS_CHACHA20_POLY1305;
+	else if (*word && strcasecmp(word, "auto") != 0)
+		diag_warning(u->d, j_get(u, "security"), NULL,
+			     "\"%s\" is sent as \"auto\"", word);
 }
 
 /* "A|B" */

@@ -144,6 +144,7 @@ security() {
 	case $1 in
 	vmess) echo aes-128-gcm ;;
 	vmessc) echo chacha20-poly1305 ;;
+	vmessn) echo none ;;
 	esac
 }
 

@@ -23,8 +23,8 @@ XINS+=("${INS[@]}")
 # (over xhttp it takes no TCP of Mux.cool)
 plan xray vless $XHTTP bare
 XINS+=("${INS[@]}")
-# (since 26.7 it has no VMess without encryption: none, zero)
-plan xray vmessc,ssb,ssc,ssx,ss22m raw bare
+# (vmessn: since 26.7 it refuses VMess without encryption, ours sends none as auto)
+plan xray vmessc,vmessn,ssb,ssc,ssx,ss22m raw bare
 INS+=("${XINS[@]}")
 # it passes nothing on to private addresses unless told
 serve_all xray 1 "$XRAY" run -c
