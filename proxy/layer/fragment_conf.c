@@ -73,35 +73,40 @@ static int parse_steps(struct jobj *o, const cJSON *list, int32_t min,
 	return 0;
 }
 
-/* @key, or what the mask has beside it as a list */
-static int parse_either(struct jobj *o, const char *key, const char *list,
-			int32_t min, struct steps *s, struct span *rest,
-			struct arena *a)
+/* A range, or what the mask has beside it as a list; of freedom: NULL */
+struct either {
+	const char *key, *list;
+	int32_t min;
+};
+
+static int parse_either(struct jobj *o, struct either k, struct steps *s,
+			struct span *rest, struct arena *a)
 {
-	const cJSON *all = list ? j_array(o, list) : NULL;
+	const cJSON *all = k.list ? j_array(o, k.list) : NULL;
 
 	if (cJSON_GetArraySize(all) > 0) {
-		j_ignore(o, key, NULL);
-		return parse_steps(o, all, min, s, rest, a);
+		j_ignore(o, k.key, NULL);
+		return parse_steps(o, all, k.min, s, rest, a);
 	}
-	if (!parse_span(o, key, min, rest) && !j_get(o, key) && (min || !list))
-		diag_error(o->d, o->node, key, "is missing");
+	if (!parse_span(o, k.key, k.min, rest) && !j_get(o, k.key) &&
+	    (k.min || !k.list))
+		diag_error(o->d, o->node, k.key, "is missing");
 	return 0;
 }
 
 int fragment_parse(struct jobj *o, bool mask, struct fragment_conf *f,
 		   struct arena *a)
 {
+	struct either length = { "length", mask ? "lengths" : NULL, 1 };
+	struct either gap = { mask ? "delay" : "interval",
+			      mask ? "delays" : NULL, 0 };
 	int rc;
 
 	*f = (struct fragment_conf){ .length = { 1, 1 } };
 	parse_packets(o, f);
-	rc = parse_either(o, "length", mask ? "lengths" : NULL, 1, &f->lengths,
-			  &f->length, a);
+	rc = parse_either(o, length, &f->lengths, &f->length, a);
 	if (!rc)
-		rc = parse_either(o, mask ? "delay" : "interval",
-				  mask ? "delays" : NULL, 0, &f->gaps,
-				  &f->gap_ms, a);
+		rc = parse_either(o, gap, &f->gaps, &f->gap_ms, a);
 	(void)parse_span(o, "maxSplit", 0, &f->pieces);
 	return rc;
 }
