@@ -271,8 +271,11 @@ cell() {
 		# a bare http proxy carries none
 		if [[ $2 != *-http-*-bare ]]; then
 			out=$("$NT" udp "$a" 5006 -n 1,512,1400 -t 4)
-			# one association in 200 of Xray's socks server hears nothing
-			[[ $2 != from-xray-* || $out == *"bad=0"* ]] ||
+			# one association in 200 of Xray's socks server hears nothing. A v2ray that
+			# has read a request by mKCP sometimes does nothing more on a busy machine:
+			# its log has the request, it acknowledges all that comes (ours has nothing
+			# left to send), its pings come, and for 12 s no byte of an answer
+			[[ $2 != from-xray-* && $2 != v2ray-*-k* || $out == *"bad=0"* ]] ||
 				out=$("$NT" udp "$a" 5006 -n 1,512,1400 -t 4)
 			[[ $out == *"ok=3 bad=0"* ]] || echo "UDP $a:" $out
 		fi
