@@ -266,6 +266,11 @@ cell() {
 	[[ $2 != from-xray-trojan-* ]] || { how+=" -C 100 -d 200" send="-f $TMP/bytes" sha=$RSHA; }
 	for a in "10.4.0.$1" "fd04::$(printf %x "$1")"; do
 		out=$("$NT" tcp "$a" 5003 $send -w "$wait" $how)
+		# v2ray's input by mKCP is sometimes dead from the first datagram, on a busy
+		# machine: 20 times a second it was told that all 833 segments had come (the
+		# datagrams were captured and open with the seed), and sent all again for 20 s
+		[[ $2 != *v2ray-*-k* || $out != *" rx=0:"* ]] ||
+			out=$("$NT" tcp "$a" 5003 $send -w "$wait" $how)
 		[[ $out =~ rx=$sha\ $end ]] || echo "TCP $a: $out"
 		[[ $out != *" rx=0:"* ]] || return # nothing goes: once is enough
 		# a bare http proxy carries none
@@ -287,7 +292,8 @@ cell() {
 		head -c "$N" >"$f"
 	out=$("$NT" tcp 192.0.2.9 5003 -f "$f" -w "$wait" $how)
 	# on a busy machine the client may be late for the sniffer (200 ms)
-	[[ $out != *tx=0:* ]] || out=$("$NT" tcp 192.0.2.9 5003 -f "$f" -w "$wait" $how)
+	[[ $out != *tx=0:* && ( $2 != *v2ray-*-k* || $out != *" rx=0:"* ) ]] ||
+		out=$("$NT" tcp 192.0.2.9 5003 -f "$f" -w "$wait" $how)
 	a=$(sed -n 's/.* tx=\([^ ]*\) .*/\1/p' <<<"$out")
 	[[ $out =~ rx=$a\ $end && $a == "$N":* ]] || echo "by name: $out"
 	rm -f "$f"
