@@ -145,7 +145,7 @@ static int send_some(struct ss_client_in *c, const struct pkt *v, int n)
 	struct worker *w = c->u->worker;
 	uint8_t *p = w->scratch, *end = p + WORKER_SCRATCH_BYTES;
 	struct pkt out[DGRAM_BATCH];
-	int at[DGRAM_BATCH]; /* of @v, what out[] is made of */
+	int at[DGRAM_BATCH] = { 0 }; /* of @v, what out[] is made of */
 	int used = 0, count = 0, rc = 0;
 
 	for (; used < n && count < DGRAM_BATCH; used++) {

@@ -110,7 +110,7 @@ static int send_some(struct ss_udp *u, const struct pkt *v, int n)
 	uint8_t *p = server_udp_room(&u->way);
 	uint8_t *end = p + WORKER_SCRATCH_BYTES;
 	struct pkt out[DGRAM_BATCH];
-	int at[DGRAM_BATCH]; /* of @v, what out[] is made of */
+	int at[DGRAM_BATCH] = { 0 }; /* of @v, what out[] is made of */
 	int used = 0, count = 0, rc = 0;
 
 	for (; used < n && count < DGRAM_BATCH; used++) {
