@@ -402,6 +402,12 @@ static int take_instance(struct host *h)
 	if (h->instance >= 0)
 		return watch_also(&h->watch, h->instance);
 	holder = instance_holder();
+	if (h->instance == -EADDRINUSE && !holder && instance_unseen()) {
+		h->instance = -1;
+		log_error("host: culvert is up already, in a container; "
+			  "`culvert down` there ends it");
+		return -EBUSY;
+	}
 	if (h->instance != -EADDRINUSE || !holder) {
 		log_warning(
 			"host: cannot tell whether another culvert runs: %s",
@@ -541,6 +547,10 @@ static int end_running(FILE *out)
 {
 	pid_t pid = instance_holder();
 
+	if (!pid && instance_unseen()) {
+		fprintf(out, "culvert runs in a container: end it there\n");
+		return -EBUSY;
+	}
 	if (!pid)
 		return 0;
 	fprintf(out, "culvert runs (pid %d): asked to end\n", (int)pid);

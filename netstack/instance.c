@@ -42,22 +42,37 @@ void instance_answer(int fd)
 		close(who); /* the kernel has told them */
 }
 
-pid_t instance_holder(void)
+/* Who has the name. True: root or we, who alone may have set the host up */
+static bool ask_holder(pid_t *pid)
 {
 	struct sockaddr_un un;
 	socklen_t len = instance_addr(&un);
 	struct ucred cred = { .pid = 0 };
 	socklen_t size = sizeof(cred);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool ours = false;
 
 	if (fd < 0)
-		return 0;
-	if (connect(fd, (struct sockaddr *)&un, len) < 0 ||
-	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0)
-		cred.pid = 0;
+		return false;
+	/* anybody may take a name */
+	if (connect(fd, (struct sockaddr *)&un, len) == 0 &&
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) == 0)
+		ours = cred.uid == 0 || cred.uid == geteuid();
 	close(fd);
-	/* Anybody may take a name; only these may have set the host up */
-	if (cred.pid && cred.uid != 0 && cred.uid != geteuid())
-		cred.pid = 0;
-	return cred.pid;
+	*pid = cred.pid;
+	return ours;
+}
+
+pid_t instance_holder(void)
+{
+	pid_t pid;
+
+	return ask_holder(&pid) ? pid : 0;
+}
+
+bool instance_unseen(void)
+{
+	pid_t pid;
+
+	return ask_holder(&pid) && !pid;
 }

@@ -7,6 +7,7 @@
 #ifndef NETSTACK_INSTANCE_H
 #define NETSTACK_INSTANCE_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* Descriptor to keep, -EADDRINUSE: somebody has it, other -errno */
@@ -15,5 +16,7 @@ int instance_take(void);
 void instance_answer(int fd);
 /* pid of a culvert that set this namespace up, run by root or us; 0: none */
 pid_t instance_holder(void);
+/* There is one, of a PID namespace that is not seen from here (a container's) */
+bool instance_unseen(void);
 
 #endif

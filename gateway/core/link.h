@@ -53,7 +53,8 @@ struct half {
  * A side that takes no more may have said something before: that is delivered
  * first, however many turns it takes.
  *
- * Return: 1 both directions finished, 0 go on, -errno a side failed (and
+ * Return: 1 both directions finished: close both, which tells a bare socket of the
+ * second end; 0 go on, -errno a side failed (and
  * *@side says which: 0 the source side of h[0] (in), 1 the other (out))
  */
 int link_pump(struct worker *w, struct half h[2], size_t budget, bool *again,

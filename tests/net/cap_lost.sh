@@ -2,7 +2,7 @@
 # Our table goes while nft(8) cannot load it again (it is being upgraded, memory is
 # short): it comes back once that is over, without any news, and a reload meanwhile
 # does no harm. What a reload that failed half-way has set up is taken down; `down`
-# finds a table of direct ranges alone
+# finds a table of direct ranges alone. Two at once, where pids are not seen
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/net/host_lib.sh
@@ -73,6 +73,20 @@ kill -HUP "${PID[culvert]}"
 wait_log culvert "the new configuration is not set up"
 stop culvert
 eq "the TUN's rules went, too" "$(host_state)" "$before"
+
+echo "-- a second one, which does not see the pid of the first"
+rm "$TMP/broken"
+started redirect
+want=$(host_state)
+for cmd in "up -c $TMP/up.json" down; do
+	# shellcheck disable=SC2086
+	bad "$cmd in a container" on "$G" timeout 5 unshare --pid --fork \
+		--kill-child "$CULVERT" $cmd
+	contains "$cmd in a container" "$(cat "$TMP/bad.log")" "in a container"
+done
+eq "the first one's set-up is as it was" "$(host_state)" "$want"
+stop culvert
+eq "the first one has ended: nothing left" "$(host_state)" "$before"
 
 on "$G" nft add table inet culvert_direct
 contains "down" "$(on "$G" "$CULVERT" down)" "removed: table inet culvert"
