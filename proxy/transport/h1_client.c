@@ -261,11 +261,12 @@ static void client_want(struct stream *s, unsigned int events)
 	h1_want(&c->h, events | (c->answered ? 0u : ST_READ));
 }
 
+/* As over HTTP/2: the first byte goes up before the answer comes down */
 static bool client_up(const struct stream *s)
 {
 	const struct h1_client *c = (const struct h1_client *)(const void *)s;
 
-	return c->answered && !h1_write_err(&c->h);
+	return !h1_write_err(&c->h) && s->below->ops->up(s->below);
 }
 
 static int client_finish(struct stream *s)

@@ -380,12 +380,14 @@ static bool all_heard(const struct h2_sub *u)
 	return !u->server && u->eof && !u->h;
 }
 
+/*
+ * Not only with the answer: who seals (vmess, shadowsocks) waits for this before
+ * the first byte, and a server may wait for that byte
+ */
 static bool sub_up(const struct stream *s)
 {
 	const struct h2_sub *u = (const struct h2_sub *)(const void *)s;
 
-	if (u->raw && !u->server && !u->answered)
-		return false;
 	if (all_heard(u)) /* its end may have come with the answer */
 		return true;
 	return !u->err && u->h && u->h->below->ops->up(u->h->below);

@@ -329,8 +329,16 @@ static void drain(struct split *x)
 
 /* --- the stream --- */
 
+/* Nobody reads or writes before this is up: its connection and its request go on */
+static void meet(struct split *x)
+{
+	if (!x->down->ops->up(x->down))
+		(void)x->down->ops->writev(x->down, NULL, 0);
+}
+
 static void move_on(struct split *x)
 {
+	meet(x);
 	pump(x);
 	drain(x);
 }

@@ -23,6 +23,8 @@ plan own vless,vmess,trojan,ss raw,tls,ws,wss,wsed,hu,grpc,multi
 OWNINS=("${INS[@]}")
 plan own vless xone,xup,xpkt,xone1,xup1,xpkt1
 OWNINS+=("${INS[@]}")
+plan own vmess,ss22a xone,xup,xpkt,xone1,xup1,xpkt1 bare
+OWNINS+=("${INS[@]}")
 plan own ss22a,ss22b,ss22c,ss22m,socks,http raw
 INS+=("${OWNINS[@]}")
 serve_all own 10 "$CULVERT" run -c

@@ -21,7 +21,7 @@ XINS=("${INS[@]}")
 plan xray ss22a,ss22b,ss22c,socks,http raw,tls
 XINS+=("${INS[@]}")
 # (over xhttp it takes no TCP of Mux.cool)
-plan xray vless $XHTTP bare
+plan xray vless,vmess,ss22a $XHTTP bare
 XINS+=("${INS[@]}")
 # (vmessn: since 26.7 it refuses VMess without encryption, ours sends none as auto)
 plan xray vmessc,vmessn,ssb,ssc,ssx,ss22m raw bare

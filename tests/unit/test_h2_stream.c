@@ -468,7 +468,7 @@ static void an_early_answer_is_read_behind_its_reset(void **state)
 
 	(void)state;
 	ask(&r, HTTP_OPEN_END);
-	assert_false(r.st->ops->up(r.st));
+	assert_true(r.st->ops->up(r.st)); /* payload may be what it waits for */
 	frame(&r, HEADERS, END_HEADERS, 1, "\x88", 1);
 	frame(&r, DATA, END_STREAM, 1, "answer", 6);
 	reset(&r, 1, NGHTTP2_NO_ERROR);
