@@ -216,11 +216,13 @@ resolves() {
 
 sandboxed() {
 	how=sandbox
-	local caps=-all,+net_admin,+net_bind_service
+	local tun caps=-all,+net_admin,+net_bind_service
 	ow_up "busybox ash" "$(command -v setpriv)" --reuid nobody --regid nogroup --clear-groups \
 		--inh-caps "$caps" --ambient-caps "$caps" --bounding-set "$caps" \
 		--no-new-privs
-	sed -i 's/culvert:culvert/nobody:nogroup/' "$STUB/init"
+	sed -i 's/culvert:culvert/nobody:nogroup/; s/chgrp culvert/chgrp nogroup/' "$STUB/init"
+	tun=$(stat -c '%a %g' /dev/net/tun)
+	chmod 600 /dev/net/tun
 	: >"$STUB/ujail"
 	chmod +x "$STUB/ujail"
 	chmod 711 "$TMP" "$STUB"
@@ -234,6 +236,8 @@ sandboxed() {
 		fw4_load
 		eq "sandbox: stop leaves nothing" "$(host_state)" "$before"
 	done
+	chmod "${tun% *}" /dev/net/tun
+	chgrp "${tun#* }" /dev/net/tun
 }
 
 cap_net

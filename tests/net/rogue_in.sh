@@ -13,5 +13,6 @@
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/rogue_lib.sh"
 rogue_up up
+STRANGERS=2 # who drips his hello to REALITY, for TCP and UDP: the target's patience counts
 run_rogues
 pass

@@ -109,7 +109,9 @@ run_rogues() {
 		ASSERTS=$((ASSERTS + 1))
 	done
 	wait_for 8 at_most culvert 0 || fail "sessions of the client stay: $(open_sessions culvert)"
-	wait_for 8 at_most own 0 || fail "sessions of the server stay: $(open_sessions own)"
+	wait_for 8 at_most own "${STRANGERS:-0}" || fail "sessions of the server stay: $(open_sessions own)"
+	stop rogue
+	wait_for 8 at_most own 0 || fail "sessions of strangers stay: $(open_sessions own)"
 	# memory goes back to the system when things have calmed down
 	if [ "$SLOW" = 1 ]; then
 		wait_for 12 grown_at_most culvert "$rss_c" || fail "the client grew: $rss_c KiB -> $(rss culvert)"

@@ -184,7 +184,7 @@ static void kcp_port_end_does_not_go_alone(void **state)
 	struct kcp_seg s = { .cmd = KCP_ACK };
 	struct session *ses;
 	uint8_t b[2000];
-	ssize_t n, used = 0;
+	ssize_t n = 0, used = 0;
 
 	(void)state;
 	say(1, 0);
