@@ -353,6 +353,7 @@ struct middle {
 	struct stream s;
 	int finished;
 	bool full;
+	bool holds; /* it took, and has not passed on */
 };
 
 static struct middle *middle_of(struct stream *s)
@@ -367,8 +368,9 @@ static ssize_t middle_readv(struct stream *s, const struct iovec *iov, int cnt)
 
 static ssize_t middle_writev(struct stream *s, const struct iovec *iov, int cnt)
 {
-	return middle_of(s)->full ? -EAGAIN :
-				    s->below->ops->writev(s->below, iov, cnt);
+	if (middle_of(s)->full || (middle_of(s)->holds && !cnt))
+		return -EAGAIN;
+	return s->below->ops->writev(s->below, iov, cnt);
 }
 
 static void middle_want(struct stream *s, unsigned int events)
@@ -469,6 +471,33 @@ static void once_up_it_stays_up(void **state)
 	rig_end(&r);
 }
 
+/* Who asks whether the last bytes are gone must not close over a full TLS */
+static void what_a_layer_below_holds_waits(void **state)
+{
+	static const uint8_t id[16] = { 1, 2, 3 };
+	struct vmess_want v = { .command = VMESS_TCP,
+				.security = VMESS_AES_128_GCM,
+				.to = addr_of("192.0.2.1", 80) };
+	struct middle m = { .s.ops = &middle_ops };
+	struct vmess_user_key user;
+	struct rig r;
+
+	(void)state;
+	rig_begin(&r);
+	m.s.below = r.below;
+	m.s.job = &r.l.job;
+	assert_int_equal(vmess_user_set(&user, id), 0);
+	assert_int_equal(vmess_client(&user, &v, &r.l.w, &m.s, 1, &r.st), 0);
+	assert_int_equal(stream_write(r.st, "a", 1), 1);
+	assert_int_equal(r.st->ops->writev(r.st, NULL, 0), 0);
+	m.holds = true;
+	assert_int_equal(stream_write(r.st, "b", 1), 1);
+	assert_int_equal(r.st->ops->writev(r.st, NULL, 0), -EAGAIN);
+	m.holds = false;
+	assert_int_equal(r.st->ops->writev(r.st, NULL, 0), 0);
+	rig_end(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -482,6 +511,7 @@ int main(void)
 			less_than_a_chunk_waits_in_a_buffer_of_its_size),
 		cmocka_unit_test(vmess_both_ways),
 		cmocka_unit_test(an_end_in_the_body_is_not_told_below_again),
+		cmocka_unit_test(what_a_layer_below_holds_waits),
 		cmocka_unit_test(once_up_it_stays_up),
 	};
 

@@ -30,6 +30,7 @@ struct sealed {
 	size_t in_len, in_at, part_len;
 	int bare_rc;
 	bool told, tx_bare, rx_bare, up;
+	bool holds; /* it took, and has not passed on */
 };
 
 static struct sealed *sealed_of(struct stream *s)
@@ -57,7 +58,7 @@ static ssize_t sealed_writev(struct stream *s, const struct iovec *iov, int cnt)
 		for (size_t k = 0; k < iov[i].iov_len && n < RECORD_MAX; k++)
 			out[2 + n++] = ((uint8_t *)iov[i].iov_base)[k] ^ SEAL;
 	if (!n)
-		return 0;
+		return t->holds ? -EAGAIN : 0;
 	if (mem_space(s->below) < n + 2)
 		return -EAGAIN;
 	put_be16(out, (uint16_t)n);
@@ -523,6 +524,22 @@ static void a_full_connection_is_back_pressure(void **state)
 	end(&e);
 }
 
+/* Who asks whether the last bytes are gone must not close over a full TLS */
+static void what_tls_holds_waits(void **state)
+{
+	struct ends e;
+
+	(void)state;
+	begin(&e);
+	assert_int_equal(stream_write(e.st[0], "first", 5), 5);
+	assert_int_equal(e.st[0]->ops->writev(e.st[0], NULL, 0), 0);
+	e.t[0]->holds = true;
+	assert_int_equal(e.st[0]->ops->writev(e.st[0], NULL, 0), -EAGAIN);
+	e.t[0]->holds = false;
+	assert_int_equal(e.st[0]->ops->writev(e.st[0], NULL, 0), 0);
+	end(&e);
+}
+
 /* Frames that came are read, then why nothing can be written */
 static void what_came_is_read_before_a_failed_write(void **state)
 {
@@ -607,6 +624,7 @@ int main(void)
 		cmocka_unit_test(what_was_read_before_comes_first),
 		cmocka_unit_test(what_is_behind_the_last_frame_is_kept),
 		cmocka_unit_test(a_full_connection_is_back_pressure),
+		cmocka_unit_test(what_tls_holds_waits),
 		cmocka_unit_test(what_came_is_read_before_a_failed_write),
 		cmocka_unit_test(a_connection_that_cannot_be_left_is_refused),
 		cmocka_unit_test(without_memory_nothing_is_made_up),
