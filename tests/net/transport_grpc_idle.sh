@@ -19,7 +19,8 @@ server() { # NAME PORT
 }
 server frozen 8001
 server alive 8002
-ping=', "idle_timeout": 10, "health_check_timeout": 1'
+# an answer to a ping may take its time under sanitizers
+ping=', "idle_timeout": 10, "health_check_timeout": '$SLOW
 start_in <<END
 {
   "log": { "loglevel": "info" },
