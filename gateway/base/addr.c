@@ -371,6 +371,8 @@ int addr_parse_host(struct addr *a, const char *text, size_t n,
 	len = addr_clean_name(host, n, host);
 	if (len < 0)
 		return -EINVAL;
+	if (addr_parse_ip(a, host) == 0) /* "192.0.2.1." */
+		return 0;
 	kept = arena_strndup(mem, host, (size_t)len);
 	if (!kept)
 		return -ENOMEM;

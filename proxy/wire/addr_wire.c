@@ -46,6 +46,8 @@ static int name_set(struct addr *a, const uint8_t *p, size_t len,
 	n = addr_clean_name(text, len, name);
 	if (n <= 0)
 		return -EPROTO;
+	if (addr_parse_ip(a, name) == 0) /* "192.0.2.1." */
+		return 0;
 	*a = addr_name(name, (size_t)n, 0);
 	return 0;
 }

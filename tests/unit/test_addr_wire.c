@@ -86,8 +86,9 @@ static void flags_in_the_type_are_ignored_for_shadowsocks_only(void **state)
 
 static void a_literal_written_as_a_name_is_an_ip(void **state)
 {
-	static const char *const text[] = { "9.8.7.6", "::1", "[::1]" };
-	static const uint8_t kind[] = { ADDR_V4, ADDR_V6, ADDR_V6 };
+	static const char *const text[] = { "9.8.7.6", "9.8.7.6.", "::1",
+					    "[::1]" };
+	static const uint8_t kind[] = { ADDR_V4, ADDR_V4, ADDR_V6, ADDR_V6 };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(text); i++) {
