@@ -190,6 +190,7 @@ static bool hop_by_hop(const struct http1_head *h,
 		"TE",
 		"Upgrade",
 		"Host",
+		"Close", /* our own "Connection: close" would name it */
 	};
 	char word[64];
 

@@ -186,7 +186,8 @@ static void heads_are_rewritten(void **state)
 		"POST http://u@a.b:81/p?q HTTP/1.1\r\n"
 		"Host: evil\r\nAccept: */*\r\nProxy-Connection: x-hop\r\n"
 		"X-Hop: 1\r\nconnection: Content-Length, close2\r\n"
-		"Proxy-Authorization: Basic x\r\nTE: gzip\r\nClose2: 1\r\n"
+		"Proxy-Authorization: Basic x\r\nTE: gzip\r\nClose2: "
+		"1\r\nclose: x\r\n"
 		"Content-Length: 3\r\nUpgrade: h2c\r\nX:y \r\n\r\n";
 	static const char want[] =
 		"POST /p?q HTTP/1.1\r\nHost: a.b:81\r\nAccept: */*\r\n"
