@@ -249,18 +249,16 @@ static int half_pump(struct worker *w, struct half *h, const struct half *other,
 }
 
 /*
- * Is there more of what a broken side had sent? It gets nothing new. What a layer
- * of the other side has taken and holds counts as well
+ * Is there more of what a broken side had sent? It gets nothing new. What any
+ * level of the other side has taken and holds counts as well
  */
 static bool half_delivers(struct half *h)
 {
-	struct stream *dst = *h->dst;
-
 	if (h->finished || (h->err && h->dst_failed))
 		return false;
 	if (!h->err && !h->src_blocked)
 		return true;
-	h->dst_blocked = h->total && dst->ops->writev(dst, NULL, 0) == -EAGAIN;
+	h->dst_blocked = h->total && stream_settled(*h->dst) == -EAGAIN;
 	return h->dst_blocked;
 }
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "gateway/core/fd_stream.h"
+
 void stream_shed(struct stream **sp)
 {
 	while (*sp && (*sp)->ops->shed) {
@@ -36,6 +38,15 @@ void stream_hello(struct stream *s, struct stream_hello *out)
 		s = s->below;
 	if (s)
 		s->ops->hello(s, out);
+}
+
+int stream_settled(struct stream *s)
+{
+	ssize_t n = 0;
+
+	for (; s && n >= 0 && !fd_stream_is(s); s = s->below)
+		n = s->ops->writev(s, NULL, 0);
+	return n < 0 ? (int)n : 0;
 }
 
 ssize_t stream_read(struct stream *s, void *p, size_t n)

@@ -32,6 +32,7 @@ struct stream_hello {
  * @readv:	Pull. >0 bytes, 0 end of stream, -EAGAIN, other -errno is final
  * @writev:	Put. >0 bytes (may be short), -EAGAIN, other -errno is final.
  *		Of nothing: 0 when nothing waits in this layer, else -EAGAIN
+ *		(and those below: stream_settled())
  * @lend:	Show received bytes in place: fills @iov, sets *@cnt (in: places,
  *		out: used). >0 bytes, else as @readv. Repeated calls without
  *		@took show the same bytes and what came since. NULL: cannot
@@ -106,6 +107,14 @@ void stream_set_job(struct stream *s, struct job *j);
 void stream_close(struct stream **sp, int why);
 /* Of the uppermost level that has one; else empty */
 void stream_hello(struct stream *s, struct stream_hello *out);
+/**
+ * stream_settled() - Has what was written to @s reached the bottom?
+ *
+ * Asks every level down to the kernel's socket.
+ *
+ * Return: 0 yes, -EAGAIN a level holds some of it, other -errno: one has failed
+ */
+int stream_settled(struct stream *s);
 ssize_t stream_read(struct stream *s, void *p, size_t n);
 ssize_t stream_write(struct stream *s, const void *p, size_t n);
 

@@ -145,15 +145,6 @@ static int seal_some(struct chunk *c, uint8_t *out, struct cursor *k,
 	return 0;
 }
 
-/* What was sealed here may wait in a layer below. 0, -EAGAIN, -errno */
-static int wait_below(struct chunk *c)
-{
-	struct stream *b = c->s.below;
-	ssize_t n = b->below ? b->ops->writev(b, NULL, 0) : 0;
-
-	return n < 0 ? write_fail(c, (int)n) : 0;
-}
-
 static ssize_t chunk_writev(struct stream *s, const struct iovec *iov, int cnt)
 {
 	struct chunk *c = chunk_of(s);
@@ -176,8 +167,6 @@ static ssize_t chunk_writev(struct stream *s, const struct iovec *iov, int cnt)
 		rc = seal_some(c, out, &k, &taken, &used);
 	if (!rc && used)
 		rc = put_sealed(c, out, used);
-	if (!rc && !cnt)
-		rc = wait_below(c);
 	give_back(c, out);
 	if (rc < 0)
 		return rc;
@@ -241,7 +230,7 @@ static int end_below(struct chunk *c)
 
 	if (!c->end_told || c->security || !b->below)
 		return b->ops->finish(b);
-	return (int)b->ops->writev(b, NULL, 0);
+	return stream_settled(b);
 }
 
 static int chunk_finish(struct stream *s)

@@ -199,13 +199,13 @@ static ssize_t write_frames(struct vision *v, const struct iovec *iov, int cnt)
 	return rc < 0 ? rc : taken;
 }
 
-/* Somebody to write to, with nothing that waits there? 0, -EAGAIN, -errno */
-static int below_takes(struct vision *v)
+/* Somebody to write to? 0, -EAGAIN, -errno */
+static int below_up(struct vision *v)
 {
 	struct stream *b = v->s.below;
 	ssize_t n;
 
-	if (b->ops->up(b) ? !b->below : v->server)
+	if (b->ops->up(b) || v->server)
 		return 0;
 	n = b->ops->writev(b, NULL, 0);
 	return n < 0 ? write_fail(v, (int)n) : 0;
@@ -222,7 +222,7 @@ static ssize_t vision_writev(struct stream *s, const struct iovec *iov, int cnt)
 	if (!rc && !v->tx.done && cnt)
 		n = write_frames(v, iov, cnt);
 	else if (!rc && !v->tx.done)
-		rc = below_takes(v);
+		rc = below_up(v);
 	else if (!rc)
 		rc = leave(v, ST_WRITE, v->tx.done, &v->tx_bare);
 	if (rc < 0)

@@ -412,7 +412,7 @@ static int end_below(struct ws *w)
 
 	if (w->closed && w->eof)
 		return b->ops->finish(b);
-	return b->below ? (int)b->ops->writev(b, NULL, 0) : 0;
+	return stream_settled(b);
 }
 
 static int ws_finish(struct stream *s)
