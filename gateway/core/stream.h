@@ -99,6 +99,16 @@ struct stream {
 	struct job *job;
 };
 
+/* All that @iov[0] to @iov[@cnt - 1] hold */
+static inline size_t iov_bytes(const struct iovec *iov, int cnt)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < cnt; i++)
+		n += iov[i].iov_len;
+	return n;
+}
+
 /* Owner only: peel spent layers off the top of *@sp */
 void stream_shed(struct stream **sp);
 /* Point @s and everything below at @j */

@@ -190,15 +190,6 @@ static void sub_took(struct stream *s, size_t n)
 
 /* --- sending --- */
 
-static size_t iov_bytes(const struct iovec *iov, int cnt)
-{
-	size_t n = 0;
-
-	for (int i = 0; i < cnt; i++)
-		n += iov[i].iov_len;
-	return n;
-}
-
 /* Up to @n bytes that the caller of writev gave, its head first, to @to */
 static size_t src_take(struct h2_sub *u, uint8_t *to, size_t n)
 {

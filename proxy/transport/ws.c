@@ -210,15 +210,6 @@ static ssize_t ws_readv(struct stream *s, const struct iovec *iov, int cnt)
 
 /* --- writing --- */
 
-static size_t iov_bytes(const struct iovec *iov, int cnt)
-{
-	size_t n = 0;
-
-	for (int i = 0; i < cnt; i++)
-		n += iov[i].iov_len;
-	return n;
-}
-
 static int dial_below(struct ws *w)
 {
 	int rc;
