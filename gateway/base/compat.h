@@ -18,13 +18,26 @@
 /* Give freed memory back to the system, where the C library can */
 #ifdef __GLIBC__
 #include <malloc.h>
+#include <unistd.h>
 static inline void compat_trim(void)
 {
 	malloc_trim(0);
 }
+
+/* Bytes of the level 2 cache; 0: nobody knows */
+static inline long compat_level2_cache(void)
+{
+	long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+
+	return bytes > 0 ? bytes : 0;
+}
 #else
 static inline void compat_trim(void)
 {
+}
+static inline long compat_level2_cache(void)
+{
+	return 0;
 }
 #endif
 

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define RAND_BUF 256 /* getrandom() of up to 256 bytes is not interrupted */
+#define RAND_BUF 2048 /* a call costs as much as several hundred bytes */
 
 struct rand_buf {
 	uint8_t data[RAND_BUF];

@@ -66,12 +66,18 @@ static struct moved half_room(struct half *h)
 	return moved(n, true);
 }
 
-/*
- * What one copy reads: eight records of TLS, eight chunks of Shadowsocks or VMess,
- * with no crumb behind them
- */
-#define COPY_BYTES (8 * 16284)
+/* A record of TLS, a chunk of Shadowsocks or VMess: whole ones leave no crumb */
+#define COPY_PIECE 16284
+#define COPY_BYTES (PACE_LEAST / (16u << 10) * COPY_PIECE)
 static_assert(COPY_BYTES <= WORKER_SCRATCH_BYTES, "it is read there");
+
+/* What one copy reads */
+static size_t copy_bytes(const struct worker *w, const struct half *h)
+{
+	size_t most = pace_bytes(w, &h->pace) / (16u << 10) * COPY_PIECE;
+
+	return h->most && h->most < most ? h->most : most;
+}
 
 /* Keep what @dst did not take of @n bytes at @p. 0 or -ENOMEM */
 static int half_keep(struct half *h, const uint8_t *p, size_t n)
@@ -96,6 +102,7 @@ static struct moved half_put(struct worker *w, struct half *h, ssize_t n)
 	if (more < 0 && more != -EAGAIN)
 		return moved(more, true);
 	h->way = WAY_COPY;
+	pace_moved(&h->pace, (size_t)n, put == n);
 	if (put < n) {
 		h->dst_blocked = true;
 		if (half_keep(h, w->scratch + put, (size_t)(n - put)) < 0)
@@ -106,8 +113,7 @@ static struct moved half_put(struct worker *w, struct half *h, ssize_t n)
 
 struct moved half_copy(struct worker *w, struct half *h)
 {
-	size_t most = h->most && h->most < COPY_BYTES ? h->most : COPY_BYTES;
-	ssize_t n = stream_read(*h->src, w->scratch, most);
+	ssize_t n = stream_read(*h->src, w->scratch, copy_bytes(w, h));
 
 	if (n == -EAGAIN)
 		return half_blocked(h, false);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "gateway/base/buf.h"
+#include "gateway/core/pace.h"
 #include "gateway/core/stream.h"
 
 struct worker;
@@ -24,6 +25,7 @@ struct pipe; /* a kernel pipe of the worker's pool */
  * @piped:	Bytes in @pipe
  * @most:	Bytes one move reads at most, and so holds when @dst stalls; 0: as
  *		many as there is room for
+ * @pace:	How much one copy reads
  * @total:	Bytes delivered to @dst, always current
  * @way:	How the last bytes went
  * @eof:	@src has ended
@@ -37,6 +39,7 @@ struct half {
 	struct pipe *pipe;
 	size_t piped;
 	uint32_t most;
+	struct pace pace;
 	uint64_t total;
 	enum way way;
 	bool eof, finished, src_blocked, dst_blocked, dst_failed;

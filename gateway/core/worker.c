@@ -19,6 +19,7 @@
 #include "gateway/core/fd_dgram.h"
 #include "gateway/core/fd_linger.h"
 #include "gateway/core/link_way.h"
+#include "gateway/core/pace.h"
 #include "gateway/core/session.h"
 #include "gateway/core/udp.h"
 
@@ -85,6 +86,8 @@ static void worker_take_later(struct worker *w)
 
 static void worker_run_jobs(struct worker *w)
 {
+	unsigned int ran = 0;
+
 	worker_take_later(w);
 	while (w->ready_head) {
 		struct job *j = w->ready_head;
@@ -92,7 +95,9 @@ static void worker_run_jobs(struct worker *w)
 		job_forget(j);
 		j->tick = w->tick;
 		j->run(j);
+		ran++;
 	}
+	w->crowd = ran;
 }
 
 static void watch_event(struct watch *wt, uint32_t events)
@@ -340,7 +345,8 @@ int worker_init(struct worker *w, unsigned int index, struct config *cfg)
 	w->wake_job = (struct job){ .run = worker_read_messages, .worker = w };
 	w->epfd = epoll_create1(EPOLL_CLOEXEC);
 	w->wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	w->scratch = malloc(WORKER_SCRATCH_BYTES);
+	w->pace_most = pace_machine();
+	w->scratch = malloc(w->pace_most);
 	err = udp_worker_start(w);
 	if (!err && !w->scratch)
 		err = -ENOMEM;

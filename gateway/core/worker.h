@@ -19,7 +19,7 @@
 #include "gateway/core/stats.h"
 #include "gateway/core/stream.h"
 
-#define WORKER_SCRATCH_BYTES (128u << 10)
+#define WORKER_SCRATCH_BYTES (128u << 10) /* at least */
 #define SERVER_FIRST_SLOTS   256
 #define WORKER_BUDGET_BYTES  (256u << 10) /* a direction and turn */
 
@@ -119,7 +119,9 @@ struct worker {
 	uint32_t session_count, session_limit;
 	uint32_t next_id; /* session ids; step WORKERS_MAX */
 	uint32_t server_first[SERVER_FIRST_SLOTS]; /* learned: see dispatch.c */
-	uint8_t *scratch; /* WORKER_SCRATCH_BYTES, for one call only */
+	uint8_t *scratch; /* @pace_most bytes, for one call only */
+	size_t pace_most; /* WORKER_SCRATCH_BYTES to PACE_MOST */
+	unsigned int crowd; /* jobs that ran in the last turn */
 	struct list ends; /* struct fd_end */
 	unsigned int end_count;
 	struct pipe *pipes; /* idle ones */

@@ -1,8 +1,8 @@
 /*
  * chunk.c - A stream as sealed chunks
  *
- *   writev:  seal out of the caller's memory, up to 64 KiB -> one write below
- *   lend:    one read below, up to 136 KiB -> open in place -> lent as they lie
+ *   writev:  seal out of the caller's memory, all of one copy -> one write below
+ *   lend:    one read below (pace.h) -> open in place -> lent as they lie
  *
  * Sealing happens in the worker's memory; only what the connection below does
  * not take is copied to the flow. Buffers for reading come from the worker's
@@ -119,7 +119,7 @@ static int seal_some(struct chunk *c, uint8_t *out, struct cursor *k,
 		n = cursor_copy(k, r->plain,
 				c->first < sizeof(r->plain) ? c->first :
 							      sizeof(r->plain));
-		put = c->ops->start(c, r->plain, n, out, LAYER_CALL_BYTES);
+		put = c->ops->start(c, r->plain, n, out, r->out_bytes);
 		if (put < 0)
 			return write_fail(c, (int)put);
 		c->started = true;
@@ -128,7 +128,7 @@ static int seal_some(struct chunk *c, uint8_t *out, struct cursor *k,
 	}
 	while ((n = cursor_left(k)) > 0) {
 		uint8_t *at = out + *used;
-		size_t room = LAYER_CALL_BYTES - *used;
+		size_t room = r->out_bytes - *used;
 
 		most = c->ops->size ? c->ops->size(c) : c->max;
 		if (n > most)
@@ -334,9 +334,9 @@ static ssize_t read_some(struct chunk *c)
 		in->len -= in->off;
 		in->off = 0;
 	}
-	if (in->len == sizeof(in->data))
+	if (in->len >= PACE_LEAST)
 		return -EPROTO; /* no chunk is so long */
-	most = sizeof(in->data) - in->len;
+	most = c->most + LAYER_IN_MORE - in->len;
 	want = c->edge ? c->ops->missing(in->data, in->len) : most;
 	n = stream_read(c->s.below, in->data + in->len,
 			want < most ? want : most);
@@ -463,33 +463,26 @@ static int fill(struct chunk *c)
 static void top_up(struct chunk *c)
 {
 	struct chunk_in *in = c->in;
-	size_t space = sizeof(in->data) - in->len;
+	size_t most = PACE_LEAST + LAYER_IN_MORE;
 	ssize_t n = 0;
 
 	if (c->single || c->edge || c->eof || in->seg_count == LAYER_SEGS)
 		return;
-	if (space)
-		n = stream_read(c->s.below, in->data + in->len, space);
+	if (in->len < most)
+		n = stream_read(c->s.below, in->data + in->len, most - in->len);
 	if (n <= 0)
 		return;
 	in->len += (uint32_t)n;
 	(void)open_some(c);
 }
 
-static ssize_t chunk_lend(struct stream *s, struct iovec *iov, int *cnt)
+/* What is open, as it lies. Bytes */
+static ssize_t show(const struct chunk *c, struct iovec *iov, int *cnt)
 {
-	struct chunk *c = chunk_of(s);
-	struct chunk_in *in;
-	int rc, n = 0;
+	struct chunk_in *in = c->in;
 	ssize_t bytes = 0;
+	int n = 0;
 
-	stream_shed(&s->below);
-	if (!c->err && has_segs(c))
-		top_up(c);
-	rc = fill(c);
-	if (rc <= 0 || !c->in)
-		return rc;
-	in = c->in;
 	for (uint32_t i = in->seg_at; i < in->seg_count && n < *cnt; i++) {
 		iov[n].iov_base = in->data + in->seg[i].off;
 		iov[n++].iov_len = in->seg[i].len;
@@ -497,6 +490,31 @@ static ssize_t chunk_lend(struct stream *s, struct iovec *iov, int *cnt)
 	}
 	*cnt = n;
 	return bytes;
+}
+
+/* @again: some was not taken the last time */
+static ssize_t lend(struct chunk *c, struct iovec *iov, int *cnt, bool again)
+{
+	int rc;
+
+	stream_shed(&c->s.below);
+	if (!c->err && again)
+		top_up(c);
+	rc = fill(c);
+	return rc > 0 && c->in ? show(c, iov, cnt) : rc;
+}
+
+static ssize_t chunk_lend(struct stream *s, struct iovec *iov, int *cnt)
+{
+	struct chunk *c = chunk_of(s);
+	bool again = has_segs(c);
+	ssize_t n;
+
+	c->most = again ? PACE_LEAST : pace_bytes(c->worker, &c->pace);
+	n = lend(c, iov, cnt, again);
+	if (n > 0)
+		pace_moved(&c->pace, (size_t)n, !again);
+	return n;
 }
 
 static void chunk_took(struct stream *s, size_t n)
@@ -513,6 +531,27 @@ static void chunk_took(struct stream *s, size_t n)
 		if (take == len)
 			in->seg_at++;
 	}
+}
+
+/* Who reads has memory for it: no more is read ahead than that */
+static ssize_t chunk_readv(struct stream *s, const struct iovec *iov, int cnt)
+{
+	struct chunk *c = chunk_of(s);
+	struct iovec lent[STREAM_IOV];
+	int lent_cnt = STREAM_IOV;
+	ssize_t n;
+
+	c->most = iov_bytes(iov, cnt);
+	if (c->most < PACE_LEAST)
+		c->most = PACE_LEAST;
+	if (c->most > pace_most(c->worker))
+		c->most = pace_most(c->worker);
+	n = lend(c, lent, &lent_cnt, has_segs(c));
+	if (n <= 0)
+		return n;
+	n = (ssize_t)cursor_spread(lent, lent_cnt, iov, cnt);
+	chunk_took(s, (size_t)n);
+	return n;
 }
 
 /* --- passing through ---------------------------------------------------------- */
@@ -687,7 +726,7 @@ static void chunk_close(struct stream *s, int why)
 
 static const struct stream_ops chunk_stream_ops = {
 	.name = "chunk",
-	.readv = lent_readv,
+	.readv = chunk_readv,
 	.writev = chunk_writev,
 	.lend = chunk_lend,
 	.took = chunk_took,

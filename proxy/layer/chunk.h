@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "gateway/base/buf.h"
+#include "gateway/core/pace.h"
 #include "gateway/core/stream.h"
 #include "gateway/core/worker.h"
 
@@ -80,6 +81,7 @@ struct chunk_ops {
  * @end_read:	Its end was read
  * @err:	Final -errno; 0 while it goes on. @tx_err: of writing, which reading
  *		tells when nothing more can be opened
+ * @most:	Payload of one read below, by who asked; by @pace if it lies here then
  * @in:		Of the pool, while bytes move; @part: less than a chunk waits
  * @out:	Sealed, not written yet; NULL none
  *
@@ -95,6 +97,8 @@ struct chunk {
 	bool security, asked, single, edge, bare_in, bare_out;
 	bool more, opened, eof, below_eof, end_read;
 	int err, tx_err;
+	size_t most;
+	struct pace pace;
 	struct chunk_in *in;
 	struct buf *part, *out;
 };

@@ -54,18 +54,26 @@ const uint8_t *cursor_next(struct cursor *k, uint8_t *to, size_t n)
 	return to;
 }
 
+size_t cursor_spread(const struct iovec *from, int from_cnt,
+		     const struct iovec *to, int to_cnt)
+{
+	struct cursor k = { .iov = from, .cnt = from_cnt };
+	size_t did = 0;
+
+	for (int i = 0; i < to_cnt && k.cnt > 0; i++)
+		did += cursor_copy(&k, to[i].iov_base, to[i].iov_len);
+	return did;
+}
+
 ssize_t lent_readv(struct stream *s, const struct iovec *iov, int cnt)
 {
 	struct iovec lent[STREAM_IOV];
 	int lent_cnt = STREAM_IOV;
 	ssize_t n = s->ops->lend(s, lent, &lent_cnt);
-	struct cursor k = { .iov = lent, .cnt = lent_cnt };
-	size_t did = 0;
 
 	if (n <= 0)
 		return n;
-	for (int i = 0; i < cnt && k.cnt > 0; i++)
-		did += cursor_copy(&k, iov[i].iov_base, iov[i].iov_len);
-	s->ops->took(s, did);
-	return (ssize_t)did;
+	n = (ssize_t)cursor_spread(lent, lent_cnt, iov, cnt);
+	s->ops->took(s, (size_t)n);
+	return n;
 }

@@ -64,7 +64,8 @@ static struct h2_room *room_get(struct worker *w)
 	if (!r)
 		return NULL;
 	list_init(&r->carriers);
-	pool_init(&r->in, sizeof(struct buf) + H2_IN_BYTES, IN_KEEP);
+	r->in_bytes = (uint32_t)pace_most(w) + H2_IN_MORE;
+	pool_init(&r->in, sizeof(struct buf) + r->in_bytes, IN_KEEP);
 	pool_init(&r->batch, H2_BATCH_BYTES, 1);
 	w->rooms[ROOM_H2] = r;
 	w->room_free[ROOM_H2] = room_free;

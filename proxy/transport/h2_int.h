@@ -14,25 +14,28 @@
 #define H2_FRAME_HEAD  9u
 #define H2_FRAME_BYTES 16384u /* payload of a frame, as all peers take */
 #define H2_DATA_BYTES  (H2_FRAME_BYTES - H2_FRAME_HEAD) /* a whole TLS record */
-#define H2_BATCH_BYTES (4 * (H2_FRAME_BYTES + H2_FRAME_HEAD) + 1024)
+#define H2_PUT_FRAMES  8
+#define H2_BATCH_BYTES (H2_PUT_FRAMES * (H2_FRAME_BYTES + H2_FRAME_HEAD) + 1024)
 #define H2_READ_BYTES  65536u
 #define H2_TURN_BYTES  (2 * H2_READ_BYTES)
-#define H2_IN_BYTES    (136u << 10) /* what a turn receives, for one stream */
+#define H2_IN_MORE     (8u << 10) /* before what a turn receives for one stream */
 #define H2_WINDOW_MIN  (256u << 10) /* what a stream begins with */
 #define H2_WINDOW_MAX  (4u << 20)
-/* Payload of one message: four DATA frames; waits in the stream */
-#define H2_PUT_BYTES (4 * H2_DATA_BYTES - GRPC_HEAD_MAX)
+/* Payload of one message: so many DATA frames; waits in the stream */
+#define H2_PUT_BYTES (H2_PUT_FRAMES * H2_DATA_BYTES - GRPC_HEAD_MAX)
 
 /**
  * struct h2_room - Of one worker; ROOM_H2
  * @carriers:	struct h2
- * @in:		struct buf of H2_IN_BYTES, for streams that receive much
+ * @in:		struct buf of @in_bytes, for streams that receive much: what one read
+ *		below brings, and H2_IN_MORE
  * @batch:	H2_BATCH_BYTES each, for flushes: one may go through another carrier,
  *		which flushes meanwhile
  */
 struct h2_room {
 	struct list carriers;
 	struct pool in, batch;
+	uint32_t in_bytes;
 	uint8_t rx[H2_READ_BYTES];
 };
 

@@ -48,19 +48,19 @@ static struct buf *in_new(struct h2_room *r, size_t need)
 
 	if (need <= IN_SMALL)
 		return buf_new(IN_SMALL);
-	if (need > H2_IN_BYTES) /* nobody reads: up to the stream's window */
+	if (need > r->in_bytes) /* nobody reads: up to the stream's window */
 		return buf_new(need + need / 2);
 	b = pool_get(&r->in);
 	if (b) {
 		b->off = b->len = 0;
-		b->cap = H2_IN_BYTES;
+		b->cap = r->in_bytes;
 	}
 	return b;
 }
 
 static void in_free(struct h2_room *r, struct buf *b)
 {
-	if (b && b->cap == H2_IN_BYTES)
+	if (b && b->cap == r->in_bytes)
 		pool_put(&r->in, b);
 	else
 		buf_free(b);
