@@ -439,8 +439,11 @@ static int fill(struct chunk *c)
 
 	if (rc < 0 || has_segs(c))
 		return rc < 0 ? rc : 1;
-	if (c->eof && !c->below_eof)
+	if (c->eof && !c->below_eof) {
+		if (c->in) /* the end came with the last payload */
+			park(c);
 		return c->security ? past_end(c) : 0;
+	}
 	if (c->edge && chunk_rests(c)) {
 		c->edge = false;
 		job_ready(c->s.job);
