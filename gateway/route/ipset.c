@@ -5,8 +5,9 @@
  *
  *	prefixes | not (all "!" prefixes) | geoip lists | not (all "!" lists)
  *
- * so ["!10.0.0.0/8", "!172.16.0.0/12"] is everything outside of both. Each
- * pair of '!' cancels. When sealed all of it is one sorted list of ranges.
+ * so ["!10.0.0.0/8", "!172.16.0.0/12"] is all of IPv4 outside of both. A "not"
+ * says nothing of a family that none of its items is of, as in Xray 26. Each pair
+ * of '!' cancels. When sealed all of it is one sorted list of ranges.
  */
 #include "gateway/route/ipset.h"
 
@@ -26,11 +27,9 @@
  * struct ipset - A set of addresses
  * @yes:	Positive items; after ipset_seal() everything
  * @not_net, @not_geo:	What '!' items say, until ipset_seal()
- * @has_not_net, @has_not_geo:	There is such an item (even an empty list)
  */
 struct ipset {
 	struct ranges yes, not_net, not_geo;
-	bool has_not_net, has_not_geo;
 };
 
 /* What geoip:private means when no geoip.dat is there; as that file has it */
@@ -120,8 +119,6 @@ static int add_list(struct ipset *s, const char *name, size_t name_len,
 	neg ^= reverse;
 	if (!rc)
 		rc = ranges_add_all(neg ? &s->not_geo : &s->yes, &r);
-	if (!rc && neg)
-		s->has_not_geo = true;
 	ranges_free(&r);
 	return rc;
 }
@@ -137,8 +134,6 @@ static int add_net(struct ipset *s, const char *text, bool neg, char err[128])
 			 text);
 		return -EINVAL;
 	}
-	if (neg)
-		s->has_not_net = true;
 	return ranges_add(neg ? &s->not_net : &s->yes, &c);
 }
 
@@ -175,11 +170,9 @@ static int merge_not(struct ipset *s, struct ranges * not )
 
 int ipset_seal(struct ipset *s)
 {
-	int rc = 0;
+	int rc = merge_not(s, &s->not_net);
 
-	if (s->has_not_net)
-		rc = merge_not(s, &s->not_net);
-	if (!rc && s->has_not_geo)
+	if (!rc)
 		rc = merge_not(s, &s->not_geo);
 	ranges_tidy(&s->yes);
 	return rc;

@@ -217,7 +217,7 @@ int ranges_negate(struct ranges *r)
 {
 	struct ranges out = { 0 };
 
-	if (gaps4(r, &out) < 0 || gaps6(r, &out) < 0) {
+	if ((r->n4 && gaps4(r, &out) < 0) || (r->n6 && gaps6(r, &out) < 0)) {
 		ranges_free(&out);
 		return -ENOMEM;
 	}

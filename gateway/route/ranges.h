@@ -36,7 +36,7 @@ int ranges_add(struct ranges *r, const struct cidr *c);
 int ranges_add_all(struct ranges *r, const struct ranges *from);
 /* Sort, join what touches, give spare memory back */
 void ranges_tidy(struct ranges *r);
-/* The opposite, in both families; @r must be tidy */
+/* The opposite, in each family that it has ranges of; @r must be tidy */
 int ranges_negate(struct ranges *r);
 bool ranges_have(const struct ranges *r, const struct addr *a);
 void ranges_free(struct ranges *r);

@@ -106,7 +106,6 @@ static void negated_items_are_one_union_then_negated(void **state)
 	assert_true(has(s, "8.8.8.8"));
 	assert_true(has(s, "0.0.0.0"));
 	assert_true(has(s, "255.255.255.255"));
-	assert_true(has(s, "2001::1")); /* not in any of them */
 	ipset_free(s);
 	s = SET("!10.0.0.0/8", "10.5.0.0/16");
 	assert_true(has(s, "10.5.0.1"));
@@ -124,6 +123,31 @@ static void negated_items_are_one_union_then_negated(void **state)
 	assert_false(has(s, "255.255.255.255"));
 	assert_true(has(s, "feff::1"));
 	assert_false(has(s, "ff02::1"));
+	ipset_free(s);
+}
+
+static void a_negation_says_nothing_of_the_other_family(void **state)
+{
+	struct ipset *s = SET("!10.0.0.0/8");
+
+	(void)state;
+	assert_true(has(s, "8.8.8.8"));
+	assert_false(has(s, "2001::1"));
+	assert_int_equal(ipset_families(s), DNS_V4);
+	ipset_free(s);
+	s = SET("!fd00::/8");
+	assert_true(has(s, "2001::1"));
+	assert_false(has(s, "8.8.8.8"));
+	ipset_free(s);
+	s = SET("!10.0.0.0/8", "!fd00::/8");
+	assert_true(has(s, "2001::1"));
+	assert_true(has(s, "8.8.8.8"));
+	assert_false(has(s, "fd00::1"));
+	ipset_free(s);
+	s = SET("!0.0.0.0/0", "fd00::/8");
+	assert_false(has(s, "8.8.8.8"));
+	assert_true(has(s, "fd00::1"));
+	assert_false(has(s, "2001::1"));
 	ipset_free(s);
 }
 
@@ -331,6 +355,7 @@ int main(void)
 		cmocka_unit_test(whole_families_and_ends_work),
 		cmocka_unit_test(overlapping_prefixes_become_one),
 		cmocka_unit_test(negated_items_are_one_union_then_negated),
+		cmocka_unit_test(a_negation_says_nothing_of_the_other_family),
 		cmocka_unit_test(mapped_prefixes_mean_ipv4),
 		cmocka_unit_test(ranges_are_told_in_order),
 		cmocka_unit_test(names_are_in_no_set),
