@@ -55,6 +55,14 @@ static uint32_t count_list(struct reader *p, const char *key)
 	return n;
 }
 
+/* There is something in that list, or something that is no list */
+static bool has_some(struct reader *p, const char *key)
+{
+	const cJSON *node = j_get(&p->o, key);
+
+	return node && !(cJSON_IsArray(node) && !node->child);
+}
+
 /*
  * A condition is there, though @count texts or ranges say what: "", [""]. It holds
  * for nobody then, as in Xray; one that was left out would hold for everybody
@@ -62,13 +70,11 @@ static uint32_t count_list(struct reader *p, const char *key)
 static void read_cond(struct reader *p, const char *key, uint32_t cond,
 		      uint32_t count)
 {
-	const cJSON *node = j_get(&p->o, key);
-
-	if (!count && (!node || (cJSON_IsArray(node) && !node->child)))
+	if (!count && !has_some(p, key))
 		return;
 	p->rule->has |= cond;
 	if (!count && p->d->errors == p->errors)
-		diag_warning(p->d, node, NULL,
+		diag_warning(p->d, j_get(&p->o, key), NULL,
 			     "is empty: this rule holds for nobody");
 }
 
@@ -197,15 +203,16 @@ static void read_network(struct reader *p)
 	}
 }
 
+/* "domains" goes before "domain", as in Xray */
 static void read_domains(struct reader *p)
 {
-	unsigned int n = dommap_parse(p->r->domains, &p->o, "domain",
-				      DOM_PLAIN_SUBSTRING, p->index);
+	const char *key = has_some(p, "domains") ? "domains" : "domain";
 
-	n += dommap_parse(p->r->domains, &p->o, "domains", DOM_PLAIN_SUBSTRING,
-			  p->index);
-	if (n)
+	if (dommap_parse(p->r->domains, &p->o, key, DOM_PLAIN_SUBSTRING,
+			 p->index))
 		p->rule->has |= COND_DOMAIN;
+	if (!strcmp(key, "domains"))
+		j_ignore(&p->o, "domain", "domains is used");
 }
 
 /* Keys of Xray that have no effect here, or none yet */
