@@ -107,7 +107,7 @@ struct balancer {
  * @users:	Names of users, or regexps
  * @programs:	"curl", "/usr/bin/curl", "/opt/x/" (below it), "self/"
  * @attrs:	Header names and what must be in their values
- * @outbound:	Where to; NULL: @balancer says
+ * @outbound:	Where to; NULL: @balancer says; neither: what it takes is refused
  * @tag:	ruleTag, or "rules[N]"
  */
 struct rule {

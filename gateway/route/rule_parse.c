@@ -294,13 +294,28 @@ static struct balancer *find_balancer(const struct router *r, const char *tag)
 	return NULL;
 }
 
+/*
+ * Panels' rules for the section "api", which is not there: Xray starts, and closes
+ * what such a rule takes
+ */
+static bool is_left_of_api(struct reader *p, const char *tag)
+{
+	if (strcmp(tag, "api") != 0 || outbound_by_tag(p->cfg, tag))
+		return false;
+	diag_warning(p->d, p->o.node, "outboundTag",
+		     "there is no \"api\": what this rule takes is refused");
+	return true;
+}
+
 /* outboundTag goes before balancerTag */
 static void read_target(struct reader *p)
 {
 	const char *out = j_str(&p->o, "outboundTag", NULL);
 	const char *bal = j_str(&p->o, "balancerTag", NULL);
 
-	if (out && out[0]) {
+	if (out && is_left_of_api(p, out)) {
+		p->rule->outbound = NULL;
+	} else if (out && out[0]) {
 		p->rule->outbound = outbound_by_tag(p->cfg, out);
 		if (!p->rule->outbound) {
 			diag_error(p->d, p->o.node, "outboundTag",

@@ -60,16 +60,6 @@ static void domains_match_the_target_or_the_sniffed_name(void **state)
 	BLOCKED(&b, "b.com", 80);
 	assert_string_equal(b.s.rule, "rules[0]");
 	bench_close(&b);
-	/* the latter takes the place of the former; an empty list is none */
-	bench_rule(&b, "\"domain\":[\"full:a.com\"],"
-		       "\"domains\":[\"full:b.com\"]");
-	BLOCKED(&b, "b.com", 80);
-	PASSED(&b, "a.com", 80);
-	bench_close(&b);
-	bench_rule(&b, "\"domain\":[\"full:a.com\"],\"domains\":[]");
-	BLOCKED(&b, "a.com", 80);
-	PASSED(&b, "b.com", 80);
-	bench_close(&b);
 }
 
 static void addresses_match_the_target(void **state)
@@ -658,10 +648,6 @@ static void doubtful_rules_give_warnings(void **state)
 	assert_complaint("{\"rules\":[{\"port\":1,\"webhook\":{\"url\":\"x\"},"
 			 "\"outboundTag\":\"block\"}]}",
 			 0, "webhook");
-	assert_complaint("{\"rules\":[{\"domain\":[\"a\"],"
-			 "\"domains\":[\"b\"],"
-			 "\"outboundTag\":\"block\"}]}",
-			 0, "domains is used");
 }
 
 static void rules_of_other_systems_never_match(void **state)

@@ -1,4 +1,4 @@
-/* test_rule_match.c - Rules by the program that a session comes from */
+/* test_rule_match.c - Rules by the program that a session comes from, and odd ones */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +13,7 @@
 #include "gateway/core/dns.h"
 #include "gateway/core/route.h"
 #include "gateway/core/session.h"
+#include "tests/unit/diag_text.h"
 #include "tests/unit/emulated.h"
 #include "tests/unit/router_bench.h"
 
@@ -107,6 +108,43 @@ static void a_program_and_an_address_are_both_waited_for(void **state)
 	bench_close(&b);
 }
 
+static void domains_take_the_place_of_domain(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	/* the latter takes the place of the former; an empty list is none */
+	bench_open(&b, "{\"rules\":[{\"domain\":[\"full:a.com\"],"
+		       "\"domains\":[\"full:b.com\"],"
+		       "\"outboundTag\":\"block\"}]}");
+	assert_int_equal(b.d.errors, 0);
+	assert_non_null(strstr(diag_text(&b.d, false), "domains is used"));
+	BLOCKED(&b, "b.com", 80);
+	PASSED(&b, "a.com", 80);
+	bench_close(&b);
+	bench_rule(&b, "\"domain\":[\"full:a.com\"],\"domains\":[]");
+	BLOCKED(&b, "a.com", 80);
+	PASSED(&b, "b.com", 80);
+	bench_close(&b);
+}
+
+/* Panels leave such rules behind */
+static void a_rule_for_an_api_that_is_not_there_refuses(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_open(&b, "{\"rules\":[{\"inboundTag\":[\"in\"],"
+		       "\"outboundTag\":\"api\"}]}");
+	assert_int_equal(b.d.errors, 0);
+	assert_non_null(strstr(diag_text(&b.d, false), "there is no \"api\""));
+	assert_string_equal(pick_to(&b, "a.com", 80), "none");
+	assert_string_equal(b.s.rule, "rules[0]");
+	b.s.inbound_tag = "other";
+	assert_string_equal(pick_to(&b, "a.com", 80), "first");
+	bench_close(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -114,6 +152,8 @@ int main(void)
 		cmocka_unit_test(
 			programs_are_looked_for_only_when_nothing_else_decides),
 		cmocka_unit_test(a_program_and_an_address_are_both_waited_for),
+		cmocka_unit_test(domains_take_the_place_of_domain),
+		cmocka_unit_test(a_rule_for_an_api_that_is_not_there_refuses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
