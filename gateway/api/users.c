@@ -47,6 +47,23 @@ static const struct inbound *find(struct call *c, const uint8_t *p, size_t n,
 
 /* --- add and remove ------------------------------------------------------------------ */
 
+/* "testseed", when it is there. 0 or -errno */
+static int read_seed(const struct pb_field *account, cJSON *o)
+{
+	uint64_t v[ACCOUNT_SEED_MAX];
+	int n = pb_numbers(account->p, account->len, 9, v, ACCOUNT_SEED_MAX);
+	cJSON *list;
+
+	if (n <= 0)
+		return n;
+	list = cJSON_AddArrayToObject(o, "testseed");
+	for (int i = 0; list && i < n && i < ACCOUNT_SEED_MAX; i++)
+		if (!cJSON_AddItemToArray(list,
+					  cJSON_CreateNumber((double)v[i])))
+			return -ENOMEM;
+	return list ? 0 : -ENOMEM;
+}
+
 /* What only VLESS has. 0, -EPERM: "reverse", or -errno */
 static int read_vless(const struct pb_field *account, cJSON *o)
 {
@@ -60,7 +77,7 @@ static int read_vless(const struct pb_field *account, cJSON *o)
 		rc = pb_text(account->p, account->len, 2, flow, sizeof(flow));
 	if (!rc && !cJSON_AddStringToObject(o, "flow", flow))
 		rc = -ENOMEM;
-	return rc;
+	return rc ? rc : read_seed(account, o);
 }
 
 /* The text fields of an account. 0 or -errno */

@@ -60,18 +60,49 @@ static const struct kind *kind_of(const char *protocol)
 	return NULL;
 }
 
-/* What only VLESS has; @flow_of: the user, or settings for all of them */
-static void put_vless(struct pb_out *m, const cJSON *user, const cJSON *flow_of)
+/* What is no number of 32 bits the server refuses: it gets the nearest */
+static uint64_t number_of(const cJSON *x)
+{
+	double d = cJSON_IsNumber(x) ? x->valuedouble : 0;
+
+	if (!(d > 0))
+		return 0;
+	return d < UINT32_MAX ? (uint64_t)d : UINT32_MAX;
+}
+
+/* Of the user, when he has all four numbers, else of all users */
+static void put_seed(struct pb_out *m, const cJSON *user, const cJSON *settings)
+{
+	const cJSON *list = cJSON_GetObjectItem(user, "testseed"), *x;
+	uint64_t v[ACCOUNT_SEED_MAX];
+	size_t n = 0;
+
+	if (cJSON_GetArraySize(list) < 4)
+		list = cJSON_GetObjectItem(settings, "testseed");
+	cJSON_ArrayForEach(x, list)
+	{
+		if (n < ACCOUNT_SEED_MAX)
+			v[n++] = number_of(x);
+	}
+	if (n)
+		pb_put_numbers(m, 9, v, n);
+}
+
+/* What only VLESS has */
+static void put_vless(struct pb_out *m, const cJSON *user,
+		      const cJSON *settings)
 {
 	const cJSON *reverse = cJSON_GetObjectItem(user, "reverse");
+	bool own = cJSON_GetObjectItem(user, "flow") != NULL;
 	size_t mark;
 
-	pb_put_text(m, 2, text_of(flow_of, "flow"));
-	if (!cJSON_IsObject(reverse))
-		return;
-	mark = pb_begin(m, 7);
-	pb_put_text(m, 1, text_of(reverse, "tag"));
-	pb_end(m, mark);
+	pb_put_text(m, 2, text_of(own ? user : settings, "flow"));
+	if (cJSON_IsObject(reverse)) {
+		mark = pb_begin(m, 7);
+		pb_put_text(m, 1, text_of(reverse, "tag"));
+		pb_end(m, mark);
+	}
+	put_seed(m, user, settings);
 }
 
 static void put_account(struct pb_out *m, const struct kind *k,
@@ -84,8 +115,7 @@ static void put_account(struct pb_out *m, const struct kind *k,
 	value = pb_begin(m, 2);
 	pb_put_text(m, 1, text_of(user, k->secret));
 	if (!strcmp(k->account, ACCOUNT_VLESS))
-		put_vless(m, user,
-			  cJSON_GetObjectItem(user, "flow") ? user : settings);
+		put_vless(m, user, settings);
 	else if (!strcmp(k->account, ACCOUNT_SS) && !ss22)
 		pb_put_number(m, 2, account_cipher(text_of(user, "method")));
 	pb_end(m, value);

@@ -117,6 +117,31 @@ int pb_number(const uint8_t *p, size_t n, uint32_t number, uint64_t *out)
 	return 0;
 }
 
+int pb_numbers(const uint8_t *p, size_t n, uint32_t number, uint64_t *out,
+	       int max)
+{
+	struct rd r = rd_init(p, n), packed;
+	struct pb_field f;
+	int rc, count = 0;
+
+	while ((rc = pb_next(&r, &f)) > 0) {
+		if (f.number != number)
+			continue;
+		if (f.type == PB_VARINT && count++ < max)
+			out[count - 1] = f.value;
+		packed = rd_init(f.p, f.len);
+		while (rd_left(&packed) && rd_ok(&packed)) {
+			uint64_t v = get_varint(&packed);
+
+			if (count++ < max)
+				out[count - 1] = v;
+		}
+		if (!rd_ok(&packed))
+			return -EPROTO;
+	}
+	return rc < 0 ? rc : count;
+}
+
 /* --- into one --- */
 
 void pb_free(struct pb_out *o)
@@ -206,6 +231,16 @@ void pb_put_bytes(struct pb_out *o, uint32_t number, const void *p, size_t n)
 void pb_put_text(struct pb_out *o, uint32_t number, const char *text)
 {
 	pb_put_bytes(o, number, text, strlen(text));
+}
+
+void pb_put_numbers(struct pb_out *o, uint32_t number, const uint64_t *v,
+		    size_t count)
+{
+	size_t mark = pb_begin(o, number);
+
+	for (size_t i = 0; i < count; i++)
+		put_varint(o, v[i]);
+	pb_end(o, mark);
 }
 
 size_t pb_begin(struct pb_out *o, uint32_t number)

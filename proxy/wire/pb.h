@@ -45,6 +45,12 @@ int pb_text(const uint8_t *p, size_t n, uint32_t number, char *out,
 	    size_t room);
 /* A number, 0 when absent. 0 or -EPROTO */
 int pb_number(const uint8_t *p, size_t n, uint32_t number, uint64_t *out);
+/*
+ * The numbers of a repeated field, packed or not: the first @max of them to @out.
+ * How many there are, or -EPROTO
+ */
+int pb_numbers(const uint8_t *p, size_t n, uint32_t number, uint64_t *out,
+	       int max);
 
 /**
  * struct pb_out - A message being made; zero, with @most, is empty
@@ -64,6 +70,9 @@ void pb_raw(struct pb_out *o, const void *p, size_t n);
 void pb_put_number(struct pb_out *o, uint32_t number, uint64_t value);
 void pb_put_bytes(struct pb_out *o, uint32_t number, const void *p, size_t n);
 void pb_put_text(struct pb_out *o, uint32_t number, const char *text);
+/* A repeated field of numbers, packed */
+void pb_put_numbers(struct pb_out *o, uint32_t number, const uint64_t *v,
+		    size_t count);
 /* A message in the message: what is put until pb_end() */
 size_t pb_begin(struct pb_out *o, uint32_t number);
 void pb_end(struct pb_out *o, size_t mark);

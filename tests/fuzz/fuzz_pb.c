@@ -1,4 +1,5 @@
 /* fuzz_pb.c - Messages of protocol buffers: what is read is written again */
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -13,8 +14,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct pb_out o = { .most = 2 * n + 64 };
 	struct rd r = rd_init(p, n), again;
 	struct pb_field f, g;
+	uint64_t v[4];
 	char text[64];
-	int rc;
+	int rc, count;
 
 	while ((rc = pb_next(&r, &f)) > 0) {
 		size_t mark = o.len;
@@ -33,6 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	MUST(rc == 0 || pb_find(p, n, 1, PB_BYTES, &f) < 0);
 	if (!pb_text(p, n, 1, text, sizeof(text)))
 		MUST(strlen(text) < sizeof(text));
+	count = pb_numbers(p, n, 2, v, 4);
+	MUST(count <= (int)n && (count >= 0 || count == -EPROTO));
 	pb_free(&o);
 	return 0;
 }

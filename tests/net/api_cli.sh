@@ -16,6 +16,8 @@ users_come_and_go
 user two vl-in vless "{ \"clients\": [ { \"id\": \"$NEWID\", \"email\": \"again@x\" }, { \"id\": \"$NEWID\", \"email\": \"ann@x\" } ], \"decryption\": \"none\" }"
 bad "one of two is refused: that is a failure" api adu "$TMP/two.json"
 ok "who can be removed" api rmu -tag=vl-in again@x
+user seed vl-in vless "{ \"clients\": [ { \"id\": \"$NEWID\", \"email\": \"again@x\", \"testseed\": [ 900, 0, 900, 256 ] } ], \"decryption\": \"none\" }"
+contains "his testseed comes along" "$(api adu "$TMP/seed.json")" "must be 1 to"
 bad "who is not there cannot" api rmu -tag=vl-in again@x
 contains "counters" "$(api statsquery -pattern 'user>>>ann@x')" '"name": "user>>>ann@x>>>traffic>>>uplink"'
 upload vl 6001 4321

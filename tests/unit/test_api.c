@@ -10,6 +10,7 @@
 #include "gateway/core/stats.h"
 #include "gateway/route/groups.h"
 #include "proxy/in/srv.h"
+#include "proxy/wire/vision.h"
 #include "tests/unit/alloc_fail.h"
 
 #define TEXT(s) (const uint8_t *)(s), sizeof(s) - 1
@@ -285,6 +286,7 @@ static void a_route_is_tested_without_a_session(void **state)
 
 /* The tag of "reverse" of those that alter_add() adds; NULL: none */
 static const char *reverse_tag;
+static uint64_t seed[4]; /* all 0: none */
 
 static void a_balancers_choice_is_told(void **state)
 {
@@ -367,6 +369,8 @@ static int alter_add(struct api *a, const char *tag, const char *email,
 		pb_put_text(&o, 1, reverse_tag);
 		pb_end(&o, reverse);
 	}
+	if (seed[0])
+		pb_put_numbers(&o, 9, seed, 4);
 	pb_end(&o, inner);
 	pb_end(&o, account);
 	pb_end(&o, user);
@@ -493,6 +497,41 @@ static void a_user_with_reverse_is_refused_by_name(void **state)
 	reverse_tag = NULL;
 	assert_non_null(strstr(a.c.why, "\"reverse\""));
 	assert_int_equal(count(&a), 1);
+	end(&a);
+}
+
+/* What proxy/in/vless.c keeps of a user begins so */
+struct vless_key_head {
+	uint8_t id[16];
+	struct vision_seed seed;
+};
+
+static void a_seed_comes_with_its_user(void **state)
+{
+	struct vless_key_head *k;
+	struct srv_users *us;
+	struct srv_conf *c;
+	struct api a;
+
+	(void)state;
+	begin(&a);
+	c = a.cfg->inbounds[0]->settings;
+	memcpy(seed, (uint64_t[]){ 100, 200, 300, 400 }, sizeof(seed));
+	assert_int_equal(alter_add(&a, "vl", "two@x", VLESS, "two", ""), 0);
+	us = srv_users_get(&c->users);
+	assert_int_equal(us->count, 2);
+	k = srv_key(us, 1);
+	assert_int_equal(k->seed.limit, 100);
+	assert_int_equal(k->seed.range, 200);
+	assert_int_equal(k->seed.least, 300);
+	assert_int_equal(k->seed.few, 400);
+	srv_users_put(us);
+	/* what the configuration's parser refuses */
+	seed[1] = 0;
+	assert_int_equal(alter_add(&a, "vl", "three@x", VLESS, "three", ""),
+			 GRPC_INVALID);
+	assert_non_null(strstr(a.c.why, "must be 1 to"));
+	memset(seed, 0, sizeof(seed));
 	end(&a);
 }
 
@@ -649,6 +688,7 @@ int main(void)
 		cmocka_unit_test(users_are_added_and_removed),
 		cmocka_unit_test(what_is_wrong_with_a_user_is_said),
 		cmocka_unit_test(a_user_with_reverse_is_refused_by_name),
+		cmocka_unit_test(a_seed_comes_with_its_user),
 		cmocka_unit_test(a_list_lives_as_long_as_it_is_looked_at),
 		cmocka_unit_test(no_memory_changes_nothing),
 		cmocka_unit_test(health_is_told_in_the_units_of_xray),

@@ -63,6 +63,37 @@ static void what_is_not_known_is_skipped(void **state)
 	assert_int_equal(f.value, 1);
 }
 
+static void repeated_numbers_come_packed_or_one_by_one(void **state)
+{
+	static const uint8_t one_by_one[] = { 0x08, 5, 0x10, 9, 0x08, 0x96, 1 };
+	static const uint8_t both[] = { 0x0a, 3, 5, 0x96, 1, 0x08, 7, 0x0a, 0 };
+	static const uint8_t cut[] = { 0x0a, 2, 5, 0x96 };
+	struct pb_out o = { .most = 64 };
+	uint64_t v[4] = { 0 };
+
+	(void)state;
+	assert_int_equal(pb_numbers(one_by_one, sizeof(one_by_one), 1, v, 4),
+			 2);
+	assert_int_equal(v[0], 5);
+	assert_int_equal(v[1], 150);
+	assert_int_equal(pb_numbers(both, sizeof(both), 1, v, 4), 3);
+	assert_int_equal(v[1], 150);
+	assert_int_equal(v[2], 7);
+	/* more than there is room for */
+	v[1] = 0;
+	assert_int_equal(pb_numbers(both, sizeof(both), 1, v, 1), 3);
+	assert_int_equal(v[1], 0);
+	assert_int_equal(pb_numbers(both, sizeof(both), 2, v, 4), 0);
+	assert_int_equal(pb_numbers(cut, sizeof(cut), 1, v, 4), -EPROTO);
+	assert_int_equal(pb_numbers(cut, sizeof(cut) - 1, 1, v, 4), -EPROTO);
+	v[0] = 900;
+	v[1] = 1;
+	pb_put_numbers(&o, 3, v, 2);
+	assert_int_equal(o.len, 5);
+	assert_memory_equal(o.p, "\x1a\x03\x84\x07\x01", 5);
+	pb_free(&o);
+}
+
 static void what_lies_is_refused(void **state)
 {
 	static const struct {
@@ -152,6 +183,7 @@ int main(void)
 		cmocka_unit_test(the_examples_of_the_standard),
 		cmocka_unit_test(each_cut_of_a_field_is_malformed),
 		cmocka_unit_test(what_is_not_known_is_skipped),
+		cmocka_unit_test(repeated_numbers_come_packed_or_one_by_one),
 		cmocka_unit_test(what_lies_is_refused),
 		cmocka_unit_test(what_is_put_is_found_again),
 		cmocka_unit_test(a_message_does_not_outgrow_its_limit),
