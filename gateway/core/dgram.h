@@ -11,6 +11,7 @@
 
 #define DGRAM_MAX   65507 /* payload bytes of the biggest datagram */
 #define DGRAM_BATCH 64 /* packets a call: what one UDP_GRO message can hold */
+#define DGRAM_TRIES 4 /* batches of which a layer keeps nothing, a call */
 
 /**
  * struct pkt - One datagram
@@ -54,6 +55,22 @@ struct dgram {
 	struct dgram *below;
 	struct job *job;
 };
+
+/**
+ * dgram_pass() - The end of a layer's send: its packets go to the level below
+ * @out, @count:	What became of the first @used of the caller's
+ * @at:		Of which of them out[i] is made; those between are lost
+ *
+ * Return: how many of the caller's are done with (a full socket took some: the
+ * others are sent later), or -errno
+ */
+static inline int dgram_pass(struct dgram *below, const struct pkt *out,
+			     int count, const int *at, int used)
+{
+	int rc = count ? below->ops->send(below, out, count) : 0;
+
+	return rc < 0 ? rc : rc && rc < count ? at[rc] : used;
+}
 
 /* @j is marked ready from now on (from the next want), by all layers */
 static inline void dgram_set_job(struct dgram *d, struct job *j)

@@ -23,8 +23,6 @@
 #include "proxy/wire/socks5.h"
 #include "proxy/wire/socks_srv.h"
 
-#define RECV_TRIES 4 /* batches of garbage skipped a call */
-
 /**
  * struct assoc - Inbound end of a map; the map owns it
  * @d:		Datagrams without their SOCKS head; d.below is the socket
@@ -87,7 +85,7 @@ static int assoc_recv(struct dgram *d, struct pkt *v, int max)
 	int got, n = 0;
 
 	for (int tries = 0; n == 0; tries++) {
-		if (tries == RECV_TRIES) {
+		if (tries == DGRAM_TRIES) {
 			job_ready(d->job);
 			return -EAGAIN;
 		}

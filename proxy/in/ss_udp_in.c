@@ -146,7 +146,7 @@ static int send_some(struct ss_client_in *c, const struct pkt *v, int n)
 	uint8_t *p = w->scratch, *end = p + WORKER_SCRATCH_BYTES;
 	struct pkt out[DGRAM_BATCH];
 	int at[DGRAM_BATCH] = { 0 }; /* of @v, what out[] is made of */
-	int used = 0, count = 0, rc = 0;
+	int used = 0, count = 0;
 
 	for (; used < n && count < DGRAM_BATCH; used++) {
 		ssize_t k;
@@ -162,9 +162,7 @@ static int send_some(struct ss_client_in *c, const struct pkt *v, int n)
 		out[count++] = (struct pkt){ c->addr, p, (size_t)k };
 		p += k;
 	}
-	if (count)
-		rc = c->u->sock->ops->send(c->u->sock, out, count);
-	return rc < 0 ? rc : rc && rc < count ? at[rc] : used;
+	return dgram_pass(c->u->sock, out, count, at, used);
 }
 
 static int client_send(struct dgram *d, const struct pkt *v, int n)

@@ -21,7 +21,6 @@
 #include "gateway/core/outbound.h"
 #include "gateway/core/sniff.h"
 
-#define RECV_TRIES    4 /* batches of blocked ones skipped a call */
 #define DELAY_FIRST_S 30 /* as Xray when blockDelay is absent */
 #define DELAY_LAST_S  90
 #define DELAY_MAX_S   86400
@@ -115,7 +114,7 @@ static int filter_recv(struct dgram *d, struct pkt *v, int max)
 	struct filter *f = filter_of(d);
 	int n, kept = 0;
 
-	for (int tries = 0; tries < RECV_TRIES; tries++) {
+	for (int tries = 0; tries < DGRAM_TRIES; tries++) {
 		n = d->below->ops->recv(d->below, v, max);
 		for (int i = 0; i < n; i++)
 			if (passes(f, &v[i].peer))

@@ -24,8 +24,6 @@
 #include "proxy/out/socks.h"
 #include "proxy/wire/socks5.h"
 
-#define RECV_TRIES 4 /* batches of garbage skipped a call */
-
 /**
  * struct socks_udp - One association; d.below is the socket once it is up
  * @control:	Kept open; NULL after its end
@@ -154,7 +152,7 @@ static int send_packed(struct socks_udp *u, const struct pkt *v, int n)
 	uint8_t *end = p + WORKER_SCRATCH_BYTES;
 	struct pkt out[DGRAM_BATCH];
 	int at[DGRAM_BATCH] = { 0 }; /* of @v, what out[] is made of */
-	int used = 0, count = 0, rc = 0;
+	int used = 0, count = 0;
 
 	for (; used < n && count < DGRAM_BATCH; used++) {
 		const struct pkt *in = &v[used];
@@ -176,10 +174,7 @@ static int send_packed(struct socks_udp *u, const struct pkt *v, int n)
 					     .len = (size_t)head + in->len };
 		p += (size_t)head + in->len;
 	}
-	if (count)
-		rc = u->d.below->ops->send(u->d.below, out, count);
-	/* a full socket took some: the others are sent later */
-	return rc < 0 ? rc : rc && rc < count ? at[rc] : used;
+	return dgram_pass(u->d.below, out, count, at, used);
 }
 
 static int udp_send(struct dgram *d, const struct pkt *v, int n)
@@ -235,7 +230,7 @@ static int udp_recv(struct dgram *d, struct pkt *v, int max)
 
 	if (rc < 0)
 		return rc;
-	for (int i = 0; i < RECV_TRIES; i++) {
+	for (int i = 0; i < DGRAM_TRIES; i++) {
 		int n = u->d.below->ops->recv(u->d.below, v, max);
 
 		if (n <= 0)

@@ -25,8 +25,7 @@
 #include "proxy/out/server_udp.h"
 #include "proxy/out/shadowsocks.h"
 
-#define RECV_TRIES 4 /* batches of garbage skipped a call */
-#define EXTRA_MAX  (SS22_PACKET_EXTRA + 64)
+#define EXTRA_MAX (SS22_PACKET_EXTRA + 64)
 
 /**
  * struct ss_udp - One leg; d.below is the socket once there is one
@@ -111,7 +110,7 @@ static int send_some(struct ss_udp *u, const struct pkt *v, int n)
 	uint8_t *end = p + WORKER_SCRATCH_BYTES;
 	struct pkt out[DGRAM_BATCH];
 	int at[DGRAM_BATCH] = { 0 }; /* of @v, what out[] is made of */
-	int used = 0, count = 0, rc = 0;
+	int used = 0, count = 0;
 
 	for (; used < n && count < DGRAM_BATCH; used++) {
 		ssize_t k;
@@ -130,10 +129,7 @@ static int send_some(struct ss_udp *u, const struct pkt *v, int n)
 					     .len = (size_t)k };
 		p += k;
 	}
-	if (count)
-		rc = u->d.below->ops->send(u->d.below, out, count);
-	/* a full socket took some: the others are sent later */
-	return rc < 0 ? rc : rc && rc < count ? at[rc] : used;
+	return dgram_pass(u->d.below, out, count, at, used);
 }
 
 static int ss_send(struct dgram *d, const struct pkt *v, int n)
@@ -191,7 +187,7 @@ static int ss_recv(struct dgram *d, struct pkt *v, int max)
 		return rc;
 	if (max > DGRAM_BATCH)
 		max = DGRAM_BATCH;
-	for (int i = 0; i < RECV_TRIES; i++) {
+	for (int i = 0; i < DGRAM_TRIES; i++) {
 		int n = u->d.below->ops->recv(u->d.below, v, max);
 
 		if (n <= 0)
