@@ -80,7 +80,7 @@ struct addr send_through_own(const struct outbound *ob, const struct session *s)
 {
 	struct addr none = { .kind = ADDR_NONE };
 
-	if (ob && (ob->send_how == SEND_ORIGIN || ob->send_how == SEND_SRCIP))
+	if (ob && send_through_varies(ob))
 		return send_through_pick(ob, s);
 	return none;
 }

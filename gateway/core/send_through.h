@@ -3,9 +3,7 @@
 #define GATEWAY_CORE_SEND_THROUGH_H
 
 #include "gateway/base/addr.h"
-
-struct outbound;
-struct session;
+#include "gateway/core/outbound.h"
 
 /* enum send_how - Xray's sendThrough */
 enum send_how {
@@ -14,6 +12,12 @@ enum send_how {
 	SEND_SRCIP, /* the client's own: this host must be let to use it */
 	SEND_PREFIX, /* any address of a prefix, a new one each time */
 };
+
+/* Is it another address for each session? */
+static inline bool send_through_varies(const struct outbound *ob)
+{
+	return ob->send_how == SEND_ORIGIN || ob->send_how == SEND_SRCIP;
+}
 
 /* An IP, "IP/bits", "origin", "srcip" to @ob. 0 or -EINVAL */
 int send_through_parse(struct outbound *ob, const char *text);

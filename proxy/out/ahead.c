@@ -294,7 +294,7 @@ static struct stream *pool_take(struct ahead_pool *p, const struct dial *d)
 static bool can_be_ahead(const struct dial *d)
 {
 	for (const struct outbound *ob = d->ob; ob; ob = ob->dialer)
-		if (ob->send_how == SEND_ORIGIN || ob->send_how == SEND_SRCIP)
+		if (send_through_varies(ob))
 			return false;
 	return d->cfg == d->worker->cfg;
 }
