@@ -22,6 +22,7 @@
 #define WORKER_SCRATCH_BYTES (128u << 10) /* at least */
 #define SERVER_FIRST_SLOTS   256
 #define WORKER_BUDGET_BYTES  (256u << 10) /* a direction and turn */
+#define WORKER_MUTE_BYTES    (64u << 10) /* a turn, of who is not understood */
 
 struct config;
 struct listener;

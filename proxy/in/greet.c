@@ -14,7 +14,6 @@
 #include "gateway/core/sniff.h"
 
 #define GREET_FIRST 512 /* bytes of the first buffer */
-#define GREET_TURN  (64u << 10) /* bytes of a turn: others shall have theirs */
 
 static struct greet *greet_grow(struct session *s, struct greet *g)
 {
@@ -154,7 +153,7 @@ int greet_run(struct session *s, greet_step step)
 			g->len -= (uint32_t)n;
 			memmove(g->in, g->in + n, g->len);
 		} else if (!g->done) {
-			if (used >= GREET_TURN) {
+			if (used >= WORKER_MUTE_BYTES) {
 				job_ready(s->in->job);
 				return -EAGAIN;
 			}

@@ -20,8 +20,6 @@
 #define NOISE_MIN  1279u /* what Xray answers to a ticket it does not know */
 #define NOISE_MORE 1000u
 
-#define MUTE_TURN (64u << 10) /* bytes of a turn: others shall have theirs */
-
 #define ANSWER_BYTES (VENC_ANSWER_BYTES + VENC_TICKET_BYTES + VENC_LENGTH_BYTES)
 
 static int shake_fail(struct venc *v, int err)
@@ -296,7 +294,7 @@ static int swallow(struct venc *v)
 	do {
 		n = stream_read(v->c.s.below, junk, sizeof(junk));
 		used += n > 0 ? (size_t)n : 0;
-	} while (n > 0 && used < MUTE_TURN);
+	} while (n > 0 && used < WORKER_MUTE_BYTES);
 	if (n > 0)
 		job_ready(v->c.s.job);
 	return n > 0 ? -EAGAIN : n ? (int)n : -ECONNRESET;
