@@ -109,11 +109,10 @@ static struct inbound *parse_listen(struct jobj *o, const char *tag,
 	return rc ? NULL : ib;
 }
 
-/* What may not be replaced: of the other section, or one that reverse needs */
+/* What may not be replaced: the API's by metrics, or one that reverse needs */
 static bool is_needed(const struct config *cfg, const struct outbound *ob)
 {
-	if (ob->ops == &api_outbound || ob->ops == &metrics_outbound ||
-	    ob->ops == &mux_portal)
+	if (ob->ops == &api_outbound || ob->ops == &mux_portal)
 		return true;
 	for (const struct reverse *v = cfg->reverses; v; v = v->next)
 		if (v->ob == ob)

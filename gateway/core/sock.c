@@ -267,7 +267,8 @@ static int open_with(const struct sockopt *so, int family, int type,
 		set_tcp(fd, so, listener);
 	if (type == SOCK_DGRAM)
 		set_udp(fd, listener);
-	if (type == SOCK_STREAM || (type == SOCK_DGRAM && !listener))
+	if (so->custom_count &&
+	    (type == SOCK_STREAM || (type == SOCK_DGRAM && !listener)))
 		set_custom(fd, so, family, type);
 	return fd;
 }

@@ -56,6 +56,17 @@ static int raw_wrap(const struct transport *t, uint32_t id, struct stream **s)
 	return t->settings ? raw_http_wrap(t->settings, t->server, id, s) : 0;
 }
 
+/* The same of what was dialed; it is closed when it fails */
+static int wrap_dialed(const struct transport *t, const struct dial *d,
+		       struct stream **out)
+{
+	int rc = raw_wrap(t, d->s ? d->s->id : 0, out);
+
+	if (rc < 0)
+		stream_close(out, rc);
+	return rc;
+}
+
 int raw_dial(const struct dial *d, const struct addr *to,
 	     const struct sockopt *so, enum domain_strategy strategy,
 	     struct stream **out)
@@ -87,12 +98,7 @@ static int raw_dial_server(const struct transport *t, const struct dial *d,
 		rc = dest_dial_unix(to->name, d, out);
 	else
 		rc = raw_dial(d, to, so, (enum domain_strategy)strategy, out);
-	if (rc < 0)
-		return rc;
-	rc = raw_wrap(t, d->s ? d->s->id : 0, out);
-	if (rc < 0)
-		stream_close(out, rc);
-	return rc;
+	return rc < 0 ? rc : wrap_dialed(t, d, out);
 }
 
 static int raw_accept(const struct transport *t, struct worker *w,
@@ -118,12 +124,7 @@ static int head_dial(const struct transport *t, const struct dial *d,
 {
 	int rc = transport_dial(t->below, d, to, out);
 
-	if (rc < 0)
-		return rc;
-	rc = raw_wrap(t, d->s ? d->s->id : 0, out);
-	if (rc < 0)
-		stream_close(out, rc);
-	return rc;
+	return rc < 0 ? rc : wrap_dialed(t, d, out);
 }
 
 const struct transport_ops transport_tcp_ops = {
