@@ -29,8 +29,9 @@
 #include "proxy/layer/keep.h"
 #include "proxy/transport/h2_int.h"
 
-#define IDLE_MS 60000u /* without a stream */
-#define IN_KEEP 2 /* buffers kept for the next stream */
+#define IDLE_MS    60000u /* without a stream */
+#define IN_KEEP    2 /* buffers kept for the next stream */
+#define BATCH_KEEP 2 /* batches kept: of a carrier, and of one below it */
 
 static void carrier_run(struct job *j);
 static void on_timer(struct timer *t);
@@ -66,7 +67,7 @@ static struct h2_room *room_get(struct worker *w)
 	list_init(&r->carriers);
 	r->in_bytes = (uint32_t)pace_most(w) + H2_IN_MORE;
 	pool_init(&r->in, sizeof(struct buf) + r->in_bytes, IN_KEEP);
-	pool_init(&r->batch, H2_BATCH_BYTES, 1);
+	pool_init(&r->batch, H2_BATCH_BYTES, BATCH_KEEP);
 	w->rooms[ROOM_H2] = r;
 	w->room_free[ROOM_H2] = room_free;
 	return r;

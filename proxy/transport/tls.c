@@ -43,7 +43,7 @@
 #define BATCH_BYTES  (4 * (RECORD_MAX + RECORD_EXTRA))
 #define READ_BYTES   (8 * 16416u) /* one read of below: eight whole records */
 #define IN_KEEP      2 /* buffers kept for the next connection */
-#define BATCH_KEEP   1 /* batches kept for the next call */
+#define BATCH_KEEP   2 /* batches kept: of TLS, and of TLS below it */
 #define OUT_MAX      (2 * BATCH_BYTES) /* with handshake messages on top */
 
 /** struct tls_in - Records that were read and OpenSSL did not ask for yet */
