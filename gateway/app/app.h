@@ -97,7 +97,6 @@ void parse_api_listeners(struct config *cfg);
  * (@portals), and where sessions that come back come from */
 void parse_portals(struct diag *d, const struct merged *m, struct config *cfg);
 void parse_reverses(struct diag *d, struct config *cfg);
-void parse_sniffing(struct diag *d, const cJSON *node, struct sniffing *sn);
 /* After the outbounds, before routing */
 void parse_observe(struct diag *d, const struct merged *m, struct config *cfg);
 /* streamSettings of an inbound (@server) or outbound. NULL: none */

@@ -17,13 +17,10 @@ static void config_free(struct config *cfg)
 
 		if (ib->ops->drop)
 			ib->ops->drop(ib);
-		dommap_free(ib->sniffing.excluded);
-		ipset_free(ib->sniffing.ips_excluded);
+		sniffing_drop(&ib->sniffing);
 	}
-	for (struct reverse *v = cfg->reverses; v; v = v->next) {
-		dommap_free(v->ib.sniffing.excluded);
-		ipset_free(v->ib.sniffing.ips_excluded);
-	}
+	for (struct reverse *v = cfg->reverses; v; v = v->next)
+		sniffing_drop(&v->ib.sniffing);
 	for (unsigned int i = 0; i < cfg->outbound_count; i++)
 		if (cfg->outbounds[i]->ops->drop)
 			cfg->outbounds[i]->ops->drop(cfg->outbounds[i]);

@@ -123,7 +123,7 @@ void parse_reverses(struct diag *d, struct config *cfg)
 		tag = arena_strdup(&cfg->arena, j_need_str(&o, "tag"));
 		if (tag)
 			v->ib.tag = tag;
-		parse_sniffing(d, j_get(&o, "sniffing"), &v->ib.sniffing);
+		sniffing_parse(d, j_get(&o, "sniffing"), &v->ib.sniffing);
 		j_close(&o);
 		v->node = NULL;
 	}

@@ -3,6 +3,8 @@
  *
  *   GREET -> SNIFF -> ROUTE -> OPEN -> RELAY -> (ses_kill) DYING
  *
+ * A loopback makes it ROUTE again, or SNIFF, when it has a sniffing of its own.
+ *
  * ses_run() is called when something the session waits for has happened; each
  * step returns 0 (go on with the next state), -EAGAIN (wait), or kills.
  */
@@ -311,7 +313,7 @@ static bool ses_carries(const struct session *s)
 
 static int ses_sniff(struct session *s)
 {
-	const struct sniffing *sn = &s->inbound->sniffing;
+	const struct sniffing *sn = ses_sniffing(s);
 	int err = ses_unfake(s);
 
 	if (err == 0 && sn->enabled && !sn->metadata_only && !ses_carries(s))
@@ -364,15 +366,18 @@ static int ses_reroute(struct session *s)
 
 	if (++s->reroutes <= REROUTE_MAX)
 		err = s->outbound->ops->reroute(s->outbound, s);
-	if (err < 0) {
+	if (err == -ELOOP)
 		log_warning("s%x route: loop through [%s]", s->id,
 			    s->outbound->tag);
+	if (err < 0) {
 		ses_kill(s, err, 2);
 		return err;
 	}
 	s->outbound = NULL;
 	s->forced_tag = NULL;
-	return 0; /* still in ROUTE: picked again */
+	if (!s->sniff_done)
+		ses_enter(s, SES_SNIFF);
+	return 0; /* else still in ROUTE: picked again */
 }
 
 static int ses_mux(struct session *s, const struct outbound **ob)

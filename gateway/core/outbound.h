@@ -58,7 +58,8 @@ struct reach {
  * @open:	Build the stack for s->target. 0 with *@out owned by the caller,
  *		-errno. -EACCES: blocked (the client is reset at once)
  * @open_dgram:	One leg of @m, shared by its destinations. NULL: no UDP here
- * @reroute:	Changes the session and sends it through routing again
+ * @reroute:	Changes the session and sends it through routing again, or through
+ *		sniffing, too: ses_sniff_again(). 0 or -errno
  *		(loopback). NULL: an ordinary outbound
  * @drop:	Free what the arena does not. NULL: nothing
  */

@@ -140,6 +140,16 @@ void ses_keep_fake(const struct session *s)
 		(void)fakedns_name(s->cfg->fakedns, &s->orig, name);
 }
 
+static void ses_free_again(struct session *s)
+{
+	struct ses_again *a = s->again, *next;
+
+	for (; a; a = next) {
+		next = a->next;
+		free(a);
+	}
+}
+
 static void ses_free(struct session *s)
 {
 	struct worker *w = s->job.worker;
@@ -160,6 +170,7 @@ static void ses_free(struct session *s)
 	whose_free(s->whose);
 	free(s->domain);
 	free(s->http_head);
+	ses_free_again(s);
 	free(s->greet_state);
 	config_unref(s->cfg);
 	list_del(&s->node);
@@ -175,12 +186,47 @@ void ses_reap(struct worker *w)
 		ses_free(list_first(&w->dying, struct session, node));
 }
 
+int ses_sniff_again(struct session *s, const struct sniffing *sn)
+{
+	struct ses_again *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return -ENOMEM;
+	a->sniffing = sn;
+	a->next = s->again;
+	s->again = a;
+	s->proto = SNIFF_NONE;
+	free(s->http_head);
+	s->http_head = NULL;
+	s->sniff_done = false;
+	s->sniff_seen = 0;
+	return 0;
+}
+
+/* As the inbound's, but what was a name already may get another one */
+static void take_again(struct session *s, const struct sniffed *found)
+{
+	struct ses_again *a = s->again;
+
+	if (!sniff_overrides(a->sniffing, found, &s->target, false))
+		return;
+	memcpy(a->name, found->domain, (size_t)found->len + 1);
+	if (a->sniffing->route_only)
+		s->route_name = a->name;
+	else
+		s->target = addr_name(a->name, found->len, s->target.port);
+}
+
 int ses_take_name(struct session *s, const struct sniffed *found)
 {
 	const struct sniffing *sn = &s->inbound->sniffing;
 	char *copy;
 
 	s->proto = found->proto;
+	if (s->again) {
+		take_again(s, found);
+		return 0;
+	}
 	if (found->len == 0 || s->domain ||
 	    !sniff_overrides(sn, found, &s->orig, false))
 		return 0;

@@ -60,6 +60,18 @@ static inline bool ses_to_mux(const struct addr *a)
 enum route_how { HOW_RULE, HOW_DEFAULT, HOW_FORCED };
 
 /**
+ * struct ses_again - A loopback's sniffing of a session
+ * @next:	That of the loopback before
+ * @sniffing:	Of the outbound
+ * @name:	What was found by it; the session's target or route_name may point here
+ */
+struct ses_again {
+	struct ses_again *next;
+	const struct sniffing *sniffing;
+	char name[256];
+};
+
+/**
  * struct session - One proxied request
  * @source:	Who; @local: where the inbound accepted it
  * @orig:	Original destination, as the client addressed it
@@ -68,6 +80,7 @@ enum route_how { HOW_RULE, HOW_DEFAULT, HOW_FORCED };
  *		fakedns); NULL: the target's
  * @domain:	Owned copy of the sniffed or fake name; @target and @route_name
  *		point into it
+ * @again:	Owned; NULL: no loopback sniffed
  * @http_head:	Owned copy of a sniffed HTTP request head, NUL terminated; only
  *		when the router wants attributes
  * @vless_route:	Bytes 7 and 8 of the id that a VLESS client sent; 0: none
@@ -108,6 +121,7 @@ struct session {
 	struct addr source, local, orig, target;
 	const char *route_name;
 	char *domain, *http_head;
+	struct ses_again *again;
 	struct dns_req *dns; /* owned; while routing or resolving */
 	struct whose *whose; /* owned; once a rule wanted to know the program */
 	void *greet_state; /* inbound's, freed by its greet or at the end (free()) */
@@ -145,6 +159,13 @@ static inline bool ses_open(const struct session *s)
 }
 /* Use the name in @found: owned copy, target or route_name by the rules of sniffing */
 int ses_take_name(struct session *s, const struct sniffed *found);
+/* Before it is routed again, it is sniffed by @sn of its configuration. 0 or -ENOMEM */
+int ses_sniff_again(struct session *s, const struct sniffing *sn);
+/* What it is sniffed by */
+static inline const struct sniffing *ses_sniffing(const struct session *s)
+{
+	return s->again ? s->again->sniffing : &s->inbound->sniffing;
+}
 /* The fake address of a live flow is in use: other names' go before it */
 void ses_keep_fake(const struct session *s);
 /* What its outbound's rules are asked */

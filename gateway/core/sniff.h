@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-#include "gateway/base/addr.h"
+#include "gateway/base/jget.h"
 
 enum { NET_TCP = 1u << 0, NET_UDP = 1u << 1 };
 
@@ -65,7 +65,7 @@ enum {
 };
 
 /**
- * struct sniffing - The sniffing object of an inbound
+ * struct sniffing - The sniffing object of an inbound, or of a loopback
  * @excluded:	domainsExcluded, NULL none; @ips_excluded likewise
  */
 struct sniffing {
@@ -74,6 +74,10 @@ struct sniffing {
 	struct dommap *excluded;
 	struct ipset *ips_excluded;
 };
+
+/* Complaints go to @d; sniffing_drop() it */
+void sniffing_parse(struct diag *d, const cJSON *node, struct sniffing *sn);
+void sniffing_drop(struct sniffing *sn);
 
 /*
  * May the sniffed domain replace the target (xray.md, 1 D)? @fake: the

@@ -1,7 +1,9 @@
 /*
  * loopback.c - Send a session through routing again, under another inbound tag
  *
- * Source: xray.md section J. Dispatch limits how often.
+ * And through sniffing, when it has settings for that: what was sniffed before is
+ * forgotten then, but for the name it led to.
+ * Source: xray.md section J; Xray proxy/loopback. Dispatch limits how often.
  */
 #include <errno.h>
 
@@ -11,6 +13,7 @@
 
 struct loopback_conf {
 	const char *tag; /* config arena */
+	struct sniffing sniffing;
 };
 
 static int loopback_reroute(const struct outbound *ob, struct session *s)
@@ -19,14 +22,13 @@ static int loopback_reroute(const struct outbound *ob, struct session *s)
 
 	s->inbound_tag = conf->tag;
 	s->skip_dns = true;
-	return 0;
+	return conf->sniffing.enabled ? ses_sniff_again(s, &conf->sniffing) : 0;
 }
 
 static int loopback_parse(struct outbound *ob, struct jobj *settings,
 			  struct config *cfg)
 {
 	struct loopback_conf *conf = arena_alloc(&cfg->arena, sizeof(*conf));
-	struct jobj sn;
 
 	if (!conf)
 		return -ENOMEM;
@@ -34,16 +36,23 @@ static int loopback_parse(struct outbound *ob, struct jobj *settings,
 		arena_strdup(&cfg->arena, j_str(settings, "inboundTag", ""));
 	if (!conf->tag)
 		return -ENOMEM;
-	if (j_open(&sn, settings->d, j_get(settings, "sniffing")) &&
-	    j_bool(&sn, "enabled", false))
-		j_not_yet(settings, "sniffing",
-			  "what the first inbound's sniffing found is kept");
 	ob->settings = conf;
+	sniffing_parse(settings->d, j_get(settings, "sniffing"),
+		       &conf->sniffing);
 	return 0;
+}
+
+static void loopback_drop(struct outbound *ob)
+{
+	struct loopback_conf *conf = ob->settings;
+
+	if (conf)
+		sniffing_drop(&conf->sniffing);
 }
 
 const struct outbound_ops out_loopback = {
 	.name = "loopback",
 	.parse = loopback_parse,
 	.reroute = loopback_reroute,
+	.drop = loopback_drop,
 };

@@ -199,6 +199,7 @@ static void inner_init(struct session *in, const struct dial *d,
 		in->in = in->out = NULL;
 		memset(in->half, 0, sizeof(in->half));
 		in->domain = in->http_head = NULL;
+		in->again = NULL;
 		in->dns = NULL;
 		in->greet_state = NULL;
 		in->map = NULL;

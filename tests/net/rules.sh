@@ -55,7 +55,8 @@ lists() { # ORG
 lists example.org || fail "no lists"
 printf '\x13BitTorrent protocol\0\0\0\0\0\0\0\0aaaaaaaaaaaaaaaaaaaaBBBBBBBBBBBBBBBBBBBB' >"$TMP/bt"
 
-# config STRATEGY RULES [DEFAULT]: r1..r9 are ways out with no difference
+# config STRATEGY RULES [DEFAULT]: r1..r9 are ways out with no difference. SNIFFS: the
+# inbound does; LOOP: more of the loopback's settings
 config() {
 	local i outs=""
 	for i in 1 2 3 4 5 6 7 8 9; do
@@ -67,7 +68,7 @@ config() {
 	  "log": { "loglevel": "warning", "access": "$TMP/access.txt" },
 	  "inbounds": [ { "tag": "lan", "protocol": "tun",
 	    "settings": { "name": "culvert0", "mtu": 1500 },
-	    "sniffing": { "enabled": true,
+	    "sniffing": { "enabled": ${SNIFFS:-true},
 	      "destOverride": [ "http", "tls", "quic" ] } } ],
 	  "dns": { "hosts": { "full:a.test": "10.3.0.1", "full:b.test": "10.3.0.2",
 	    "full:c.test": "10.3.0.3", "full:six.test": "fd03::5",
@@ -80,7 +81,7 @@ config() {
 	  "outbounds": [ { "tag": "${3:-direct}", "protocol": "freedom",
 	    "settings": { "domainStrategy": "UseIP" } } $outs,
 	    { "tag": "loop", "protocol": "loopback",
-	      "settings": { "inboundTag": "second" } } ],
+	      "settings": { ${LOOP:-} "inboundTag": "second" } } ],
 	  "culvert": { "workers": 2 }
 	}
 	END
@@ -157,6 +158,12 @@ went "source v4" r4 tcp 10.3.0.3 5003 -n 1 -b 10.1.0.66
 went "source v6" r4 tcp fd03::3 5003 -n 1 -b fd01::66
 went "no address rule" direct tcp 10.3.0.3 5003 -n 1
 
+use AsIs '
+ { "inboundTag": [ "nobody" ], "outboundTag": "api" },
+ { "ip": [ "!192.0.2.0/24" ], "port": 5003, "outboundTag": "r1" }'
+went "not of a subnet" r1 tcp 10.3.0.1 5003 -n 1
+went "which says nothing of the other family" direct tcp fd03::1 5003 -n 1
+
 echo "-- lists of files, and a file that changes"
 use AsIs '
  { "domain": [ "geosite:sites@x@y" ], "outboundTag": "r1" },
@@ -221,6 +228,22 @@ http "http by its prefix" r5 a.test
 went "tls" r4 tcp 10.3.0.1 5003 -f "$TMP/hello" -t 2
 went "bittorrent" r3 tcp 10.3.0.1 5003 -f "$TMP/bt"
 went "nothing known" direct tcp 10.3.0.1 5003 -m "hello there, this is no protocol"
+
+echo "-- a loopback that sniffs"
+LOOP='"sniffing": { "enabled": true, "destOverride": [ "http", "tls", "quic" ] },'
+for SNIFFS in false true; do
+	use AsIs '
+ { "inboundTag": [ "second" ], "domain": [ "full:tls.example.org" ], "outboundTag": "r1" },
+ { "inboundTag": [ "second" ], "protocol": [ "bittorrent" ], "outboundTag": "r2" },
+ { "inboundTag": [ "second" ], "protocol": [ "http" ], "outboundTag": "r3" },
+ { "inboundTag": [ "lan" ], "outboundTag": "loop" }'
+	went "tls" r1 tcp 10.3.0.1 5003 -f "$TMP/hello" -t 2
+	contains "its name is the target" "$LINE" "accepted tcp:tls.example.org:5003"
+	went "bittorrent" r2 tcp 10.3.0.1 5003 -f "$TMP/bt"
+	http "http" r3 a.test
+	went "nothing known" direct tcp 10.3.0.1 5003 -m "hello there, this is no protocol"
+done
+unset LOOP SNIFFS
 
 echo "-- domainStrategy"
 RULES='
