@@ -17,6 +17,8 @@
 #include "gateway/base/log.h"
 #include "gateway/core/config.h"
 
+#define USER_JSON_MAX 8192 /* email and key, with each byte escaped */
+
 #define OP_ADD    "xray.app.proxyman.command.AddUserOperation"
 #define OP_REMOVE "xray.app.proxyman.command.RemoveUserOperation"
 
@@ -215,14 +217,15 @@ static int add_user(struct call *c, const struct inbound *ib,
 		return call_malformed(c);
 	o = cJSON_CreateObject();
 	rc = o ? read_user(ib, &user, email, o) : -ENOMEM;
-	text = rc ? NULL : cJSON_PrintUnformatted(o);
+	/* at once as long as it gets: what it grew out of would not be wiped */
+	text = rc ? NULL : cJSON_PrintBuffered(o, USER_JSON_MAX, false);
 	say_unread(c, ib, rc);
 	if (!rc)
 		rc = text ? add_text(c, ib, text) : -ENOMEM;
 	if (text)
 		wipe(text, strlen(text));
 	cJSON_free(text);
-	cJSON_Delete(o);
+	j_delete(o);
 	if (!rc)
 		log_info("api: user %s is added to [%s]", email, ib->tag);
 	return add_status(c, rc, email);

@@ -109,6 +109,7 @@ void arena_free(struct arena *a)
 
 	for (b = a->head; b; b = next) {
 		next = b->next;
+		explicit_bzero(b->data, b->used);
 		free(b);
 	}
 	*a = (struct arena){ 0 };

@@ -84,7 +84,7 @@ void diag_free(struct diag *d)
 	while (d->docs) {
 		doc = d->docs;
 		d->docs = doc->next;
-		cJSON_Delete(doc->root);
+		j_delete(doc->root);
 		free(doc->places);
 		free(doc->name);
 		/* It holds the keys of all servers */

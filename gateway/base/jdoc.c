@@ -108,6 +108,25 @@ void jdoc_path(const struct jdoc *doc, const struct jplace *p, const char *key,
 		path_key(out, &n, key);
 }
 
+/* --- deleting ------------------------------------------------------------- */
+
+/* NOLINTNEXTLINE(misc-no-recursion): no deeper than JDOC_MAX_DEPTH */
+static void wipe_tree(cJSON *node)
+{
+	for (; node; node = node->next) {
+		if (node->valuestring)
+			explicit_bzero(node->valuestring,
+				       strlen(node->valuestring));
+		wipe_tree(node->child);
+	}
+}
+
+void j_delete(cJSON *root)
+{
+	wipe_tree(root);
+	cJSON_Delete(root);
+}
+
 /* --- putting places and nodes together ----------------------------------- */
 
 /* Fill the table from the marks, which are in the order of the tree's walk */
@@ -362,11 +381,32 @@ struct jdoc *jdoc_parse(struct diag *d, const char *name, const char *text,
 		diag_at(d, DIAG_ERROR, doc, JDOC_NO_PLACE, NULL,
 			"cannot be read: %s", strerror(-err));
 	free(sc.marks);
+	explicit_bzero(clean, doc->len);
 	free(clean);
 	return err ? NULL : doc;
 }
 
 /* --- loading ------------------------------------------------------------- */
+
+/* Keys stand in it */
+static void free_text(char *text, size_t len)
+{
+	if (text)
+		explicit_bzero(text, len);
+	free(text);
+}
+
+/* @old of @n bytes with room for @cap. NULL: out of memory, and @old stays */
+static char *grow(char *old, size_t n, size_t cap)
+{
+	char *more = malloc(cap);
+
+	if (!more)
+		return NULL;
+	memcpy(more, old, n);
+	free_text(old, n);
+	return more;
+}
 
 /* All of @fd into *out (malloc'ed). Bytes, -EFBIG, or other -errno */
 static ssize_t read_all(int fd, char **out)
@@ -378,7 +418,7 @@ static ssize_t read_all(int fd, char **out)
 	while (got > 0) {
 		if (n == cap) {
 			cap *= 2;
-			more = realloc(buf, cap);
+			more = grow(buf, n, cap);
 			if (!more) {
 				got = -ENOMEM;
 				break;
@@ -396,7 +436,7 @@ static ssize_t read_all(int fd, char **out)
 			got = -EFBIG;
 	}
 	if (got < 0) {
-		free(buf);
+		free_text(buf, n);
 		return got;
 	}
 	*out = buf;
@@ -442,7 +482,7 @@ struct jdoc *jdoc_load(struct diag *d, const char *path)
 	else
 		diag_at(d, DIAG_ERROR, NULL, JDOC_NO_PLACE, path,
 			"cannot be read: %s", strerror((int)-n));
-	free(text);
+	free_text(text, n > 0 ? (size_t)n : 0);
 	if (!std && fd >= 0)
 		close(fd);
 	return doc;

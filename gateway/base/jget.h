@@ -51,6 +51,9 @@ struct jdoc *jdoc_parse(struct diag *d, const char *name, const char *text,
 /* Read a whole file ("-" or "stdin:" is stdin), then jdoc_parse() */
 struct jdoc *jdoc_load(struct diag *d, const char *path);
 
+/* Delete a tree; none of its texts stays in memory */
+void j_delete(cJSON *root);
+
 /**
  * struct jobj - An object being read
  * @node:	NULL: the object is absent; every getter gives its default

@@ -30,12 +30,14 @@ struct evp_pkey_st;
 /**
  * struct tls_key - One certificate with its key
  * @cert_file, @key_file:	NULL: written in the configuration itself
- * @cert_pem, @key_pem:	Text of the configuration, or NULL (arena's)
+ * @cert_pem:	Text of the configuration, or NULL (arena's)
+ * @key:	Of the configuration, or NULL (owned); its text is wiped
  * @ocsp_s:	Seconds between two OCSP answers asked for; 0 none
  */
 struct tls_key {
 	const char *cert_file, *key_file;
-	const char *cert_pem, *key_pem;
+	const char *cert_pem;
+	struct evp_pkey_st *key;
 	uint32_t ocsp_s;
 };
 
@@ -257,6 +259,10 @@ void tls_pairs_free(struct tls_pairs *p);
 struct stack_st_X509 *tls_certs_read(const char *file, const char *pem,
 				     char *why, size_t size);
 void tls_certs_free(struct stack_st_X509 *certs);
+/* The same of a private key */
+struct evp_pkey_st *tls_key_read(const char *file, const char *pem, char *why,
+				 size_t size);
+void tls_keys_free(struct tls_key *keys, unsigned int count);
 void tls_certs_setup(struct tls_conf *c);
 /* Look at the files when it is time; load changed ones in a thread */
 void tls_certs_check(struct tls_conf *c, uint32_t now_ms);

@@ -85,30 +85,47 @@ void tls_certs_free(struct stack_st_X509 *certs)
 	sk_X509_pop_free(certs, X509_free);
 }
 
+struct evp_pkey_st *tls_key_read(const char *file, const char *pem, char *why,
+				 size_t size)
+{
+	BIO *b = source_open(file, pem);
+	EVP_PKEY *key =
+		b ? PEM_read_bio_PrivateKey(b, NULL, no_password, NULL) : NULL;
+
+	BIO_free(b);
+	if (!key)
+		why_last(file, "key", why, size);
+	return key;
+}
+
 static int pair_load(struct tls_pair *p, const struct tls_key *k, char *why,
 		     size_t size)
 {
 	STACK_OF(X509) *certs =
 		tls_certs_read(k->cert_file, k->cert_pem, why, size);
-	BIO *b;
 
 	if (!certs)
 		return -EINVAL;
 	p->cert = sk_X509_shift(certs);
 	p->chain = certs;
-	b = source_open(k->key_file, k->key_pem);
-	p->key = b ? PEM_read_bio_PrivateKey(b, NULL, no_password, NULL) : NULL;
-	BIO_free(b);
-	if (!p->key) {
-		why_last(k->key_file, "key", why, size);
+	if (k->key && EVP_PKEY_up_ref(k->key))
+		p->key = k->key;
+	else
+		p->key = tls_key_read(k->key_file, NULL, why, size);
+	if (!p->key)
 		return -EINVAL;
-	}
 	if (X509_check_private_key(p->cert, p->key) == 1)
 		return 0;
 	ERR_clear_error();
 	snprintf(why, size, "%s: the key does not belong to the certificate",
 		 k->key_file ? k->key_file : "inline");
 	return -EINVAL;
+}
+
+void tls_keys_free(struct tls_key *keys, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		EVP_PKEY_free(keys[i].key);
 }
 
 void tls_pairs_free(struct tls_pairs *p)

@@ -13,6 +13,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "gateway/base/crypto.h"
 #include "gateway/base/text.h"
 #include "gateway/core/config.h"
 #include "proxy/layer/ktls.h"
@@ -209,7 +210,7 @@ static void parse_groups(struct parse *p)
 /* --- certificates --- */
 
 /* The lines of an array, or a string, as one text. NULL: absent */
-static const char *pem_text(struct parse *p, struct jobj *o, const char *key)
+static char *pem_text(struct parse *p, struct jobj *o, const char *key)
 {
 	struct jlist l;
 	size_t n = 0;
@@ -232,7 +233,23 @@ static const char *pem_text(struct parse *p, struct jobj *o, const char *key)
 		at += len + 1;
 		n -= len + 1;
 	}
+	wipe(l.tmp, sizeof(l.tmp));
 	return text;
+}
+
+/* "key", which does not stay in memory as a text. NULL: absent, or wrong */
+static struct evp_pkey_st *inline_key(struct parse *p, struct jobj *o)
+{
+	char why[160], *text = pem_text(p, o, "key");
+	struct evp_pkey_st *key;
+
+	if (!text)
+		return NULL;
+	key = tls_key_read(NULL, text, why, sizeof(why));
+	if (!key)
+		diag_error(o->d, j_get(o, "key"), NULL, "%s", why);
+	wipe(text, strlen(text));
+	return key;
 }
 
 static void trust_add(struct parse *p, struct jobj *o, const struct tls_key *k)
@@ -269,13 +286,13 @@ static void parse_certificate(struct parse *p, struct jobj *o)
 	int usage = j_word(o, "usage", usages, ARRAY_SIZE(usages), USAGE_OWN);
 	const char *cert = j_str(o, "certificateFile", NULL);
 	const char *key = j_str(o, "keyFile", NULL);
+	bool inline_too = j_get(o, "key") != NULL;
 
 	if (cert && cert[0])
 		k.cert_file = arena_strdup(&p->cfg->arena, cert);
 	if (key && key[0])
 		k.key_file = arena_strdup(&p->cfg->arena, key);
 	k.cert_pem = pem_text(p, o, "certificate");
-	k.key_pem = pem_text(p, o, "key");
 	j_ignore(o, "oneTimeLoading", NULL); /* ours looks for changes always */
 	j_ignore(o, "buildChain", NULL);
 	j_ignore(o, "serveOnNode", NULL);
@@ -288,9 +305,9 @@ static void parse_certificate(struct parse *p, struct jobj *o)
 		diag_error(o->d, o->node, "certificateFile", "is missing");
 	else if (usage == USAGE_VERIFY)
 		trust_add(p, o, &k);
-	else if (!k.key_file && !k.key_pem)
+	else if (!k.key_file && !inline_too)
 		diag_error(o->d, o->node, "keyFile", "is missing");
-	else
+	else if (k.key_file || (k.key = inline_key(p, o)))
 		p->c->keys[p->c->key_count++] = k;
 	p->c->ocsp |= p->c->server && k.ocsp_s;
 }
@@ -524,6 +541,7 @@ void tls_drop(struct transport *t)
 		pthread_join(c->thread, NULL);
 	tls_tickets_free(c);
 	tls_pairs_free(atomic_load(&c->pairs));
+	tls_keys_free(c->keys, c->key_count);
 	SSL_CTX_free(c->ctx);
 	if (c->log_fd >= 0)
 		close(c->log_fd);

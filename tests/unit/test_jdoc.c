@@ -11,6 +11,8 @@
 #include "gateway/base/jdoc.h"
 #include "tests/unit/alloc_fail.h"
 #include "tests/unit/diag_text.h"
+#include "tests/unit/emulated.h"
+#include "tests/unit/mem_scan.h"
 
 static struct diag d;
 
@@ -311,6 +313,34 @@ static void out_of_memory_is_an_error_and_leaks_nothing(void **state)
 
 #define T(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 
+/* Neither of the file, which is longer than the first buffer, nor of the tree */
+static void no_text_stays_when_a_document_goes(void **state)
+{
+	static const char secret[] = "a-key-that-is-to-be-found-nowhere";
+	char path[] = "/tmp/culvert-jdoc-XXXXXX";
+	int fd = mkstemp(path);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+
+	(void)state;
+	skip_emulated("its memory is another one");
+	assert_non_null(f);
+	setvbuf(f, NULL, _IONBF, 0); /* no copy of its own */
+	fputs("{\"key\":\"and before it so much that an allocator takes less ",
+	      f);
+	fputs(secret, f);
+	fputs("\"}", f);
+	for (int i = 0; i < 70; i++)
+		fprintf(f, "%1000s\n", "");
+	fclose(f);
+	assert_non_null(jdoc_load(&d, path));
+	unlink(path);
+	if (mem_count(secret) < 0)
+		skip();
+	assert_int_equal(mem_count(secret), 2); /* source and tree */
+	diag_free(&d);
+	assert_int_equal(mem_count(secret), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -329,6 +359,7 @@ int main(void)
 		T(files_are_read_whole),
 		T(stdin_is_a_file_too),
 		T(several_documents_live_side_by_side),
+		T(no_text_stays_when_a_document_goes),
 		T(out_of_memory_is_an_error_and_leaks_nothing),
 	};
 

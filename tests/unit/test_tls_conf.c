@@ -17,6 +17,8 @@
 #include "gateway/base/jdoc.h"
 #include "gateway/core/config.h"
 #include "proxy/transport/tls.h"
+#include "tests/unit/emulated.h"
+#include "tests/unit/mem_scan.h"
 
 /* A list with one config for cover.test, and the key of it */
 #define LIST \
@@ -26,6 +28,34 @@
 	"ACCIujXK4ZZT1+Ija07kqhz+BepXLAA5s7LyfGBQwHRWWAA9/g0AOVwAIAAg" \
 	"8B0un4LgrFv9/NsbsXuRQPSqK3Ic9Q9GJ7GwmZNlyh0ABAABAAEACmNvdmVy" \
 	"LnRlc3QAAA=="
+
+/* A certificate with its key, which nobody uses, as lines of JSON */
+#define CERT \
+	"\"-----BEGIN CERTIFICATE-----\"," \
+	"\"MIIBcDCCARWgAwIBAgIUGgcLXjg65VAxekd/" \
+	"rapJYiOdVgswCgYIKoZIzj0EAwIw\"," \
+	"\"DDEKMAgGA1UEAwwBeDAgFw0yNjExMjcwNDI1MzVaGA8yMTI2MTEwMzA0MjUzNVow\"" \
+	"," \
+	"\"DDEKMAgGA1UEAwwBeDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABKDRN9HtvdQq\"" \
+	"," \
+	"\"TmDjuwbsavkE0tePQfzx4ZsdbEAug1ybGsDbZNGJr7U5eoynAw4Yp/" \
+	"tGcbWqAvNQ\"," \
+	"\"5lbaGCTOUC+" \
+	"jUzBRMB0GA1UdDgQWBBSQntqwzwidDtJY8nJhMPzdW4qmvTAfBgNV\"," \
+	"\"HSMEGDAWgBSQntqwzwidDtJY8nJhMPzdW4qmvTAPBgNVHRMBAf8EBTADAQH/" \
+	"MAoG\"," \
+	"\"CCqGSM49BAMCA0kAMEYCIQCc9VF/nL/" \
+	"mDWX7WGA8K00TLd73ybaLP1yCkBWZq5QG\"," \
+	"\"NgIhAI+rJ4GhWeyBWiAXstpB4zTP+PU5yq3RtyB8bEmhBXtb\"," \
+	"\"-----END CERTIFICATE-----\""
+#define KEY_LINE \
+	"MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgIxaaPDjtA2+secdu"
+#define KEY \
+	"\"-----BEGIN PRIVATE KEY-----\",\"" KEY_LINE "\"," \
+	"\"E26FCAS1SOdorihcnjQ5KgM0T86hRANCAASg0TfR7b3UKk5g47sG7Gr5BNLXj0H8\"" \
+	"," \
+	"\"8eGbHWxALoNcmxrA22TRia+1OXqMpwMOGKf7RnG1qgLzUOZW2hgkzlAv\"," \
+	"\"-----END PRIVATE KEY-----\""
 
 struct rig {
 	struct diag d;
@@ -130,6 +160,47 @@ static void a_post_quantum_group_is_there_or_an_error(void **state)
 	SSL_CTX_free(ctx);
 }
 
+/* Only OpenSSL's own form of it does */
+static void an_inline_key_does_not_stay_as_a_text(void **state)
+{
+	static const char json[] =
+		"{\"certificates\":[{\"certificate\":[" CERT "],"
+		"\"key\":[" KEY "]}]}";
+	struct tls_pairs *again;
+	struct tls_conf *c;
+	char *text, why[160];
+	struct rig r;
+
+	(void)state;
+	skip_emulated("its memory is another one");
+	text = load(&r, true, json);
+	assert_string_equal(text, "");
+	if (mem_count(KEY_LINE) < 0)
+		skip();
+	assert_true(mem_count(KEY_LINE) > 0); /* the document is there yet */
+	diag_free(&r.d);
+	assert_int_equal(mem_count(KEY_LINE), 0);
+	/* it can be loaded again, when another certificate's file changes */
+	c = r.t.settings;
+	again = tls_pairs_load(c->keys, c->key_count, why, sizeof(why));
+	assert_non_null(again);
+	tls_pairs_free(again);
+	unload(&r, text);
+}
+
+static void a_wrong_inline_key_is_told(void **state)
+{
+	struct rig r;
+	char *text = load(&r, true,
+			  "{\"certificates\":[{\"certificate\":[" CERT "],"
+			  "\"key\":[\"none\"]}]}");
+
+	(void)state;
+	assert_int_equal(r.d.errors, 1);
+	assert_non_null(strstr(text, "inline: key: "));
+	unload(&r, text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -137,6 +208,8 @@ int main(void)
 		cmocka_unit_test(a_list_that_is_none_is_an_error),
 		cmocka_unit_test(a_server_takes_keys_where_there_are_hellos),
 		cmocka_unit_test(a_post_quantum_group_is_there_or_an_error),
+		cmocka_unit_test(an_inline_key_does_not_stay_as_a_text),
+		cmocka_unit_test(a_wrong_inline_key_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
