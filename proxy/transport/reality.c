@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "gateway/base/base64.h"
 #include "gateway/base/clock.h"
@@ -26,6 +27,7 @@
 #include "gateway/core/session.h"
 #include "proxy/layer/head.h"
 #include "proxy/layer/records.h"
+#include "proxy/transport/key_log.h"
 #include "proxy/transport/reality_in.h"
 #include "proxy/transport/transports.h"
 #include "proxy/wire/reality.h"
@@ -34,11 +36,13 @@
  * struct reality_conf - realitySettings
  * @server_name:	NULL: the address dialed
  * @verify:	The server's key of ML-DSA-65; NULL: it is not asked for
+ * @log_fd:	masterKeyLog; -1 none
  */
 struct reality_conf {
 	struct reality_id id;
 	const char *server_name;
 	struct mldsa65_public_key *verify;
+	int log_fd;
 };
 
 /**
@@ -173,6 +177,9 @@ static ssize_t make_hello(struct reality *r, const struct reality_conf *conf,
 	if (n < 0)
 		return n;
 	r->verify = conf->verify;
+	if (conf->log_fd >= 0)
+		r->shake->tell = (struct tls13_tell){ .put = key_log_put,
+						      .fd = conf->log_fd };
 	rc = reality_seal(&conf->id, r->shake->private_key,
 			  (uint32_t)clock_wall(), hello, (size_t)n,
 			  r->auth_key);
@@ -291,7 +298,7 @@ static void parse_fingerprint(struct jobj *o)
 			     "what is sent looks like Chrome's");
 }
 
-static void parse_rest(struct jobj *o)
+static void parse_rest(struct jobj *o, struct reality_conf *c)
 {
 	const char *spider = j_str(o, "spiderX", "/");
 
@@ -299,7 +306,7 @@ static void parse_rest(struct jobj *o)
 		diag_error(o->d, j_get(o, "spiderX"), NULL,
 			   "must begin with \"/\"");
 	j_bool(o, "show", false);
-	j_ignore(o, "masterKeyLog", "no key of reality is logged");
+	c->log_fd = key_log_parse(o);
 	j_ignore(o, "target", "of inbounds");
 	j_ignore(o, "dest", "of inbounds");
 }
@@ -341,6 +348,7 @@ static int reality_parse(struct transport *t, struct jobj *o,
 	if (!c)
 		return -ENOMEM;
 	t->settings = c;
+	c->log_fd = -1;
 	name = j_str(o, "serverName", "");
 	if (strlen(name) > ADDR_NAME_MAX)
 		diag_error(o->d, j_get(o, "serverName"), NULL,
@@ -349,16 +357,21 @@ static int reality_parse(struct transport *t, struct jobj *o,
 		c->server_name = arena_strdup(&cfg->arena, name);
 	parse_keys(o, c);
 	parse_fingerprint(o);
-	parse_rest(o);
+	parse_rest(o, c);
 	return parse_verify(o, c, &cfg->arena);
 }
 
 static void reality_drop(struct transport *t)
 {
-	if (t->server)
+	struct reality_conf *c = t->settings;
+
+	if (t->server) {
 		reality_in_drop(t);
-	else if (t->settings)
-		wipe(t->settings, sizeof(struct reality_conf));
+	} else if (c) {
+		if (c->log_fd >= 0)
+			close(c->log_fd);
+		wipe(c, sizeof(*c));
+	}
 }
 
 const char *reality_server_name(const struct transport *t)

@@ -44,6 +44,7 @@ struct reality_after {
  *		all workers
  * @sign:	Key of ML-DSA-65, wiped by reality_in_drop(); NULL none
  * @show:	Each decision is said at level info
+ * @log_fd:	masterKeyLog; -1 none
  */
 struct reality_in_conf {
 	struct reality_rules rules;
@@ -53,6 +54,7 @@ struct reality_in_conf {
 	struct mldsa65_secret_key *sign;
 	uint8_t xver;
 	bool show;
+	int log_fd;
 };
 
 /* Of both sides' settings. @more: goes on with the complaint */

@@ -5,11 +5,12 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include <unistd.h>
 
 #include "gateway/base/base64.h"
 #include "gateway/base/crypto.h"
 #include "gateway/core/config.h"
+#include "proxy/transport/key_log.h"
 #include "proxy/transport/reality_in.h"
 
 /* Clients of Xray-core before this one are told apart by how they say hello */
@@ -138,12 +139,9 @@ static void parse_others(struct jobj *o, struct reality_in_conf *c)
 					       "password",     "publicKey",
 					       "shortId",      "spiderX",
 					       "mldsa65Verify" };
-	const char *log = j_str(o, "masterKeyLog", "");
 
 	c->show = j_bool(o, "show", false);
-	if (log[0] && strcasecmp(log, "none") != 0)
-		diag_error(o->d, j_get(o, "masterKeyLog"), NULL,
-			   "no key of reality is logged");
+	c->log_fd = key_log_parse(o);
 	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
 		j_ignore(o, clients[i], "of clients");
 }
@@ -178,6 +176,7 @@ int reality_in_parse(struct transport *t, struct jobj *o, struct config *cfg)
 	if (!c)
 		return -ENOMEM;
 	t->settings = c;
+	c->log_fd = -1;
 	rc = parse_target(o, c, &cfg->arena);
 	reality_parse_key(o, "privateKey", "; `culvert x25519` makes some",
 			  c->rules.private_key);
@@ -207,6 +206,8 @@ void reality_in_drop(struct transport *t)
 
 	if (!c)
 		return;
+	if (c->log_fd >= 0)
+		close(c->log_fd);
 	wipe(c->rules.private_key, sizeof(c->rules.private_key));
 	if (c->sign)
 		wipe(c->sign, sizeof(*c->sign));

@@ -9,6 +9,7 @@
 #include "gateway/base/compat.h"
 #include "gateway/base/rand.h"
 #include "gateway/core/session.h"
+#include "proxy/transport/key_log.h"
 #include "proxy/transport/reality_guest.h"
 
 #define CLIENT_FIRST 2304 /* a browser's hello of today fits */
@@ -189,6 +190,8 @@ static int make_answer(struct guest *g, const struct reality_mould *m)
 	struct reality_client c = { .msg = g->job.worker->scratch,
 				    .auth_key = g->claim.auth_key,
 				    .sign = conf_of(g)->sign };
+	struct tls13_tell tell = { .put = key_log_put,
+				   .fd = conf_of(g)->log_fd };
 	struct reality_hello h;
 	struct reality_dice dice;
 	ssize_t n;
@@ -197,6 +200,9 @@ static int make_answer(struct guest *g, const struct reality_mould *m)
 	    reality_hello_decode(c.msg, c.len, &h) < 0)
 		return -EPROTO;
 	c.hello = &h;
+	memcpy(tell.random, h.random, sizeof(tell.random));
+	if (tell.fd >= 0)
+		c.tell = &tell;
 	g->to_client = buf_new(REALITY_FLIGHT_MAX + TLS13_RECORD_MAX);
 	if (!g->to_client)
 		return -ENOMEM;

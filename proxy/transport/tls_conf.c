@@ -6,7 +6,6 @@
  * Source: xray.md section M
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include "gateway/base/text.h"
 #include "gateway/core/config.h"
 #include "proxy/layer/ktls.h"
+#include "proxy/transport/key_log.h"
 #include "proxy/transport/tls.h"
 
 /**
@@ -473,25 +473,6 @@ static void parse_kernel(struct parse *p)
 			strerror(-rc));
 }
 
-static void parse_log(struct parse *p)
-{
-	const char *path = j_str(p->o, "masterKeyLog", "");
-
-	if (!path[0] || !strcasecmp(path, "none"))
-		return;
-	p->c->log_fd = open(path,
-			    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC |
-				    O_NONBLOCK | O_NOCTTY,
-			    0600);
-	if (p->c->log_fd < 0)
-		diag_error(p->o->d, j_get(p->o, "masterKeyLog"), NULL, "%s: %s",
-			   path, strerror(errno));
-	else
-		diag_warning(
-			p->o->d, j_get(p->o, "masterKeyLog"), NULL,
-			"whoever reads this file can read all connections");
-}
-
 int tls_parse(struct transport *t, struct jobj *settings, struct config *cfg)
 {
 	struct tls_conf *c = arena_alloc(&cfg->arena, sizeof(*c));
@@ -524,7 +505,7 @@ int tls_parse(struct transport *t, struct jobj *settings, struct config *cfg)
 	parse_ech(&p);
 	parse_refused(&p);
 	parse_kernel(&p);
-	parse_log(&p);
+	c->log_fd = key_log_parse(settings);
 	tls_certs_free(p.trust);
 	tls_certs_setup(c);
 	tls_ctx_finish(c);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "gateway/base/compat.h"
+#include "proxy/transport/key_log.h"
 #include "proxy/transport/tls.h"
 
 static const char aes_first[] = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
@@ -195,16 +196,9 @@ int tls_ctx_groups(struct ssl_ctx_st *ctx, const char *list)
 static void on_key(const SSL *ssl, const char *line)
 {
 	struct tls *t = tls_of_ssl(ssl);
-	char text[512];
-	int n;
 
 	tls_over_key(t, line);
-	if (t->conf->log_fd < 0)
-		return;
-	n = snprintf(text, sizeof(text), "%s\n", line);
-	if (n > 0 && (size_t)n < sizeof(text) &&
-	    write(t->conf->log_fd, text, (size_t)n) < 0)
-		return; /* a log for debugging: nothing depends on it */
+	key_log_put(t->conf->log_fd, line);
 }
 
 /* The server's choice: its own order */

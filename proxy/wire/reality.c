@@ -9,8 +9,6 @@
 #include "gateway/base/crypto_pk.h"
 #include "gateway/base/rd.h"
 
-#define RANDOM_AT 6 /* in a ClientHello message */
-
 /*
  * The version a client claims to be. Servers of Xray-core's HEAD refuse below
  * 26.3.27 unless configured otherwise
@@ -37,7 +35,7 @@ int reality_seal(const struct reality_id *id, const uint8_t private_key[32],
 		 uint32_t now, uint8_t *hello, size_t n,
 		 uint8_t auth_key[REALITY_KEY_BYTES])
 {
-	const uint8_t *random = hello + RANDOM_AT;
+	const uint8_t *random = hello + TLS13_RANDOM_AT;
 	uint8_t sid[TLS13_SESSION_ID_BYTES] = { 0 };
 	struct iovec aad = { hello, n };
 	int rc;

@@ -424,6 +424,7 @@ ssize_t reality_answer(const struct reality_mould *m,
 
 	memset(k, 0, sizeof(*k));
 	s.log = wr_init(s.messages, sizeof(s.messages));
+	s.keys.tell = c->tell;
 	rc = tls13_suite(m->answer.suite, &s.keys.hash, &s.keys.aead);
 	if (!rc)
 		rc = say_hello(&s);

@@ -85,6 +85,7 @@ struct reality_keys {
  * struct reality_client - Whom we answer
  * @msg, @len:	Its hello, and @hello of it
  * @sign:	The certificate is signed by it, too; NULL: it is not
+ * @tell:	Of the keys; NULL: nobody is told of secrets
  */
 struct reality_client {
 	const uint8_t *msg;
@@ -92,6 +93,7 @@ struct reality_client {
 	const struct reality_hello *hello;
 	const uint8_t *auth_key;
 	const struct mldsa65_secret_key *sign;
+	const struct tls13_tell *tell;
 };
 
 /*

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #define TLS13_HELLO_MAX        1536 /* handshake message, header included */
+#define TLS13_RANDOM_AT        6 /* in a ClientHello message */
 #define TLS13_SESSION_ID_AT    39 /* offset of its 32 bytes */
 #define TLS13_SESSION_ID_BYTES 32
 

@@ -2,7 +2,10 @@
 #include "proxy/wire/tls13_keys.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "gateway/base/compat.h"
 
 #define PAD 64
 static const char label_server[] = "TLS 1.3, server CertificateVerify";
@@ -26,16 +29,55 @@ int tls13_keys_early(struct tls13_keys *k)
 			    k->secret);
 }
 
+/* @n bytes as hexadecimal digits behind the text at @at; its new end */
+static char *add_hex(char *at, const uint8_t *p, size_t n)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < n; i++) {
+		*at++ = digits[p[i] >> 4];
+		*at++ = digits[p[i] & 15];
+	}
+	return at;
+}
+
+/* The secret of @label, if it is one of traffic, in the words of a key log */
+static void tell(const struct tls13_keys *k, const char *label,
+		 const uint8_t *secret)
+{
+	static const char *const names[][2] = {
+		{ "c hs traffic", "CLIENT_HANDSHAKE_TRAFFIC_SECRET" },
+		{ "s hs traffic", "SERVER_HANDSHAKE_TRAFFIC_SECRET" },
+		{ "c ap traffic", "CLIENT_TRAFFIC_SECRET_0" },
+		{ "s ap traffic", "SERVER_TRAFFIC_SECRET_0" },
+	};
+	char line[TLS13_TOLD_MAX], *at = line;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(label, names[i][0]) != 0)
+			continue;
+		at += snprintf(line, sizeof(line), "%s ", names[i][1]);
+		at = add_hex(at, k->tell->random, sizeof(k->tell->random));
+		*at++ = ' ';
+		*add_hex(at, secret, hash_len(k->hash)) = '\0';
+		k->tell->put(k->tell->fd, line);
+	}
+	wipe(line, sizeof(line));
+}
+
 int tls13_keys_secret(const struct tls13_keys *k, const char *label,
 		      const uint8_t *transcript, uint8_t *out)
 {
 	size_t len = hash_len(k->hash);
 	uint8_t sum[HASH_MAX_BYTES];
 	struct iovec context = { sum, len };
+	int rc;
 
 	memcpy(sum, transcript, len);
-	return hkdf_expand_context(k->hash, k->secret, label, &context, out,
-				   len);
+	rc = hkdf_expand_context(k->hash, k->secret, label, &context, out, len);
+	if (!rc && k->tell)
+		tell(k, label, out);
+	return rc;
 }
 
 int tls13_keys_dir(const struct tls13_keys *k, const char *label,

@@ -3,7 +3,7 @@
  *
  * A transcript is the hash of all handshake messages so far; hash_len() bytes.
  * All return 0, -ENOMEM or -EINVAL.
- * Source: RFC 8446, 4.4 and 7.1
+ * Source: RFC 8446, 4.4 and 7.1; draft-ietf-tls-keylogfile
  */
 #ifndef PROXY_WIRE_TLS13_KEYS_H
 #define PROXY_WIRE_TLS13_KEYS_H
@@ -13,14 +13,30 @@
 
 #include "proxy/wire/tls13_record.h"
 
+/* "CLIENT_HANDSHAKE_TRAFFIC_SECRET", the client's random, a secret, NUL */
+#define TLS13_TOLD_MAX (32 + 2 * (32 + TLS13_SECRET_BYTES) + 2)
+
+/**
+ * struct tls13_tell - Who is told traffic secrets, for programs that read captures
+ * @put:	Gets a line of the NSS key log, without its end
+ * @random:	The client's
+ */
+struct tls13_tell {
+	void (*put)(int fd, const char *line);
+	int fd;
+	uint8_t random[32];
+};
+
 /**
  * struct tls13_keys - Where the schedule stands
  * @secret:	Early, then handshake, then master secret
+ * @tell:	Traffic secrets are told; NULL: to nobody
  */
 struct tls13_keys {
 	enum hash_kind hash;
 	enum aead_kind aead;
 	uint8_t secret[TLS13_SECRET_BYTES];
+	const struct tls13_tell *tell;
 };
 
 /* What a CertificateVerify covers: spaces, a label with its zero, a transcript */

@@ -323,6 +323,11 @@ int tls13_shake_start(struct tls13_shake *k, const uint8_t *hello, size_t n)
 
 	k->parsed = k->log_len;
 	k->state = TLS13_SERVER_HELLO;
+	if (k->tell.put && n >= TLS13_SESSION_ID_AT) {
+		memcpy(k->tell.random, hello + TLS13_RANDOM_AT,
+		       sizeof(k->tell.random));
+		k->keys.tell = &k->tell;
+	}
 	if (n >= TLS13_SESSION_ID_AT + TLS13_SESSION_ID_BYTES)
 		memcpy(k->session, hello + TLS13_SESSION_ID_AT,
 		       TLS13_SESSION_ID_BYTES);

@@ -47,6 +47,7 @@ struct tls13_proof {
  * @state:	Which message comes next
  * @tx, @rx:	Keys in use; at the end those of the application
  * @next_tx:	Of the application, until our Finished is made
+ * @tell:	Set by the caller before it starts, but for the random; put NULL: no
  * @alpn:	What the server chose; "" nothing
  * @why:	What was wrong, for people; NULL
  */
@@ -62,6 +63,7 @@ struct tls13_shake {
 	struct tls13_keys keys;
 	uint8_t next_tx[TLS13_SECRET_BYTES], next_rx[TLS13_SECRET_BYTES];
 	struct tls13_dir tx, rx;
+	struct tls13_tell tell;
 	char alpn[16];
 	const char *why;
 };

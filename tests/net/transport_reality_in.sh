@@ -37,9 +37,9 @@ hidden() { # TARGET [MORE]
 	echo "\"security\": \"reality\", \"realitySettings\": { \"target\": \"$1\", \"serverNames\": [ \"tls.test\" ],
 		\"privateKey\": \"$private\", \"shortIds\": [ \"1234abcd\", \"\" ] ${2:-} }"
 }
-knows() { # [PUBLIC] [SHORTID] [NAME]
+knows() { # [PUBLIC] [SHORTID] [NAME] [MORE]
 	echo "\"security\": \"reality\", \"realitySettings\": { \"serverName\": \"${3:-tls.test}\",
-		\"publicKey\": \"${1:-$public}\", \"shortId\": \"${2-1234abcd}\" }"
+		\"publicKey\": \"${1:-$public}\", \"shortId\": \"${2-1234abcd}\" ${4:-} }"
 }
 xhttp='"network": "xhttp", "xhttpSettings": { "path": "/x" },'
 grpc='"network": "grpc", "grpcSettings": { "serviceName": "g" },'
@@ -69,7 +69,7 @@ start_in <<END
 	"$(at 7006 v12 8445)" "$(at 7007 udp 5006)" "$(at 7008 grpct)" "$(at 7009 openssl)" "$(at 7010 noid)" \
 	"$(at 7011 key)" "$(at 7012 id)" "$(at 7013 name)" "$(at 7014 clock)" "$(at 7015 old)" "$(at 7016 tls12)" \
 	"$(at 7017 retry)" "$(at 7018 dead)" "$(at 7019 tapped)" "$(at 7020 xhttp)" "$(at 7021 other)" "$(at 7022 cut)"),
-	$(join "$(behind 8001 vless "$(hidden $T)")" "$(behind 8002 vless "$(hidden $T)" $V)" "$(behind 8003 trojan "$(hidden $T)")" \
+	$(join "$(behind 8001 vless "$(hidden $T)")" "$(behind 8002 vless "$(hidden $T)" $V)" "$(behind 8003 trojan "$(hidden $T ", \"masterKeyLog\": \"$TMP/in.keys\"")")" \
 	"$(behind 8004 vless "$grpc $(hidden $T)")" "$(behind 8005 trojan "$grpc $(hidden $T)")" "$(behind 8006 vless "$(hidden hidden.test:9444)")" \
 	"$(behind 8007 vless "$(hidden $T ', "maxTimeDiff": 1')")" "$(behind 8008 vless "$(hidden $T ', "minClientVer": "26.3.28"')")" \
 	"$(behind 8009 vless "$(hidden 10.2.0.3:9445)")" "$(behind 8010 vless "$(hidden 10.2.0.3:9446)")" "$(behind 8011 vless "$(hidden 10.2.0.3:9499)")" \
@@ -80,7 +80,7 @@ start_in <<END
 	{ "inboundTag": [ "other" ], "outboundTag": "wrap" },
 	{ "inboundTag": [ "vision", "v13", "v12", "udp" ], "outboundTag": "v" } ] },
   "outbounds": [ { "tag": "direct", "protocol": "freedom", "settings": { $ALLOW } },
-	$(join "$(vless 8001 raw "$(knows)")" "$(vless 8002 v "$(knows)" $V)" "$(trojan 8003 trojan "$(knows)")" \
+	$(join "$(vless 8001 raw "$(knows)")" "$(vless 8002 v "$(knows)" $V)" "$(trojan 8003 trojan "$(knows "$public" 1234abcd tls.test ", \"masterKeyLog\": \"$TMP/out.keys\"")")" \
 	"$(vless 8004 grpc "$grpc $(knows)")" "$(trojan 8005 grpct "$grpc $(knows)")" "$(vless 8006 openssl "$(knows)")" \
 	"$(vless 8001 noid "$(knows "$public" "")")" "$(vless 8001 key "$(knows "$other")")" "$(vless 8001 id "$(knows "$public" 1234)")" \
 	"$(vless 8001 name "$(knows "$public" 1234abcd not.test)")" "$(vless 8007 clock "$(knows)")" "$(vless 8008 old "$(knows)")" \
@@ -106,6 +106,9 @@ transfers "VLESS" $G4 7001
 transfers "VLESS, v6" fd01::1 7001
 transfers "Vision" $G4 7002
 transfers "Trojan" $G4 7003
+le "secrets are written" 8 "$(wc -l <"$TMP/in.keys")"
+eq "by both ends the same" "$(sort "$TMP/in.keys")" "$(sort "$TMP/out.keys")"
+eq "for their owner only" "$(stat -c %a "$TMP/in.keys" "$TMP/out.keys" | tr '\n' ' ')" "600 600 "
 transfers "VLESS over gRPC" $G4 7004
 transfers "Trojan over gRPC" $G4 7008
 transfers "VLESS over XHTTP" $G4 7020

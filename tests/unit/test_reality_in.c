@@ -43,6 +43,20 @@ struct pair {
 	size_t flight_len;
 };
 
+/* Lines of secrets, of both ends; @on: they are told */
+static struct told {
+	bool on;
+	char line[16][256];
+	int n;
+} told;
+
+static void put(int fd, const char *line)
+{
+	(void)fd;
+	assert_true(told.n < 16);
+	snprintf(told.line[told.n++], 256, "%s", line);
+}
+
 /* --- rig ------------------------------------------------------------------------ */
 
 static int judge(void *arg, const struct tls13_proof *proof)
@@ -69,6 +83,7 @@ static void say_hello(struct pair *p, const char *name, uint32_t now)
 			 0);
 	p->k.judge = judge;
 	p->k.arg = p->auth;
+	p->k.tell.put = told.on ? put : NULL;
 	assert_int_equal(tls13_shake_start(&p->k, hello, (size_t)n), 0);
 	n = tls13_shake_hello(&p->k, p->said, sizeof(p->said));
 	assert_true(n > 0);
@@ -154,10 +169,15 @@ static int mould(struct pair *p, size_t n, struct reality_mould *m)
 static ssize_t answer(struct pair *p, const struct reality_mould *m,
 		      uint8_t *out, size_t room, struct reality_keys *k)
 {
-	struct reality_client c = { p->msg, p->len, &p->h, p->claim.auth_key,
-				    NULL };
+	struct tls13_tell tell = { .put = put };
+	struct reality_client c = { .msg = p->msg,
+				    .len = p->len,
+				    .hello = &p->h,
+				    .auth_key = p->claim.auth_key,
+				    .tell = told.on ? &tell : NULL };
 	struct reality_dice dice;
 
+	memcpy(tell.random, p->h.random, sizeof(tell.random));
 	rand_bytes(&dice, sizeof(dice));
 	return reality_answer(m, &c, &dice, out, room, k);
 }
@@ -221,6 +241,38 @@ static void shake(struct pair *p, uint8_t *out, size_t n,
 	used = reality_finished_take(k, last + 6, n - 6, &done);
 	assert_int_equal(used, n - 6);
 	assert_true(done);
+}
+
+static void both_ends_tell_the_same_secrets(void **state)
+{
+	static uint8_t out[65536];
+	struct reality_mould m;
+	struct reality_keys k;
+	struct pair p;
+	ssize_t n;
+
+	(void)state;
+	told.on = true;
+	begin(&p, "site.test", NOW);
+	assert_null(know(&p));
+	target(&p, NULL, NULL);
+	assert_int_equal(mould(&p, p.flight_len, &m), 1);
+	n = answer(&p, &m, out, sizeof(out), &k);
+	assert_true(n > 0);
+	assert_int_equal(told.n, 4);
+	shake(&p, out, (size_t)n, &k);
+	assert_int_equal(told.n, 8);
+	for (int i = 0; i < 4; i++) {
+		int same = 4;
+
+		while (same < 8 && strcmp(told.line[i], told.line[same]) != 0)
+			same++;
+		if (same == 8)
+			fail_msg("not told: %s", told.line[i]);
+	}
+	told.on = false;
+	reality_keys_drop(&k);
+	end(&p);
 }
 
 /* --- whom it knows ---------------------------------------------------------------- */
@@ -563,8 +615,10 @@ static void with_mlkem_both_secrets_count(void **state)
 	m.answer.share_len = MLKEM768_SEALED_BYTES + 32;
 	m.answer.group = TLS13_X25519_MLKEM768;
 	m.hello = hello;
-	c = (struct reality_client){ p.msg, p.len, &p.h, p.claim.auth_key,
-				     NULL };
+	c = (struct reality_client){ .msg = p.msg,
+				     .len = p.len,
+				     .hello = &p.h,
+				     .auth_key = p.claim.auth_key };
 	rand_bytes(&dice, sizeof(dice));
 	/* the client sent no such key */
 	assert_int_equal(reality_answer(&m, &c, &dice, out, sizeof(out), &k),
@@ -694,6 +748,7 @@ static void the_certificate_is_one(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(both_ends_tell_the_same_secrets),
 		cmocka_unit_test(a_client_with_our_key_is_known),
 		cmocka_unit_test(what_does_not_fit_is_said),
 		cmocka_unit_test(any_changed_byte_of_the_hello_is_told),

@@ -40,6 +40,27 @@ struct peer {
 	int judged;
 };
 
+/* What either side told of its secrets, by lines; @put: the client does */
+static struct told {
+	void (*put)(int fd, const char *line);
+	char ours[8][256], theirs[8][256];
+	int ours_n, theirs_n;
+} told;
+
+static void put_ours(int fd, const char *line)
+{
+	assert_int_equal(fd, 7);
+	assert_true(told.ours_n < 8);
+	snprintf(told.ours[told.ours_n++], 256, "%s", line);
+}
+
+static void put_theirs(const SSL *ssl, const char *line)
+{
+	(void)ssl;
+	assert_true(told.theirs_n < 8);
+	snprintf(told.theirs[told.theirs_n++], 256, "%s", line);
+}
+
 /* --- the server's side of REALITY ---------------------------------------------- */
 
 static void hkdf_sha256(const uint8_t *ikm, const uint8_t *salt, uint8_t *out)
@@ -181,6 +202,8 @@ static void client(struct peer *p, const char *name)
 			 0);
 	p->k.judge = judge;
 	p->k.arg = p;
+	p->k.tell.put = told.put;
+	p->k.tell.fd = 7;
 	assert_int_equal(tls13_shake_start(&p->k, p->hello, p->hello_len), 0);
 }
 
@@ -322,6 +345,41 @@ static void each_suite_talks(void **state)
 		SSL_key_update(p.ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
 		talk(&p, "again", "and again", 1);
 		assert_int_equal(tls13_dir_next(&p.k.tx), 0);
+		part(&p);
+	}
+}
+
+static void tells(SSL_CTX *ctx)
+{
+	SSL_CTX_set_keylog_callback(ctx, put_theirs);
+}
+
+/* Each of our lines is one of OpenSSL's, which has one more of exporters */
+static void secrets_are_told_in_the_words_of_openssl(void **state)
+{
+	static const char *const suites[] = { "TLS_AES_128_GCM_SHA256",
+					      "TLS_AES_256_GCM_SHA384" };
+	struct peer p;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		told.ours_n = told.theirs_n = 0;
+		told.put = put_ours;
+		meet(&p, suites[i], tells);
+		told.put = NULL;
+		serve(&p);
+		complete(&p);
+		assert_int_equal(told.ours_n, 4);
+		for (int k = 0; k < 4; k++) {
+			int n = 0;
+
+			while (n < told.theirs_n &&
+			       strcasecmp(told.ours[k], told.theirs[n]) != 0)
+				n++;
+			if (n == told.theirs_n)
+				fail_msg("not told: %s", told.ours[k]);
+			told.theirs[n][0] = '\0';
+		}
 		part(&p);
 	}
 }
@@ -525,6 +583,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_suite_talks),
+		cmocka_unit_test(secrets_are_told_in_the_words_of_openssl),
 		cmocka_unit_test(bytes_come_one_by_one),
 		cmocka_unit_test(another_server_is_told_apart),
 		cmocka_unit_test(another_key_is_told_apart),
