@@ -3,6 +3,7 @@
  *
  * Source: Xray app/stats/command/command.proto (numbers and names)
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,6 +177,125 @@ static int get_all_online(struct call *c, const uint8_t *p, size_t n)
 	return GRPC_OK;
 }
 
+/* --- users online, with all of theirs ---------------------------------------------- */
+
+/** struct told_user - One of them; @email: user_keep()'s; @moved: of counters */
+struct told_user {
+	const char *email;
+	uint64_t moved[2];
+};
+
+/** struct told_users - All of them; @bad: out of memory */
+struct told_users {
+	struct told_user *v;
+	size_t count, cap;
+	bool bad;
+};
+
+static void note_online(const char *email, unsigned int ips, void *arg)
+{
+	struct told_users *all = arg;
+	size_t cap = all->cap ? all->cap * 2 : 64;
+	struct told_user *more = all->v;
+
+	if (!ips || all->bad)
+		return;
+	if (all->count == all->cap) {
+		more = realloc(all->v, cap * sizeof(*more));
+		all->bad = !more;
+		if (!more)
+			return;
+		all->v = more;
+		all->cap = cap;
+	}
+	more[all->count++] = (struct told_user){ .email = email };
+}
+
+/* What @u moved: read, or (@take) taken away from the counters as it was read */
+static int meter_user(struct told_user *u, bool take)
+{
+	static const char *const way[2] = { "uplink", "downlink" };
+	static const char form[] = "user>>>%s>>>traffic>>>%s";
+	size_t room = sizeof(form) + strlen(u->email) + strlen(way[1]);
+	char *name = malloc(room);
+
+	for (int i = 0; name && i < 2; i++) {
+		snprintf(name, room, form, u->email, way[i]);
+		if (take)
+			stat_take(name, u->moved[i]);
+		else if (stat_read(name, false, &u->moved[i]) < 0)
+			u->moved[i] = 0;
+	}
+	free(name);
+	return name ? 0 : -ENOMEM;
+}
+
+static void put_traffic(struct pb_out *o, const struct told_user *u)
+{
+	size_t m = pb_begin(o, 3);
+
+	for (uint32_t i = 0; i < 2; i++)
+		if (u->moved[i])
+			pb_put_number(o, i + 1, u->moved[i]);
+	pb_end(o, m);
+}
+
+/* @v: room for IPS_MAX addresses. Who left meanwhile is left out, with what he moved */
+static void put_user(struct pb_out *o, struct told_user *u, bool traffic,
+		     struct online_ip *v)
+{
+	int n = user_online(u->email, v, IPS_MAX);
+	size_t m;
+
+	if (n <= 0) {
+		u->moved[0] = u->moved[1] = 0;
+		return;
+	}
+	m = pb_begin(o, 1);
+	pb_put_text(o, 1, u->email);
+	for (unsigned int i = 0; i < (unsigned int)n && i < IPS_MAX; i++)
+		put_ip(o, &v[i]);
+	if (traffic)
+		put_traffic(o, u);
+	pb_end(o, m);
+}
+
+/* Nothing is reset by an answer that will not be sent. 0 or -ENOMEM */
+static int put_users(struct pb_out *o, struct told_users *all, bool traffic,
+		     bool reset)
+{
+	struct online_ip *v = calloc(IPS_MAX, sizeof(*v));
+	int rc = v ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !rc && i < all->count; i++) {
+		if (traffic)
+			rc = meter_user(&all->v[i], false);
+		put_user(o, &all->v[i], traffic, v);
+	}
+	for (size_t i = 0; !rc && !o->bad && traffic && reset && i < all->count;
+	     i++)
+		rc = meter_user(&all->v[i], true);
+	free(v);
+	return rc;
+}
+
+static int get_users(struct call *c, const uint8_t *p, size_t n)
+{
+	struct told_users all = { .v = NULL };
+	uint64_t traffic, reset;
+	int rc;
+
+	if (pb_number(p, n, 1, &traffic) < 0 || pb_number(p, n, 2, &reset) < 0)
+		return call_malformed(c);
+	user_each(note_online, &all);
+	rc = all.bad ? -ENOMEM :
+		       put_users(&c->out, &all, traffic != 0, reset != 0);
+	free(all.v);
+	return rc < 0 ? call_fail(c, GRPC_EXHAUSTED, "out of memory") : GRPC_OK;
+}
+
+/* --- the process -------------------------------------------------------------------- */
+
 /* Resident bytes of this process; 0: not known */
 static uint64_t resident(void)
 {
@@ -211,6 +331,7 @@ static const struct method methods[] = {
 	{ "GetSysStats", get_sys },
 	{ "GetStatsOnlineIpList", get_online_ips },
 	{ "GetAllOnlineUsers", get_all_online },
+	{ "GetUsersStats", get_users },
 };
 
 const struct service service_stats = {

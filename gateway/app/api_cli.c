@@ -22,9 +22,9 @@
  * @rest, @count:	Arguments that are no flags
  */
 struct args {
-	bool reset, only_tags;
+	bool reset, only_tags, remove;
 	struct api_server to;
-	const char *pattern, *name, *email, *tag;
+	const char *pattern, *name, *email, *tag, *balancer;
 	char **rest;
 	int count;
 };
@@ -126,6 +126,27 @@ static const struct api_shape rules[] = {
 	END,
 };
 
+static const struct api_shape override[] = {
+	{ 2, "target", API_TEXT, false, NULL },
+	END,
+};
+
+static const struct api_shape principle[] = {
+	{ 1, "tag", API_TEXT, true, NULL },
+	END,
+};
+
+static const struct api_shape balancer_fields[] = {
+	{ 5, "override", API_MESSAGE, false, override },
+	{ 6, "principleTarget", API_MESSAGE, false, principle },
+	END,
+};
+
+static const struct api_shape balancer[] = {
+	{ 1, "balancer", API_MESSAGE, false, balancer_fields },
+	END,
+};
+
 static const struct api_shape nothing[] = { END };
 
 /* --- requests --------------------------------------------------------------------------- */
@@ -161,6 +182,17 @@ static void ask_user(struct pb_out *o, const struct args *a)
 	pb_put_text(o, 2, a->email);
 }
 
+static void ask_balancer(struct pb_out *o, const struct args *a)
+{
+	pb_put_text(o, 1, a->count ? a->rest[0] : "");
+}
+
+static void ask_override(struct pb_out *o, const struct args *a)
+{
+	pb_put_text(o, 1, a->balancer);
+	pb_put_text(o, 2, a->remove ? "" : a->rest[0]);
+}
+
 static const struct command {
 	const char *name, *path, *args;
 	const struct api_shape *shape;
@@ -187,6 +219,9 @@ static const struct command {
 	{ "adu", NULL, "FILE ...", NULL, NULL },
 	{ "rmu", NULL, "-tag TAG EMAIL ...", NULL, NULL },
 	{ "lsrules", ROUTING "ListRule", "", rules, NULL },
+	{ "bi", ROUTING "GetBalancerInfo", "TAG", balancer, ask_balancer },
+	{ "bo", ROUTING "OverrideBalancerTarget", "-b TAG OUTBOUND | -b TAG -r",
+	  nothing, ask_override },
 	{ "restartlogger", LOGGER "RestartLogger", "", nothing, NULL },
 };
 
@@ -240,6 +275,8 @@ static bool read_text(struct args *a, const char *flag, size_t n,
 		a->email = value;
 	else if (is(flag, n, "tag", NULL))
 		a->tag = value;
+	else if (is(flag, n, "b", "balancer"))
+		a->balancer = value;
 	else
 		return false;
 	return true;
@@ -253,6 +290,8 @@ static bool read_switch(struct args *a, const char *flag, size_t n,
 		a->reset = is_true(value);
 	else if (is(flag, n, "isOnlyTags", NULL))
 		a->only_tags = is_true(value);
+	else if (is(flag, n, "r", "remove"))
+		a->remove = is_true(value);
 	else
 		return is(flag, n, "json", NULL);
 	return true;
@@ -317,8 +356,19 @@ static int ask(const struct command *c, const struct args *a)
 	return rc < 0 ? EXIT_FAIL : EXIT_OK;
 }
 
+/* Which balancer, and to what */
+static bool lacks_override(const struct command *c, const struct args *a)
+{
+	return c->ask == ask_override &&
+	       (!*a->balancer || (!a->remove && !a->count));
+}
+
 static int run(const struct command *c, const struct args *a)
 {
+	if (lacks_override(c, a)) {
+		fprintf(stderr, "culvert api %s %s\n", c->name, c->args);
+		return EXIT_USAGE;
+	}
 	if (c->path)
 		return ask(c, a);
 	if (!strcmp(c->name, "adu"))
@@ -336,7 +386,8 @@ int api_main(int argc, char **argv)
 			  .pattern = "",
 			  .name = "",
 			  .email = "",
-			  .tag = "" };
+			  .tag = "",
+			  .balancer = "" };
 	const struct command *c = NULL;
 	int code = EXIT_USAGE;
 

@@ -132,6 +132,20 @@ int stat_read(const char *name, bool reset, uint64_t *value)
 	return s ? 0 : -ENOENT;
 }
 
+void stat_take(const char *name, uint64_t value)
+{
+	struct counter *s;
+	uint64_t left;
+
+	pthread_mutex_lock(&stats_lock);
+	s = stat_find(name);
+	if (s) {
+		left = stat_sum(s); /* less, when somebody else took it, too */
+		s->base += left < value ? left : value;
+	}
+	pthread_mutex_unlock(&stats_lock);
+}
+
 void stat_each(const char *part, bool reset,
 	       bool (*fn)(const char *name, uint64_t value, void *arg),
 	       void *arg)

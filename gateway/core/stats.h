@@ -46,6 +46,8 @@ static inline void stat_add(struct counter *s, unsigned int worker, uint64_t n)
 }
 /* What was counted since the last reset. -ENOENT: there is no such counter */
 int stat_read(const char *name, bool reset, uint64_t *value);
+/* So much of it was told (stat_read()), and does not count any more */
+void stat_take(const char *name, uint64_t value);
 /*
  * Each counter whose name contains @part, until @fn is false: it could not take one.
  * @reset: when it took all, they begin at 0 again. @fn must not call stat_*()

@@ -29,6 +29,7 @@ conf() {
 	cat <<-END
 	{
 	  "log": { "loglevel": "info" }, "metrics": { "listen": "127.0.0.1:9101" },
+	  "api": { "tag": "api", "listen": "127.0.0.1:9102", "services": [ "RoutingService" ] },
 	  $1,
 	  "inbounds": [ $(door 7001 in) ],
 	  "routing": { "balancers": [ { "tag": "best", "selector": [ "way-" ], "fallbackTag": "spare",
@@ -61,6 +62,17 @@ start_in < <(conf "$plain" leastPing)
 wait_log culvert "observatory: [way-a] is alive"
 wait_log culvert "observatory: [way-b] is alive"
 all "the quick one" way-b
+# by hand, with `culvert api`
+api() { on "$G" "$CULVERT" api "$1" -s 127.0.0.1:9102 "${@:2}" 2>&1; }
+contains "which one it takes" "$(api bi best)" '"way-b"'
+lacks "by its strategy" "$(api bi best)" override
+ok "another one is chosen" api bo -b best way-a
+contains "and told" "$(api bi best)" '"target": "way-a"'
+all "the chosen one" way-a
+bad "one that is none of them is refused" api bo -b best spare
+ok "by its strategy again" api bo -b best -r
+all "the quick one again" way-b
+bad "which balancer must be said" api bo way-a
 stop quick
 wait_log culvert "observatory: [way-b] is dead: Connection refused"
 all "the living one" way-a

@@ -8,6 +8,7 @@
 #include "gateway/api/clash.h"
 #include "gateway/core/health.h"
 #include "gateway/core/stats.h"
+#include "gateway/core/user.h"
 #include "gateway/route/groups.h"
 #include "proxy/in/srv.h"
 #include "proxy/wire/vision.h"
@@ -220,6 +221,104 @@ static void nobody_was_ever_online(void **state)
 	assert_int_equal(ask(&a, &service_stats, "GetAllOnlineUsers", TEXT("")),
 			 0);
 	assert_int_equal(a.c.out.len, 0);
+	end(&a);
+}
+
+/** struct seen - A user whom GetUsersStats told */
+struct seen {
+	char email[64], ip[64];
+	uint64_t up, down;
+	int ips, traffic;
+};
+
+/* The entries of the answer, @max of them. How many */
+static int users_told(const struct api *a, struct seen *v, int max)
+{
+	struct rd r = rd_init(a->c.out.p, a->c.out.len), in;
+	struct pb_field f, x;
+	int n = 0;
+
+	for (; pb_next(&r, &f) > 0; n++) {
+		assert_true(n < max && f.number == 1);
+		memset(&v[n], 0, sizeof(v[n]));
+		assert_int_equal(pb_text(f.p, f.len, 1, v[n].email, 64), 0);
+		in = rd_init(f.p, f.len);
+		while (pb_next(&in, &x) > 0) {
+			v[n].ips += x.number == 2;
+			v[n].traffic += x.number == 3;
+			if (x.number == 2)
+				pb_text(x.p, x.len, 1, v[n].ip, 64);
+			if (x.number != 3)
+				continue;
+			pb_number(x.p, x.len, 1, &v[n].up);
+			pb_number(x.p, x.len, 2, &v[n].down);
+		}
+	}
+	return n;
+}
+
+static struct session session_of(struct api *a, const char *email,
+				 const char *ip, const struct policy *p)
+{
+	struct session s = { .cfg = a->cfg,
+			     .user = user_keep(email),
+			     .policy = p };
+
+	assert_int_equal(addr_parse_ip(&s.source, ip), 0);
+	user_meter(&s);
+	return s;
+}
+
+static void users_online_are_told_with_their_traffic(void **state)
+{
+	static const struct policy p = { .user_up = true,
+					 .user_down = true,
+					 .user_online = true };
+	struct session one, two, gone;
+	uint64_t left;
+	struct seen v[4];
+	struct api a;
+
+	(void)state;
+	begin(&a);
+	one = session_of(&a, "one@x", "192.0.2.1", &p);
+	two = session_of(&a, "one@x", "2001:db8::1", &p);
+	gone = session_of(&a, "gone@x", "192.0.2.2", &p);
+	stat_add(one.stat_user[UP], 1, 300);
+	stat_add(one.stat_user[UP], 2, 5);
+	stat_add(two.stat_user[DOWN], 1, 70000);
+	stat_add(gone.stat_user[UP], 1, 9);
+	user_left(&gone);
+	assert_int_equal(ask(&a, &service_stats, "GetUsersStats", TEXT("")), 0);
+	assert_int_equal(users_told(&a, v, 4), 1);
+	assert_string_equal(v[0].email, "one@x");
+	assert_int_equal(v[0].ips, 2);
+	assert_int_equal(v[0].traffic, 0);
+	/* what does not fit resets nothing */
+	pb_free(&a.c.out);
+	a.c.out = (struct pb_out){ .most = 30 };
+	for (size_t i = 0; i < service_stats.count; i++)
+		if (!strcmp(service_stats.methods[i].name, "GetUsersStats"))
+			(void)service_stats.methods[i].run(
+				&a.c, TEXT("\x08\1\x10\1"));
+	assert_true(a.c.out.bad);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(ask(&a, &service_stats, "GetUsersStats",
+				     TEXT("\x08\1\x10\1")),
+				 0);
+		assert_int_equal(users_told(&a, v, 4), 1);
+		assert_int_equal(v[0].traffic, 1);
+		assert_int_equal(v[0].up, i ? 0 : 305);
+		assert_int_equal(v[0].down, i ? 0 : 70000);
+	}
+	/* of those who are told only */
+	assert_int_equal(
+		stat_read("user>>>gone@x>>>traffic>>>uplink", false, &left), 0);
+	assert_int_equal(left, 9);
+	user_left(&one);
+	user_left(&two);
+	assert_int_equal(ask(&a, &service_stats, "GetUsersStats", TEXT("")), 0);
+	assert_int_equal(users_told(&a, v, 4), 0);
 	end(&a);
 }
 
@@ -681,6 +780,7 @@ int main(void)
 		cmocka_unit_test(counters_are_told_and_reset),
 		cmocka_unit_test(an_answer_that_is_too_long_resets_nothing),
 		cmocka_unit_test(nobody_was_ever_online),
+		cmocka_unit_test(users_online_are_told_with_their_traffic),
 		cmocka_unit_test(inbounds_are_listed_without_our_own),
 		cmocka_unit_test(a_route_is_tested_without_a_session),
 		cmocka_unit_test(a_balancers_choice_is_told),
