@@ -148,10 +148,9 @@ static unsigned int worker_count(const struct config *cfg)
 }
 
 /* Raise the descriptor limit as far as allowed; sessions get what is there */
-static uint32_t session_budget(const struct config *cfg, unsigned int workers)
+static uint32_t fd_budget(void)
 {
 	struct rlimit rl = { 1024, 1024 };
-	uint32_t limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < rl.rlim_max) {
 		rl.rlim_cur = rl.rlim_max;
@@ -160,17 +159,26 @@ static uint32_t session_budget(const struct config *cfg, unsigned int workers)
 	}
 	if (rl.rlim_cur > UINT32_MAX)
 		rl.rlim_cur = UINT32_MAX;
-	limit = rl.rlim_cur > 2 * FDS_RESERVED ?
-			(uint32_t)rl.rlim_cur - FDS_RESERVED :
-			(uint32_t)rl.rlim_cur / 2;
+	return rl.rlim_cur > 2 * FDS_RESERVED ?
+		       (uint32_t)rl.rlim_cur - FDS_RESERVED :
+		       (uint32_t)rl.rlim_cur / 2;
+}
+
+/* Of one worker. A session has up to two descriptors: these are counted besides */
+static uint32_t session_budget(const struct config *cfg, unsigned int workers,
+			       uint32_t fds)
+{
+	uint32_t limit = fds;
+
 	if (cfg->host.max_sessions && cfg->host.max_sessions < limit)
 		limit = cfg->host.max_sessions;
-	log_info("start: %u workers, at most %u sessions", workers, limit);
+	log_info("start: %u workers, at most %u sessions, %u descriptors",
+		 workers, limit, fds);
 	return limit / workers ? limit / workers : 1;
 }
 
 static int process_start_worker(struct process *p, unsigned int i,
-				uint32_t budget)
+				uint32_t budget, uint32_t fds)
 {
 	struct worker *w = &p->workers[i];
 	int err = worker_init(w, i, p->cfg);
@@ -178,6 +186,7 @@ static int process_start_worker(struct process *p, unsigned int i,
 	if (err < 0)
 		return err;
 	w->session_limit = budget;
+	w->fd_limit = fds;
 	workers_all[i] = w;
 	workers_count = i + 1;
 	p->count = i + 1;
@@ -194,11 +203,12 @@ static int process_start_worker(struct process *p, unsigned int i,
 static int process_start(struct process *p)
 {
 	unsigned int n = worker_count(p->cfg);
-	uint32_t budget = session_budget(p->cfg, n);
+	uint32_t fds = fd_budget();
+	uint32_t budget = session_budget(p->cfg, n, fds);
 	int err = 0;
 
 	for (unsigned int i = 0; i < n && err == 0; i++)
-		err = process_start_worker(p, i, budget);
+		err = process_start_worker(p, i, budget, fds);
 	for (unsigned int i = 0; i < n && err == 0; i++)
 		err = order_give(&p->workers[i], order_adopt, p->cfg, true);
 	if (err < 0) {

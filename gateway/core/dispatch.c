@@ -93,6 +93,8 @@ static void ses_enter(struct session *s, enum ses_state state)
 	struct wheel *wheel = &s->job.worker->wheel;
 
 	s->state = state;
+	if (state == SES_RELAY)
+		ses_settled(s);
 	if (state == SES_SNIFF && !s->sniff_done)
 		timer_set(wheel, &s->timer, SNIFF_WAIT_MS);
 	else if (state == SES_RELAY)

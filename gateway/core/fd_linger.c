@@ -68,6 +68,7 @@ static void end_free(struct fd_end *e)
 	timer_cancel(&e->timer);
 	list_del(&e->node);
 	e->worker->end_count--;
+	worker_fds(e->worker, -1);
 	close_now(e->fd, e->cut);
 	free(e);
 }
@@ -113,6 +114,7 @@ void fd_linger(struct worker *w, int fd, bool cut)
 	timer_set(&w->wheel, &e->timer, e->gap_ms);
 	list_add_tail(&w->ends, &e->node);
 	w->end_count++;
+	worker_fds(w, 1);
 	if (!cut)
 		(void)shutdown(fd, SHUT_WR);
 }

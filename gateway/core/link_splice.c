@@ -44,8 +44,9 @@ static struct pipe *pipe_make(void)
 	return p;
 }
 
-static void pipe_close(struct pipe *p)
+static void pipe_close(struct worker *w, struct pipe *p)
 {
+	worker_fds(w, -2);
 	close(p->fd[0]);
 	close(p->fd[1]);
 	free(p);
@@ -58,8 +59,9 @@ bool pipe_borrow(struct worker *w, struct half *h)
 	if (p) {
 		w->pipes = p->next;
 		w->pipe_count--;
-	} else {
+	} else if (worker_fds_spare(w)) {
 		p = pipe_make();
+		worker_fds(w, p ? 2 : 0);
 	}
 	h->pipe = p;
 	h->piped = 0;
@@ -73,8 +75,8 @@ void pipe_return(struct worker *w, struct half *h)
 	h->pipe = NULL;
 	if (!p)
 		return;
-	if (h->piped || w->pipe_count >= PIPES_KEPT) {
-		pipe_close(p);
+	if (h->piped || w->pipe_count >= PIPES_KEPT || !worker_fds_spare(w)) {
+		pipe_close(w, p);
 	} else {
 		p->next = w->pipes;
 		w->pipes = p;
@@ -101,7 +103,7 @@ void pipe_drop_all(struct worker *w)
 
 	for (p = w->pipes; p; p = next) {
 		next = p->next;
-		pipe_close(p);
+		pipe_close(w, p);
 	}
 	w->pipes = NULL;
 	w->pipe_count = 0;

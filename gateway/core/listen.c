@@ -132,6 +132,18 @@ static void take(struct acceptor *a, int fd, const struct ends *e)
 	(void)take_stream(a, fd, in, e);
 }
 
+/* Who is new goes, so that those who are in have what they need */
+static void shed(struct acceptor *a, int fd)
+{
+	worker_drop(a->job.worker, DROP_DESCRIPTORS);
+	if (!a->told)
+		log_warning("inbound [%s]: few descriptors are left: new "
+			    "connections are refused",
+			    a->owner->l.ib->tag);
+	a->told = true;
+	listen_shed(fd);
+}
+
 /* No descriptor, no memory: not a reason to spin */
 static void pause_accept(struct acceptor *a, int err)
 {
@@ -163,6 +175,10 @@ static void accepted(struct acceptor *a, int fd,
 {
 	struct ends e = ends_of(fd, peer);
 
+	if (worker_fds_short(a->job.worker)) {
+		shed(a, fd);
+		return;
+	}
 	a->told = false;
 	if (a->owner->l.ib->head)
 		early_begin(a, fd, &e);

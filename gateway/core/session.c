@@ -31,15 +31,37 @@ struct session *ses_of(struct job *j)
 					NULL;
 }
 
+/*
+ * A client's TCP session needs one more descriptor, later: none is let in that could
+ * not have it. What is our own (DNS, a bridge) has no kind of inbound
+ */
+static bool may_enter(struct worker *w, const struct inbound *ib, uint8_t net)
+{
+	if (w->session_count >= w->session_limit) {
+		worker_drop(w, DROP_SESSIONS);
+		return false;
+	}
+	if (net == NET_TCP && ib->ops && worker_fds_short(w)) {
+		worker_drop(w, DROP_DESCRIPTORS);
+		return false;
+	}
+	return true;
+}
+
+void ses_settled(struct session *s)
+{
+	if (s->opening)
+		worker_opening(s->job.worker, -1);
+	s->opening = false;
+}
+
 struct session *ses_new(struct worker *w, const struct inbound *ib, uint8_t net,
 			struct stream *in)
 {
 	struct session *s;
 
-	if (w->session_count >= w->session_limit) {
-		worker_drop(w, DROP_SESSIONS);
+	if (!may_enter(w, ib, net))
 		return NULL;
-	}
 	s = pool_get(&w->session_pool);
 	if (!s) {
 		worker_drop(w, DROP_NO_MEMORY);
@@ -53,11 +75,13 @@ struct session *ses_new(struct worker *w, const struct inbound *ib, uint8_t net,
 		.inbound = ib,
 		.inbound_tag = ib->tag,
 		.in = in,
+		.opening = net == NET_TCP,
 		.born_ms = w->now_ms,
 		.last_active = w->now_ms,
 	};
 	w->next_id += WORKERS_MAX;
 	worker_sessions(w, 1);
+	worker_opening(w, s->opening);
 	count_add(&w->accepted[net == NET_UDP], 1);
 	timer_init(&s->timer, NULL); /* ses_start() gives it its function */
 	ses_link_halves(s);
@@ -156,6 +180,7 @@ static void ses_free(struct session *s)
 
 	ses_log_end(s);
 	ses_keep_fake(s);
+	ses_settled(s);
 	user_left(s);
 	timer_cancel(&s->timer);
 	if (s->flow)

@@ -102,6 +102,7 @@ struct session {
 	bool greeted; /* its target is known though the inbound greets: in mux */
 	bool reverse; /* it carries sessions, from the server to the client */
 	bool sniff_done, first_byte_seen, waited; /* sniffing waited in vain */
+	bool opening; /* counted: it will need a descriptor */
 	uint8_t reroutes; /* passes through loopback outbounds */
 	uint16_t vless_route;
 	uint32_t sniff_seen; /* bytes the sniffers have seen */
@@ -150,6 +151,8 @@ void ses_start(struct session *s);
 void ses_kill(struct session *s, int why, int side);
 /* End of tick: close and free everything on worker->dying */
 void ses_reap(struct worker *w);
+/* It has what it needs, or never will: others may have the descriptor */
+void ses_settled(struct session *s);
 /* dispatch.c: the only state machine of a session */
 void ses_run(struct job *j);
 /* UDP: ready for packets when state is OPEN or RELAY */

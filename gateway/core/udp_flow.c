@@ -473,12 +473,14 @@ int udp_flow_open(struct session *s)
 		return -EFORBIDDEN;
 	}
 	rc = udp_leg_find(f, &peer);
-	if ((rc == -EMFILE || rc == -ENFILE) && !f->retried &&
-	    udp_evict_map(f->map->room, f->map)) {
-		/* its descriptors come back at the end of this tick */
+	if ((rc == -EMFILE || rc == -ENFILE) && !f->retried) {
 		f->retried = true;
-		job_ready(&s->job);
-		return -EAGAIN;
+		if (udp_evict_map(f->map->room, f->map)) {
+			/* its descriptors come back at the end of this tick */
+			job_ready(&s->job);
+			return -EAGAIN;
+		}
+		rc = udp_leg_find(f, &peer);
 	}
 	if (rc)
 		return rc;

@@ -96,6 +96,8 @@ static int leg_new(struct udp_flow *f, struct udp_leg **out)
 	struct udp_leg *l;
 	int rc;
 
+	if (!f->retried && worker_fds_short(m->job.worker))
+		return -EMFILE;
 	if (m->leg_count >= UDP_LEGS_MAP)
 		leg_evict(m);
 	l = calloc(1, sizeof(*l));

@@ -28,6 +28,9 @@
 #define IDLE_OUTS     4 /* more is a habit */
 #define TIDY_MS       3000
 
+#define FDS_SLACK 16 /* such a part is for those who are in */
+#define FDS_PIPES 4 /* pipes do not take the last one of so many */
+
 #define EVENTS_BOTH   (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET)
 #define TIDY_SESSIONS 600 /* more in TIDY_MS is a load, not quiet */
 
@@ -121,8 +124,10 @@ static int add_events(struct worker *w, struct watch *wt, int fd,
 	struct epoll_event ev = { .events = events, .data.ptr = wt };
 
 	*wt = (struct watch){ .fd = fd, .epfd = w->epfd, .job = job };
-	if (epoll_ctl(w->epfd, EPOLL_CTL_ADD, fd, &ev) == 0)
+	if (epoll_ctl(w->epfd, EPOLL_CTL_ADD, fd, &ev) == 0) {
+		worker_fds(w, 1);
 		return 0;
+	}
 	wt->fd = -1;
 	return -errno;
 }
@@ -173,8 +178,8 @@ int watch_add_read(struct worker *w, struct watch *wt, int fd, struct job *job)
 
 void watch_del(struct worker *w, struct watch *wt)
 {
-	if (wt->fd >= 0)
-		epoll_ctl(w->epfd, EPOLL_CTL_DEL, wt->fd, NULL);
+	if (wt->fd >= 0 && epoll_ctl(w->epfd, EPOLL_CTL_DEL, wt->fd, NULL) == 0)
+		worker_fds(w, -1);
 	wt->fd = -1;
 	wt->want = 0;
 }
@@ -192,6 +197,33 @@ void watch_broke(struct watch *wt, int err)
 		wt->broken = err;
 	wt->ready |= ST_READ;
 	wt->odd = true;
+}
+
+/* --- descriptors ----------------------------------------------------------- */
+
+static uint32_t fds_of(const struct worker *w)
+{
+	return __atomic_load_n(&w->fds, __ATOMIC_RELAXED) +
+	       __atomic_load_n(&w->opening, __ATOMIC_RELAXED);
+}
+
+uint32_t worker_fds_left(const struct worker *w)
+{
+	uint32_t used = workers_count ? 0 : fds_of(w);
+
+	for (unsigned int i = 0; i < workers_count; i++)
+		used += fds_of(workers_all[i]);
+	return used < w->fd_limit ? w->fd_limit - used : 0;
+}
+
+bool worker_fds_short(const struct worker *w)
+{
+	return worker_fds_left(w) <= w->fd_limit / FDS_SLACK;
+}
+
+bool worker_fds_spare(const struct worker *w)
+{
+	return worker_fds_left(w) > w->fd_limit / FDS_PIPES;
 }
 
 void worker_post(struct worker *w, struct message *m)
@@ -337,7 +369,7 @@ int worker_init(struct worker *w, unsigned int index, struct config *cfg)
 	w->born_us = clock_us();
 	w->tick = 1; /* a zeroed job has not run in turn 1 */
 	w->next_id = index + 1;
-	w->session_limit = UINT32_MAX;
+	w->session_limit = w->fd_limit = UINT32_MAX;
 	wheel_init(&w->wheel, w->now_ms);
 	timer_init(&w->tidy_timer, worker_tidy);
 	pool_init(&w->session_pool, sizeof(struct session), SESSIONS_KEPT);

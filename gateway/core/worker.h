@@ -118,6 +118,8 @@ struct worker {
 	struct list listeners; /* struct listener */
 	struct pool session_pool;
 	uint32_t session_count, session_limit;
+	uint32_t opening; /* TCP sessions that will need a descriptor yet */
+	uint32_t fds, fd_limit; /* open ones of sessions; of the process */
 	uint32_t next_id; /* session ids; step WORKERS_MAX */
 	uint32_t server_first[SERVER_FIRST_SLOTS]; /* learned: see dispatch.c */
 	uint8_t *scratch; /* @pace_most bytes, for one call only */
@@ -214,5 +216,28 @@ static inline void worker_sessions(struct worker *w, int by)
 	__atomic_store_n(&w->session_count, w->session_count + (uint32_t)by,
 			 __ATOMIC_RELAXED);
 }
+
+/* @by descriptors more; other workers read it */
+static inline void worker_fds(struct worker *w, int by)
+{
+	__atomic_store_n(&w->fds, w->fds + (uint32_t)by, __ATOMIC_RELAXED);
+}
+
+/* The same of what those need yet that were let in */
+static inline void worker_opening(struct worker *w, int by)
+{
+	__atomic_store_n(&w->opening, w->opening + (uint32_t)by,
+			 __ATOMIC_RELAXED);
+}
+
+/*
+ * Descriptors that may still be opened by any worker, without those that sessions
+ * which were let in will need
+ */
+uint32_t worker_fds_left(const struct worker *w);
+/* Too few for somebody new: those who are in may need more */
+bool worker_fds_short(const struct worker *w);
+/* So many that pipes may have some, which are a means of speed only */
+bool worker_fds_spare(const struct worker *w);
 
 #endif

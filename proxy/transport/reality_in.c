@@ -266,6 +266,8 @@ int reality_meet(const struct transport *t, const struct transport *top,
 
 	if (w->session_count >= w->session_limit)
 		worker_drop(w, DROP_SESSIONS);
+	else if (worker_fds_short(w))
+		worker_drop(w, DROP_DESCRIPTORS);
 	else if (r)
 		g = calloc(1, sizeof(*g));
 	if (!g) {

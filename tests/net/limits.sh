@@ -106,6 +106,58 @@ ASSERTS=$((ASSERTS + 1))
 stop talker KILL quiet
 end_limited
 
+echo "-- 256 descriptors, SOCKS: two a session, and pipes"
+cat >"$TMP/config.json" <<-'END'
+{
+  "log": { "loglevel": "info" },
+  "inbounds": [ { "tag": "in", "protocol": "socks", "listen": "0.0.0.0", "port": 1080 } ],
+  "outbounds": [ { "tag": "direct", "protocol": "freedom" } ],
+  "culvert": { "workers": 2 }
+}
+END
+bg "$G" culvert prlimit --nofile=256:256 "$CULVERT" run -c "$TMP/config.json"
+wait_port "$G" tcp 1080
+out=$(on "$C" python3 - <<-'END'
+	import socket, struct, threading, time
+	HELLO = b"\5\1\0"
+	CONNECT = b"\5\1\0\1" + socket.inet_aton("10.3.0.2") + struct.pack("!H", 5003)
+	conns, let_in, served, gate = [], 0, 0, 0
+	for i in range(400):
+	    s = socket.socket()
+	    s.settimeout(3)
+	    try:
+	        s.connect(("10.1.0.1", 1080))
+	        s.sendall(HELLO)
+	        conns.append(s)
+	    except OSError:
+	        pass
+	greeted = []
+	for s in conns: # all are in before the first one asks for its server
+	    try:
+	        if s.recv(2) == b"\5\0": greeted.append(s)
+	    except OSError:
+	        pass
+	for s in greeted:
+	    s.sendall(CONNECT)
+	time.sleep(1)
+	for s in greeted:
+	    try:
+	        if s.recv(64)[1:2] == b"\0":
+	            s.sendall(b"x" * 1000)
+	            served += s.recv(1) == b"x"
+	    except OSError:
+	        pass
+	print(f"in={len(greeted)} served={served}")
+	END
+)
+echo "   of 400 clients: $out"
+n=${out#in=} && n=${n%% *}
+le "clients let in" 40 "$n"
+contains "who was let in was served" "$out" "served=$n"
+eq "accepting never paused" "$(grep -c "tried again each" "$TMP/culvert.log")" 0
+stop culvert
+eq "exit code" "$RC" 0
+
 echo "-- maxSessions 60"
 config '"workers": 2, "maxSessions": 60' >"$TMP/config.json"
 start_limited 4096

@@ -209,6 +209,44 @@ static void the_session_limit_sheds(void **state)
 	place_fini(&p);
 }
 
+/*
+ * Each that is let in has a descriptor and will need another one: those who could not
+ * have it are reset at once, not when they ask for it
+ */
+static void who_could_not_be_served_is_shed(void **state)
+{
+	enum { N = 40, LIMIT = 64 };
+	uint16_t port = port_unused("127.0.0.1");
+	static struct place p;
+	unsigned int reset = 0;
+	int fd[N];
+	char c;
+
+	(void)state;
+	place_init(&p, "127.0.0.1", port);
+	p.l.w.fd_limit = LIMIT;
+	assert_int_equal(listen_start(&p.tl, &p.ib, &p.l.w), 0);
+	for (int i = 0; i < N; i++)
+		fd[i] = dial("127.0.0.1", port);
+	p.want = N;
+	assert_false(loop_until(&p.l, born, &p, 100));
+	assert_in_range(p.l.w.session_count, LIMIT / 2 - 5, LIMIT / 2);
+	for (int i = 0; i < N; i++)
+		reset += read(fd[i], &c, 1) < 0 && errno == ECONNRESET;
+	assert_int_equal(reset, N - p.l.w.session_count);
+	assert_int_equal(p.l.w.drops[DROP_DESCRIPTORS], reset);
+	/* who goes makes room */
+	ses_kill(list_first(&p.l.w.sessions, struct session, node), 0, 2);
+	p.want = p.l.w.session_count;
+	fd[0] = (close(fd[0]), dial("127.0.0.1", port));
+	assert_true(loop_until(&p.l, born, &p, 1000));
+	assert_int_equal(p.l.w.drops[DROP_DESCRIPTORS], reset);
+	for (int i = 0; i < N; i++)
+		close(fd[i]);
+	place_fini(&p);
+	assert_int_equal(p.l.w.opening, 0);
+}
+
 static int dial_unix(const char *path, size_t n)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
@@ -349,6 +387,7 @@ int main(void)
 		cmocka_unit_test(v6only_is_obeyed),
 		cmocka_unit_test(a_shortage_is_waited_out),
 		cmocka_unit_test(the_session_limit_sheds),
+		cmocka_unit_test(who_could_not_be_served_is_shed),
 		cmocka_unit_test(unix_sockets_have_a_mode_and_leave_no_file),
 		cmocka_unit_test(abstract_sockets_have_no_file),
 		cmocka_unit_test(unix_addresses_that_are_none),
