@@ -99,6 +99,7 @@ static void subs_gone(struct h2 *h, int why)
 	list_for_each_safe (p, n, &h->subs) {
 		struct h2_sub *u = container_of(p, struct h2_sub, node);
 
+		h2_again_over(u);
 		list_del(&u->node);
 		u->h = NULL;
 		if (u->s.job)
@@ -470,21 +471,19 @@ static struct h2 *dial_new(const struct transport *t,
 			   const struct addr *to, int *rc)
 {
 	struct h2 *h = carrier_new(conf, d->worker, d->cfg, false);
-	struct dial own = *d;
 
 	*rc = -ENOMEM;
 	if (!h)
 		return NULL;
 	h->t = t;
+	h->d = *d;
+	h->d.job = &h->job;
 	h->to = *to;
 	if (to->kind == ADDR_NAME) { /* the session's name dies with it */
 		snprintf(h->name, sizeof(h->name), "%s", to->name);
 		h->to.name = h->name;
 	}
-	own.job = &h->job;
-	own.from = h->from = send_through_own(d->ob, d->s);
-	own.s = NULL;
-	*rc = transport_dial(t->below, &own, &h->to, &h->below);
+	*rc = transport_dial(t->below, &h->d, &h->to, &h->below);
 	if (*rc < 0) {
 		carrier_free(h);
 		return NULL;
@@ -504,7 +503,10 @@ static int open_sub(struct h2 *h, const struct dial *d,
 		return -ENOMEM;
 	u->log_id = d->s ? d->s->id : 0;
 	u->raw = ask != NULL;
+	u->flow = ask ? ask->flow : NULL;
+	h2_again_may(u, ask);
 	if ((ask ? h2_submit(h, u, ask) : h2_session_request(h, u)) < 0) {
+		h2_again_over(u);
 		h2_sub_gone(h, u);
 		free(u);
 		return -ENOMEM;
@@ -522,10 +524,22 @@ static struct h2 *carrier_for(const struct transport *t,
 			      const struct addr *to, int *rc)
 {
 	struct h2_room *r = room_get(d->worker);
-	struct h2 *h = r ? h2_pick(r, t, conf, d, to) : NULL;
+	struct dial own = *d;
+	struct h2 *h;
 
+	own.from = send_through_own(d->ob, d->s);
+	own.s = NULL; /* the carrier outlives it */
+	h = r ? h2_pick(r, t, conf, &own.from, to, NULL) : NULL;
 	*rc = -ENOMEM;
-	return !r || h ? h : dial_new(t, conf, d, to, rc);
+	return !r || h ? h : dial_new(t, conf, &own, to, rc);
+}
+
+struct h2 *h2_another(struct h2 *h)
+{
+	struct h2 *to = h2_pick(h->room, h->t, h->conf, &h->d.from, &h->to, h);
+	int rc;
+
+	return to ? to : dial_new(h->t, h->conf, &h->d, &h->to, &rc);
 }
 
 int h2_open(const struct transport *t, const struct h2_conf *conf,

@@ -54,7 +54,8 @@ struct h2_room {
  * @goaway:	No new streams
  * @hearing:	nghttp2 is being told what came: nothing is written meanwhile
  * @err:	Of a flush: the carrier's turn ends it when all that came was heard
- * @from:	Client: struct dial's
+ * @d:		Client: who dialed it, for another one to the same place
+ * @said:	Bytes kept for h2_again()
  * @birth:	Server: what to do with new streams
  * @flows:	struct h2_flow that go on with it, @flow_count of them
  * @uses_left, @requests_left:	Flows and requests it may still get
@@ -67,13 +68,14 @@ struct h2 {
 	const struct h2_conf *conf;
 	const struct transport *t;
 	struct config *cfg;
-	struct addr to, from;
+	struct addr to;
+	struct dial d;
 	char name[256];
 	struct stream *below;
 	nghttp2_session *ng;
 	struct buf *out, *early;
 	uint8_t *batch;
-	size_t used;
+	size_t used, said;
 	struct list subs;
 	unsigned int count;
 	struct timer timer;
@@ -105,6 +107,9 @@ struct h2 {
  * @left:	Bytes of the body to come, when that is known; else UINT64_MAX
  * @server:	Of a server's carrier
  * @text:	Server: a request's head so far, as HTTP/1 would say it; NULL
+ * @asked:	Client: the request's head went
+ * @said:	Client: what is asked once more if the server did not look at it; NULL:
+ *		nothing. @flow: struct http_ask's
  */
 struct h2_sub {
 	struct stream s;
@@ -121,9 +126,11 @@ struct h2_sub {
 	size_t unread;
 	uint32_t window, given, since_ms;
 	unsigned int want;
-	bool eof, fin, last, fin_sent, answered, raw, server;
+	bool eof, fin, last, fin_sent, answered, raw, server, asked;
 	uint64_t left;
 	struct buf *text;
+	struct h2_said *said;
+	struct h2_flow *flow;
 	int err;
 };
 
@@ -161,10 +168,10 @@ int h2_submit(struct h2 *h, struct h2_sub *u, const struct http_ask *ask);
 /* h2_reuse.c */
 /* Draw its limits */
 void h2_reuse_init(struct h2 *h);
-/* A carrier for a new flow. NULL: dial one */
+/* A carrier for a new flow, but @not_this (NULL: any). NULL: dial one */
 struct h2 *h2_pick(struct h2_room *r, const struct transport *t,
-		   const struct h2_conf *conf, const struct dial *d,
-		   const struct addr *to);
+		   const struct h2_conf *conf, const struct addr *from,
+		   const struct addr *to, const struct h2 *not_this);
 /* It may get another request (of a flow it has) */
 bool h2_takes_request(struct h2 *h);
 bool h2_has_place(struct h2 *h);
@@ -174,7 +181,20 @@ void h2_flow_join(struct h2_flow *f, struct h2 *h);
 /* It is dead: its flows find another one */
 void h2_flows_gone(struct h2 *h);
 
+/* h2_again.c */
+/* What @u, a new client's stream, says is kept; @ask: as of h2_submit() */
+void h2_again_may(struct h2_sub *u, const struct http_ask *ask);
+/* It says @n bytes at @iov, behind @k bytes at @head */
+void h2_again_said(struct h2_sub *u, const uint8_t *head, size_t k,
+		   const struct iovec *iov, size_t n);
+/* The server looked at it, or nobody waits for it */
+void h2_again_over(struct h2_sub *u);
+/* The server of @h did not look at @u: another one is asked. False: it cannot be */
+bool h2_again(struct h2 *h, struct h2_sub *u);
+
 /* h2_carrier.c */
+/* Another carrier to the same place, dialed if need be. NULL: none can be had */
+struct h2 *h2_another(struct h2 *h);
 /* When the carrier is looked at: as soon as it was silent for too long */
 void h2_set_timer(struct h2 *h);
 /* Write frames in this turn or the next */

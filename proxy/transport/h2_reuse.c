@@ -9,7 +9,6 @@
  * Source: Xray-core transport/internet/splithttp/mux.go (facts)
  */
 #include "gateway/base/rand.h"
-#include "gateway/core/send_through.h"
 #include "gateway/core/worker.h"
 #include "proxy/transport/h2_int.h"
 
@@ -70,10 +69,9 @@ bool h2_takes_request(struct h2 *h)
 }
 
 struct h2 *h2_pick(struct h2_room *r, const struct transport *t,
-		   const struct h2_conf *conf, const struct dial *d,
-		   const struct addr *to)
+		   const struct h2_conf *conf, const struct addr *from,
+		   const struct addr *to, const struct h2 *not_this)
 {
-	const struct addr from = send_through_own(d->ob, d->s);
 	const struct h2_reuse *u = conf->reuse;
 	struct h2 *fit[PICK_MAX];
 	unsigned int there = 0, n = 0;
@@ -82,8 +80,8 @@ struct h2 *h2_pick(struct h2_room *r, const struct transport *t,
 	list_for_each (p, &r->carriers) {
 		struct h2 *h = container_of(p, struct h2, node);
 
-		if (h->t != t || !addr_eq(&h->to, to) ||
-		    !addr_eq(&h->from, &from) || !is_fresh(h) || !h->uses_left)
+		if (h == not_this || h->t != t || !addr_eq(&h->to, to) ||
+		    !addr_eq(&h->d.from, from) || !is_fresh(h) || !h->uses_left)
 			continue;
 		there++;
 		if (h2_has_place(h) && n < PICK_MAX &&

@@ -81,6 +81,7 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame,
 				text_is(value, value_len, h->conf->paths[i]);
 	} else if (!h->server && text_is(name, name_len, ":status") &&
 		   value_len && value[0] != '1') {
+		h2_again_over(u);
 		u->answered = text_is(value, value_len, "200");
 		if (u->answered)
 			return 0;
@@ -199,7 +200,14 @@ static int on_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 {
 	const struct h2 *h = arg;
 	int32_t id = frame->hd.stream_id;
+	struct h2_sub *u;
 
+	if (!h->server && frame->hd.type == NGHTTP2_HEADERS &&
+	    frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+		u = sub_by_id(ng, id);
+		if (u)
+			u->asked = true;
+	}
 	if (h->server && id && frame->hd.flags & NGHTTP2_FLAG_END_STREAM &&
 	    (frame->hd.type == NGHTTP2_HEADERS ||
 	     frame->hd.type == NGHTTP2_DATA) &&
@@ -210,6 +218,13 @@ static int on_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 	return 0;
 }
 
+/* The server says that it did not look at it, or cannot have done so */
+static bool is_unseen(const struct h2 *h, const struct h2_sub *u, uint32_t code)
+{
+	return !h->server && !u->err &&
+	       (code == NGHTTP2_REFUSED_STREAM || (h->goaway && !u->asked));
+}
+
 static int on_close(nghttp2_session *ng, int32_t id, uint32_t code, void *arg)
 {
 	struct h2 *h = arg;
@@ -218,6 +233,9 @@ static int on_close(nghttp2_session *ng, int32_t id, uint32_t code, void *arg)
 	if (!u)
 		return 0;
 	nghttp2_session_set_stream_user_data(ng, id, NULL);
+	if (is_unseen(h, u, code) && h2_again(h, u))
+		return 0;
+	h2_again_over(u);
 	list_del(&u->node);
 	h->count--;
 	u->h = NULL;

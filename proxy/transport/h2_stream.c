@@ -227,7 +227,7 @@ static size_t out_bytes(const struct h2_sub *u)
 /* What did not go into frames waits in @out. 0 or -ENOMEM */
 static int src_keep(struct h2_sub *u)
 {
-	size_t n = out_bytes(u);
+	size_t n = u->head_left + u->src_left;
 
 	if (!n)
 		return 0;
@@ -263,6 +263,7 @@ static ssize_t sub_writev(struct stream *s, const struct iovec *iov, int cnt)
 	u->src = iov;
 	u->src_off = 0;
 	u->src_left = n;
+	h2_again_said(u, head, k, iov, n);
 	nghttp2_session_resume_data(u->h->ng, u->id);
 	h2_flush_now(u->h);
 	return src_keep(u) < 0 ? u->err : (ssize_t)n;
@@ -424,6 +425,7 @@ static void sub_close(struct stream *s, int why)
 {
 	struct h2_sub *u = sub_of(s);
 
+	h2_again_over(u);
 	if (u->h)
 		leave(u->h, u, why);
 	h2_sub_drop_in(u);

@@ -208,12 +208,16 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 
 static int on_close(nghttp2_session *ng, int32_t id, uint32_t code, void *arg)
 {
+	struct h2_ask *h = arg;
 	struct ask *a = ask_of(ng, id);
 
+	/* refused, or it did not go before the other side went away */
 	if (a)
-		ask_over(arg, a,
-			 code == NGHTTP2_REFUSED_STREAM ? -EAGAIN :
-							  -ECONNRESET);
+		ask_over(h, a,
+			 code == NGHTTP2_REFUSED_STREAM ||
+					 (h->leaving && !a->status) ?
+				 -EAGAIN :
+				 -ECONNRESET);
 	return 0;
 }
 

@@ -308,6 +308,35 @@ static void a_cancelled_question_is_never_told(void **state)
 	rig_fini(&r);
 }
 
+/* GOAWAY lies in the socket when it is put: it does not go, and may be asked again */
+static void a_question_that_met_goaway_is_for_another_connection(void **state)
+{
+	const char *why;
+	struct rig r;
+	int user;
+
+	(void)state;
+	rig_init(&r, 100);
+	put(&r, NULL);
+	pump(&r, 100);
+	assert_int_equal(r.told, 1);
+	nghttp2_submit_goaway(r.ng, NGHTTP2_FLAG_NONE, r.ids[0],
+			      NGHTTP2_NO_ERROR, NULL, 0);
+	put(&r, &user);
+	for (const uint8_t *p; true;) {
+		ssize_t n = nghttp2_session_mem_send(r.ng, &p);
+
+		if (n <= 0)
+			break;
+		assert_int_equal(h2_ask_take(r.h, p, (size_t)n, &why), 0);
+	}
+	pump(&r, 100);
+	assert_int_equal(r.told, 2);
+	assert_ptr_equal(r.users[1], &user);
+	assert_int_equal(r.last.rc, -EAGAIN);
+	rig_fini(&r);
+}
+
 static void a_leaving_server_answers_what_it_took(void **state)
 {
 	int first, second;
@@ -419,6 +448,8 @@ int main(void)
 		cmocka_unit_test(what_is_no_answer_costs_that_question_only),
 		cmocka_unit_test(a_cancelled_question_is_never_told),
 		cmocka_unit_test(a_leaving_server_answers_what_it_took),
+		cmocka_unit_test(
+			a_question_that_met_goaway_is_for_another_connection),
 		cmocka_unit_test(resets_are_told),
 		cmocka_unit_test(what_is_not_http2_ends_it),
 		cmocka_unit_test(out_of_memory_is_an_error),
