@@ -90,13 +90,12 @@ static void flow_free(struct xhttp_flow *f, int why)
 static void set_timer(struct xhttp_flow *f)
 {
 	uint32_t now = xhttp_flow_worker(f)->now_ms, ms = 0;
-	const struct xhttp_piece *p = xhttp_piece_first(f);
 	int32_t left;
 
 	if (f->pads && f->up) {
 		left = (int32_t)(f->pad_ms - now);
 		ms = left > 0 ? (uint32_t)left : 1;
-	} else if (p && p->seq != f->next) {
+	} else if (xhttp_piece_missing(f)) {
 		left = (int32_t)(f->heard_ms + GAP_MS - now);
 		ms = left > 0 ? (uint32_t)left : 1;
 	}
@@ -122,7 +121,6 @@ static void on_timer(struct timer *t)
 {
 	struct xhttp_flow *f = container_of(t, struct xhttp_flow, timer);
 	uint32_t now = xhttp_flow_worker(f)->now_ms;
-	const struct xhttp_piece *p = xhttp_piece_first(f);
 
 	if (!f->down) {
 		if (!f->err)
@@ -132,7 +130,7 @@ static void on_timer(struct timer *t)
 	}
 	if (f->pads && f->up && (int32_t)(f->pad_ms - now) <= 0)
 		pad(f);
-	if (p && p->seq != f->next && now - f->heard_ms >= GAP_MS) {
+	if (xhttp_piece_missing(f) && now - f->heard_ms >= GAP_MS) {
 		log_info("xhttp: a piece of the upload is missing");
 		xhttp_flow_fail(f, -ETIMEDOUT);
 		job_ready(f->s.job);
@@ -375,7 +373,8 @@ static bool make_room(struct xhttp_flow *f)
 static void take_piece(struct xhttp_flow *f, const struct http_rq *rq,
 		       uint64_t seq)
 {
-	struct xhttp_piece *p;
+	struct xhttp_piece *p, *old = xhttp_piece_cut(f, seq);
+	bool large;
 
 	if (f->conf->mode != XHTTP_AUTO && f->conf->mode != XHTTP_PACKET_UP) {
 		xhttp_refuse(rq, 400, "packet-up is not this inbound's mode");
@@ -385,7 +384,7 @@ static void take_piece(struct xhttp_flow *f, const struct http_rq *rq,
 		xhttp_refuse(rq, 409, "a piece after the end");
 		return;
 	}
-	if (f->piece_count >= f->conf->buffered || !make_room(f)) {
+	if (!old && (f->piece_count >= f->conf->buffered || !make_room(f))) {
 		xhttp_refuse(rq, 503, "more than scMaxBufferedPosts wait");
 		xhttp_flow_fail(f, -ENOBUFS);
 		wake(f);
@@ -394,14 +393,19 @@ static void take_piece(struct xhttp_flow *f, const struct http_rq *rq,
 	p = xhttp_piece_new(rq, seq, f->conf);
 	if (!p)
 		return;
-	if (!xhttp_piece_place(f, p)) { /* as Xray: taken, and of no effect */
+	large = xhttp_piece_too_large(f, p, rq);
+	if (old) {
+		xhttp_piece_again(old, p);
+		p = old;
+	} else if (!xhttp_piece_place(f, p)) { /* as Xray: of no effect */
 		xhttp_piece_answer(f, p, 200);
 		buf_free(p->body);
 		free(p);
 		return;
 	}
-	f->held += p->got;
-	if (xhttp_piece_too_large(f, p, rq)) {
+	if (!old)
+		f->held += p->got;
+	if (large) {
 		log_info("xhttp: a POST above scMaxEachPostBytes");
 		xhttp_piece_answer(f, p, 413);
 		xhttp_flow_fail(f, -EMSGSIZE);

@@ -24,10 +24,11 @@ struct xhttp_room {
 
 /**
  * struct xhttp_piece - A POST with a number
- * @s:		NULL: it is whole, and answered
+ * @s:		NULL: it is whole, and answered; or it was cut
  * @body:	What was read of it and not taken; NULL nothing
- * @got:	Bytes of it so far
+ * @got:	Bytes of it so far; of a repeated one @skip bytes are these, to come
  * @bare:	Its request has no body
+ * @cut:	Its request broke: the same number may come again
  */
 struct xhttp_piece {
 	struct list node;
@@ -36,8 +37,8 @@ struct xhttp_piece {
 		      bool body);
 	uint64_t seq;
 	struct buf *body;
-	size_t got;
-	bool whole, bare;
+	size_t got, skip;
+	bool whole, bare, cut;
 };
 
 /**
@@ -94,6 +95,12 @@ struct xhttp_piece *xhttp_piece_new(const struct http_rq *rq, uint64_t seq,
 				    const struct xhttp_conf *c);
 /* In its place by number; false: it is there, or was */
 bool xhttp_piece_place(struct xhttp_flow *f, struct xhttp_piece *p);
+/* That of number @seq, if it was cut; NULL */
+struct xhttp_piece *xhttp_piece_cut(struct xhttp_flow *f, uint64_t seq);
+/* The request of @p, which is spent then, says @old once more */
+void xhttp_piece_again(struct xhttp_piece *old, struct xhttp_piece *p);
+/* A piece whose turn it is, or an earlier one, is missing */
+bool xhttp_piece_missing(struct xhttp_flow *f);
 /* More than a piece may have: known from the head */
 bool xhttp_piece_too_large(const struct xhttp_flow *f,
 			   const struct xhttp_piece *p,

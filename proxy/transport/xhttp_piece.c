@@ -7,6 +7,9 @@
  *
  * An empty piece is the end of the way up: our own clients say so.
  *
+ * A request that breaks costs its piece alone, as in Xray: the same number may come
+ * again, with the same bytes. Those that were taken already are skipped then.
+ *
  * Source: docs/wire/xhttp.md
  */
 #include "proxy/transport/xhttp_flow.h"
@@ -83,9 +86,56 @@ static bool piece_may(const struct xhttp_flow *f, const struct xhttp_piece *p)
 {
 	size_t hold = f->down ? HOLD_BYTES : HOLD_UNBORN;
 
+	if (p->skip) /* nothing of that is held */
+		return true;
 	if (p->seq == f->next && (!p->body || p->body->len < hold))
 		return true;
 	return f->held < hold;
+}
+
+/* Its request broke. What was in its head is all of it */
+static void piece_broke(struct xhttp_flow *f, struct xhttp_piece *p, int why)
+{
+	stream_close(&p->s, why);
+	p->whole = p->bare;
+	p->cut = !p->bare;
+	f->heard_ms = xhttp_flow_worker(f)->now_ms;
+	if (p->cut)
+		log_info("xhttp: POST %llu of an upload broke: %s",
+			 (unsigned long long)p->seq, strerror(-why));
+}
+
+/* What was here before. 0 all of it came, -EAGAIN, -errno */
+static int piece_skip(struct xhttp_flow *f, struct xhttp_piece *p)
+{
+	struct worker *w = xhttp_flow_worker(f);
+
+	while (p->skip) {
+		size_t most = p->skip < WORKER_SCRATCH_BYTES ?
+				      p->skip :
+				      WORKER_SCRATCH_BYTES;
+		ssize_t n = stream_read(p->s, w->scratch, most);
+
+		if (n == 0) {
+			log_info("xhttp: a repeated POST is another one");
+			xhttp_piece_answer(f, p, 400);
+			return -EPROTO;
+		}
+		if (n < 0)
+			return (int)n;
+		p->skip -= (size_t)n;
+		f->heard_ms = w->now_ms;
+	}
+	return 0;
+}
+
+/* Reading said @err. 0, or that when it is the flow's end */
+static int piece_err(struct xhttp_flow *f, struct xhttp_piece *p, int err)
+{
+	if (err == -EAGAIN || !p->s) /* answered: it was wrong */
+		return p->s ? 0 : err;
+	piece_broke(f, p, err);
+	return 0;
 }
 
 /* Read of @p what comes and may. 0 or -errno: the flow's end */
@@ -95,8 +145,10 @@ static int piece_read(struct xhttp_flow *f, struct xhttp_piece *p)
 
 	while (p->s && piece_may(f, p)) {
 		struct buf *b;
-		ssize_t n;
+		ssize_t n = piece_skip(f, p);
 
+		if (n < 0)
+			return piece_err(f, p, (int)n);
 		if (piece_room(p) < 0)
 			return -ENOMEM;
 		b = p->body;
@@ -117,10 +169,8 @@ static int piece_read(struct xhttp_flow *f, struct xhttp_piece *p)
 			buf_free(b);
 			p->body = NULL;
 		}
-		if (n == -EAGAIN)
-			return 0;
 		if (n < 0)
-			return (int)n;
+			return piece_err(f, p, (int)n);
 		if (p->got == most) {
 			log_info("xhttp: a POST above scMaxEachPostBytes");
 			xhttp_piece_answer(f, p, 413);
@@ -217,6 +267,38 @@ bool xhttp_pieces_ready(struct xhttp_flow *f)
 	const struct xhttp_piece *p = xhttp_piece_first(f);
 
 	return f->err || (p && p->seq == f->next && p->body);
+}
+
+struct xhttp_piece *xhttp_piece_cut(struct xhttp_flow *f, uint64_t seq)
+{
+	struct list *l;
+
+	list_for_each (l, &f->pieces) {
+		struct xhttp_piece *p =
+			container_of(l, struct xhttp_piece, node);
+
+		if (p->seq == seq)
+			return p->cut ? p : NULL;
+	}
+	return NULL;
+}
+
+/* Data in heads is never cut, so @p has none */
+void xhttp_piece_again(struct xhttp_piece *old, struct xhttp_piece *p)
+{
+	old->s = p->s;
+	old->answer = p->answer;
+	old->bare = p->bare;
+	old->skip = old->got;
+	old->cut = false;
+	free(p);
+}
+
+bool xhttp_piece_missing(struct xhttp_flow *f)
+{
+	const struct xhttp_piece *p = xhttp_piece_first(f);
+
+	return p && (p->seq != f->next || p->cut);
 }
 
 bool xhttp_piece_place(struct xhttp_flow *f, struct xhttp_piece *p)

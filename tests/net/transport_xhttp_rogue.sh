@@ -21,7 +21,7 @@ start_in <<END
   "outbounds": [ { "protocol": "freedom" } ]
 }
 END
-cases=(beside answers order early twice missing flood large silence cut one many where)
+cases=(beside answers order early twice missing flood large silence cut again one many where)
 for c in "${cases[@]}"; do bg "$C" "case.$c" python3 "$ROOT/tests/net/xhttp.py" 10.1.0.1 8001 "$c"; done
 saw() { # CASE LINE...
 	wait "${PID[case.$1]}"
@@ -37,6 +37,7 @@ saw flood '200 200 200 200 200 200 503 RST'
 saw large '200 413 RST' '200 413 RST'
 saw silence FIN FIN RST RST '200 RST'
 saw cut "200 200 b'abc' RST" "200 200 b'abc' RST"
+saw again "200 200 200 b'abcdefghiend'"
 saw one "200 b'abcde' None" '200 200 409 409'
 saw many "600 200 200 b'x'"
 saw where 200 "400 409 400 400 400 400 400 400 400 400" 400 True "200 200 b'abcdef'" '200 None'

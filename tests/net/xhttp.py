@@ -6,6 +6,7 @@ scMaxBufferedPosts 5, scMaxEachPostBytes 20000. At PORT + 1 all is in headers an
 cookies: session Sess, number Num, padding Pad, data cookies d_0 ...
 """
 import socket
+import struct
 import sys
 import time
 
@@ -225,6 +226,19 @@ def cut():
         else:
             c.s.close()
             yield f'{status} {got} {g.end()}'
+
+
+def again():
+    """A POST is cut, and comes once more by another connection"""
+    g, status = get('again')
+    c = Conn().ask('POST /x/again/0', PAD + 'Content-Length: 9\r\n').say('abc')
+    got = g.chunks(3)
+    c.s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+    c.s.close()
+    time.sleep(0.3)
+    c = piece(Conn(), 'again', 1, b'end')
+    status += ' ' + piece(Conn(), 'again', 0, b'abcdefghi').status()
+    yield f'{status} {c.status()} {got + g.chunks(9)}'
 
 
 def one():

@@ -183,11 +183,103 @@ static void an_end_between_reading_and_waiting_is_told(void **state)
 	free(r);
 }
 
+/* A connection breaks within a POST: the same number may come again, as in Xray */
+static void a_cut_piece_may_come_again(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+	uint8_t got[32];
+
+	(void)state;
+	assert_non_null(r);
+	begin(r, "{ \"path\": \"/x\", \"scMaxBufferedPosts\": 2, "
+		 "\"scMaxEachPostBytes\": 12 }");
+	come(r, 0, "GET /x/name HTTP/1.1\r\n" PAD "\r\n");
+	assert_non_null(r->st);
+	come(r, 1,
+	     "POST /x/name/0 HTTP/1.1\r\n" PAD
+	     "Content-Length: 10\r\n\r\nabcdef");
+	/* some of it was taken, some waits */
+	assert_int_equal(stream_read(r->st, got, 2), 2);
+	r->m[1].way[0].cut = r->m[1].way[1].cut = true;
+	mem_tell(r->m[1].end[1]);
+	r->st->ops->want(r->st, ST_READ);
+	turns(r);
+	assert_int_equal(stream_read(r->st, got, sizeof(got)), 4);
+	assert_memory_equal(got, "cdef", 4);
+	assert_int_equal(stream_read(r->st, got, sizeof(got)), -EAGAIN);
+	/* the next one waits; there is place for the missing one all the same */
+	come(r, 2,
+	     "POST /x/name/1 HTTP/1.1\r\n" PAD "Content-Length: 3\r\n\r\nxyz");
+	assert_int_equal(stream_read(r->st, got, sizeof(got)), -EAGAIN);
+	come(r, 3,
+	     "POST /x/name/0 HTTP/1.1\r\n" PAD
+	     "Content-Length: 10\r\n\r\nabcdefghij");
+	assert_int_equal(stream_read(r->st, got, sizeof(got)), 7);
+	assert_memory_equal(got, "ghijxyz", 7);
+	turns(r);
+	assert_int_equal(status(r, 2), 200);
+	assert_int_equal(status(r, 3), 200);
+	end(r);
+	free(r);
+}
+
+/* The second time it is shorter: that is no repetition */
+static void a_cut_piece_that_shrinks_ends_the_flow(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+	uint8_t got[32];
+
+	(void)state;
+	assert_non_null(r);
+	begin(r, "{ \"path\": \"/x\" }");
+	come(r, 0, "GET /x/name HTTP/1.1\r\n" PAD "\r\n");
+	come(r, 1,
+	     "POST /x/name/0 HTTP/1.1\r\n" PAD
+	     "Content-Length: 10\r\n\r\nabcdef");
+	assert_int_equal(stream_read(r->st, got, sizeof(got)), 6);
+	r->m[1].way[0].cut = r->m[1].way[1].cut = true;
+	assert_int_equal(stream_read(r->st, got, sizeof(got)), -EAGAIN);
+	come(r, 2,
+	     "POST /x/name/0 HTTP/1.1\r\n" PAD "Content-Length: 3\r\n\r\nabc");
+	assert_int_equal(stream_read(r->st, got, sizeof(got)), -EPROTO);
+	end(r);
+	free(r);
+}
+
+/* Nobody says it again: the flow ends in time */
+static void a_cut_piece_is_not_awaited_for_ever(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+	uint8_t got[32];
+
+	(void)state;
+	assert_non_null(r);
+	begin(r, "{ \"path\": \"/x\" }");
+	come(r, 0, "GET /x/name HTTP/1.1\r\n" PAD "\r\n");
+	come(r, 1,
+	     "POST /x/name/0 HTTP/1.1\r\n" PAD
+	     "Content-Length: 10\r\n\r\nabcdef");
+	assert_int_equal(stream_read(r->st, got, sizeof(got)), 6);
+	r->m[1].way[0].cut = r->m[1].way[1].cut = true;
+	assert_int_equal(stream_read(r->st, got, sizeof(got)), -EAGAIN);
+	r->st->ops->want(r->st, ST_READ);
+	wheel_run(&r->l.w.wheel, r->l.w.now_ms + 29000);
+	assert_int_equal(stream_read(r->st, got, sizeof(got)), -EAGAIN);
+	r->l.w.now_ms += 31000;
+	wheel_run(&r->l.w.wheel, r->l.w.now_ms);
+	assert_int_equal(stream_read(r->st, got, sizeof(got)), -ETIMEDOUT);
+	end(r);
+	free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_refused_piece_leaves_nothing),
 		cmocka_unit_test(an_end_between_reading_and_waiting_is_told),
+		cmocka_unit_test(a_cut_piece_may_come_again),
+		cmocka_unit_test(a_cut_piece_that_shrinks_ends_the_flow),
+		cmocka_unit_test(a_cut_piece_is_not_awaited_for_ever),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
