@@ -177,16 +177,21 @@ static ssize_t read_body(struct fwd *f, uint8_t *p, size_t n)
 	return used;
 }
 
-/* Nothing of it is sent on; its end is the end. 0, -EAGAIN, -errno */
+/*
+ * Nothing of it is sent on; its end is the end. 0, -EAGAIN (also when there is more
+ * than a turn may read: it makes the session ready again), -errno
+ */
 static ssize_t discard(struct fwd *f)
 {
 	uint8_t *p = f->worker->scratch;
-	ssize_t n;
+	ssize_t n = 0;
 
-	do
+	for (size_t got = 0; got < WORKER_BUDGET_BYTES; got += (size_t)n) {
 		n = stream_read(f->s.below, p, WORKER_SCRATCH_BYTES);
-	while (n > 0);
-	return n;
+		if (n <= 0)
+			return n;
+	}
+	return -EAGAIN;
 }
 
 static void body_over(struct fwd *f)

@@ -186,10 +186,12 @@ static void assoc_run(struct job *j)
 		udp_map_kill(a->map, (int)n);
 		return;
 	}
-	do
+	for (size_t got = 0; got < WORKER_BUDGET_BYTES; got += (size_t)n) {
 		n = stream_read(a->control, w->scratch, WORKER_SCRATCH_BYTES);
-	while (n > 0);
-	if (n == -EAGAIN)
+		if (n <= 0)
+			break;
+	}
+	if (n > 0 || n == -EAGAIN) /* what is left makes it ready again */
 		a->control->ops->want(a->control,
 				      ST_READ | (a->reply ? ST_WRITE : 0u));
 	else
@@ -260,6 +262,8 @@ static struct assoc *assoc_new(struct session *s, int fd)
 		assoc_close(&a->d);
 		return NULL;
 	}
+	/* a reload may have come since the accept */
+	udp_map_set_cfg(a->map, s->cfg);
 	udp_map_set(a->map, s->user, false);
 	udp_map_hold(a->map, true);
 	return a;
@@ -285,9 +289,6 @@ int assoc_open(struct session *s, const struct addr *tell)
 	struct assoc *a;
 	int fd, err;
 
-	/* the map would hold another generation than the inbound's */
-	if (s->cfg != w->cfg)
-		return -ESTALE;
 	fd = assoc_socket(s, &bound);
 	if (fd < 0)
 		return fd;
