@@ -74,12 +74,16 @@ struct tls_pair {
 
 /**
  * struct tls_pairs - All certificates of a level as loaded once
- * @older:	What was in force before; kept until the level goes, as workers
- *		may be looking at it
+ * @older:	What was in force before
+ * @next:	Of those before that; @retired_ms: it became one
+ * @users:	Who looks at it for longer than a turn
  * @stamp:	Of the files, to see a change
  */
 struct tls_pairs {
-	struct tls_pairs *older;
+	_Atomic(struct tls_pairs *) older;
+	struct tls_pairs *next;
+	uint32_t retired_ms;
+	atomic_uint users;
 	uint64_t stamp;
 	unsigned int count;
 	struct tls_pair pair[];
@@ -110,7 +114,8 @@ struct tls_known {
  * @resume:	Session tickets
  * @kernel:	The kernel is to do the records, where it can
  * @reject_unknown:	Server: a name no certificate has ends the handshake
- * @keys, @key_count:	Own certificates; @pairs: as loaded, swapped on change
+ * @keys, @key_count:	Own certificates; @pairs: as loaded, swapped on change;
+ *		@retired: loaded before, and nobody comes to them any more
  * @checked_ms:	When the files were looked at; @loading: a thread does
  * @cfg:	The generation it belongs to
  * @ocsp:	Some key wants OCSP answers; @ocsp_busy: one is being fetched
@@ -133,6 +138,7 @@ struct tls_conf {
 	struct tls_key *keys;
 	unsigned int key_count;
 	_Atomic(struct tls_pairs *) pairs;
+	struct tls_pairs *retired;
 	atomic_uint checked_ms;
 	atomic_bool loading;
 	bool have_thread;
@@ -255,6 +261,8 @@ int64_t tls_chain_left(const struct stack_st_X509 *chain);
 struct tls_pairs *tls_pairs_load(const struct tls_key *keys, unsigned int count,
 				 char *why, size_t size);
 void tls_pairs_free(struct tls_pairs *p);
+/* All that @c has */
+void tls_pairs_drop(struct tls_conf *c);
 /* Certificates of PEM text or of a file. NULL: none, with @why */
 struct stack_st_X509 *tls_certs_read(const char *file, const char *pem,
 				     char *why, size_t size);

@@ -3,9 +3,13 @@
  *
  * A server's certificates are looked at again when a client comes, at most
  * each TLS_CHECK_MS. When a file changed, a thread of its own loads all of
- * them (a worker never reads files) and puts them in force with one store; what
- * was in force before stays until the level goes, because a handshake may be
- * using it. Errors leave the old ones in force.
+ * them (a worker never reads files) and puts them in force with one store. Errors
+ * leave the old ones in force.
+ *
+ *   in force -> older -> retired: nobody comes to it -> TLS_CHECK_MS later: freed
+ *
+ * A worker looks at them within a turn, so what it may still be looking at is there;
+ * who does so for longer (an OCSP fetch) is counted.
  * Source: xray.md section M; SSL_CTX_set_cert_cb(3)
  */
 #include <openssl/err.h>
@@ -131,7 +135,7 @@ void tls_keys_free(struct tls_key *keys, unsigned int count)
 void tls_pairs_free(struct tls_pairs *p)
 {
 	while (p) {
-		struct tls_pairs *older = p->older;
+		struct tls_pairs *older = atomic_load(&p->older);
 
 		for (unsigned int i = 0; i < p->count; i++) {
 			tls_staples_free(&p->pair[i]);
@@ -189,6 +193,41 @@ struct tls_pairs *tls_pairs_load(const struct tls_key *keys, unsigned int count,
 
 /* --- changed files --- */
 
+/* @p (NULL: nobody) is out of reach from now on; those that were so before go */
+static void retire(struct tls_conf *c, struct tls_pairs *p)
+{
+	uint32_t now = atomic_load(&c->checked_ms);
+	struct tls_pairs **at = &c->retired;
+
+	while (*at) {
+		struct tls_pairs *r = *at;
+
+		if (now - r->retired_ms >= TLS_CHECK_MS &&
+		    !atomic_load(&r->users)) {
+			*at = r->next;
+			tls_pairs_free(r);
+		} else {
+			at = &r->next;
+		}
+	}
+	if (!p)
+		return;
+	p->retired_ms = now;
+	p->next = c->retired;
+	c->retired = p;
+}
+
+void tls_pairs_drop(struct tls_conf *c)
+{
+	tls_pairs_free(atomic_load(&c->pairs));
+	while (c->retired) {
+		struct tls_pairs *next = c->retired->next;
+
+		tls_pairs_free(c->retired);
+		c->retired = next;
+	}
+}
+
 static void *load_main(void *arg)
 {
 	struct tls_conf *c = arg;
@@ -197,8 +236,9 @@ static void *load_main(void *arg)
 		tls_pairs_load(c->keys, c->key_count, c->why, sizeof(c->why));
 
 	if (new) {
-		new->older = old;
+		atomic_store(&new->older, old);
 		atomic_store(&c->pairs, new);
+		retire(c, atomic_exchange(&old->older, NULL));
 		log_info("tls: certificates reloaded: %s",
 			 c->keys[0].cert_file ? c->keys[0].cert_file : "");
 	} else {

@@ -521,7 +521,7 @@ void tls_drop(struct transport *t)
 	if (c->have_thread)
 		pthread_join(c->thread, NULL);
 	tls_tickets_free(c);
-	tls_pairs_free(atomic_load(&c->pairs));
+	tls_pairs_drop(c);
 	tls_keys_free(c->keys, c->key_count);
 	SSL_CTX_free(c->ctx);
 	if (c->log_fd >= 0)

@@ -43,6 +43,7 @@ struct tls_fetch {
 	struct timer timer;
 	struct tls_fetch **list, *next;
 	struct tls_conf *conf;
+	struct tls_pairs *pairs;
 	struct tls_pair *pair;
 	X509 *issuer;
 	struct stream *s;
@@ -73,6 +74,7 @@ static void fetch_free(struct tls_fetch *f)
 	buf_free(f->in);
 	buf_free(f->out);
 	X509_free(f->issuer);
+	atomic_fetch_sub(&f->pairs->users, 1);
 	atomic_store(&f->conf->ocsp_busy, false);
 	config_unref(f->conf->cfg); /* f->conf may be gone now */
 	free(f);
@@ -360,8 +362,8 @@ static void fetch_run(struct job *j)
 
 /* --- the beginning --- */
 
-static void fetch_start(struct tls_conf *c, struct tls_pair *p,
-			struct worker *w)
+static void fetch_start(struct tls_conf *c, struct tls_pairs *all,
+			struct tls_pair *p, struct worker *w)
 {
 	struct tls_fetch **list = tls_fetches(w);
 	struct tls_fetch *f = list ? calloc(1, sizeof(*f)) : NULL;
@@ -375,6 +377,8 @@ static void fetch_start(struct tls_conf *c, struct tls_pair *p,
 	timer_set(&w->wheel, &f->timer, FETCH_MS);
 	f->conf = c;
 	config_ref(c->cfg);
+	atomic_fetch_add(&all->users, 1);
+	f->pairs = all;
 	f->pair = p;
 	f->list = list;
 	f->next = *list;
@@ -406,5 +410,5 @@ void tls_ocsp_check(struct tls_conf *c, struct worker *w)
 	if (!p || atomic_exchange(&c->ocsp_busy, true))
 		return;
 	due_in(p, w, RETRY_MS);
-	fetch_start(c, p, w);
+	fetch_start(c, all, p, w);
 }

@@ -181,7 +181,7 @@ void tls_staples_free(struct tls_pair *p)
 
 static struct tls_pair *pair_of(struct tls_pairs *all, const X509 *cert)
 {
-	for (; all; all = all->older)
+	for (; all; all = atomic_load(&all->older))
 		for (unsigned int i = 0; i < all->count; i++)
 			if (all->pair[i].cert == cert)
 				return &all->pair[i];
