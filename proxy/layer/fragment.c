@@ -288,7 +288,7 @@ static void fragment_want(struct stream *s, unsigned int events)
 		job_ready(s->job); /* the next call tells */
 	if (f->out)
 		events |= ST_WRITE;
-	else if (rc == -EAGAIN && !f->holding)
+	else if (rc == -EAGAIN) /* also of a hello that is not whole */
 		events &= ~(unsigned int)ST_WRITE; /* the timer calls */
 	s->below->ops->want(s->below, events);
 }

@@ -195,6 +195,32 @@ static void half_a_hello_is_not_held_for_ever(void **state)
 	rig_end(&r);
 }
 
+/* Who would say more, or end, waits for the rest of it: the timer calls, not the loop */
+static void half_a_hello_costs_no_turns(void **state)
+{
+	struct fragment_conf c = { .hello = true, .length = { 10, 10 } };
+	uint32_t until;
+	uint8_t in[205];
+	struct rig r;
+
+	(void)state;
+	begin(&r, &c);
+	hello_make(in, 200);
+	assert_int_equal(stream_write(r.st, in, 100), 100);
+	assert_int_equal(r.st->ops->writev(r.st, NULL, 0), -EAGAIN);
+	r.l.runs = 0;
+	until = clock_ms() + 100;
+	while (clock_before(clock_ms(), until)) {
+		r.st->ops->want(r.st, ST_READ | ST_WRITE);
+		worker_tick(&r.l.w, 5);
+	}
+	assert_in_range(r.l.runs, 0, 1);
+	/* the rest comes: it goes at once */
+	assert_int_equal(stream_write(r.st, in + 100, 105), 105);
+	assert_int_equal(r.st->ops->writev(r.st, NULL, 0), 0);
+	rig_end(&r);
+}
+
 static void what_is_no_hello_passes(void **state)
 {
 	static const char *const text[] = { "GET / HTTP/1.1\r\n", "\x16\x02xx",
@@ -322,6 +348,7 @@ int main(void)
 		cmocka_unit_test(wrong_lists_are_told),
 		cmocka_unit_test(a_hello_in_parts_is_awaited),
 		cmocka_unit_test(half_a_hello_is_not_held_for_ever),
+		cmocka_unit_test(half_a_hello_costs_no_turns),
 		cmocka_unit_test(what_is_no_hello_passes),
 		cmocka_unit_test(pauses_lie_between_pieces_of_the_writes_named),
 		cmocka_unit_test(every_write_is_cut_when_none_is_named),
