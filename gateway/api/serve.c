@@ -29,6 +29,8 @@ static const struct h2_conf api_h2 = {
 static int api_serve(const struct transport *t, struct worker *w,
 		     struct stream *below, const struct birth *b)
 {
+	if (!h2_make_room(w, t, CONNS_MAX))
+		return -ENOBUFS;
 	return h2_serve(t, &api_h2, w, below, b, NULL);
 }
 

@@ -442,6 +442,32 @@ static struct h2 *carrier_new(const struct h2_conf *conf, struct worker *w,
 	return h;
 }
 
+bool h2_make_room(struct worker *w, const struct transport *t,
+		  unsigned int most)
+{
+	struct h2_room *r = room_get(w);
+	struct h2 *idle = NULL;
+	unsigned int n = 0;
+	struct list *p;
+
+	if (!r)
+		return false;
+	list_for_each (p, &r->carriers) {
+		struct h2 *h = container_of(p, struct h2, node);
+
+		if (!h->server || h->dead || h->t != t)
+			continue;
+		n++;
+		if (!idle && !h->count)
+			idle = h;
+	}
+	if (n < most)
+		return true;
+	if (idle)
+		carrier_kill(idle, 0);
+	return idle != NULL;
+}
+
 int h2_serve(const struct transport *t, const struct h2_conf *conf,
 	     struct worker *w, struct stream *below, const struct birth *b,
 	     const struct iovec *early)

@@ -68,6 +68,12 @@ int h2_ask(const struct transport *t, const struct h2_conf *conf,
 	   const struct http_ask *ask, struct stream **out);
 void h2_flow_leave(struct h2_flow *f);
 /*
+ * One more connection of @t, a server's, may come to @w: where there are @most, the
+ * oldest without a stream ends. False: there is none
+ */
+bool h2_make_room(struct worker *w, const struct transport *t,
+		  unsigned int most);
+/*
  * A client's connection: its streams go to @b, or to the handler. @early: what
  * was read of it already, or NULL. Owns @below on success
  */

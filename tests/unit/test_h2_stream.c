@@ -458,6 +458,41 @@ static void a_handler_that_writes_waits_for_the_turn(void **state)
 	end(&r);
 }
 
+/* Connections of the API: the oldest that nobody uses goes, not the one in use */
+static void the_oldest_idle_one_makes_room(void **state)
+{
+	static struct mem more[2];
+	struct birth b = { .born = on_born };
+	struct rig r;
+
+	(void)state;
+	serve(&r, NULL);
+	b.cfg = &r.l.cfg;
+	request(&r, 1, "/g", false); /* the first one is in use */
+	go_on(&r);
+	assert_non_null(r.st);
+	for (unsigned int i = 0; i < 2; i++) {
+		memset(&more[i], 0, sizeof(more[i]));
+		more[i].step = MEM_BYTES;
+		assert_true(h2_make_room(&r.l.w, &r.t, 2));
+		assert_int_equal(h2_serve(&r.t, &r.conf, &r.l.w,
+					  mem_new(&more[i], 1, NULL), &b, NULL),
+				 0);
+		go_on(&r);
+	}
+	assert_null(more[0].end[1]);
+	assert_non_null(more[1].end[1]);
+	assert_non_null(r.m.end[1]);
+	assert_int_equal(carrier(&r)->count, 1);
+	/* of another level there may be as many again; of none idle none goes */
+	assert_true(h2_make_room(&r.l.w, &r.bottom, 2));
+	assert_false(h2_make_room(&r.l.w, &r.t, 1) && r.m.end[1] == NULL);
+	go_on(&r);
+	assert_false(h2_make_room(&r.l.w, &r.t, 1));
+	assert_non_null(r.m.end[1]);
+	end(&r);
+}
+
 /* --- a client --- */
 
 /* RFC 9113, 8.1: the server has said all, and wants no more of the request */
@@ -697,6 +732,7 @@ int main(void)
 		cmocka_unit_test(an_end_that_waits_costs_no_turns),
 		cmocka_unit_test(a_close_is_counted_once),
 		cmocka_unit_test(a_cut_request_leaves_nothing),
+		cmocka_unit_test(the_oldest_idle_one_makes_room),
 		cmocka_unit_test(a_handler_that_writes_waits_for_the_turn),
 		cmocka_unit_test(an_early_answer_is_read_behind_its_reset),
 		cmocka_unit_test(a_whole_answer_is_up),
