@@ -142,6 +142,7 @@ struct worker {
 	void *rooms[ROOM_SLOTS];
 	/* By worker_fini(), when all sessions and maps are gone; may be NULL */
 	void (*room_free[ROOM_SLOTS])(void *room);
+	bool nameless; /* the resolver has ended: nothing is asked any more */
 	bool stop;
 };
 

@@ -185,6 +185,7 @@ void dns_worker_stop(struct worker *w)
 	conns_free(&r->conns);
 	free(r);
 	w->rooms[ROOM_DNS] = NULL;
+	w->nameless = true; /* another room would have nobody who ends it */
 }
 
 /* --- routes of the host (UseSys) ------------------------------------------------ */
@@ -623,6 +624,8 @@ int resolve(struct worker *w, struct config *cfg, const char *name,
 
 	wt->lookup = NULL;
 	list_init(&wt->node);
+	if (w->nameless)
+		return -ECANCELED;
 	if (dns_worker_start(w) < 0)
 		return -ENOMEM;
 	r = w->rooms[ROOM_DNS];

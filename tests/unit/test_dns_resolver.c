@@ -499,6 +499,27 @@ static void the_end_comes_with_questions_open(void **state)
 		assert_int_equal(q[i].rc, -ECANCELED);
 }
 
+/* Afterwards nobody would end what a question begins */
+static void nothing_is_asked_after_the_end(void **state)
+{
+	struct dns_req q;
+	struct rig r;
+
+	(void)state;
+	rig_init(&r,
+		 "{\"servers\":[{\"address\":\"127.0.0.1\",\"port\":PORT1}]}",
+		 NULL);
+	dns_worker_stop(&r.l.w);
+	assert_int_equal(dns_ask(&r.l.w, &r.l.cfg, &q, &r.l.job, "a.example",
+				 DNS_V4 | DNS_V6, 0),
+			 -ECANCELED);
+	assert_int_equal(q.pending, 0);
+	assert_null(r.l.w.rooms[ROOM_DNS]);
+	worker_tick(&r.l.w, 1);
+	assert_int_equal(r.server[0].asked, 0);
+	rig_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -529,6 +550,7 @@ int main(void)
 		cmocka_unit_test(hosts_need_no_server),
 		cmocka_unit_test(an_address_is_its_own_answer),
 		cmocka_unit_test(the_end_comes_with_questions_open),
+		cmocka_unit_test(nothing_is_asked_after_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
