@@ -2,7 +2,8 @@
  * clash_ui.c - A folder with a dashboard below /ui/
  *
  * Files are read whole: they are few and small, and lie in the page cache after the
- * first time. Nothing outside of the folder is served: no ".." and no dot files.
+ * first time. Nothing outside of the folder is served: no "..", no dot files, no links
+ * that lead out of it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gateway/api/beneath.h"
 #include "gateway/api/clash.h"
 #include "gateway/api/jout.h"
 
@@ -39,10 +41,10 @@ static const char *type_of(const char *name)
 	return "application/octet-stream";
 }
 
-/* The file's path; false: none that may be served */
+/* The file's path in the folder; false: none that may be served */
 static bool path_of(const struct ask *a, char *out, size_t room)
 {
-	int n = snprintf(out, room, "%s", a->cfg->clash->ui);
+	int n = 0;
 
 	for (unsigned int i = 1; i < a->path.count; i++) {
 		const char *seg = a->path.seg[i];
@@ -50,10 +52,11 @@ static bool path_of(const struct ask *a, char *out, size_t room)
 		if (seg[0] == '.' || strchr(seg, '/') || n < 0 ||
 		    (size_t)n >= room)
 			return false;
-		n += snprintf(out + n, room - (size_t)n, "/%s", seg);
+		n += snprintf(out + n, room - (size_t)n, "%s%s",
+			      i > 1 ? "/" : "", seg);
 	}
-	if (n > 0 && (size_t)n < room && a->path.count == 1)
-		n += snprintf(out + n, room - (size_t)n, "/index.html");
+	if (a->path.count == 1)
+		n = snprintf(out, room, "index.html");
 	return n > 0 && (size_t)n < room;
 }
 
@@ -102,7 +105,7 @@ void clash_ui(struct ask *a)
 	if (!c)
 		return;
 	if (a->cfg->clash->ui && path_of(a, path, sizeof(path)))
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+		fd = beneath_open(a->cfg->clash->ui, path);
 	if (fd >= 0) {
 		rc = read_file(fd, &c->out);
 		close(fd);

@@ -2,9 +2,12 @@
 #ifndef GATEWAY_BASE_COMPAT_H
 #define GATEWAY_BASE_COMPAT_H
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -57,6 +60,31 @@ static inline int compat_has_aes(void)
 static inline int compat_has_aes(void)
 {
 	return 0;
+}
+#endif
+
+/*
+ * openat(2) that does not leave @dir, by links either. The C library has no function
+ * for it, older headers have no number
+ */
+#ifdef SYS_openat2
+static inline int compat_open_beneath(int dir, const char *path, int flags)
+{
+	const struct {
+		uint64_t flags, mode, resolve;
+	} how = { .flags = (uint32_t)flags,
+		  .resolve = 8 /* RESOLVE_BENEATH */ };
+
+	return (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+}
+#else
+static inline int compat_open_beneath(int dir, const char *path, int flags)
+{
+	(void)dir;
+	(void)path;
+	(void)flags;
+	errno = ENOSYS;
+	return -1;
 }
 #endif
 

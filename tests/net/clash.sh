@@ -111,6 +111,10 @@ contains "index" "$(api /ui/)" "a dashboard"
 for p in /ui /ui?a=/ /; do
 	eq "$p leads there" "$(api "$p" -o /dev/null -w '%{http_code} %{redirect_url}')" "307 http://$AT/ui/"
 done
+ln -s ../near.txt "$TMP/ui/link.txt"
+eq "a link out of the folder" "$(api /ui/link.txt -o /dev/null -w '%{http_code}')" 404
+ln -s index.html "$TMP/ui/home.html"
+contains "a link within it" "$(api /ui/home.html)" "a dashboard"
 contains "a script's type" "$(api /ui/assets/a.js -i)" "Content-Type: text/javascript"
 for p in /ui/../near.txt /ui/%2e%2e/near.txt /ui/assets/..%2f..%2fnear.txt /ui/.hidden /ui/assets; do
 	eq "not $p" "$(status $p)" 404
