@@ -483,8 +483,12 @@ static void ses_count(struct session *s, const uint64_t before[2])
 	if (!(up | down))
 		return;
 	ses_active(s);
-	if (!ses_carries(s)) /* what it carries is counted */
+	if (!ses_carries(s)) { /* what it carries is counted */
 		ses_count_in(s, i, up, down);
+	} else { /* and by whom, when that is an outbound: bridge.c */
+		stat_add(s->stat_user[UP], i, up);
+		stat_add(s->stat_user[DOWN], i, down);
+	}
 	if (down && !s->first_byte_seen) {
 		s->first_byte_seen = true;
 		s->first_byte_ms = s->job.worker->now_ms;

@@ -85,7 +85,8 @@ struct ses_again {
  *		when the router wants attributes
  * @vless_route:	Bytes 7 and 8 of the id that a VLESS client sent; 0: none
  * @user:	Inbound user (email); borrowed from the config; NULL none
- * @stat_user, @online:	user.h; NULL: not counted
+ * @stat_user, @online:	user.h; NULL: not counted. Of a bridge's session @stat_user are
+ *		its outbound's
  * @policy:	Of that user's level; NULL: the inbound's
  * @block_ms:	What its outbound's rules forbid is swallowed so long
  * @why:	First -errno; 0 for a normal end. @why_side: 0 in, 1 out, 2 culvert

@@ -74,6 +74,9 @@ static void dial(struct bridge *b)
 	s->outbound = ob;
 	s->orig = s->target =
 		addr_name(SES_REVERSE_NAME, sizeof(SES_REVERSE_NAME) - 1, 0);
+	/* what comes by it is the outbound's, in its directions (Xray does so) */
+	s->stat_user[UP] = ob->stat_down;
+	s->stat_user[DOWN] = ob->stat_up;
 	rc = ob->ops->open(ob, s, &s->in);
 	s->outbound = NULL;
 	s->orig = s->target = addr_name(SES_MUX_NAME, sizeof(SES_MUX_NAME) - 1,

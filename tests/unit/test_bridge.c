@@ -150,6 +150,24 @@ static void the_server_hears_that_its_client_lives(void **state)
 	assert_memory_equal(r.conn[0].tx + before, mark, sizeof(mark));
 }
 
+/* Its outbound carries what comes back: in Xray it is counted there, too */
+static void what_comes_by_it_is_its_outbounds(void **state)
+{
+	static struct counter up, down;
+
+	(void)state;
+	memset(&up, 0, sizeof(up));
+	memset(&down, 0, sizeof(down));
+	r.ob.stat_up = &up;
+	r.ob.stat_down = &down;
+	turn_for(50);
+	let_in(0);
+	assert_int_equal(down.cell[0], 24);
+	assert_int_equal(r.conn[0].rx_len, 0);
+	assert_true(r.conn[0].tx_len > 0);
+	assert_int_equal(up.cell[0], r.conn[0].tx_len);
+}
+
 static void a_drained_one_is_exchanged_at_once(void **state)
 {
 	static const uint8_t drain[] = "\0\4\0\1\2\1\0\2\x08\1";
@@ -197,6 +215,7 @@ int main(void)
 		T(a_server_that_goes_silent_is_called_again),
 		T(one_that_is_lost_is_made_again_at_once),
 		T(the_server_hears_that_its_client_lives),
+		T(what_comes_by_it_is_its_outbounds),
 		T(a_drained_one_is_exchanged_at_once),
 		T(the_pause_grows_while_nobody_lets_it_in),
 		T(who_is_not_let_in_in_time_calls_again),
