@@ -11,6 +11,8 @@
 #include "gateway/core/outbound.h"
 #include "gateway/core/transport.h"
 
+struct message;
+
 enum api_service {
 	API_STATS = 1,
 	API_HANDLER = 2,
@@ -23,11 +25,12 @@ enum api_service {
 /**
  * struct api_conf - In the configuration
  * @services:	enum api_service
- * @reopen_logs:	LoggerService.RestartLogger; app's
+ * @reopen_logs:	LoggerService.RestartLogger; app's: the main thread does it, then
+ *		@back is posted to @w. 0 or -errno
  */
 struct api_conf {
 	uint32_t services;
-	void (*reopen_logs)(const struct config *cfg);
+	int (*reopen_logs)(struct worker *w, struct message *back);
 };
 
 #define CLASH_SECRET_MAX 255 /* bytes */

@@ -162,15 +162,8 @@ void call_send(struct call *c, unsigned int status, const char *lines)
 		job_ready(&c->job);
 }
 
-/* The message is whole: its method's turn */
-static void run(struct call *c)
+void call_answer(struct call *c, int status)
 {
-	size_t n = c->len - HEAD;
-	int status;
-
-	c->out.most = CALL_OUT_MAX;
-	pb_raw(&c->out, "\0\0\0\0", HEAD);
-	status = c->run(c, c->in + HEAD, n);
 	if (!status && c->out.bad)
 		status = call_fail(c, GRPC_EXHAUSTED,
 				   "the answer is too long, or no memory");
@@ -180,6 +173,21 @@ static void run(struct call *c)
 	}
 	put_be32(c->out.p + 1, (uint32_t)(c->out.len - HEAD));
 	call_send(c, 200, grpc_type);
+}
+
+/* The message is whole: its method's turn */
+static void run(struct call *c)
+{
+	size_t n = c->len - HEAD;
+	int status;
+
+	c->out.most = CALL_OUT_MAX;
+	pb_raw(&c->out, "\0\0\0\0", HEAD);
+	status = c->run(c, c->in + HEAD, n);
+	if (status == GRPC_LATER)
+		c->run = NULL;
+	else
+		call_answer(c, status);
 }
 
 /* --- the request --- */

@@ -25,6 +25,7 @@
 
 /* Source: grpc, statuscodes.md */
 enum grpc_status {
+	GRPC_LATER = -1, /* its method calls call_answer() by itself */
 	GRPC_OK = 0,
 	GRPC_UNKNOWN = 2,
 	GRPC_INVALID = 3,
@@ -73,6 +74,8 @@ struct call {
 /* A method: its request is @n bytes at @p; fills c->out. enum grpc_status */
 typedef int (*call_method)(struct call *c, const uint8_t *p, size_t n);
 
+/* The answer of a method that said GRPC_LATER, from a turn of its worker */
+void call_answer(struct call *c, int status);
 /* Sets c->why; returns @status */
 int call_fail(struct call *c, int status, const char *fmt, ...) PRINTF(3, 4);
 /* The malformed message: GRPC_INVALID; for what pb_*() returns */

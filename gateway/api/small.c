@@ -5,6 +5,7 @@
  * app/observatory/config.proto
  */
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/api/api_int.h"
@@ -12,17 +13,55 @@
 #include "gateway/core/config.h"
 #include "gateway/core/health.h"
 
+/**
+ * struct reopened - The answer of who opens the files
+ * @c:		NULL: nobody waits for it any more
+ */
+struct reopened {
+	struct message m; /* must be first */
+	struct call *c;
+};
+
+static void forget(void *held)
+{
+	struct reopened *r = held;
+
+	r->c = NULL;
+}
+
+static void on_reopened(struct worker *w, struct message *m)
+{
+	struct reopened *r = container_of(m, struct reopened, m);
+
+	(void)w;
+	if (r->c) {
+		r->c->held = NULL;
+		call_answer(r->c, GRPC_OK);
+	}
+	free(r);
+}
+
+/* A worker opens no files */
 static int restart_logger(struct call *c, const uint8_t *p, size_t n)
 {
 	const struct config *cfg = call_cfg(c);
+	struct reopened *r;
 
 	(void)p;
 	(void)n;
 	if (!cfg->api) /* a reload took the API away while the call came */
 		return call_fail(c, GRPC_UNIMPLEMENTED,
 				 "there is no api any more");
-	cfg->api->reopen_logs(cfg);
-	return GRPC_OK;
+	r = calloc(1, sizeof(*r));
+	if (r) /* the answer may be on its way at once */
+		*r = (struct reopened){ .m.fn = on_reopened, .c = c };
+	if (!r || cfg->api->reopen_logs(c->worker, &r->m) < 0) {
+		free(r);
+		return call_fail(c, GRPC_EXHAUSTED, "no memory");
+	}
+	c->held = r;
+	c->drop = forget;
+	return GRPC_LATER;
 }
 
 static const struct method logger[] = { { "RestartLogger", restart_logger } };

@@ -10,6 +10,7 @@
 
 #include "gateway/api/api.h"
 #include "gateway/app/app.h"
+#include "gateway/app/errand.h"
 #include "gateway/core/dest.h"
 #include "gateway/core/sockopt.h"
 #include "proxy/mux/mux.h"
@@ -167,9 +168,14 @@ static void add_outbound(struct jobj *o, struct config *cfg, const char *tag,
 				 .sockopt = SOCKOPT_DEFAULT };
 }
 
-static void reopen_logs(const struct config *cfg)
+static void setup_logs(const struct config *cfg)
 {
 	(void)app_log_setup(cfg);
+}
+
+static int reopen_logs(struct worker *w, struct message *back)
+{
+	return errand_give(setup_logs, w, back);
 }
 
 static void parse_api_object(struct diag *d, const cJSON *node,

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "gateway/app/app.h"
+#include "gateway/app/errand.h"
 #include "gateway/app/slim.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
@@ -46,7 +47,7 @@ struct process {
 	struct worker workers[WORKERS_MAX];
 	unsigned int count;
 	unsigned int started; /* threads running */
-	int sigfd;
+	int sigfd, errandfd;
 	bool full, stop, confirmed, reopen;
 	uint32_t revert_at;
 	int exit_code;
@@ -226,6 +227,7 @@ static void process_stop(struct process *p)
 	for (unsigned int i = 0; i < p->started; i++)
 		pthread_join(p->workers[i].thread, NULL);
 	report_stats(p->cfg->stats_on);
+	errands_run(NULL); /* the answers free what waits for them */
 	for (unsigned int i = 0; i < p->count; i++)
 		worker_fini(&p->workers[i]);
 	workers_count = 0;
@@ -362,20 +364,23 @@ static int revert_wait_ms(struct process *p)
 static void process_loop(struct process *p)
 {
 	while (!p->stop) {
-		struct pollfd pf[2] = {
+		struct pollfd pf[] = {
 			{ .fd = p->sigfd, .events = POLLIN },
 			{ .fd = host_fd(p->host), .events = POLLIN },
+			{ .fd = p->errandfd, .events = POLLIN },
 		};
 		int wait = revert_wait_ms(p);
 
 		if (p->reopen && (wait < 0 || wait > REOPEN_MS))
 			wait = REOPEN_MS;
-		if (p->stop || poll(pf, 2, wait) < 0)
+		if (p->stop || poll(pf, ARRAY_SIZE(pf), wait) < 0)
 			continue;
 		if (pf[0].revents)
 			process_signal(p);
 		if (pf[1].revents)
 			host_event(p->host);
+		if (pf[2].revents)
+			errands_run(p->cfg);
 		process_reopen(p);
 	}
 }
@@ -401,10 +406,11 @@ int process_run(const struct cli *cli, struct config *cfg, bool full)
 	p.cfg = cfg;
 	p.full = full;
 	p.sigfd = process_signals();
+	p.errandfd = errands_start();
 	if (app_log_setup(cfg) < 0)
 		fprintf(stderr, "culvert: cannot open the log files\n");
 	sock_set_own_mark(full ? cfg->host.mark : 0);
-	if (p.sigfd < 0 || process_start(&p) < 0) {
+	if (p.sigfd < 0 || p.errandfd < 0 || process_start(&p) < 0) {
 		p.exit_code = EXIT_FAIL;
 	} else {
 		compat_trim(); /* what parsing took is given back */

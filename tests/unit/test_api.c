@@ -771,6 +771,60 @@ static void a_call_outlives_its_section(void **state)
 	end(&a);
 }
 
+static struct message *told_to;
+static unsigned int said;
+
+static int reopen_later(struct worker *w, struct message *back)
+{
+	assert_ptr_equal(w, worker_self);
+	told_to = back;
+	return 0;
+}
+
+static int answer_200(struct stream *s, unsigned int status, const char *lines,
+		      bool body)
+{
+	(void)s;
+	(void)lines;
+	assert_int_equal(status, 200);
+	assert_true(body);
+	said++;
+	return 0;
+}
+
+static void no_job(struct job *j)
+{
+	(void)j;
+}
+
+/* Files are opened by another thread; the call is answered when they are */
+static void a_logger_is_restarted_by_who_may_wait(void **state)
+{
+	static const struct api_conf api = { .reopen_logs = reopen_later };
+	struct api a;
+
+	(void)state;
+	for (int gone = 0; gone < 2; gone++) {
+		begin(&a);
+		said = 0;
+		a.c.answer = answer_200;
+		a.c.job = (struct job){ .run = no_job, .worker = &a.l.w };
+		a.cfg->api = &api;
+		assert_int_equal(ask(&a, &service_logger, "RestartLogger",
+				     TEXT("\0\0\0\0")),
+				 GRPC_LATER);
+		pb_raw(&a.c.out, "\0\0\0\0", 5);
+		assert_int_equal(said, 0);
+		assert_non_null(a.c.held);
+		if (gone) /* the client took its call back meanwhile */
+			a.c.drop(a.c.held);
+		told_to->fn(&a.l.w, told_to);
+		assert_int_equal(said, !gone);
+		job_forget(&a.c.job);
+		end(&a);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -793,6 +847,7 @@ int main(void)
 		cmocka_unit_test(no_memory_changes_nothing),
 		cmocka_unit_test(health_is_told_in_the_units_of_xray),
 		cmocka_unit_test(a_call_outlives_its_section),
+		cmocka_unit_test(a_logger_is_restarted_by_who_may_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
