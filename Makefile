@@ -99,6 +99,8 @@ ifneq ($(LWSRC),)
 LWINST	:= $(LWIDX:%=$B/lw_%.o) $B/lw_table.o
 endif
 LWINC	:= -Inetstack/lw -isystem $(LWIP_SRC)/include
+# included by headers of the system, which -MMD does not tell
+LWCONF	:= netstack/lw/lwipopts.h netstack/lw/arch/cc.h
 ifeq ($(LWIP_SRC),build/lwip/src)
 LWSTAMP	:= build/lwip/.unpacked
 endif
@@ -146,12 +148,12 @@ $B/obj/%.o: %.c $B/.flags
 	@echo "  CC      $@"
 	$Q$(CC) $(ALL_CFLAGS) -c $< -o $@
 
-$B/obj/netstack/lw/%.o: netstack/lw/%.c $B/.flags | $(LWSTAMP)
+$B/obj/netstack/lw/%.o: netstack/lw/%.c $B/.flags $(LWCONF) | $(LWSTAMP)
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
 	$Q$(CC) $(LWINC) $(ALL_CFLAGS) -c $< -o $@
 
-$B/obj/lwip/%.o: $(LWIP_SRC)/%.c $B/.flags | $(LWSTAMP)
+$B/obj/lwip/%.o: $(LWIP_SRC)/%.c $B/.flags $(LWCONF) | $(LWSTAMP)
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
 	$Q$(CC) $(LWINC) $(COMMON) $(CFLAGS_$V) $(CFLAGS) -w -c $< -o $@
@@ -197,7 +199,8 @@ UNITLD	:= $(if $(wildcard tests/unit/alloc_fail.c),\
 	   $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc strdup))
 
 # test_lw_* look inside the instanced stack: they get lw_all.o and lwIP's headers
-$B/obj/tests/unit/test_lw_%.o: tests/unit/test_lw_%.c $B/.flags | $(LWSTAMP)
+$B/obj/tests/unit/test_lw_%.o: tests/unit/test_lw_%.c $B/.flags $(LWCONF) \
+		| $(LWSTAMP)
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
 	$Q$(CC) $(LWINC) $(ALL_CFLAGS) -c $< -o $@
@@ -213,7 +216,8 @@ $B/unit/%: $B/obj/tests/unit/%.o $(UNITHLP) $B/libculvert.a
 	@echo "  LD      $@"
 	$Q$(CC) $(ALL_LDFLAGS) $(UNITLD) -o $@ $^ $(PKG_LIBS) -lcmocka -lm
 
-$B/obj/tests/fuzz/fuzz_lw_%.o: tests/fuzz/fuzz_lw_%.c $B/.flags | $(LWSTAMP)
+$B/obj/tests/fuzz/fuzz_lw_%.o: tests/fuzz/fuzz_lw_%.c $B/.flags $(LWCONF) \
+		| $(LWSTAMP)
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
 	$Q$(CC) $(LWINC) $(ALL_CFLAGS) -c $< -o $@
