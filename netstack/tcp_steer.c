@@ -22,7 +22,7 @@
 #include "netstack/owners.h"
 #include "netstack/tun.h"
 
-#define STEER_BYTES (4u << 20) /* on their way to one worker */
+#define STEER_BYTES (4u << 20) /* on their way to one worker, all included */
 
 /**
  * struct steered - One packet on its way to its worker
@@ -59,13 +59,18 @@ void tcp_steer_del(struct netstack *ns)
 		*p = ns->next;
 }
 
+static uint32_t steered_cost(const struct steered *s)
+{
+	return (uint32_t)sizeof(*s) + s->p.len;
+}
+
 /* In the thread of the worker it belongs to */
 static void steered_take(struct worker *w, struct message *m)
 {
 	struct steered *s = container_of(m, struct steered, m);
 	struct netstack *ns = *stacks(w);
 
-	atomic_fetch_sub_explicit(&w->handed_bytes, s->p.len,
+	atomic_fetch_sub_explicit(&w->handed_tcp, steered_cost(s),
 				  memory_order_relaxed);
 	while (ns && ns->device != s->device)
 		ns = ns->next;
@@ -79,8 +84,8 @@ static void hand_over(struct netstack *ns, struct worker *to,
 {
 	struct steered *s;
 
-	if (atomic_load_explicit(&to->handed_bytes, memory_order_relaxed) +
-		    p->len >
+	if (atomic_load_explicit(&to->handed_tcp, memory_order_relaxed) +
+		    sizeof(*s) + p->len >
 	    STEER_BYTES) {
 		worker_drop(ns->worker, DROP_TCP_STEER);
 		return;
@@ -96,7 +101,7 @@ static void hand_over(struct netstack *ns, struct worker *to,
 	s->p.data = s->data;
 	s->p.handed = true;
 	memcpy(s->data, p->data, p->len);
-	atomic_fetch_add_explicit(&to->handed_bytes, p->len,
+	atomic_fetch_add_explicit(&to->handed_tcp, steered_cost(s),
 				  memory_order_relaxed);
 	worker_event(ns->worker, EVENT_TCP_MOVED);
 	worker_post(to, &s->m);

@@ -286,11 +286,10 @@ int udp_payload(const struct packet *p, struct udp_in *in)
 
 void udp_take(struct udp_table *t, const struct udp_in *in)
 {
-	uint32_t hash = addr_hash(&in->src, rand_key());
-	struct udp_end *e = end_find(t, &in->src, hash);
+	struct udp_end *e = end_find(t, &in->src, in->hash);
 
 	if (!e)
-		e = end_new(t, &in->src, hash);
+		e = end_new(t, &in->src, in->hash);
 	if (!e) {
 		worker_drop(t->ns->worker, DROP_UDP_LIMIT);
 		return;
@@ -303,9 +302,12 @@ void udp_input(struct netstack *ns, struct packet *p)
 {
 	struct udp_in in;
 
-	if (udp_payload(p, &in))
+	if (udp_payload(p, &in)) {
 		worker_drop(ns->worker, DROP_UDP_HEADER);
-	else if (!udp_steer(ns, &in))
+		return;
+	}
+	in.hash = addr_hash(&in.src, rand_key());
+	if (!udp_steer(ns, &in))
 		udp_take(ns->udp, &in);
 }
 

@@ -15,10 +15,12 @@ struct udp_table;
 
 /**
  * struct udp_in - What one frame brought
+ * @hash:	Of @src; set by udp_input()
  * @segment:	Bytes of each datagram in it; 0: it is one
  */
 struct udp_in {
 	struct addr src, dst;
+	uint32_t hash;
 	const uint8_t *data;
 	size_t len, segment;
 };

@@ -12,13 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/base/rand.h"
 #include "gateway/core/worker.h"
 #include "netstack/netstack.h"
 #include "netstack/tun.h"
 #include "netstack/udp_end.h"
 
-#define STEER_MAX 4096 /* datagrams on their way to one worker */
+#define STEER_BYTES (4u << 20) /* on their way to one worker, all included */
 
 /**
  * struct steered - One datagram on its way to its worker
@@ -54,13 +53,19 @@ void udp_steer_del(struct udp_table *t)
 		*p = *udp_table_next(t);
 }
 
+static uint32_t steered_cost(const struct steered *s)
+{
+	return (uint32_t)(sizeof(*s) + s->in.len);
+}
+
 /* In the thread of the worker it belongs to */
 static void steered_take(struct worker *w, struct message *m)
 {
 	struct steered *s = container_of(m, struct steered, m);
 	struct udp_table *t;
 
-	atomic_fetch_sub_explicit(&w->handed_over, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&w->handed_udp, steered_cost(s),
+				  memory_order_relaxed);
 	for (t = *tables(w); t; t = *udp_table_next(t)) {
 		if (udp_table_netstack(t)->device == s->device) {
 			udp_take(t, &s->in);
@@ -75,8 +80,9 @@ static void hand_over(struct netstack *ns, struct worker *to,
 {
 	struct steered *s;
 
-	if (atomic_load_explicit(&to->handed_over, memory_order_relaxed) >=
-	    STEER_MAX) {
+	if (atomic_load_explicit(&to->handed_udp, memory_order_relaxed) +
+		    sizeof(*s) + in->len >
+	    STEER_BYTES) {
 		worker_drop(ns->worker, DROP_UDP_QUEUE);
 		return;
 	}
@@ -91,9 +97,16 @@ static void hand_over(struct netstack *ns, struct worker *to,
 	s->in.data = s->data;
 	if (in->len)
 		memcpy(s->data, in->data, in->len);
-	atomic_fetch_add_explicit(&to->handed_over, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&to->handed_udp, steered_cost(s),
+				  memory_order_relaxed);
 	worker_event(ns->worker, EVENT_UDP_MOVED);
 	worker_post(to, &s->m);
+}
+
+/* By the upper bits: the lower ones are slots of the table of that worker */
+static unsigned int owner_of(uint32_t hash, unsigned int queues)
+{
+	return (unsigned int)((uint64_t)hash * queues >> 32);
 }
 
 bool udp_steer(struct netstack *ns, const struct udp_in *in)
@@ -102,7 +115,7 @@ bool udp_steer(struct netstack *ns, const struct udp_in *in)
 
 	if (!ns->device || ns->device->queues < 2)
 		return false;
-	owner = addr_hash(&in->src, rand_key()) % ns->device->queues;
+	owner = owner_of(in->hash, ns->device->queues);
 	if (owner == ns->worker->index || owner >= workers_count)
 		return false;
 	hand_over(ns, workers_all[owner], in);

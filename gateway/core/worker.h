@@ -133,8 +133,9 @@ struct worker {
 	uint64_t tidy_sessions; /* accepted until it was set */
 	pthread_mutex_t message_lock;
 	struct message *messages, **message_tail;
-	atomic_uint handed_over; /* datagrams on their way from other workers */
-	atomic_uint handed_bytes; /* TCP packets the same */
+	atomic_uint
+		handed_udp; /* memory of datagrams on their way from other workers */
+	atomic_uint handed_tcp; /* of TCP packets */
 	uint64_t drops[DROP_COUNT];
 	uint64_t happened[EVENT_COUNT];
 	uint64_t accepted[2]; /* sessions born: tcp, udp */

@@ -97,7 +97,7 @@ static void packet_goes_to_the_worker_of_its_flow(void **state)
 	for (unsigned int i = 0; i < 52; i++)
 		assert_int_equal(seen.bytes[i], (uint8_t)(i * 3));
 	assert_int_equal(w[1].happened[EVENT_TCP_MOVED], 1);
-	assert_int_equal(atomic_load(&w[0].handed_bytes), 0);
+	assert_int_equal(atomic_load(&w[0].handed_tcp), 0);
 }
 
 static void unknown_and_ended_flows_are_answered_here(void **state)
@@ -141,6 +141,23 @@ static void bytes_under_way_are_limited(void **state)
 	assert_int_equal(seen.count, sent);
 }
 
+/* A small packet takes as much again, and more */
+static void small_packets_under_way_are_limited(void **state)
+{
+	unsigned int sent = 0;
+
+	(void)state;
+	assert_true(tcp_steer_claim(&ns[0], 5));
+	pkt.len = 40;
+	while (!w[1].drops[DROP_TCP_STEER]) {
+		assert_true(tcp_steer(&ns[1], 5, &pkt));
+		assert_true(++sent < 60000);
+	}
+	worker_tick(&w[0], 0);
+	assert_int_equal(seen.count, sent - 1);
+	assert_int_equal(atomic_load(&w[0].handed_tcp), 0);
+}
+
 static void no_memory_is_a_lost_packet(void **state)
 {
 	(void)state;
@@ -178,6 +195,7 @@ int main(void)
 		T(unknown_and_ended_flows_are_answered_here),
 		T(packet_is_handed_over_once),
 		T(bytes_under_way_are_limited),
+		T(small_packets_under_way_are_limited),
 		T(no_memory_is_a_lost_packet),
 		T(stack_that_is_gone_loses_the_packet),
 	};

@@ -10,12 +10,14 @@
 #include <cmocka.h>
 
 #include "gateway/base/compat.h"
+#include "gateway/base/rand.h"
 #include "gateway/core/config.h"
 #include "gateway/core/dgram.h"
 #include "gateway/core/session.h"
 #include "gateway/core/udp.h"
 #include "netstack/netstack.h"
 #include "netstack/tun.h"
+#include "netstack/udp_end.h"
 #include "tests/unit/ip_build.h"
 
 /* --- in place of the TUN and of the maps ------------------------------------ */
@@ -340,7 +342,7 @@ static void a_client_port_belongs_to_one_worker(void **state)
 		input(&b, payload, 200, 50);
 		if (maps_new == before) {
 			there++;
-			assert_int_equal(atomic_load(&w2.handed_over), 2);
+			assert_true(atomic_load(&w2.handed_udp) >= 300);
 			map.job.worker = &w2;
 			worker_tick(&w2, 0);
 			job_forget(&map.job);
@@ -357,11 +359,78 @@ static void a_client_port_belongs_to_one_worker(void **state)
 		din = NULL;
 	}
 	assert_true(here > 0 && there > 0);
-	assert_int_equal(atomic_load(&w2.handed_over), 0);
+	assert_int_equal(atomic_load(&w2.handed_udp), 0);
 	workers_count = 0;
 	ns.device = NULL;
 	udp_table_free(ns2.udp);
 	worker_fini(&w2);
+}
+
+/* A second worker without a netstack: what is handed over goes nowhere */
+static struct worker *second_worker(struct tun_device *device)
+{
+	static struct worker w2;
+
+	assert_int_equal(worker_init(&w2, 1, NULL), 0);
+	ns.device = device;
+	workers_all[0] = &w;
+	workers_all[1] = &w2;
+	workers_count = 2;
+	return &w2;
+}
+
+static void second_worker_end(struct worker *w2)
+{
+	worker_fini(w2);
+	workers_count = 0;
+	ns.device = NULL;
+}
+
+/* The worker of a client is not told by the bits that choose its slot there */
+static void ends_of_one_worker_use_all_slots(void **state)
+{
+	struct tun_device device = { .queues = 2 };
+	struct worker *w2 = second_worker(&device);
+	struct udp_in in = { .src = pair(false).src };
+	unsigned int slots[4] = { 0 };
+
+	(void)state;
+	for (uint16_t port = 1; port <= 400; port++) {
+		in.src.port = port;
+		in.hash = addr_hash(&in.src, rand_key());
+		if (!udp_steer(&ns, &in))
+			slots[in.hash % 4]++;
+	}
+	for (int i = 0; i < 4; i++)
+		assert_in_range(slots[i], 10, 100);
+	second_worker_end(w2);
+}
+
+/* Memory is what counts: a datagram may have 64 KiB, or nothing */
+static void datagrams_under_way_are_limited(void **state)
+{
+	static const size_t sizes[] = { 65507, 0 };
+	struct tun_device device = { .queues = 2 };
+	struct worker *w2 = second_worker(&device);
+	struct udp_in in = { .src = pair(false).src, .data = payload };
+
+	(void)state;
+	in.hash = UINT32_MAX; /* not ours */
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		uint64_t drops = w.drops[DROP_UDP_QUEUE];
+		size_t n = 0;
+
+		in.len = sizes[i];
+		while (w.drops[DROP_UDP_QUEUE] == drops) {
+			assert_true(udp_steer(&ns, &in));
+			n++;
+			assert_true(n < 100000);
+		}
+		assert_in_range((n - 1) * (in.len + 64), 1u << 20, 5u << 20);
+		worker_tick(w2, 0);
+		assert_int_equal(atomic_load(&w2->handed_udp), 0);
+	}
+	second_worker_end(w2);
 }
 
 /* --- to the TUN ------------------------------------------------------------------- */
@@ -542,6 +611,8 @@ int main(void)
 		T(what_is_shown_survives_being_the_oldest),
 		T(no_map_means_no_end),
 		T(a_client_port_belongs_to_one_worker),
+		T(ends_of_one_worker_use_all_slots),
+		T(datagrams_under_way_are_limited),
 		T(length_fields_that_lie_are_dropped),
 		T(netstack_may_go_before_the_map),
 		T(replies_carry_their_exact_source),
