@@ -626,6 +626,7 @@ static struct lw *lw_new(const struct lw_conf *conf)
 		return NULL;
 	lw->conf = *conf;
 	lw->key = rand_key();
+	lw->ip_id = (uint16_t)rand_u32();
 	list_init(&lw->flows);
 	list_init(&lw->half_open);
 	list_init(&lw->touched);

@@ -100,6 +100,7 @@ struct bucket {
  * @timer_calls:	Copy of lwIP's private timer counter
  * @flat:	Scratch for a segment of too many pieces
  * @bare:	The pbuf of a packet without payload
+ * @ip_id:	Of the next IPv4 packet
  * @reviving:	lwIP is given a SYN again, whose answer had @revived_isn
  * @cookies:	Such answers were sent, the last at @cookie_ms
  */
@@ -117,6 +118,7 @@ struct lw {
 	unsigned int spare_count;
 	uint8_t *flat;
 	struct pbuf_custom bare;
+	uint16_t ip_id;
 	bool assert_hit, reviving, cookies;
 	uint32_t revived_isn, cookie_ms;
 	struct lw_stats stats;

@@ -44,8 +44,8 @@
 #define LWIP_IPV6_FRAG        0
 #define LWIP_IPV6_REASS       0
 
-/* Sums of received packets are checked in packet.c, TCP's made in output.c */
-#define CHECKSUM_GEN_IP      1
+/* Sums of received packets are checked in packet.c, others made in output.c */
+#define CHECKSUM_GEN_IP      0
 #define CHECKSUM_GEN_TCP     0
 #define CHECKSUM_CHECK_IP    0
 #define CHECKSUM_CHECK_TCP   0

@@ -47,6 +47,27 @@ static uint32_t iov_sum(uint32_t sum, const struct iovec *iov, int cnt,
 	return sum;
 }
 
+/* Packets that the device makes of @payload bytes */
+static uint32_t packets(const struct vnet *vnet, uint32_t payload)
+{
+	if (vnet->gso == GSO_NONE)
+		return 1;
+	return (payload + vnet->gso_size - 1) / vnet->gso_size;
+}
+
+/*
+ * Nobody here sees the ICMP error of a smaller link behind the TUN: it may cut a
+ * packet further. So each one has an id of its own (RFC 6864, 4.1), those that the
+ * device makes of a super-segment too: it counts on from the one given here
+ */
+static void ip4_id(struct lw *lw, uint8_t *ip, uint32_t count)
+{
+	put_be16(ip + 4, lw->ip_id);
+	lw->ip_id = (uint16_t)(lw->ip_id + count);
+	put_be16(ip + 10, 0);
+	put_be16(ip + 10, csum_fold(csum_add(0, ip, 20)));
+}
+
 /* @iov[0] holds the IP and TCP headers at least; sum and send */
 static void frame_send(struct lw *lw, const struct flow *f,
 		       const struct iovec *iov, int cnt, uint32_t total)
@@ -63,18 +84,19 @@ static void frame_send(struct lw *lw, const struct flow *f,
 	if (!lw->conf.super) {
 		sum = iov_sum(sum, iov, cnt, ip_len);
 		put_be16(tcp + CSUM_OFFSET, csum_fold(sum));
-		lw->conf.send(lw->conf.arg, &vnet, iov, cnt);
-		return;
+	} else {
+		put_be16(tcp + CSUM_OFFSET, (uint16_t)~csum_fold(sum));
+		vnet.csum_partial = true;
+		vnet.csum_start = ip_len;
+		vnet.csum_offset = CSUM_OFFSET;
+		if (f && f->rmss && total - hdr_len > f->rmss) {
+			vnet.gso = v6 ? GSO_TCP6 : GSO_TCP4;
+			vnet.gso_size = f->rmss;
+			vnet.hdr_len = hdr_len;
+		}
 	}
-	put_be16(tcp + CSUM_OFFSET, (uint16_t)~csum_fold(sum));
-	vnet.csum_partial = true;
-	vnet.csum_start = ip_len;
-	vnet.csum_offset = CSUM_OFFSET;
-	if (f && f->rmss && total - hdr_len > f->rmss) {
-		vnet.gso = v6 ? GSO_TCP6 : GSO_TCP4;
-		vnet.gso_size = f->rmss;
-		vnet.hdr_len = hdr_len;
-	}
+	if (!v6)
+		ip4_id(lw, ip, packets(&vnet, total - hdr_len));
 	/* A refused frame is a lost frame: TCP will repeat it */
 	lw->conf.send(lw->conf.arg, &vnet, iov, cnt);
 }
@@ -166,7 +188,7 @@ err_t output_init(struct netif *nif)
 	return ERR_OK;
 }
 
-/* IP header before @l4_len bytes; its length. Ports are not looked at */
+/* IP header before @l4_len bytes, without id and sum; its length */
 static uint32_t ip_header(uint8_t *h, const struct addr *from,
 			  const struct addr *to, uint8_t ttl, uint32_t l4_len)
 {
@@ -184,12 +206,10 @@ static uint32_t ip_header(uint8_t *h, const struct addr *from,
 	}
 	h[0] = 0x45;
 	put_be16(h + 2, (uint16_t)(20 + l4_len));
-	h[6] = 0x40; /* don't fragment */
 	h[8] = ttl;
 	h[9] = IP_PROTO_TCP;
 	memcpy(h + 12, from->ip, 4);
 	memcpy(h + 16, to->ip, 4);
-	put_be16(h + 10, csum_fold(csum_add(0, h, 20)));
 	return ip_len;
 }
 

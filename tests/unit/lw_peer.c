@@ -39,6 +39,8 @@ static int on_send(void *arg, const struct vnet *vnet, const struct iovec *iov,
 			   .ack = get_be32(t + 8),
 			   .wnd = get_be16(t + 14),
 			   .len = k.len - k.l4 - head,
+			   .ip_id = k.v6 ? 0 : get_be16(buf + 4),
+			   .ip_df = !k.v6 && buf[6] & 0x40,
 			   .vnet = *vnet,
 			   .option_len = (uint8_t)(head - 20) };
 	memcpy(s->options, t + 20, head - 20);

@@ -21,6 +21,8 @@ struct seg {
 	struct addr src, dst;
 	uint8_t flags;
 	uint32_t seq, ack, wnd, len;
+	uint16_t ip_id; /* of IPv4 */
+	bool ip_df;
 	struct vnet vnet;
 	uint8_t options[40];
 	uint8_t option_len;

@@ -49,6 +49,7 @@ static void sack_holes_are_sent_again_exactly(void **state)
 	assert_non_null(s);
 	assert_int_equal(s->seq, first + 1460);
 	assert_int_equal(s->len, 1460);
+	assert_false(s->ip_df); /* as the first time */
 	assert_memory_equal(s->data, data + 1460, 1460);
 	s = peer_next(&P);
 	assert_non_null(s);

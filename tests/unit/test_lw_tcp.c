@@ -163,6 +163,35 @@ static void super_segments_say_how_to_cut(void **state)
 	assert_true(s->vnet.csum_partial);
 }
 
+/* A smaller link behind the TUN may have to cut them: no two have one id */
+static void packets_of_super_segments_have_ids_of_their_own(void **state)
+{
+	struct client c = client_make(&P, 40000);
+	struct accepted *a = client_open(&c);
+	static uint8_t data[150000];
+	struct seg *s, *before = NULL;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		stream_write(a->stream, data, sizeof(data));
+		peer_wait(&P, 10);
+		while ((s = peer_next(&P))) {
+			uint32_t gap;
+
+			assert_false(s->ip_df);
+			gap = before ? (uint16_t)(s->ip_id - before->ip_id) : 1;
+			if (before && before->vnet.gso)
+				assert_true(gap * before->vnet.gso_size >=
+					    before->len);
+			assert_in_range(gap, 1, 60);
+			before = s;
+			c.ack = s->seq + s->len;
+		}
+		client_send(&c, F_ACK, NULL, 0);
+	}
+	assert_non_null(before);
+}
+
 static void without_offload_segments_are_small_and_summed(void **state)
 {
 	struct client c = client_make(&P, 40000);
@@ -686,6 +715,7 @@ int main(void)
 		BOTH(small_segments_are_merged),
 		BOTH(data_flows_down),
 		BOTH(super_segments_say_how_to_cut),
+		WITH(packets_of_super_segments_have_ids_of_their_own, up4),
 		WITH(without_offload_segments_are_small_and_summed, up_plain),
 		WITH(data_flows_down, up_plain),
 		BOTH(room_is_filled_in_place),
