@@ -197,7 +197,7 @@ bool isn_revive(struct lw *lw, const struct packet *p)
 		return false;
 	}
 	if ((epoch & 1) != (ours >> 7 & 1))
-		epoch--;
+		epoch = (epoch - 1) & (UINT32_MAX >> EPOCH_SHIFT);
 	if (cookie(p, isn, epoch, ours & 0x7f) != ours)
 		return false;
 	if (lw->stats.flows >= lw->conf.flow_max) {

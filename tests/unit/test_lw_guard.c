@@ -225,6 +225,21 @@ static void number_is_good_for_half_a_minute(void **state)
 	assert_refused(&d);
 }
 
+/* The clock of 32 bits begins again after 49 days */
+static void number_outlives_the_clocks_turn(void **state)
+{
+	struct client c = client_make(&P, 40000);
+
+	(void)state;
+	P.w.now_ms = UINT32_MAX - 5000;
+	flood(HALF_OPEN);
+	client_send(&c, F_SYN, NULL, 0);
+	c.ack = last_seg()->seq + 1;
+	P.w.now_ms += 10000;
+	client_send(&c, F_ACK, NULL, 0);
+	assert_int_equal(P.acc_count, 1);
+}
+
 static void flow_limit_holds_for_such_flows(void **state)
 {
 	struct client c = client_make(&P, 40000);
@@ -403,6 +418,7 @@ int main(void)
 		BOTH(first_bytes_may_come_with_the_acknowledgement),
 		BOTH(guessed_number_makes_no_flow),
 		BOTH(number_is_good_for_half_a_minute),
+		BOTH(number_outlives_the_clocks_turn),
 		BOTH(flow_limit_holds_for_such_flows),
 		BOTH(ack_of_unsent_bytes_does_not_bring_data),
 		BOTH(reset_beside_the_edge_is_challenged),
