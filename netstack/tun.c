@@ -59,11 +59,10 @@ void vnet_decode(const uint8_t in[TUN_VNET_BYTES], struct vnet *out)
 	case VIRTIO_NET_HDR_GSO_TCPV6:
 		out->gso = GSO_TCP6;
 		break;
-	case VIRTIO_NET_HDR_GSO_UDP:
 	case GSO_UDP_L4:
 		out->gso = GSO_UDP;
 		break;
-	default:
+	default: /* _GSO_UDP is one datagram, to be fragmented */
 		out->gso = GSO_NONE;
 	}
 }

@@ -169,6 +169,12 @@ static void frame_headers_survive_both_ways(void **state)
 	b[1] = 77;
 	vnet_decode(b, &out);
 	assert_int_equal(out.gso, GSO_NONE);
+	b[1] = 3; /* one datagram that the device was to fragment */
+	vnet_decode(b, &out);
+	assert_int_equal(out.gso, GSO_NONE);
+	b[1] = 5; /* several */
+	vnet_decode(b, &out);
+	assert_int_equal(out.gso, GSO_UDP);
 }
 
 #define T(test) cmocka_unit_test_setup_teardown(test, begin, end)
