@@ -229,14 +229,17 @@ bool worker_fds_spare(const struct worker *w)
 void worker_post(struct worker *w, struct message *m)
 {
 	uint64_t one = 1;
+	bool first;
 
 	m->next = NULL;
 	pthread_mutex_lock(&w->message_lock);
+	first = !w->messages;
 	*w->message_tail = m;
 	w->message_tail = &m->next;
 	pthread_mutex_unlock(&w->message_lock);
-	/* EAGAIN means the counter is full: the worker wakes anyway */
-	if (write(w->wakefd, &one, sizeof(one)) < 0)
+	/* Who found none waiting wakes the worker for all that come until then.
+	 * EAGAIN means the counter is full: the worker wakes anyway */
+	if (first && write(w->wakefd, &one, sizeof(one)) < 0)
 		return;
 }
 
@@ -261,8 +264,9 @@ static void worker_read_messages(struct job *j)
 	struct worker *w = j->worker;
 	uint64_t count;
 
-	if (read(w->wakefd, &count, sizeof(count)) < 0)
-		watch_used_up(&w->wake_watch, ST_READ);
+	/* it is 0 from now on, and the next write is an event again */
+	(void)!read(w->wakefd, &count, sizeof(count));
+	watch_used_up(&w->wake_watch, ST_READ);
 	run_messages(w);
 	watch_want(&w->wake_watch, ST_READ);
 }

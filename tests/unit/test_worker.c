@@ -236,6 +236,26 @@ static void messages_of_another_thread_come_in_order(void **state)
 	assert_false(l.w.wake_job.queued); /* no spinning afterwards */
 }
 
+/* One wakeup, and one turn, for all that come before the worker looks */
+static void many_messages_cost_one_wakeup(void **state)
+{
+	uint64_t calls = 0;
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		last_number = 0;
+		post_all(NULL);
+		assert_int_equal(read(l.w.wakefd, &calls, sizeof(calls)),
+				 sizeof(calls));
+		assert_int_equal(calls, 1);
+		assert_int_equal(write(l.w.wakefd, &calls, sizeof(calls)),
+				 sizeof(calls));
+		worker_tick(&l.w, 1000);
+		assert_int_equal(last_number, MESSAGES);
+		assert_false(l.w.wake_job.queued);
+	}
+}
+
 static void post_stop(struct worker *w, struct message *m)
 {
 	(void)m;
@@ -481,6 +501,7 @@ int main(void)
 		T(forgetting_what_waits_for_the_next_turn),
 		T(queues_stay_whole),
 		T(messages_of_another_thread_come_in_order),
+		T(many_messages_cost_one_wakeup),
 		T(a_sleeping_worker_is_woken),
 		T(a_watch_tells_edges_until_used_up),
 		T(an_open_watch_asks_for_room_once_it_was_refused),
