@@ -154,9 +154,8 @@ int ip_send(struct netstack *ns, const struct ip_msg *msg,
 {
 	struct ip_head h = { .src = msg->src,
 			     .dst = msg->dst,
-			     .proto = msg->proto,
-			     .id = rand_u32() };
-	bool v6 = is_v6(msg->src);
+			     .proto = msg->proto };
+	bool v6 = is_v6(msg->src), cut;
 	size_t len = 0;
 	int i;
 
@@ -167,7 +166,10 @@ int ip_send(struct netstack *ns, const struct ip_msg *msg,
 		len += msg->l4[i].iov_len;
 	if (len + (v6 ? 0 : IP4_HEADER) > UINT16_MAX)
 		return -EMSGSIZE;
-	if (!offload && !ip_fits(ns, v6, len))
+	cut = !offload && !ip_fits(ns, v6, len);
+	if (cut || !v6) /* a whole IPv6 packet has none */
+		h.id = rand_u32();
+	if (cut)
 		return send_fragments(ns, &h, msg, len);
 	return send_whole(ns, &h, msg, len, offload);
 }

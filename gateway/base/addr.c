@@ -210,9 +210,17 @@ static bool in_table(const struct cidr *v, size_t n, const struct addr *a)
 	return false;
 }
 
+/* By the first byte in none of @martians: asked twice for each packet */
+static bool is_no_martian(const struct addr *a)
+{
+	uint8_t b = a->ip[0];
+
+	return b && (a->kind == ADDR_V4 ? b != 127 && b < 224 : b < 0xff);
+}
+
 bool addr_is_martian(const struct addr *a)
 {
-	return in_table(martians, ARRAY_SIZE(martians), a);
+	return !is_no_martian(a) && in_table(martians, ARRAY_SIZE(martians), a);
 }
 
 bool addr_is_private(const struct addr *a)
