@@ -142,6 +142,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		uint8_t op = get8(&in);
 
 		p.refuse = op == 255;
+		p.theirs = op == 252; /* another worker has its flow */
+		p.raced = op == 248; /* since a moment ago */
+		if (op == 251) /* a cookie may have become too old */
+			p.w.now_ms += 20000;
 		if (op % 4 < 2)
 			segment(&in, &c[op / 4 % FLOWS]);
 		else if (op % 4 == 2 && p.acc_count)

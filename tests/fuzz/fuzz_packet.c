@@ -18,6 +18,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (n < 1)
 		return 0;
 	vnet.csum_ok = data[0] & 1; /* else sums stop nearly everything */
+	vnet.csum_partial = data[0] & 2;
+	vnet.gso = data[0] >> 2 & 3;
+	vnet.gso_size = (uint16_t)(data[0] >> 4 << 8);
 	n--;
 	copy = malloc(n ? n : 1);
 	if (!copy)
