@@ -190,6 +190,7 @@ static void prepare_pcbs(void)
 		retry_fin |= p->flags & TF_CLOSEPEND;
 		if (flow_of(p)->sack)
 			sack_tick(flow_of(p));
+		flow_narrow(flow_of(p));
 		if (linger_over(flow_of(p)))
 			tcp_abort(p);
 		else

@@ -199,6 +199,7 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 		pcb->mss = LW_MSS_MIN;
 	f->rmss = pcb->mss;
 	if (lw->conf.super) {
+		f->rmss = narrow_mss(f);
 		/* here, because lwIP sets the congestion window right after */
 		segs = LW_SUPER_BYTES / f->rmss;
 		pcb->mss = (u16_t)(f->rmss * (segs ? segs : 1));

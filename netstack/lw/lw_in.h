@@ -29,6 +29,7 @@
 #define LW_LINGER_MS   60000 /* a closed flow's last bytes; then reset */
 #define LW_CUT_MS      5000 /* the same of one that ends with RST anyway */
 #define LW_MSS_MIN     64
+#define LW_MSS_SURE    1220 /* every link of IPv6 takes a packet of that */
 #define LW_SUPER_BYTES 64000 /* payload of a super-segment */
 
 struct slab;
@@ -59,6 +60,7 @@ struct sack;
  * @half:	Counted as half-open; @rx_fin, @tx_fin: ends of the directions
  * @fin_read:	The owner has been told of the client's end
  * @ack_due:	Something was received since the last segment left
+ * @narrow:	Its segments were made smaller, and nothing was heard since
  * @leaving:	Closed by its owner, with bytes on their way: it ends when the client
  *		has them; @cut: with RST
  */
@@ -78,7 +80,7 @@ struct flow {
 	uint16_t rmss, source, rx_space;
 	uint8_t want;
 	uint8_t challenged;
-	bool owned, half, connecting, rx_fin, tx_fin, fin_read, ack_due,
+	bool owned, half, connecting, rx_fin, tx_fin, fin_read, ack_due, narrow,
 		leaving, cut;
 };
 
@@ -101,6 +103,8 @@ struct bucket {
  * @flat:	Scratch for a segment of too many pieces
  * @bare:	The pbuf of a packet without payload
  * @ip_id:	Of the next IPv4 packet
+ * @narrow:	Bit a slot of sources: behind a link of small packets, as was found
+ *		at @narrow_ms
  * @reviving:	lwIP is given a SYN again, whose answer had @revived_isn
  * @cookies:	Such answers were sent, the last at @cookie_ms
  */
@@ -120,9 +124,10 @@ struct lw {
 	struct pbuf_custom bare;
 	uint16_t ip_id;
 	bool assert_hit, reviving, cookies;
-	uint32_t revived_isn, cookie_ms;
+	uint32_t revived_isn, cookie_ms, narrow_ms;
 	struct lw_stats stats;
 	uint16_t by_source[LW_SOURCES];
+	uint8_t narrow[LW_SOURCES / 8];
 };
 
 extern struct lw *lw_self; /* the one that is loaded; lwIP is global too */
@@ -219,5 +224,11 @@ void sack_input(struct flow *f, const struct tcp_hdr *th);
 void sack_free(struct flow *f);
 /* At each slow tick, for a flow that has a board */
 void sack_tick(struct flow *f);
+/* At each slow tick: smaller segments when whole ones never arrive */
+void flow_narrow(struct flow *f);
+/* They did: flows of its client begin with such ones, for a while */
+void narrow_arrived(struct flow *f);
+/* What @f begins with: f->rmss or less */
+uint16_t narrow_mss(const struct flow *f);
 
 #endif

@@ -11,7 +11,8 @@
  * the round what was received does not count as under way. lwIP's own fast
  * retransmit, which repeats a whole super-segment, is kept quiet; its timer stays
  * as the last resort.
- * Source: RFC 2018, 6675 (recovery, pipe), 5827 (early retransmit), 9438 (0.7).
+ * Source: RFC 2018, 6675 (recovery, pipe), 5827 (early retransmit), 9438 (0.7),
+ * 4821 7.7 (black holes).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,9 @@ enum {
 	ROUND_BYTES = 65536, /* sent again for one acknowledgement */
 	AGAIN_MS = 30, /* a resend without progress was lost as well */
 	TRIES_MAX = 6,
+	NARROW_TRIES = 2, /* timeouts; one, before so many bytes arrived: */
+	NARROW_EARLY = 16384,
+	NARROW_MS = 600000,
 	OPTION_SACK = 5
 };
 
@@ -221,6 +225,46 @@ void sack_tick(struct flow *f)
 	s->resent = pcb->lastack;
 	resend_holes(f, pcb->lastack);
 	pcb->rtime = rtime;
+}
+
+/*
+ * Repeated and repeated, and nothing came: a link behind the TUN may take less than
+ * the client's own does, whose ICMP error goes to the address we speak for, not to
+ * us. The device cuts smaller from now on. Packets of IPv4 are cut on their way
+ */
+void flow_narrow(struct flow *f)
+{
+	const struct tcp_pcb *pcb = f->pcb;
+	const struct tcp_seg *g = pcb->unacked;
+	bool early = f->tx_freed < NARROW_EARLY;
+
+	if (pcb->nrtx < (early ? 1 : NARROW_TRIES) || f->rmss <= LW_MSS_SURE ||
+	    !lw_self->conf.super || !IP_IS_V6(&pcb->remote_ip) || !g ||
+	    g->len <= LW_MSS_SURE)
+		return;
+	f->rmss = LW_MSS_SURE;
+	f->narrow = early;
+	output_again(f, lwip_ntohl(g->tcphdr->seqno), g->len);
+}
+
+void narrow_arrived(struct flow *f)
+{
+	f->narrow = false;
+	lw_self->narrow[f->source / 8] |= (uint8_t)(1 << f->source % 8);
+	lw_self->narrow_ms = lw_now();
+}
+
+uint16_t narrow_mss(const struct flow *f)
+{
+	struct lw *lw = lw_self;
+
+	if (!(lw->narrow[f->source / 8] & 1 << f->source % 8))
+		return f->rmss;
+	if (lw_now() - lw->narrow_ms > NARROW_MS) {
+		memset(lw->narrow, 0, sizeof(lw->narrow));
+		return f->rmss;
+	}
+	return f->rmss < LW_MSS_SURE ? f->rmss : LW_MSS_SURE;
 }
 
 /*

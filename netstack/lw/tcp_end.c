@@ -181,6 +181,8 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 
 	f->tx_freed += len;
 	tx_release(f, false);
+	if (f->narrow)
+		narrow_arrived(f);
 	/* RST goes with the next tick: lwIP loses what came with this ACK otherwise */
 	if (!f->cut)
 		(void)flow_left(f);

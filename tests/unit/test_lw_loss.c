@@ -203,6 +203,106 @@ static void losses_after_a_timeout_do_not_wait_for_another(void **state)
 	assert_int_equal(tcp_active_pcbs->flags & TF_RTO, 0);
 }
 
+/* The segment size of the first flight to a new client port */
+static uint16_t first_size(uint16_t port)
+{
+	static uint8_t data[60000];
+	struct client c = client_make(&P, port);
+
+	send_40_segments(&c, data);
+	return P.segs[P.seg_count - 1].vnet.gso_size;
+}
+
+/* Whole segments are lost behind the TUN, as by a link that takes less */
+static void segments_that_never_arrive_get_smaller(void **state)
+{
+	static uint8_t data[60000], got[60000];
+	struct client c = client_make(&P, 40000);
+	uint32_t first, whole = 0;
+	struct seg *s = NULL;
+	bool fin = false;
+
+	(void)state;
+	send_40_segments(&c, data);
+	first = c.ack;
+	for (int i = 0; i < 100; i++) {
+		peer_wait(&P, 50);
+		s = peer_next(&P);
+		if (s && s->vnet.gso_size <= 1220)
+			break;
+		whole += !!s;
+	}
+	assert_int_equal(whole, 1);
+	assert_non_null(s);
+	assert_int_equal(s->seq, first);
+	assert_int_equal(s->vnet.gso_size, 1220);
+	assert_memory_equal(s->data, data, s->len);
+	P.seg_read--;
+	assert_int_equal(client_collect(&c, got, sizeof(got), &fin), 60000);
+	assert_memory_equal(got, data, sizeof(data));
+	/* and stay so, in the client's next flows as well */
+	stream_write(P.acc[0].stream, data, sizeof(data));
+	peer_wait(&P, 10);
+	assert_int_equal(last_seg()->vnet.gso_size, 1220);
+	assert_int_equal(first_size(40001), 1220);
+	P.w.now_ms += 601000;
+	assert_int_equal(first_size(40002), 1440);
+	assert_int_equal(stats().asserts, 0);
+}
+
+/* Routers cut packets of IPv4 */
+static void segments_of_ipv4_stay_as_they_are(void **state)
+{
+	static uint8_t data[60000];
+	struct client c = client_make(&P, 40000);
+
+	(void)state;
+	send_40_segments(&c, data);
+	peer_wait(&P, 5000);
+	assert_int_equal(last_seg()->vnet.gso_size, 1460);
+}
+
+/* A client that is away: whole segments had arrived before */
+static void an_outage_is_no_narrow_link(void **state)
+{
+	static uint8_t data[60000];
+	struct client c = client_make(&P, 40000);
+	struct seg *s;
+
+	(void)state;
+	send_40_segments(&c, data);
+	c.ack += 60000;
+	client_send(&c, F_ACK, NULL, 0);
+	stream_write(P.acc[0].stream, data, sizeof(data));
+	peer_wait(&P, 5000);
+	s = last_seg();
+	assert_non_null(s);
+	c.ack = s->seq + s->len;
+	client_send(&c, F_ACK, NULL, 0);
+	assert_int_equal(first_size(40001), P.v6 ? 1440 : 1460);
+}
+
+/* A client that is away for a while gets small ones as they were */
+static void small_segments_that_are_lost_narrow_nothing(void **state)
+{
+	struct client c = client_make(&P, 40000);
+	struct accepted *a = client_open(&c);
+	static uint8_t data[60000];
+	struct seg *s;
+
+	(void)state;
+	stream_write(a->stream, data, 1000);
+	peer_wait(&P, 5000);
+	s = last_seg();
+	assert_non_null(s);
+	c.ack = s->seq + s->len;
+	c.wnd = 60000;
+	client_send(&c, F_ACK, NULL, 0);
+	stream_write(a->stream, data, sizeof(data));
+	peer_wait(&P, 10);
+	assert_int_equal(last_seg()->vnet.gso_size, P.v6 ? 1440 : 1460);
+}
+
 static void small_window_cuts_a_super_segment_at_once(void **state)
 {
 	static uint8_t data[60000];
@@ -236,6 +336,10 @@ int main(void)
 		BOTH(many_sack_ranges_do_not_overflow),
 		BOTH(lost_resend_is_sent_again_before_the_timeout),
 		BOTH(losses_after_a_timeout_do_not_wait_for_another),
+		WITH(segments_that_never_arrive_get_smaller, up6),
+		WITH(segments_of_ipv4_stay_as_they_are, up4),
+		BOTH(an_outage_is_no_narrow_link),
+		BOTH(small_segments_that_are_lost_narrow_nothing),
 		BOTH(small_window_cuts_a_super_segment_at_once),
 	};
 
