@@ -167,10 +167,10 @@ static ssize_t make_hello(struct reality *r, const struct reality_conf *conf,
 		o.name = to->name;
 	if (o.name && addr_parse_ip(&ip, o.name) == 0)
 		o.name = NULL;
-	rand_bytes(r->shake->private_key, sizeof(r->shake->private_key));
+	rand_bytes(&r->shake->own, sizeof(r->shake->own));
 	rand_bytes(o.random, sizeof(o.random));
 	rand_bytes(o.dice, sizeof(o.dice));
-	rc = x25519_public(r->shake->private_key, o.share);
+	rc = tls13_own_public(&r->shake->own, &o);
 	if (rc < 0)
 		return rc;
 	n = tls13_hello_encode(&o, hello, sizeof(hello));
@@ -180,7 +180,7 @@ static ssize_t make_hello(struct reality *r, const struct reality_conf *conf,
 	if (conf->log_fd >= 0)
 		r->shake->tell = (struct tls13_tell){ .put = key_log_put,
 						      .fd = conf->log_fd };
-	rc = reality_seal(&conf->id, r->shake->private_key,
+	rc = reality_seal(&conf->id, r->shake->own.alone,
 			  (uint32_t)clock_wall(), hello, (size_t)n,
 			  r->auth_key);
 	if (!rc)

@@ -203,11 +203,11 @@ static int make_hello(struct reality_probe *p, const char *name,
 	o.alpn_len = alpn == REALITY_ALPN_H2   ? 12 :
 		     alpn == REALITY_ALPN_NONE ? 0 :
 						 9;
-	rand_bytes(p->k.private_key, sizeof(p->k.private_key));
+	rand_bytes(&p->k.own, sizeof(p->k.own));
 	rand_bytes(o.random, sizeof(o.random));
 	rand_bytes(o.session, sizeof(o.session));
 	rand_bytes(o.dice, sizeof(o.dice));
-	rc = x25519_public(p->k.private_key, o.share);
+	rc = tls13_own_public(&p->k.own, &o);
 	n = rc ? rc : tls13_hello_encode(&o, hello, sizeof(hello));
 	if (n < 0)
 		return (int)n;

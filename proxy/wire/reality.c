@@ -10,10 +10,10 @@
 #include "gateway/base/rd.h"
 
 /*
- * The version a client claims to be. Servers of Xray-core's HEAD refuse below
- * 26.3.27 unless configured otherwise
+ * The version a client claims to be: one whose servers want a hello as ours. Those
+ * of 26.7 refuse below 26.3.27 unless configured otherwise
  */
-static const uint8_t version[3] = { 26, 3, 27 };
+static const uint8_t version[3] = { 26, 9, 9 };
 
 int reality_auth(const uint8_t private_key[32], const uint8_t peer[32],
 		 const uint8_t *random, uint8_t auth_key[REALITY_KEY_BYTES])

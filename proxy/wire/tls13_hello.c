@@ -22,12 +22,10 @@ enum {
 	EXT_VERSIONS = 43,
 	EXT_PSK_MODES = 45,
 	EXT_KEY_SHARE = 51,
-	EXT_APPLICATION_SETTINGS = 17513,
+	EXT_APPLICATION_SETTINGS = 17613,
 	EXT_ECH = 0xfe0d,
 	EXT_RENEGOTIATION = 0xff01,
 };
-
-#define GROUP_X25519 29
 
 /* Which byte of the dice decides what */
 enum {
@@ -95,10 +93,11 @@ static void ext_name(const struct hello *h)
 static void ext_groups(const struct hello *h)
 {
 	wr_be16(h->w, EXT_GROUPS);
+	wr_be16(h->w, 12);
 	wr_be16(h->w, 10);
-	wr_be16(h->w, 8);
 	wr_be16(h->w, grease(h, DICE_GROUP));
-	wr_be16(h->w, GROUP_X25519);
+	wr_be16(h->w, TLS13_X25519_MLKEM768);
+	wr_be16(h->w, TLS13_X25519);
 	wr_be16(h->w, 23); /* secp256r1 */
 	wr_be16(h->w, 24); /* secp384r1 */
 }
@@ -113,17 +112,27 @@ static void ext_alpn(const struct hello *h)
 	wr_bytes(h->w, h->o->alpn, h->o->alpn_len);
 }
 
+static void put_share(const struct hello *h, uint16_t group, const void *p,
+		      size_t n)
+{
+	wr_be16(h->w, group);
+	wr_be16(h->w, (uint16_t)n);
+	wr_bytes(h->w, p, n);
+}
+
+/* In this order: REALITY servers since Xray 26.9.8 know no other */
 static void ext_key_share(const struct hello *h)
 {
+	uint8_t *at, *list;
+
 	wr_be16(h->w, EXT_KEY_SHARE);
-	wr_be16(h->w, 43);
-	wr_be16(h->w, 41);
-	wr_be16(h->w, grease(h, DICE_GROUP));
-	wr_be16(h->w, 1);
-	wr_u8(h->w, 0);
-	wr_be16(h->w, GROUP_X25519);
-	wr_be16(h->w, sizeof(h->o->share));
-	wr_bytes(h->w, h->o->share, sizeof(h->o->share));
+	at = open16(h->w);
+	list = open16(h->w);
+	put_share(h, grease(h, DICE_GROUP), "\0", 1);
+	put_share(h, TLS13_X25519_MLKEM768, h->o->hybrid, sizeof(h->o->hybrid));
+	put_share(h, TLS13_X25519, h->o->share, sizeof(h->o->share));
+	close16(h->w, list);
+	close16(h->w, at);
 }
 
 static void ext_versions(const struct hello *h)

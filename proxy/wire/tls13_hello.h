@@ -1,7 +1,7 @@
 /*
  * tls13_hello.h - A ClientHello in Chrome's shape, and the ServerHello to it
  *
- * Offered: TLS 1.3 (and 1.2, as browsers do), X25519 alone as key share.
+ * Offered: TLS 1.3 (and 1.2, as browsers do), key shares of X25519MLKEM768 and X25519.
  * Sources: RFC 8446, 4.1 and 4.2; RFC 8701 (GREASE); docs/wire/reality.md
  */
 #ifndef PROXY_WIRE_TLS13_HELLO_H
@@ -12,10 +12,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define TLS13_HELLO_MAX        1536 /* handshake message, header included */
+#include "gateway/base/mlkem.h"
+
+#define TLS13_HELLO_MAX        2816 /* handshake message, header included */
 #define TLS13_RANDOM_AT        6 /* in a ClientHello message */
 #define TLS13_SESSION_ID_AT    39 /* offset of its 32 bytes */
 #define TLS13_SESSION_ID_BYTES 32
+#define TLS13_HYBRID_BYTES     (MLKEM768_KEY_BYTES + 32)
 
 enum tls13_message {
 	TLS13_CLIENT_HELLO = 1,
@@ -31,7 +34,7 @@ enum tls13_message {
  * struct tls13_offer - What goes into a ClientHello
  * @name:	server_name; NULL: none (an IP)
  * @alpn, @alpn_len:	Wire form; 0: no extension
- * @share:	X25519 public key
+ * @share:	X25519 public key; @hybrid: those of ML-KEM-768 and, another, of X25519
  * @random:	Hello random; @session: the session id
  * @dice:	Random bytes for GREASE, the order of extensions, padding
  */
@@ -39,7 +42,8 @@ struct tls13_offer {
 	const char *name;
 	const uint8_t *alpn;
 	size_t alpn_len;
-	uint8_t share[32], random[32], session[TLS13_SESSION_ID_BYTES];
+	uint8_t share[32], hybrid[TLS13_HYBRID_BYTES];
+	uint8_t random[32], session[TLS13_SESSION_ID_BYTES];
 	uint8_t dice[512];
 };
 

@@ -59,16 +59,36 @@ static int log_hash(const struct tls13_shake *k, size_t n, uint8_t *out)
 
 /* --- secrets ------------------------------------------------------------------ */
 
-static int handshake_keys(struct tls13_shake *k, size_t transcript,
-			  const uint8_t share[32])
+#define BOTH_MAX (MLKEM_SHARED_BYTES + X25519_BYTES)
+
+/* What the server's share and our key of that group make: ML-KEM's comes first */
+static int agreed(const struct tls13_own *own, const struct tls13_answer *a,
+		  uint8_t both[BOTH_MAX], size_t *len)
 {
-	uint8_t both[X25519_BYTES], sum[HASH_MAX_BYTES];
+	struct mlkem768_secret_key key;
+
+	*len = X25519_BYTES;
+	if (a->group == TLS13_X25519)
+		return x25519_shared(own->alone, a->share, both);
+	*len = BOTH_MAX;
+	mlkem768_key_set(&key, own->seed);
+	mlkem768_decaps(&key, a->share, both);
+	wipe(&key, sizeof(key));
+	return x25519_shared(own->hybrid, a->share + MLKEM768_SEALED_BYTES,
+			     both + MLKEM_SHARED_BYTES);
+}
+
+static int handshake_keys(struct tls13_shake *k, size_t transcript,
+			  const struct tls13_answer *a)
+{
+	uint8_t both[BOTH_MAX], sum[HASH_MAX_BYTES];
 	int rc = tls13_keys_early(&k->keys);
+	size_t len;
 
 	if (!rc)
-		rc = x25519_shared(k->private_key, share, both);
+		rc = agreed(&k->own, a, both, &len);
 	if (!rc)
-		rc = tls13_keys_step(&k->keys, both, sizeof(both));
+		rc = tls13_keys_step(&k->keys, both, len);
 	if (!rc)
 		rc = log_hash(k, transcript, sum);
 	if (!rc)
@@ -107,20 +127,30 @@ static int finished_sum(const struct tls13_shake *k, const struct tls13_dir *d,
 
 /* --- messages ----------------------------------------------------------------- */
 
+/* A share of the length that its group has; of a retry only the group */
+static bool share_fits(const struct tls13_answer *a)
+{
+	if (a->group == TLS13_X25519)
+		return a->retry || a->share_len == X25519_BYTES;
+	return a->group == TLS13_X25519_MLKEM768 &&
+	       (a->retry ||
+		a->share_len == MLKEM768_SEALED_BYTES + X25519_BYTES);
+}
+
 static int on_server_hello(struct tls13_shake *k, const uint8_t *p, size_t n)
 {
 	struct tls13_answer a;
 
 	if (tls13_answer_decode(p, n, k->session, &a) < 0)
 		return fail(k, "no TLS 1.3 in its ServerHello");
-	if (a.group != TLS13_X25519 || (!a.retry && a.share_len != 32))
-		return fail(k, "it wants another key exchange than X25519");
+	if (!share_fits(&a))
+		return fail(k, "it wants another key exchange than ours");
 	if (a.retry)
 		return fail(k, "it wants another hello");
 	if (tls13_suite(a.suite, &k->keys.hash, &k->keys.aead) < 0)
 		return fail(k, "an unknown cipher suite");
 	k->state = TLS13_EXTENSIONS;
-	return handshake_keys(k, k->parsed, a.share);
+	return handshake_keys(k, k->parsed, &a);
 }
 
 static int on_extensions(struct tls13_shake *k, const uint8_t *p, size_t n)
@@ -316,6 +346,18 @@ static ssize_t record(struct tls13_shake *k, const uint8_t *p, size_t n)
 }
 
 /* --- what others call --------------------------------------------------------- */
+
+int tls13_own_public(const struct tls13_own *own, struct tls13_offer *o)
+{
+	struct mlkem768_secret_key key;
+	int rc = x25519_public(own->alone, o->share);
+
+	mlkem768_key_set(&key, own->seed);
+	memcpy(o->hybrid, key.public_key, MLKEM768_KEY_BYTES);
+	wipe(&key, sizeof(key));
+	return rc ? rc :
+		    x25519_public(own->hybrid, o->hybrid + MLKEM768_KEY_BYTES);
+}
 
 int tls13_shake_start(struct tls13_shake *k, const uint8_t *hello, size_t n)
 {

@@ -5,8 +5,8 @@
  *   theirs:              ServerHello CCS {EncryptedExtensions
  *                        Certificate CertificateVerify Finished}
  *
- * Full handshakes with X25519 only: no resumption, no early data, no client
- * certificate. Who the server is, the caller judges.
+ * Full handshakes with X25519 or X25519MLKEM768 only: no resumption, no early
+ * data, no client certificate. Who the server is, the caller judges.
  *
  * Source: RFC 8446, 4 and 7.1
  */
@@ -37,9 +37,17 @@ struct tls13_proof {
 };
 
 /**
+ * struct tls13_own - The private keys of a hello's shares: random bytes
+ * @alone:	Of X25519
+ * @hybrid:	Of X25519 in X25519MLKEM768; @seed: of its ML-KEM key
+ */
+struct tls13_own {
+	uint8_t alone[32], hybrid[32], seed[MLKEM_SEED_BYTES];
+};
+
+/**
  * struct tls13_shake - One handshake
  * @judge:	0: the server is the one meant; -errno ends the handshake
- * @private_key:	X25519, of the share in @hello
  * @log, @log_len, @log_cap:	All handshake messages so far (owned)
  * @parsed:	Bytes of @log that are whole messages, looked at
  * @seen:	Bytes of the server that were used
@@ -54,7 +62,8 @@ struct tls13_proof {
 struct tls13_shake {
 	int (*judge)(void *arg, const struct tls13_proof *proof);
 	void *arg;
-	uint8_t private_key[32], session[TLS13_SESSION_ID_BYTES];
+	struct tls13_own own;
+	uint8_t session[TLS13_SESSION_ID_BYTES];
 	uint8_t *log;
 	size_t log_len, log_cap, parsed, seen;
 	size_t cert_at, cert_len;
@@ -68,6 +77,8 @@ struct tls13_shake {
 	const char *why;
 };
 
+/* Their public keys, for a hello. 0 or -ENOMEM */
+int tls13_own_public(const struct tls13_own *own, struct tls13_offer *o);
 /* @hello: the ClientHello message. 0 or -ENOMEM. Zeroed by the caller before */
 int tls13_shake_start(struct tls13_shake *k, const uint8_t *hello, size_t n);
 /* The hello as a record. Bytes, or -ENOBUFS */

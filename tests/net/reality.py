@@ -114,11 +114,15 @@ def extensions(hello):
 
 
 def client_share(ext):
-    data, at = ext[51], 2
+    """That of X25519; as with Xray since 26.9.8 one of ML-KEM must be before it"""
+    data, at, hybrid = ext[51], 2, 0
     while at < len(data):
         group, n = struct.unpack('>HH', data[at:at + 4])
+        if group == 29 and hybrid != 1:
+            raise ValueError('no x25519mlkem768')
         if group == 29:
             return data[at + 4:at + 4 + n]
+        hybrid += group == 0x11ec and n == 1216
         at += 4 + n
     raise ValueError('no x25519')
 
@@ -163,7 +167,7 @@ class Tls:
                 hello[:39] + bytes(32) + hello[71:])
         except Exception:
             return None
-        if plain[8:] != short_id or tuple(plain[:3]) < (26, 3, 27):
+        if plain[8:] != short_id or tuple(plain[:3]) < (26, 9, 8):
             return None
         self.known = 'short id ' + plain[8:].hex()
         return auth

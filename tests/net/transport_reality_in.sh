@@ -71,7 +71,7 @@ start_in <<END
 	"$(at 7017 retry)" "$(at 7018 dead)" "$(at 7019 tapped)" "$(at 7020 xhttp)" "$(at 7021 other)" "$(at 7022 cut)"),
 	$(join "$(behind 8001 vless "$(hidden $T)")" "$(behind 8002 vless "$(hidden $T)" $V)" "$(behind 8003 trojan "$(hidden $T ", \"masterKeyLog\": \"$TMP/in.keys\"")")" \
 	"$(behind 8004 vless "$grpc $(hidden $T)")" "$(behind 8005 trojan "$grpc $(hidden $T)")" "$(behind 8006 vless "$(hidden hidden.test:9444)")" \
-	"$(behind 8007 vless "$(hidden $T ', "maxTimeDiff": 1')")" "$(behind 8008 vless "$(hidden $T ', "minClientVer": "26.3.28"')")" \
+	"$(behind 8007 vless "$(hidden $T ', "maxTimeDiff": 1')")" "$(behind 8008 vless "$(hidden $T ', "minClientVer": "26.9.10"')")" \
 	"$(behind 8009 vless "$(hidden 10.2.0.3:9445)")" "$(behind 8010 vless "$(hidden 10.2.0.3:9446)")" "$(behind 8011 vless "$(hidden 10.2.0.3:9499)")" \
 	"$(behind 8012 vless "$(hidden 10.2.0.3:9447 ', "xver": 2')")" \
 	"$(behind 8014 vless "$xhttp $(hidden $T)")" "$(behind 8015 trojan "$(hidden $T)" | sed "s/\"settings\": {/& \"fallbacks\": [ { \"dest\": 9 }, { \"name\": \"tls.test\", \"dest\": \"10.3.0.1:5001\" } ],/")" \

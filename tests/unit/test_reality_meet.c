@@ -297,13 +297,13 @@ static bool say_hello(struct rig *r)
 		o.alpn = (const uint8_t *)r->alpn;
 		o.alpn_len = strlen(r->alpn);
 	}
-	rand_bytes(r->k.private_key, 32);
+	rand_bytes(&r->k.own, sizeof(r->k.own));
 	rand_bytes(o.random, 32);
 	rand_bytes(o.dice, sizeof(o.dice));
-	x25519_public(r->k.private_key, o.share);
+	tls13_own_public(&r->k.own, &o);
 	x25519_public(c->rules.private_key, id.server_key);
 	n = tls13_hello_encode(&o, hello, sizeof(hello));
-	assert_int_equal(reality_seal(&id, r->k.private_key, 1800000000, hello,
+	assert_int_equal(reality_seal(&id, r->k.own.alone, 1800000000, hello,
 				      (size_t)n, r->auth),
 			 0);
 	r->k.judge = judge;
