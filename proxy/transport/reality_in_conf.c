@@ -13,9 +13,7 @@
 #include "proxy/transport/key_log.h"
 #include "proxy/transport/reality_in.h"
 
-/* Clients of Xray-core before this one are told apart by how they say hello */
-#define MIN_VERSION 0x1a031bu /* 26.3.27 */
-#define LIST_MAX    256 /* names, short ids */
+#define LIST_MAX 256 /* names, short ids */
 
 static int parse_target(struct jobj *o, struct reality_in_conf *c,
 			struct arena *a)
@@ -34,15 +32,15 @@ static int parse_target(struct jobj *o, struct reality_in_conf *c,
 	return rc == -ENOMEM ? rc : 0;
 }
 
-/* "26.3.27", or its first parts; @def when it is absent */
-static uint32_t parse_version(struct jobj *o, const char *key, uint32_t def)
+/* "26.3.27", or its first parts; 0 when it is absent */
+static uint32_t parse_version(struct jobj *o, const char *key)
 {
 	const char *text = j_str(o, key, "");
 	uint32_t v = 0;
 	int parts = 0;
 
 	if (!text[0])
-		return def;
+		return 0;
 	for (const char *p = text;; p++) {
 		char *end;
 		unsigned long n = strtoul(p, &end, 10);
@@ -59,7 +57,7 @@ static uint32_t parse_version(struct jobj *o, const char *key, uint32_t def)
 	}
 	diag_error(o->d, j_get(o, key), NULL,
 		   "must be a version as 26.3.27, got \"%s\"", text);
-	return def;
+	return 0;
 }
 
 /* A list of 1 to LIST_MAX members, or NULL after a complaint */
@@ -180,8 +178,8 @@ int reality_in_parse(struct transport *t, struct jobj *o, struct config *cfg)
 	rc = parse_target(o, c, &cfg->arena);
 	reality_parse_key(o, "privateKey", "; `culvert x25519` makes some",
 			  c->rules.private_key);
-	c->rules.min = parse_version(o, "minClientVer", MIN_VERSION);
-	c->rules.max = parse_version(o, "maxClientVer", 0);
+	c->rules.min = parse_version(o, "minClientVer");
+	c->rules.max = parse_version(o, "maxClientVer");
 	c->rules.max_diff_ms =
 		(uint64_t)j_int(o, "maxTimeDiff", 0, 0, INT64_MAX / 4096);
 	if (!rc)

@@ -301,6 +301,8 @@ static bool say_hello(struct rig *r)
 	rand_bytes(o.random, 32);
 	rand_bytes(o.dice, sizeof(o.dice));
 	tls13_own_public(&r->k.own, &o);
+	assert_int_equal(c->rules.min,
+			 0); /* any client, as in Xray since 26.9.8 */
 	x25519_public(c->rules.private_key, id.server_key);
 	n = tls13_hello_encode(&o, hello, sizeof(hello));
 	assert_int_equal(reality_seal(&id, r->k.own.alone, 1800000000, hello,
@@ -310,10 +312,8 @@ static bool say_hello(struct rig *r)
 	r->k.arg = r->auth;
 	if (tls13_shake_start(&r->k, hello, (size_t)n) < 0)
 		return false;
-	if (r->cut)
-		n = cut_hello(hello, (size_t)n, out);
-	else
-		n = tls13_shake_hello(&r->k, out, sizeof(out));
+	n = r->cut ? (ssize_t)cut_hello(hello, (size_t)n, out) :
+		     tls13_shake_hello(&r->k, out, sizeof(out));
 	say(r, out, (size_t)n);
 	return true;
 }
