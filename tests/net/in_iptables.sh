@@ -38,6 +38,25 @@ udp() {
 	eq "udp $2 sources" "$(grep -c "from=$2,$3" <<<"$out")" 3
 }
 
+# From outside to this host and to one of the LAN: their answers are nobody's
+bg "$G" sshd "$NT" tcp-serve 2222 echo
+bg "$C" lan "$NT" tcp-serve 2223 echo
+bg "$C" lanu "$NT" udp-serve 2224 echo
+wait_port "$G" tcp 2222
+wait_port "$C" tcp 2223
+wait_port "$C" udp 2224
+outside() {
+	local out a
+	for a in "10.2.0.1 2222 -b $F4" "fd02::1 2222 -b $F6" \
+			"10.1.0.2 2223 -b $F4" "fd01::2 2223 -b $F6"; do
+		# shellcheck disable=SC2086 # words
+		out=$(on "$S" "$NT" tcp $a -n 9000 -t 5)
+		contains "$1: outside to $a" "$out" "rx=$(sha 9000) end=FIN"
+	done
+	out=$(on "$S" "$NT" udp fd01::2 2224 -b $F6 -n 100)
+	contains "$1: datagrams from outside" "$out" "ok=1 bad=0"
+}
+
 # clean BACKEND: nothing of ours is left
 clean() {
 	local s
@@ -48,6 +67,8 @@ clean() {
 		ip -n "$G" route show table 7766 2>/dev/null)
 	lacks "$1: chains" "$s" CULVERT
 	lacks "$1: rules" "$s" 7766
+	lacks "$1: rules of other numbers" "$s" 0x40000
+	eq "$1: routes" "$(ip -n "$G" route show table 4321 2>/dev/null)" ""
 }
 
 # try BACKEND MODE TCP-TAG UDP-TAG
@@ -74,6 +95,7 @@ try() {
 	else
 		eq "$b $mode: udp was not" $(($(taken udp tp) - u0)) 0
 	fi
+	outside "$b $mode"
 	# private addresses are let through
 	t0=$(taken tcp "$tcp")
 	flow "$C" 10.3.0.1 5001 1000
@@ -101,8 +123,43 @@ udp "$C" 10.3.0.1 5102
 flow "$G" 10.3.0.1 5001 1000
 eq "lan only" $(($(taken tcp tp) - t0)) 1
 ok "down" on "$G" "$SET" down
-bad "a bad rule" on "$G" "$SET" up redirect --port 99999 --lan g0
+bad "a bad rule" on "$G" "$SET" up redirect --port 9999 --lan name-of-more-than-15
 clean nft
-bad "no port" on "$G" "$SET" up redirect --lan g0
-bad "no place" on "$G" "$SET" up redirect --port 1
+
+echo "-- other numbers: down, and another up, find them"
+for next in down "up tproxy --port 12346 --lan g0"; do
+	ok "up" on "$G" "$SET" up tproxy --port 12346 --lan g0 --local \
+		--table 4321 --pref 4320 --mark 0x40000/0x40000
+	contains "its rule" "$(ip -n "$G" rule)" "fwmark 0x40000/0x40000 lookup 4321"
+	# shellcheck disable=SC2086 # words
+	ok "$next" on "$G" "$SET" $next
+	lacks "its rule is gone" "$(ip -n "$G" rule; ip -n "$G" -6 rule)" 4321
+	eq "its route is gone" "$(ip -n "$G" route show table 4321 2>/dev/null)" ""
+done
+echo "-- what is wrong is said before anything is touched"
+rules() {
+	on "$G" iptables-save | grep -v '^[:#]'
+	ip -n "$G" rule
+	ip -n "$G" route show table main
+}
+want=$(rules)
+for wrong in "redirect --lan g0" "redirect --port 1" "redirect --port 99999 --lan g0" \
+		"tproxy --port 1 --lan g0 --table main" \
+		"tproxy --port 1 --lan g0 --table 254" \
+		"tproxy --port 1 --lan g0 --pref 0" \
+		"tproxy --port 1 --lan g0 --mark x;y" \
+		"tproxy --port 1 --lan g0 --backend other" "tap --port 1 --lan g0"; do
+	# shellcheck disable=SC2086 # words
+	bad "$wrong" on "$G" "$SET" up $wrong
+	eq "$wrong: nothing has changed" "$(rules)" "$want"
+done
+ok "down" on "$G" "$SET" down
+clean nft
+ok "busybox" on "$G" busybox ash "$SET" up mixed --port 12345 --udp-port 12346 \
+	--lan 'g*' --local
+t0=$(taken tcp redir)
+flow "$G" $F4 5001 1000
+eq "busybox: taken" $(($(taken tcp redir) - t0)) 1
+ok "busybox" on "$G" busybox ash "$SET" down
+clean nft
 pass
