@@ -220,7 +220,7 @@ sandboxed() {
 	ow_up "busybox ash" "$(command -v setpriv)" --reuid nobody --regid nogroup --clear-groups \
 		--inh-caps "$caps" --ambient-caps "$caps" --bounding-set "$caps" \
 		--no-new-privs
-	sed -i 's/culvert:culvert/nobody:nogroup/; s/chgrp culvert/chgrp nogroup/' "$STUB/init"
+	sed -i 's/chgrp culvert/chgrp nogroup/' "$STUB/init"
 	tun=$(stat -c '%a %g' /dev/net/tun)
 	chmod 600 /dev/net/tun
 	: >"$STUB/ujail"
@@ -235,6 +235,16 @@ sandboxed() {
 		ow stop
 		fw4_load
 		eq "sandbox: stop leaves nothing" "$(host_state)" "$before"
+		ow_start
+		bad "sandbox: root's up beside it" on "$G" "$CULVERT" up
+		contains "sandbox: root sees it" "$(<"$TMP/bad.log")" \
+			"is up already (pid $(<"$STUB/pid"))"
+		ok "sandbox: root's down" on "$G" "$CULVERT" down
+		wait_for 5 ow_dead || fail "sandbox: down does not end it"
+		eq "sandbox: down leaves nothing" "$(host_state | grep -v fw4)" \
+			"$(grep -v fw4 <<<"$before")"
+		ow stop
+		fw4_load
 	done
 	chmod "${tun% *}" /dev/net/tun
 	chgrp "${tun#* }" /dev/net/tun

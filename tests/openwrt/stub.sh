@@ -91,6 +91,7 @@ procd_add_jail() { param "jail $*"; }
 procd_add_jail_mount() { param "mount $*"; }
 procd_add_jail_mount_rw() { param "mount_rw $*"; }
 procd_add_reload_trigger() { event "trigger $1"; }
+procd_add_interface_trigger() { event "trigger $2: $1 $3 $4"; }
 procd_set_config_changed() { event "$1"; }
 
 # A pid of 0 runs, without a process
