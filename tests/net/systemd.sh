@@ -39,6 +39,14 @@ reload() {
 	done < <(commands ExecReload)
 }
 
+# ended RESULT: ExecStopPost, as systemd runs it: $$ is $
+ended() {
+	local line
+	line=$(commands ExecStopPost)
+	ok "ExecStopPost, $1" on "$G" env SERVICE_RESULT="$1" "${held[@]}" \
+		bash -c "${line//\$\$/\$}"
+}
+
 start() {
 	# shellcheck disable=SC2046 # words
 	ok "ExecStartPre" on "$G" "${held[@]}" $(commands ExecStartPre)
@@ -81,13 +89,31 @@ lacks "no signal was sent" "$(<"$TMP/culvert.log")" "nothing is changed"
 cp "$TMP/good.json" "$CONF"
 stop culvert
 eq "stop leaves nothing" "$(host_state)" "$before"
+killed() {
+	kill -KILL "${PID[culvert]}"
+	wait "${PID[culvert]}" 2>/dev/null
+	unset "PID[culvert]"
+}
 start
-kill -KILL "${PID[culvert]}"
-wait "${PID[culvert]}" 2>/dev/null
-unset "PID[culvert]"
-# shellcheck disable=SC2046 # words
-ok "ExecStopPost" on "$G" "${held[@]}" $(commands ExecStopPost)
-eq "kill -9 and ExecStopPost leave nothing" "$(host_state)" "$before"
+killed
+ended timeout
+eq "what had to be killed leaves nothing" "$(host_state)" "$before"
+
+# One that dies is started again: what shall be shut is shut until then
+sed -i 's/^{/{ "culvert": { "fail": "closed" },/' "$CONF"
+start
+works "closed"
+killed
+ended signal
+far_packets >/dev/null
+on "$C" "$NT" tcp 198.51.100.1 5003 -n 10 -t 1 >/dev/null
+on "$G" "$NT" tcp 2001:db8:51::1 5003 -n 10 -t 1 >/dev/null
+eq "dead and closed: frames at the far side" "$(far_packets)" 0
+start
+works "closed, started again"
+stop culvert
+ended success
+eq "closed: stop leaves nothing" "$(host_state)" "$before"
 echo '{ "outbounds": 1 }' >"$CONF"
 # shellcheck disable=SC2046 # words
 on "$G" "${held[@]}" $(commands ExecStart) >/dev/null 2>&1
