@@ -136,22 +136,44 @@ void resolvers_holders(struct resolvers *r, const char *proc)
 		r->root |= !held[i];
 }
 
+/*
+ * A host with many sockets has long lists, and culvert's own are in there, too: a
+ * piece at a time, each ending with a line
+ */
+static void read_file(struct resolvers *r, FILE *f)
+{
+	char text[16384];
+	size_t have = 0, n;
+
+	while ((n = fread(text + have, 1, sizeof(text) - 1 - have, f)) > 0) {
+		char *end, next;
+
+		have += n;
+		text[have] = '\0';
+		end = strrchr(text, '\n');
+		if (!end)
+			break; /* no list of sockets */
+		next = *++end;
+		*end = '\0';
+		resolvers_read(r, text);
+		*end = next;
+		have -= (size_t)(end - text);
+		memmove(text, end, have);
+	}
+}
+
 void resolvers_find(struct resolvers *r)
 {
 	static const char *const files[] = { "/proc/net/udp",
 					     "/proc/net/udp6" };
-	static char text[65536];
-	size_t n;
 
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		FILE *f = fopen(files[i], "re");
 
 		if (!f)
 			continue;
-		n = fread(text, 1, sizeof(text) - 1, f);
-		text[n] = '\0';
+		read_file(r, f);
 		fclose(f);
-		resolvers_read(r, text);
 	}
 	resolvers_holders(r, "/proc");
 }
