@@ -22,6 +22,7 @@
 #include "gateway/base/log.h"
 #include "gateway/core/sock.h"
 #include "gateway/core/tun_conf.h"
+#include "netstack/forget.h"
 #include "netstack/instance.h"
 #include "netstack/intake.h"
 #include "netstack/near.h"
@@ -33,7 +34,12 @@
 #include "netstack/uplink.h"
 #include "netstack/watch.h"
 
-enum { HOST_DEVICES = 16, DOWN_STEP_MS = 50, DOWN_WAIT_MS = 10000 };
+enum {
+	HOST_DEVICES = 16,
+	DOWN_STEP_MS = 50,
+	DOWN_WAIT_MS = 10000,
+	KILL_WAIT_MS = 2000
+};
 
 /**
  * struct host_device - A TUN of ours
@@ -52,11 +58,16 @@ struct host_device {
  *		device
  * @instance:	Nobody else sets up this namespace while it is open; -1
  * @plan:	What the kernel should have
+ * @begun:	host_start() was called: before, what is there is a former life's
+ * @kept:	Bit in the conntrack mark of what was caught; 0: nothing was
+ * @told_addr6, @told_route6:	This host wants no IPv6, and that was logged
  * @interface:	Last given to sock_set_interface(); "" none
  */
 struct host {
 	const struct config *cfg;
-	bool full, capture, tun;
+	bool full, capture, tun, begun;
+	bool told_addr6, told_route6;
+	uint32_t kept;
 	int instance;
 	struct nlk nl;
 	struct watch_host watch;
@@ -108,10 +119,15 @@ static int device_addr(struct host *h, const struct host_device *d,
 	char text[ADDR_TEXT_MAX];
 	int err = nlk_addr_add(&h->nl, d->ifindex, &g->addr, g->bits);
 
+	if (g->addr.kind == ADDR_V6 && (err == 0 || h->told_addr6)) {
+		h->told_addr6 = err < 0;
+		return 0;
+	}
 	if (err == 0)
 		return 0;
 	addr_format_host(&g->addr, text, sizeof(text));
 	if (g->addr.kind == ADDR_V6) {
+		h->told_addr6 = true;
 		log_warning("host: %s: no address %s/%u: %s; own IPv6 is not "
 			    "caught",
 			    d->name, text, g->bits, strerror(-err));
@@ -163,15 +179,17 @@ static int execute_routes(struct host *h, bool *added6)
 
 	for (unsigned int i = 0; i < h->plan.route_count; i++) {
 		const struct nlk_route *r = &h->plan.routes[i];
+		bool v6 = r->dst.kind == ADDR_V6;
 		int err = nlk_route(&h->nl, NLK_ADD, r);
 
-		*added6 |= err > 0 && r->dst.kind == ADDR_V6;
-		if (err >= 0)
+		*added6 |= err > 0 && v6;
+		if (err >= 0 || (v6 && h->told_route6))
 			continue;
+		h->told_route6 |= v6;
 		log_warning("host: route %s in table %u: %s",
 			    cidr_format(&r->dst, text, sizeof(text)), r->table,
 			    strerror(-err));
-		if (r->dst.kind == ADDR_V4)
+		if (!v6)
 			return err;
 	}
 	return 0;
@@ -297,8 +315,9 @@ static void follow_uplinks(struct host *h)
 		skip[i] = h->devices[i].ifindex;
 	n = uplink_find(&h->nl, skip, h->device_count, ups, NFT_UPLINKS);
 	follow_interface(h, n ? ups[0] : "");
-	if (h->capture)
-		nft_set_uplinks(&h->nft, (const char(*)[IFNAMSIZ])ups, n);
+	if (h->capture &&
+	    nft_set_uplinks(&h->nft, (const char(*)[IFNAMSIZ])ups, n) < 0)
+		watch_again(&h->watch);
 }
 
 /* --- life --------------------------------------------------------------------------- */
@@ -308,12 +327,14 @@ static int find_capture(struct host *h)
 	const struct capture_conf *how = &h->cfg->host.how;
 	const struct host_device *d = &h->devices[0];
 
+	h->kept = 0;
 	h->capture = h->full && h->cfg->host.capture != CAPTURE_NONE;
 	h->tun = h->capture && (how->tcp == BY_TUN || how->udp == BY_TUN);
 	if (!h->capture)
 		return 0;
 	if (!h->tun) {
 		intake_fill(&h->intake, h->cfg, NULL, "", 0, false);
+		h->kept = nft_kept_bit(&h->intake);
 		return 0;
 	}
 	if (!h->device_count) {
@@ -323,6 +344,7 @@ static int find_capture(struct host *h)
 		return -ENODEV;
 	}
 	intake_fill(&h->intake, h->cfg, d->conf, d->name, d->ifindex, false);
+	h->kept = nft_kept_bit(&h->intake);
 	if (h->intake.dns_local)
 		nlk_link_localnet(&h->nl, d->ifindex);
 	return 0;
@@ -337,7 +359,8 @@ static void follow_near(struct host *h)
 	if (!h->watch.all_routes)
 		return;
 	near_find(&h->nl, &h->cfg->host, &near);
-	nft_set_near(&h->nft, &near);
+	if (nft_set_near(&h->nft, &near) < 0)
+		watch_again(&h->watch);
 }
 
 /* Only the TUN catches without nftables */
@@ -357,10 +380,10 @@ static int load_table(struct host *h)
 /* The pipe to a table's child breaks when it ends */
 static void watch_nft(struct host *h)
 {
-	if (h->nft.in >= 0)
-		watch_also(&h->watch, h->nft.in);
+	if (h->nft.own.in >= 0)
+		watch_also(&h->watch, h->nft.own.in);
 	if (h->nft.kept)
-		watch_also(&h->watch, h->nft.spare_in);
+		watch_also(&h->watch, h->nft.spare.in);
 }
 
 /* Bring the kernel to where the configuration wants it, from wherever it is */
@@ -370,6 +393,7 @@ static int apply(struct host *h)
 	bool added6 = false;
 	int err;
 
+	h->told_addr6 = h->told_route6 = false;
 	find_devices(h);
 	err = find_capture(h);
 	if (err == 0)
@@ -422,17 +446,16 @@ static int take_instance(struct host *h)
 	return -EBUSY;
 }
 
-int host_start(const struct config *cfg, bool full, struct host **out)
+int host_claim(bool full, struct host **out)
 {
 	struct host *h = calloc(1, sizeof(*h));
 	int err;
 
 	if (!h)
 		return -ENOMEM;
-	h->cfg = cfg;
 	h->full = full;
 	h->instance = -1;
-	h->nft.in = h->nft.cleaner_in = h->nft.spare_in = -1;
+	nft_init(&h->nft);
 	h->watch = (struct watch_host){
 		.epoll = -1, .timer = -1, .route = -1, .nft = -1
 	};
@@ -441,25 +464,52 @@ int host_start(const struct config *cfg, bool full, struct host **out)
 		err = watch_open(&h->watch);
 	if (err == 0 && full)
 		err = take_instance(h);
-	if (err == 0)
-		err = apply(h);
 	if (err < 0) {
 		log_error("host: set-up failed: %s", strerror(-err));
-		host_stop(h);
+		host_free(h);
 		return err;
 	}
-	if (full && sweep(&h->nl, &h->plan, NULL))
-		log_warning("host: rules and routes of a former life removed");
 	*out = h;
 	return 0;
 }
 
-int host_reload(struct host *h, const struct config *cfg)
+int host_start(struct host *h, const struct config *cfg)
 {
 	int err;
 
-	if (!h)
-		return 0;
+	h->cfg = cfg;
+	h->begun = true;
+	err = apply(h);
+	if (err < 0) {
+		log_error("host: set-up failed: %s", strerror(-err));
+		return err;
+	}
+	if (h->full && sweep(&h->nl, &h->plan, NULL))
+		log_warning("host: rules and routes of a former life removed");
+	forget_marked(h->kept, NULL);
+	return 0;
+}
+
+/* What was caught and goes by from now on: translated as such things are here */
+static void forget_bypassed(struct host *h, uint32_t kept)
+{
+	struct cidrs near;
+
+	if (!kept || !h->capture) {
+		forget_marked(kept, NULL);
+		return;
+	}
+	near_find(&h->nl, &h->cfg->host, &near);
+	forget_marked(kept, &near);
+	cidrs_free(&near);
+	forget_marked(kept, &h->cfg->host.how.direct);
+}
+
+int host_reload(struct host *h, const struct config *cfg)
+{
+	uint32_t kept = h->kept;
+	int err;
+
 	h->cfg = cfg;
 	err = apply(h);
 	if (err < 0)
@@ -475,6 +525,8 @@ int host_reload(struct host *h, const struct config *cfg)
 		sweep(&h->nl, &h->plan, NULL); /* of one that failed half-way */
 	if (h->nft.missing)
 		watch_again(&h->watch);
+	if (err == 0)
+		forget_bypassed(h, kept);
 	return err;
 }
 
@@ -523,11 +575,19 @@ void host_stop(struct host *h)
 		remove_old(h, &old);
 	plan_free(&old);
 	/* a reload that failed half-way left what the plan does not know */
-	if (h->instance >= 0)
+	if (h->instance >= 0 && h->begun)
 		sweep(&h->nl, NULL, NULL);
 	nft_unload(&h->nft);
 	if (h->interface[0])
 		sock_set_interface("");
+}
+
+void host_free(struct host *h)
+{
+	if (!h)
+		return;
+	if (h->nl.sk && h->begun)
+		forget_marked(h->kept, NULL);
 	watch_close(&h->watch);
 	if (h->instance >= 0)
 		close(h->instance);
@@ -542,7 +602,21 @@ pid_t host_holder(void)
 
 /* --- culvert down ----------------------------------------------------------------------- */
 
-/* End a culvert that set this namespace up. 0, or -ETIMEDOUT */
+/* @pid has let go of this namespace by then */
+static bool await_end(pid_t pid, int limit_ms)
+{
+	for (int ms = 0; ms < limit_ms; ms += DOWN_STEP_MS) {
+		if (instance_holder() != pid)
+			return true;
+		usleep(DOWN_STEP_MS * 1000);
+	}
+	return false;
+}
+
+/*
+ * End a culvert that set this namespace up. One that hangs is killed: what it set
+ * up is removed by its caller. 0 or -errno
+ */
 static int end_running(FILE *out)
 {
 	pid_t pid = instance_holder();
@@ -555,18 +629,30 @@ static int end_running(FILE *out)
 		return 0;
 	fprintf(out, "culvert runs (pid %d): asked to end\n", (int)pid);
 	if (kill(pid, SIGTERM) < 0)
+		return errno == ESRCH ? 0 : -errno;
+	if (await_end(pid, DOWN_WAIT_MS))
+		return 0;
+	fprintf(out, "it does not end within %d s: killed\n",
+		DOWN_WAIT_MS / 1000);
+	if (kill(pid, SIGKILL) < 0 && errno != ESRCH)
 		return -errno;
-	for (int ms = 0; ms < DOWN_WAIT_MS; ms += DOWN_STEP_MS) {
-		if (instance_holder() != pid)
-			return 0;
-		usleep(DOWN_STEP_MS * 1000);
-	}
-	fprintf(out, "it does not end within %d s\n", DOWN_WAIT_MS / 1000);
-	return -ETIMEDOUT;
+	return await_end(pid, KILL_WAIT_MS) ? 0 : -ETIMEDOUT;
+}
+
+/* Which bit a dead one used tell its rules: those of our own mark, or TProxy's */
+static void find_kept(struct nlmsghdr *m, void *arg)
+{
+	struct nlk_rule r;
+	uint32_t *kept = arg;
+
+	if (!nlk_rule_read(m, &r) || !r.mask)
+		return;
+	*kept = r.action == NLK_LOOKUP ? r.mask : (r.mask & (0u - r.mask)) >> 1;
 }
 
 int host_cleanup(FILE *out)
 {
+	uint32_t kept = 0;
 	struct nlk nl;
 	unsigned int n;
 	int err = end_running(out);
@@ -576,6 +662,7 @@ int host_cleanup(FILE *out)
 	err = nlk_open(&nl, NETLINK_ROUTE);
 	if (err < 0)
 		return err;
+	nlk_dump(&nl, RTM_GETRULE, AF_INET, find_kept, &kept);
 	n = sweep(&nl, NULL, out);
 	nlk_close(&nl);
 	if (nft_table_flags() >= 0 || nft_direct_there()) {
@@ -584,6 +671,7 @@ int host_cleanup(FILE *out)
 			err < 0 ? strerror(-err) : "removed");
 		n++;
 	}
+	forget_marked(kept, NULL);
 	if (!n)
 		fprintf(out, "nothing of culvert's is left\n");
 	return err;

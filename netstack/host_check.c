@@ -20,11 +20,10 @@
 #include <netlink/msg.h>
 
 #include "gateway/base/compat.h"
+#include "netstack/instance.h"
 #include "netstack/nft.h"
 #include "netstack/nl.h"
 #include "netstack/uplink.h"
-
-#define CAP_NET_ADMIN_BIT 12
 
 /**
  * struct report - Where it goes, and how many problems so far
@@ -61,25 +60,11 @@ static long proc_number(const char *path)
 	return n > 0 ? strtol(buf, NULL, 10) : -1;
 }
 
-static bool can_admin(void)
-{
-	char line[128];
-	unsigned long long caps = 0;
-	FILE *f = fopen("/proc/self/status", "re");
-
-	while (f && fgets(line, sizeof(line), f))
-		if (!strncmp(line, "CapEff:", 7))
-			caps = strtoull(line + 7, NULL, 16);
-	if (f)
-		fclose(f);
-	return caps >> CAP_NET_ADMIN_BIT & 1;
-}
-
 static void check_rights(struct report *r)
 {
 	int fd;
 
-	if (!can_admin())
+	if (!instance_may_admin("self"))
 		problem(r, "no right to change the network (CAP_NET_ADMIN)",
 			"neither TUN nor routes nor marks can be set",
 			"run as root, or with "
@@ -159,13 +144,19 @@ static bool in_path(const char *program)
 	return false;
 }
 
+/* What asking for a table gives: without nfnetlink, and with it but for others */
+static bool kernel_lacks_nft(int err)
+{
+	return err == -EPROTONOSUPPORT || err == -EINVAL || err == -EOPNOTSUPP;
+}
+
 static void check_nft(struct report *r)
 {
 	struct utsname u;
 	char *end;
 	long major, minor;
 
-	if (nft_table_flags() == -EPROTONOSUPPORT) {
+	if (kernel_lacks_nft(nft_table_flags())) {
 		problem(r, "the kernel has no nftables",
 			"replies to forwarded connections from outside enter "
 			"the TUN; DNS to this host's own addresses is not "

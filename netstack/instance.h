@@ -14,9 +14,15 @@
 int instance_take(void);
 /* Somebody asked who we are; readable @fd */
 void instance_answer(int fd);
-/* pid of a culvert that set this namespace up, run by root or us; 0: none */
+/*
+ * pid of a culvert that set this namespace up, run by root, us, or somebody who may
+ * do so; 0: none
+ */
 pid_t instance_holder(void);
 /* There is one, of a PID namespace that is not seen from here (a container's) */
 bool instance_unseen(void);
+
+/* Process @pid ("self") has CAP_NET_ADMIN */
+bool instance_may_admin(const char *pid);
 
 #endif

@@ -2,21 +2,17 @@
  * nft.c - Loading our table through nft(8) (contract: nft.h)
  *
  * `nft -i` reads a command a line, so the text is put on one line; it says
- * nothing about success, so the kernel is asked for the table.
+ * nothing about success, so the kernel is asked for the table: each one that is
+ * made has another handle.
  */
 #include "netstack/nft.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/netfilter/nf_tables.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "gateway/base/compat.h"
 #include "gateway/base/log.h"
@@ -24,116 +20,18 @@
 #include "netstack/nft_judge.h"
 #include "netstack/plan.h"
 
-/* nft takes seconds for a large set on a slow router; what it refuses it says at once */
-enum { WAIT_STEP_MS = 5, WAIT_MS = 15000, SPARE_MS = 1000 };
+/*
+ * nft takes seconds for a large set on a slow router; what it refuses it says at
+ * once. It reads at once, too, but behind a change of such a set. LEAVE_MS: for
+ * the child of a culvert that was killed
+ */
+enum { WAIT_STEP_MS = 5, WAIT_MS = 15000, TELL_MS = 5000, LEAVE_MS = 2000 };
 
 static void sleep_ms(long ms)
 {
 	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
 
 	nanosleep(&t, NULL);
-}
-
-/* --- children ------------------------------------------------------------------ */
-
-/*
- * What a child runs after fork: signals as they were, @in as its input, nothing
- * on its output. @dies: with us.
- */
-static void child_run(int in, bool dies, pid_t parent, const char *const *argv)
-{
-	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	char *args[8] = { NULL };
-	sigset_t none;
-
-	for (int i = 0; i < 7 && argv[i]; i++)
-		memcpy(&args[i], &argv[i], sizeof(args[i]));
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
-	if (dies &&
-	    (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
-		_exit(126);
-	if (!dies)
-		setsid(); /* ^C on the terminal is not for the one who cleans up */
-	if (dup2(in, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
-	    (!dies && dup2(null, STDERR_FILENO) < 0))
-		_exit(126);
-	/* `nft -i` reads and writes ~/.nft.history: ours is nobody's business */
-	setenv("HOME", "/dev/null", 1);
-	execvp(args[0], args);
-	_exit(127);
-}
-
-/* Start @argv with a pipe to its input at *@in. pid or -errno */
-static pid_t child_start(const char *const *argv, bool dies, int *in)
-{
-	pid_t self = getpid(), pid;
-	int p[2] = { -1, -1 };
-
-	if (pipe2(p, O_CLOEXEC) < 0)
-		return -errno;
-	pid = fork();
-	if (pid == 0)
-		child_run(p[0], dies, self, argv);
-	close(p[0]);
-	if (pid < 0) {
-		close(p[1]);
-		return -EAGAIN;
-	}
-	*in = p[1];
-	return pid;
-}
-
-static int write_all(int fd, const char *text, size_t n)
-{
-	while (n) {
-		ssize_t k = write(fd, text, n);
-
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k < 0)
-			return -errno;
-		text += k;
-		n -= (size_t)k;
-	}
-	return 0;
-}
-
-/* Wait for the end of @pid; its exit code, or -ETIMEDOUT after killing it */
-static int child_wait(pid_t pid)
-{
-	int status = 0;
-
-	for (int ms = 0; ms < WAIT_MS; ms += WAIT_STEP_MS) {
-		pid_t r = waitpid(pid, &status, WNOHANG);
-
-		if (r == pid)
-			return WIFEXITED(status) ? WEXITSTATUS(status) : 126;
-		if (r < 0 && errno != EINTR)
-			return -errno;
-		sleep_ms(WAIT_STEP_MS);
-	}
-	kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
-	return -ETIMEDOUT;
-}
-
-/* One `nft -f -` for @text. 0 or -errno */
-static int run_once(const char *text)
-{
-	static const char *const argv[] = { "nft", "-f", "-", NULL };
-	int in = -1, err, rc;
-	pid_t pid = child_start(argv, true, &in);
-
-	if (pid < 0)
-		return pid;
-	err = write_all(in, text, strlen(text));
-	close(in);
-	rc = child_wait(pid);
-	if (rc == 127)
-		return -ENOENT;
-	return rc == 0 ? err : -EPROTO;
 }
 
 /* --- text ------------------------------------------------------------------------- */
@@ -166,56 +64,46 @@ static void one_line(char *text)
 			*p = ';';
 }
 
-/* An nft(8) that takes lines from *@in and ends with us. Its pid, or 0 */
-static pid_t nft_start(int *in)
-{
-	static const char *const argv[] = { "nft", "-i", NULL };
-	pid_t pid = child_start(argv, true, in);
-
-	return pid > 0 ? pid : 0;
-}
-
-static void end_one(pid_t *pid, int *in)
-{
-	if (*in >= 0)
-		close(*in);
-	*in = -1;
-	if (*pid > 0)
-		child_wait(*pid); /* end of input ends it */
-	*pid = 0;
-}
-
-static void end_child(struct nft *n)
-{
-	end_one(&n->pid, &n->in);
-}
-
-/* Table @name is there (its flags), or the child @pid has given up (-errno) */
-static int await_table(pid_t pid, const char *name, int limit_ms)
+/*
+ * A table @name is there and not @was (its flags), or the child that was told to
+ * make it has refused or ended (-errno)
+ */
+static int await_table(struct nft_child *c, const char *name, uint64_t was,
+		       int limit_ms)
 {
 	for (int ms = 0; ms < limit_ms; ms += WAIT_STEP_MS) {
-		int flags = nft_flags_of(name);
-		siginfo_t si = { .si_pid = 0 };
+		struct nft_seen seen;
 
-		if (flags >= 0)
-			return flags;
-		if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) <
-			    0 ||
-		    si.si_pid)
+		if (nft_table_see(name, &seen) == 0 &&
+		    (seen.handle != was || !seen.handle))
+			return seen.flags;
+		if (nft_child_complains(c))
+			return -EPROTO;
+		if (!nft_child_lives(c))
 			return -ECHILD;
 		sleep_ms(WAIT_STEP_MS);
 	}
 	return -ETIMEDOUT;
 }
 
-static int await_owner(const struct nft *n)
+/*
+ * Have @c make the table @name, or another in its place, by @text (freed; NULL: out
+ * of memory). Its flags, -EPROTO: refused, nothing is changed; other -errno: the
+ * child is of no use any more
+ */
+static int tell_table(struct nft_child *c, const char *name, char *text)
 {
-	int flags = await_table(n->pid, NFT_TABLE, WAIT_MS);
+	struct nft_seen was = { .handle = 0 };
+	int err;
 
-	if (flags < 0)
-		return flags;
-	/* else the flag was not understood */
-	return flags & NFT_TABLE_F_OWNER ? 0 : -EOPNOTSUPP;
+	if (!text)
+		return -ENOMEM;
+	one_line(text);
+	nft_child_complains(c); /* of what came before */
+	nft_table_see(name, &was);
+	err = nft_child_tell(c, text, strlen(text), TELL_MS);
+	free(text);
+	return err < 0 ? err : await_table(c, name, was.handle, WAIT_MS);
 }
 
 /* --- the spare, and the table it keeps ---------------------------------------------- */
@@ -236,19 +124,24 @@ static int renew_keep(struct nft *n, const struct intake *in)
 	size_t size = 0;
 	FILE *f = open_memstream(&text, &size);
 	bool any;
-	int err = -ENOMEM;
+	int err;
 
 	if (!f)
-		return err;
+		return -ENOMEM;
 	if (n->kept)
 		fprintf(f, "delete table inet %s\n", keep_name(n));
 	any = nft_print_keep(n, in, keep_name(n), f);
-	if (fclose(f) == 0) {
-		one_line(text);
-		err = write_all(n->spare_in, text, strlen(text));
+	if (fclose(f) < 0) {
+		free(text);
+		return -ENOMEM;
 	}
+	if (any) {
+		err = tell_table(&n->spare, keep_name(n), text);
+		return err < 0 ? err : 1;
+	}
+	err = nft_child_tell(&n->spare, text, strlen(text), TELL_MS);
 	free(text);
-	return err < 0 ? err : any;
+	return err;
 }
 
 /*
@@ -257,81 +150,87 @@ static int renew_keep(struct nft *n, const struct intake *in)
  */
 static void start_spare(struct nft *n, const struct intake *in)
 {
-	int err;
+	int err = -EPROTO;
 
-	if (n->spare > 0 && waitpid(n->spare, NULL, WNOHANG) == 0)
-		return;
-	if (n->spare_in >= 0)
-		close(n->spare_in);
-	n->spare_in = -1;
-	n->kept = n->shut = false;
-	n->keep++;
-	n->spare = nft_start(&n->spare_in);
-	if (!n->spare)
-		return;
-	err = renew_keep(n, in);
-	if (err > 0)
-		err = await_table(n->spare, keep_name(n), SPARE_MS);
-	else if (err == 0)
-		return;
-	n->kept = err >= 0;
+	/* One of the two names may be held by the child of a culvert that was killed */
+	for (int i = 0; i < 2 && err == -EPROTO; i++) {
+		nft_child_end(&n->spare);
+		n->kept = n->shut = false;
+		n->keep++;
+		if (nft_child_start(&n->spare) < 0)
+			return;
+		err = renew_keep(n, in);
+	}
+	n->kept = err > 0;
 	n->shut = n->kept && nft_keeps_shut(in);
-	if (n->kept)
+	if (err >= 0)
 		return;
 	log_warning(
 		"host: nft keeps no second table: what others remove passes "
 		"by until it is loaded again");
-	kill(n->spare, SIGKILL);
-	end_one(&n->spare, &n->spare_in);
+	nft_child_end(&n->spare);
+}
+
+static void have_spare(struct nft *n, const struct intake *in)
+{
+	if (!nft_child_lives(&n->spare))
+		start_spare(n, in);
+}
+
+/* Another configuration for the spare */
+static void renew_spare(struct nft *n, const struct intake *in)
+{
+	int err = nft_child_lives(&n->spare) ? renew_keep(n, in) : -ECHILD;
+
+	if (err < 0) {
+		start_spare(n, in);
+		return;
+	}
+	n->kept = err > 0;
+	n->shut = n->kept && nft_keeps_shut(in);
 }
 
 /*
- * The spare becomes the owner. Its own table goes as the other one comes: writes
- * the words for that
+ * The spare becomes the owner: true. Its own table goes as the other one comes:
+ * writes the words for that. Without a spare another child is started
  */
-static int take_spare(struct nft *n, char words[64])
+static bool take_spare(struct nft *n, char words[64])
 {
 	words[0] = '\0';
-	if (n->spare > 0 && waitpid(n->spare, NULL, WNOHANG) == 0) {
-		if (n->kept)
-			snprintf(words, 64, "delete table inet %s\n",
-				 keep_name(n));
-		n->pid = n->spare;
-		n->in = n->spare_in;
-		n->spare = 0;
-		n->spare_in = -1;
-		n->kept = n->shut = false;
-		return 0;
+	if (!nft_child_lives(&n->spare)) {
+		nft_child_start(&n->own);
+		return false;
 	}
-	n->pid = nft_start(&n->in);
-	return n->pid ? 0 : -EAGAIN;
+	if (n->kept)
+		snprintf(words, 64, "delete table inet %s\n", keep_name(n));
+	n->own = n->spare;
+	n->spare = NFT_CHILD_NONE;
+	n->kept = n->shut = false;
+	return true;
 }
 
 /* --- the three ways ----------------------------------------------------------------- */
 
 static int load_owner(struct nft *n, const struct intake *in)
 {
-	char words[64], *text;
-	int err = take_spare(n, words);
+	bool spare;
+	int err;
 
+	do {
+		char words[64];
+
+		spare = take_spare(n, words);
+		err = tell_table(&n->own, NFT_TABLE,
+				 make_text(n, in, true, words));
+		if (err >= 0 && !(err & NFT_TABLE_F_OWNER))
+			err = -EOPNOTSUPP; /* the flag was not understood */
+		if (err < 0)
+			nft_child_end(&n->own);
+	} while (err < 0 && spare); /* it may be stopped, or have hung */
 	if (err < 0)
 		return err;
-	text = make_text(n, in, true, words);
-	if (text) {
-		one_line(text);
-		err = write_all(n->in, text, strlen(text));
-	} else {
-		err = -ENOMEM;
-	}
-	free(text);
-	if (err == 0)
-		err = await_owner(n);
-	if (err < 0) {
-		end_child(n);
-		return err;
-	}
 	n->kind = NFT_OWNER;
-	start_spare(n, in);
+	have_spare(n, in);
 	return 0;
 }
 
@@ -341,24 +240,16 @@ static int load_owner(struct nft *n, const struct intake *in)
  */
 static void start_cleaner(struct nft *n, const struct intake *in)
 {
-	const char *const argv[] = {
-		"/bin/sh", "-c",
-		n->kind == NFT_PLAIN && !in->host->fail_closed ?
-			"cat >/dev/null; nft delete table inet " NFT_DIRECT
-			"; exec nft delete table inet " NFT_TABLE :
-			"cat >/dev/null; exec nft delete table "
-			"inet " NFT_DIRECT,
-		NULL
-	};
+	bool all = n->kind == NFT_PLAIN && !in->host->fail_closed;
 
-	if (n->cleaner > 0)
+	if (nft_child_lives(&n->cleaner) && n->cleans == all)
 		return;
-	n->cleaner = child_start(argv, false, &n->cleaner_in);
-	if (n->cleaner < 0) {
-		n->cleaner = 0;
+	nft_child_end(&n->cleaner);
+	n->cleans = all;
+	if (nft_child_cleaner(&n->cleaner, NFT_DIRECT, all ? NFT_TABLE : NULL) <
+	    0)
 		log_warning("host: the nftables table stays when culvert is "
 			    "killed");
-	}
 }
 
 /*
@@ -367,22 +258,15 @@ static void start_cleaner(struct nft *n, const struct intake *in)
  */
 static int load_by_spare(struct nft *n, const struct intake *in)
 {
-	char *text = n->spare > 0 ? make_text(n, in, false, "") : NULL;
 	int err;
 
-	if (!text)
+	if (!nft_child_lives(&n->spare))
 		return -ECHILD;
-	one_line(text);
-	err = write_all(n->spare_in, text, strlen(text));
-	free(text);
-	for (int ms = 0; err == 0 && ms < SPARE_MS; ms++) {
-		if (nft_table_flags() >= 0)
-			return 0;
-		sleep_ms(1);
-	}
-	kill(n->spare, SIGKILL);
-	end_one(&n->spare, &n->spare_in);
-	return err < 0 ? err : -ETIMEDOUT;
+	err = tell_table(&n->spare, NFT_TABLE, make_text(n, in, false, ""));
+	if (err >= 0)
+		return 0;
+	nft_child_end(&n->spare);
+	return err;
 }
 
 static int load_plain(struct nft *n, const struct intake *in)
@@ -391,7 +275,7 @@ static int load_plain(struct nft *n, const struct intake *in)
 	char *text = make_text(n, in, false,
 			       "add table inet " NFT_TABLE "\n"
 			       "delete table inet " NFT_TABLE "\n");
-	int err = text ? run_once(text) : -ENOMEM;
+	int err = text ? nft_run(text, WAIT_MS) : -ENOMEM;
 
 	free(text);
 	if (err < 0)
@@ -399,8 +283,40 @@ static int load_plain(struct nft *n, const struct intake *in)
 	n->kind = NFT_PLAIN;
 	if (!in->host->fail_closed)
 		start_cleaner(n, in);
-	start_spare(n, in);
+	have_spare(n, in);
 	return 0;
+}
+
+/* The child of a culvert that was killed has its table until it has ended, too */
+static void await_heir(void)
+{
+	int flags = nft_table_flags(), ms = 0;
+
+	for (; flags >= 0 && flags & NFT_TABLE_F_OWNER && ms < LEAVE_MS;
+	     ms += WAIT_STEP_MS) {
+		sleep_ms(WAIT_STEP_MS);
+		flags = nft_table_flags();
+	}
+	if (ms >= LEAVE_MS)
+		log_error("host: another program owns the nftables table "
+			  "inet " NFT_TABLE);
+}
+
+/* None of ours has an owner: what shall block is replaced without a gap */
+static int load_best(struct nft *n, const struct intake *in)
+{
+	int err = -EOPNOTSUPP;
+
+	await_heir();
+	if (!in->host->fail_closed) {
+		nft_table_delete();
+		err = load_owner(n, in);
+	}
+	if (err < 0)
+		err = load_plain(n, in);
+	if (err == 0)
+		n->stale = 0;
+	return err;
 }
 
 /* The large sets: a table without an owner, so that we may fill it ourselves */
@@ -423,7 +339,7 @@ static int load_direct(struct nft *n, const struct intake *in)
 	nft_print_direct(in, f);
 	err = fclose(f) < 0 ? -ENOMEM : 0;
 	if (err == 0)
-		err = run_once(text);
+		err = nft_run(text, WAIT_MS);
 	free(text);
 	if (err == 0) {
 		start_cleaner(n, in);
@@ -444,13 +360,19 @@ static bool direct_lost(const struct intake *in)
 	return (s->count4 || s->count6) && !nft_direct_there();
 }
 
+void nft_init(struct nft *n)
+{
+	*n = (struct nft){ .own = NFT_CHILD_NONE,
+			   .cleaner = NFT_CHILD_NONE,
+			   .spare = NFT_CHILD_NONE };
+}
+
 int nft_load(struct nft *n, const struct intake *in)
 {
-	int err = -EOPNOTSUPP;
+	int err;
 
 	n->kind = NFT_NONE;
-	n->in = -1;
-	n->pid = 0;
+	nft_child_end(&n->own);
 	n->near_used = nft_uses_near(in);
 	n->closed = in->host->fail_closed;
 	if (in->tun[0] && !nft_name_ok(in->tun)) {
@@ -458,13 +380,7 @@ int nft_load(struct nft *n, const struct intake *in)
 			    in->tun);
 		return -EINVAL;
 	}
-	/* Of a former life; what shall block is replaced without a gap */
-	if (!in->host->fail_closed) {
-		nft_table_delete();
-		err = load_owner(n, in);
-	}
-	if (err < 0)
-		err = load_plain(n, in);
+	err = load_best(n, in);
 	if (err == 0) {
 		n->missing = false;
 		log_info("host: nftables table inet " NFT_TABLE " loaded%s",
@@ -487,22 +403,15 @@ int nft_load(struct nft *n, const struct intake *in)
  */
 static int change_owner(struct nft *n, const struct intake *in)
 {
-	int err = -EOPNOTSUPP;
-
 	n->closed = in->host->fail_closed;
-	end_child(n);
+	nft_child_end(&n->own);
 	n->kind = NFT_PLAIN; /* nobody's now, if it is there at all */
-	end_one(&n->cleaner, &n->cleaner_in); /* may take the table along */
-	if (!n->closed) {
-		nft_table_delete();
-		err = load_owner(n, in);
-	}
-	return err < 0 ? load_plain(n, in) : 0;
+	nft_child_end(&n->cleaner);
+	return load_best(n, in);
 }
 
 static int replace_table(struct nft *n, const struct intake *in)
 {
-	char *text;
 	int err;
 
 	n->near_used = nft_uses_near(in);
@@ -510,13 +419,16 @@ static int replace_table(struct nft *n, const struct intake *in)
 		return change_owner(n, in);
 	if (n->kind != NFT_OWNER)
 		return load_plain(n, in);
-	text = make_text(n, in, true, "delete table inet " NFT_TABLE "\n");
-	if (!text)
-		return -ENOMEM;
-	one_line(text);
-	err = write_all(n->in, text, strlen(text));
-	free(text);
-	return err;
+	err = tell_table(
+		&n->own, NFT_TABLE,
+		make_text(n, in, true, "delete table inet " NFT_TABLE "\n"));
+	if (err >= 0)
+		n->stale = 0;
+	if (err >= 0 || err == -EPROTO || err == -ENOMEM)
+		return err < 0 ? err : 0; /* refused: it is as it was */
+	log_warning("host: the nft that owns the table is of no use any more");
+	nft_child_end(&n->own);
+	return load_best(n, in);
 }
 
 int nft_replace(struct nft *n, const struct intake *in)
@@ -533,10 +445,7 @@ int nft_replace(struct nft *n, const struct intake *in)
 			  strerror(-err));
 		return err;
 	}
-	start_spare(n, in);
-	if (n->spare > 0)
-		n->kept = renew_keep(n, in) > 0;
-	n->shut = n->kept && nft_keeps_shut(in);
+	renew_spare(n, in);
 	return load_direct(n, in);
 }
 
@@ -550,7 +459,7 @@ static bool child_gone(int in)
 
 bool nft_lost(const struct nft *n)
 {
-	return child_gone(n->in) || (n->kept && child_gone(n->spare_in));
+	return child_gone(n->own.in) || (n->kept && child_gone(n->spare.in));
 }
 
 /* It was there and is not. What let it go may keep it from coming back: told once */
@@ -563,9 +472,6 @@ static void load_again(struct nft *n, const struct intake *in)
 		if (load_by_spare(n, in) < 0)
 			err = load_plain(n, in);
 	} else {
-		if (n->pid > 0)
-			kill(n->pid, SIGKILL);
-		end_child(n);
 		err = nft_load(n, in);
 	}
 	n->missing = err < 0;
@@ -580,13 +486,15 @@ static void load_again(struct nft *n, const struct intake *in)
 
 bool nft_watch(struct nft *n, const struct intake *in)
 {
-	bool lost =
-		n->missing || (n->kind != NFT_NONE &&
-			       (nft_table_flags() < 0 || child_gone(n->in)));
+	bool lost = n->missing ||
+		    (n->kind != NFT_NONE &&
+		     (nft_table_flags() < 0 || child_gone(n->own.in)));
 
+	nft_child_complains(&n->own);
+	nft_child_complains(&n->spare);
 	if (lost)
 		load_again(n, in);
-	if (n->kept && child_gone(n->spare_in)) {
+	if (n->kept && child_gone(n->spare.in)) {
 		log_warning(
 			"host: the nft in waiting has ended; another waits");
 		start_spare(n, in);
@@ -603,9 +511,9 @@ bool nft_watch(struct nft *n, const struct intake *in)
 /* Writes the lines that bring the sets of a table up to date */
 typedef void print_change(const struct nft *n, const char *table, FILE *out);
 
-/* Send what @print says of @table to @in; -1: to an nft of its own */
+/* Send what @print says of @table to @c; NULL: to an nft of its own */
 static int change_table(const struct nft *n, print_change *print,
-			const char *table, int in)
+			const char *table, struct nft_child *c)
 {
 	char *text = NULL;
 	size_t size = 0;
@@ -616,19 +524,23 @@ static int change_table(const struct nft *n, print_change *print,
 		return err;
 	print(n, table, f);
 	if (fclose(f) == 0)
-		err = in >= 0 ? write_all(in, text, size) : run_once(text);
+		err = c ? nft_child_tell(c, text, size, TELL_MS) :
+			  nft_run(text, WAIT_MS);
 	free(text);
 	return err;
 }
 
-static int change_sets(const struct nft *n, print_change *print)
+static int change_sets(struct nft *n, print_change *print, enum nft_stale which)
 {
 	int err = change_table(n, print, NFT_TABLE,
-			       n->kind == NFT_OWNER ? n->in : -1);
+			       n->kind == NFT_OWNER ? &n->own : NULL);
 	int err2 = 0;
 
 	if (n->shut)
-		err2 = change_table(n, print, keep_name(n), n->spare_in);
+		err2 = change_table(n, print, keep_name(n), &n->spare);
+	n->stale &= (uint8_t)~which;
+	if (err < 0)
+		n->stale |= (uint8_t)which;
 	return err < 0 ? err : err2;
 }
 
@@ -637,23 +549,29 @@ int nft_set_uplinks(struct nft *n, const char (*ups)[IFNAMSIZ],
 {
 	if (count > NFT_UPLINKS)
 		count = NFT_UPLINKS;
-	if (count == n->uplink_count &&
+	if (count == n->uplink_count && !(n->stale & STALE_UPLINKS) &&
 	    !memcmp(n->uplinks, ups, count * sizeof(*ups)))
 		return 0;
 	memcpy(n->uplinks, ups, count * sizeof(*ups));
 	n->uplink_count = count;
 	if (n->kind == NFT_NONE)
 		return 0;
-	return change_sets(n, nft_print_uplinks_change);
+	return change_sets(n, nft_print_uplinks_change, STALE_UPLINKS);
+}
+
+/* The same ranges; both are sealed */
+static bool same_ranges(const struct cidrs *a, const struct cidrs *b)
+{
+	return a->count4 == b->count4 && a->count6 == b->count6 &&
+	       (!a->count4 ||
+		!memcmp(a->v4, b->v4, a->count4 * sizeof(*a->v4))) &&
+	       (!a->count6 ||
+		!memcmp(a->v6, b->v6, a->count6 * sizeof(*a->v6)));
 }
 
 int nft_set_near(struct nft *n, struct cidrs *near)
 {
-	if (near->count4 == n->near.count4 && near->count6 == n->near.count6 &&
-	    (!near->count4 ||
-	     !memcmp(near->v4, n->near.v4, near->count4 * sizeof(*near->v4))) &&
-	    (!near->count6 ||
-	     !memcmp(near->v6, n->near.v6, near->count6 * sizeof(*near->v6)))) {
+	if (same_ranges(near, &n->near) && !(n->stale & STALE_NEAR)) {
 		cidrs_free(near);
 		return 0;
 	}
@@ -662,19 +580,21 @@ int nft_set_near(struct nft *n, struct cidrs *near)
 	*near = (struct cidrs){ .v4 = NULL };
 	if (n->kind == NFT_NONE || !n->near_used)
 		return 0;
-	return change_sets(n, nft_print_near_change);
+	return change_sets(n, nft_print_near_change, STALE_NEAR);
 }
 
 void nft_unload(struct nft *n)
 {
+	bool any = n->kind != NFT_NONE || n->missing || n->cleaner.pid > 0;
+
 	cidrs_free(&n->near);
 	n->missing = false;
-	if (n->kind == NFT_NONE)
-		return;
-	end_one(&n->spare, &n->spare_in); /* first, as it shuts */
-	end_child(n); /* the owner takes its table along, the cleaner too */
-	end_one(&n->cleaner, &n->cleaner_in);
-	nft_table_delete();
+	n->stale = 0;
+	nft_child_end(&n->spare); /* first, as it shuts */
+	nft_child_end(&n->own); /* its table goes along */
+	nft_child_end(&n->cleaner);
+	if (any)
+		nft_table_delete();
 	n->kept = n->shut = false;
 	n->kind = NFT_NONE;
 }

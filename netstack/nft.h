@@ -19,10 +19,11 @@
 
 #include <net/if.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
-#include <sys/types.h>
 
 #include "gateway/core/cidrs.h"
+#include "netstack/nft_child.h"
 
 struct intake;
 
@@ -33,25 +34,29 @@ struct intake;
 
 enum nft_kind { NFT_NONE, NFT_OWNER, NFT_PLAIN };
 
+/* Sets whose contents the kernel's lack */
+enum nft_stale { STALE_NEAR = 1, STALE_UPLINKS = 2 };
+
 /**
  * struct nft - The loaded table
- * @pid, @in:	`nft -i` and its standard input; 0, -1: none
- * @cleaner, @cleaner_in:	The waiting shell, the same
- * @spare, @spare_in:	`nft -i` that waits to load a table again at once
+ * @own:	`nft -i` that owns it
+ * @cleaner:	The waiting shell; @cleans: it removes NFT_TABLE, too
+ * @spare:	`nft -i` that waits to load a table again at once
  * @keep:	Number of the spare's own table
  * @kept, @shut:	That is loaded; it drops what should be caught
  * @near:	Contents of near4 and near6
  * @near_used:	The table has these sets
  * @closed:	It was loaded with fail: closed
  * @missing:	It was there and could not be loaded again
+ * @stale:	enum nft_stale
  * @uplinks:	Contents of the set, in the order found
  */
 struct nft {
 	enum nft_kind kind;
-	pid_t pid, cleaner, spare;
-	int in, cleaner_in, spare_in;
+	struct nft_child own, cleaner, spare;
 	unsigned int keep;
-	bool kept, shut;
+	bool cleans, kept, shut;
+	uint8_t stale;
 	struct cidrs near;
 	bool near_used, closed, missing;
 	char uplinks[NFT_UPLINKS][IFNAMSIZ];
@@ -82,6 +87,8 @@ void nft_print_direct_all(const struct intake *in, FILE *out);
 /* @tun may stand in a rule: the name holds nothing that has a meaning there */
 bool nft_name_ok(const char *name);
 
+/* None is loaded, no child is there */
+void nft_init(struct nft *n);
 /* Load, the best way there is. 0, or -errno after a warning: we do without */
 int nft_load(struct nft *n, const struct intake *in);
 /* Another text in place of the loaded one, in one transaction. 0 or -errno */
@@ -93,16 +100,28 @@ bool nft_lost(const struct nft *n);
  * @n->missing this is to be called from time to time
  */
 bool nft_watch(struct nft *n, const struct intake *in);
-/* The interfaces that lead out changed. 0 or -errno */
+/*
+ * The interfaces that lead out changed. 0, or -errno: call it again, the same for
+ * nft_set_near()
+ */
 int nft_set_uplinks(struct nft *n, const char (*ups)[IFNAMSIZ],
 		    unsigned int count);
 /* What is near changed; takes the contents of @near. 0 or -errno */
 int nft_set_near(struct nft *n, struct cidrs *near);
 void nft_unload(struct nft *n);
 
-/* Flags of a table in the kernel, or -ENOENT, other -errno */
-int nft_flags_of(const char *name);
-int nft_table_flags(void); /* of NFT_TABLE */
+/**
+ * struct nft_seen - A table in the kernel
+ * @handle:	Another one for each table ever made; 0: the kernel does not tell
+ */
+struct nft_seen {
+	int flags;
+	uint64_t handle;
+};
+
+/* 0 with *@out, -ENOENT, other -errno */
+int nft_table_see(const char *name, struct nft_seen *out);
+int nft_table_flags(void); /* of NFT_TABLE, or -errno */
 /* By netlink alone, NFT_TABLE and NFT_DIRECT. 0, also when there is none */
 int nft_table_delete(void);
 /* The same for NFT_DIRECT: there? Its elements, by netlink. 0 or -errno */

@@ -98,6 +98,11 @@ static void print_begun(const struct intake *in, FILE *out)
 			"\t\ttcp flags & (fin | syn | rst | ack) == syn "
 			"ct mark set ct mark | 0x%x\n",
 			kept);
+	if (in->host->how.udp == BY_TPROXY) /* to be forgotten, see forget.h */
+		fprintf(out,
+			"\t\tmeta l4proto udp ct mark & 0x%x == 0 "
+			"ct mark set ct mark | 0x%x\n",
+			kept, kept);
 }
 
 static void print_tproxy_to(const struct intake *in, const char *proto,

@@ -33,39 +33,51 @@ static struct nl_msg *table_msg(int type, int flags, const char *name)
 	return NULL;
 }
 
-static int read_flags(struct nl_msg *m, void *arg)
+static int read_table(struct nl_msg *m, void *arg)
 {
-	struct nlattr *a = nlmsg_find_attr(
-		nlmsg_hdr(m), sizeof(struct nfgenmsg), NFTA_TABLE_FLAGS);
-	int *flags = arg;
+	struct nlmsghdr *h = nlmsg_hdr(m);
+	struct nlattr *flags, *handle;
+	struct nft_seen *seen = arg;
 
-	if (a && nla_len(a) >= (int)sizeof(uint32_t))
-		*flags = (int)ntohl(nla_get_u32(a));
+	flags = nlmsg_find_attr(h, sizeof(struct nfgenmsg), NFTA_TABLE_FLAGS);
+	if (flags && nla_len(flags) >= (int)sizeof(uint32_t))
+		seen->flags = (int)ntohl(nla_get_u32(flags));
+	handle = nlmsg_find_attr(h, sizeof(struct nfgenmsg), NFTA_TABLE_HANDLE);
+	if (handle && nla_len(handle) >= (int)sizeof(uint64_t))
+		seen->handle = nla_get_u64(handle); /* only to be compared */
 	return NL_OK;
 }
 
-int nft_flags_of(const char *name)
+int nft_table_see(const char *name, struct nft_seen *out)
 {
+	struct nft_seen seen = { .flags = 0 };
 	struct nlk nl;
-	int err = nlk_open(&nl, NETLINK_NETFILTER), flags = 0;
+	int err = nlk_open(&nl, NETLINK_NETFILTER);
 
 	if (err < 0)
 		return err;
-	nl_socket_modify_cb(nl.sk, NL_CB_VALID, NL_CB_CUSTOM, read_flags,
-			    &flags);
+	nl_socket_modify_cb(nl.sk, NL_CB_VALID, NL_CB_CUSTOM, read_table,
+			    &seen);
 	err = nlk_ask(&nl, table_msg(NFT_MSG_GETTABLE, NLM_F_ACK, name));
 	nlk_close(&nl);
-	return err < 0 ? err : flags;
+	if (err == 0)
+		*out = seen;
+	return err;
 }
 
 int nft_table_flags(void)
 {
-	return nft_flags_of(NFT_TABLE);
+	struct nft_seen seen = { .flags = 0 };
+	int err = nft_table_see(NFT_TABLE, &seen);
+
+	return err < 0 ? err : seen.flags;
 }
 
 bool nft_direct_there(void)
 {
-	return nft_flags_of(NFT_DIRECT) >= 0;
+	struct nft_seen seen = { .flags = 0 };
+
+	return nft_table_see(NFT_DIRECT, &seen) == 0;
 }
 
 static struct nl_msg *batch_msg(int type)

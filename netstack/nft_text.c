@@ -29,6 +29,15 @@ bool nft_name_ok(const char *name)
 					   "0123456789._-@+")];
 }
 
+/* What others have named may hold more, but nothing that has a meaning in quotes */
+static bool quotable(const char *name)
+{
+	for (const char *p = name; *p; p++)
+		if ((unsigned char)*p <= ' ' || strchr("\"\\*", *p))
+			return false;
+	return *name;
+}
+
 /* Connections that passed by, both ways */
 static void print_passed(const struct intake *in, FILE *out)
 {
@@ -154,7 +163,7 @@ static void print_uplinks(const struct nft *n, FILE *out)
 
 	fputs("\tset uplinks {\n\t\ttype ifname\n", out);
 	for (unsigned int i = 0; i < n->uplink_count; i++) {
-		if (!nft_name_ok(n->uplinks[i]))
+		if (!quotable(n->uplinks[i]))
 			continue;
 		fprintf(out, "%s%s\"%s\"", *sep == 'e' ? "\t\t" : "", sep,
 			n->uplinks[i]);
@@ -248,7 +257,7 @@ void nft_print_uplinks_change(const struct nft *n, const char *table, FILE *out)
 
 	fprintf(out, "flush set inet %s uplinks", table);
 	for (unsigned int i = 0; i < n->uplink_count; i++) {
-		if (!nft_name_ok(n->uplinks[i]))
+		if (!quotable(n->uplinks[i]))
 			continue;
 		if (*sep == ';')
 			fprintf(out, "%s%s uplinks { ", sep, table);

@@ -206,8 +206,10 @@ static int process_start(struct process *p)
 	unsigned int n = worker_count(p->cfg);
 	uint32_t fds = fd_budget();
 	uint32_t budget = session_budget(p->cfg, n, fds);
-	int err = 0;
+	int err = host_claim(p->full, &p->host);
 
+	if (err < 0)
+		return err;
 	for (unsigned int i = 0; i < n && err == 0; i++)
 		err = process_start_worker(p, i, budget, fds);
 	for (unsigned int i = 0; i < n && err == 0; i++)
@@ -216,7 +218,7 @@ static int process_start(struct process *p)
 		log_error("start: %s", strerror(-err));
 		return err;
 	}
-	return host_start(p->cfg, p->full, &p->host);
+	return host_start(p->host, p->cfg);
 }
 
 static void process_stop(struct process *p)
@@ -231,6 +233,7 @@ static void process_stop(struct process *p)
 	for (unsigned int i = 0; i < p->count; i++)
 		worker_fini(&p->workers[i]);
 	workers_count = 0;
+	host_free(p->host);
 	config_unref(p->cfg);
 }
 
@@ -377,6 +380,8 @@ static void process_loop(struct process *p)
 			continue;
 		if (pf[0].revents)
 			process_signal(p);
+		if (p->stop)
+			continue; /* nothing is put back any more */
 		if (pf[1].revents)
 			host_event(p->host);
 		if (pf[2].revents)

@@ -17,17 +17,27 @@
 struct host;
 
 /**
+ * host_claim() - Be the one who sets this network namespace up
+ * @full:	`culvert up`: own table, policy rules, DNS hijack, bypasses, mark,
+ *		by one process at a time. false: only what the inbounds ask for
+ *		(address, link up, autoSystemRoutingTable), as Xray, by anybody
+ *
+ * Called before any device is opened: one of many queues is shared with whoever
+ * opens it, and with it the packets of the one that is up already.
+ *
+ * Return: 0 with *@out, -EBUSY: another one is up; other -errno, after log_error()
+ */
+int host_claim(bool full, struct host **out);
+/**
  * host_start() - Bring the TUN devices of @cfg up, and the host's rules if asked
- * @full:	`culvert up`: own table, policy rules, DNS hijack, bypasses, mark.
- *		false: only what the inbounds ask for (address, link up,
- *		autoSystemRoutingTable), as Xray
+ * @cfg:	Borrowed until the next host_reload() or host_stop()
  *
  * Called after every worker has opened its queues. What a former life left is
- * removed first. On failure everything done so far is undone.
+ * removed first.
  *
- * Return: 0 with *@out, or -errno after log_error()
+ * Return: 0, or -errno after log_error(): host_stop() undoes what is done so far
  */
-int host_start(const struct config *cfg, bool full, struct host **out);
+int host_start(struct host *h, const struct config *cfg);
 /*
  * @cfg stays borrowed until the next host_reload() or host_stop().
  * A reload brought @cfg: apply differences, drop no flow. 0 or -errno
@@ -41,8 +51,13 @@ void host_event(struct host *h);
  * workers, then started, and host_reload() called. Any thread
  */
 bool host_device_lost(const struct inbound *ib);
-/* Undo everything; NULL is allowed */
+/* Undo what is set up; NULL is allowed */
 void host_stop(struct host *h);
+/*
+ * Behind it, when no worker sends any more: what passed through us is forgotten, and
+ * somebody else may set this namespace up
+ */
+void host_free(struct host *h);
 /*
  * `culvert down`: end the culvert that set this network namespace up, if one
  * runs, and remove by identity what a dead one left. 0 or -errno

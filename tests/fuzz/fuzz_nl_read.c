@@ -1,9 +1,10 @@
-/* fuzz_nl_read.c - Routes and rules of a netlink dump: what is read fits */
+/* fuzz_nl_read.c - Routes, rules and flows of a netlink dump: what is read fits */
 #include <stdlib.h>
 #include <string.h>
 
 #include <linux/rtnetlink.h>
 
+#include "netstack/forget.h"
 #include "netstack/nl.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
@@ -12,6 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct nlmsghdr *h;
 	struct nlk_route route;
+	struct forget_flow flow;
 	struct nlk_rule rule;
 
 	if (n < sizeof(*h))
@@ -25,6 +27,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (nlk_route_read(h, &route) && p[0] % 2 == 0)
 		abort();
 	if (nlk_rule_read(h, &rule) && memchr(rule.iif, 0, IFNAMSIZ) == NULL)
+		abort();
+	if (forget_read(h, UINT32_MAX, &flow) &&
+	    (!flow.dst.kind || flow.tuple_len > sizeof(flow.tuple)))
 		abort();
 	free(h);
 	return 0;

@@ -39,6 +39,28 @@ path_without_nft() {
 }
 path_without_nft
 
+# --- a resolver among thousands of sockets: its questions are let go
+cat >"$TMP/many.py" <<'END'
+import resource, socket, time
+resource.setrlimit(resource.RLIMIT_NOFILE, (10000, 10000))
+held = []
+for port in range(20000, 25000):
+    held.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    held[-1].bind(("127.0.0.1", port))
+print("held", flush=True)
+time.sleep(600)
+END
+bg "$G" many python3 "$TMP/many.py"
+wait_log many held
+bg "$G" lone setpriv --reuid 4242 --ambient-caps +net_bind_service \
+	--inh-caps +net_bind_service "$NT" udp-serve 53 echo -l 127.0.0.7
+wait_port "$G" udp 53
+host_up
+contains "it may ask" "$(ip -n "$G" rule)" "uidrange 4242-4242"
+stop culvert
+stop many
+stop lone
+
 # --- no nft at all
 bg "$G" culvert env PATH="$TMP/bin" "$CULVERT" up
 wait_log culvert started
@@ -124,12 +146,40 @@ stop culvert
 eq "reloaded: nothing left" "$(host_state | grep -v default)" \
 	"$(grep -v default <<<"$before")"
 
+# --- a way out with an odd name: nobody asks us for DNS by it
+odd='wan#1!a'
+ip -n "$G" link set g1 down
+ip -n "$G" link set g1 name "$odd"
+ip -n "$G" link set "$odd" up
+addr "$G" "$odd" fd02::1/64
+ip -n "$G" route add default via 10.2.0.2
+ip -n "$G" -6 route add default via fd02::2
+host_up
+works "an odd name"
+contains "it leads out" "$(on "$G" nft list set inet culvert uplinks)" "\"$odd\""
+eq "DNS from outside" "$(ask "$S" 10.2.0.1 A www.example.com)" ""
+stop culvert
+ip -n "$G" link set "$odd" down
+ip -n "$G" link set "$odd" name g1
+ip -n "$G" link set g1 up
+addr "$G" g1 fd02::1/64
+ip -n "$G" route add default via 10.2.0.2
+
 # --- no IPv6
 on "$G" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 \
 	net.ipv6.conf.default.disable_ipv6=1
 host_up
 works "without IPv6" 198.51.100.1
 contains "check says so" "$(on "$G" "$CULVERT" check)" "IPv6 is switched off"
+# It is said once, and not again whenever something changes on this host
+said=$(wc -l <"$TMP/culvert.log")
+for i in 1 2 3; do
+	ip -n "$G" link add d$i type dummy
+	ip -n "$G" link set d$i up
+	sleep 0.3
+done
+eq "it is said once" "$(tail -n +$((said + 1)) "$TMP/culvert.log" | grep -v accepted)" ""
+for i in 1 2 3; do ip -n "$G" link del d$i; done
 stop culvert
 on "$G" sysctl -qw net.ipv4.ip_forward=0 net.ipv4.conf.all.rp_filter=1
 out=$(on "$G" "$CULVERT" check)

@@ -76,8 +76,16 @@ contains "outside to LAN host by DNAT" "$out" "rx=$(sha 9000) end=FIN"
 out=$(on "$S" "$NT" tcp fd01::2 2223 -b 2001:db8:51::1 -n 9000)
 contains "outside to LAN host, routed v6" "$out" "rx=$(sha 9000) end=FIN"
 
-# Another up in this namespace is refused, and breaks nothing
-bad "a second up" on "$G" "$CULVERT" up
+# Another up in this namespace is refused, and breaks nothing: it does not even join
+# the device, which has a queue for whoever asks
+bg "$C" held "$NT" tcp-hold 198.51.100.1 5003 -n 100 -d 3000
+wait_log held "open=100"
+for _ in 1 2 3 4 5; do
+	bad "a second up" on "$G" "$CULVERT" up
+	contains "it says why" "$(<"$TMP/bad.log")" "is up already (pid"
+	lacks "and opens nothing" "$(<"$TMP/bad.log")" "tun:"
+done
+all_said held "alive=100"
 out=$(on "$C" "$NT" tcp 198.51.100.1 5003 -n 1000)
 contains "after the refused up" "$out" "end=FIN"
 
