@@ -44,14 +44,14 @@ cat >"$TMP/many.py" <<'END'
 import resource, socket, time
 resource.setrlimit(resource.RLIMIT_NOFILE, (10000, 10000))
 held = []
-for port in range(20000, 25000):
+for port in range(1100, 61100, 12):
     held.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
     held[-1].bind(("127.0.0.1", port))
 print("held", flush=True)
 time.sleep(600)
 END
 bg "$G" many python3 "$TMP/many.py"
-wait_log many held
+wait_for 30 log_has many held || fail "no sockets"
 bg "$G" lone setpriv --reuid 4242 --ambient-caps +net_bind_service \
 	--inh-caps +net_bind_service "$NT" udp-serve 53 echo -l 127.0.0.7
 wait_port "$G" udp 53
@@ -174,7 +174,7 @@ contains "check says so" "$(on "$G" "$CULVERT" check)" "IPv6 is switched off"
 # It is said once, and not again whenever something changes on this host
 said=$(wc -l <"$TMP/culvert.log")
 for i in 1 2 3; do
-	ip -n "$G" link add d$i type dummy
+	ip -n "$G" link add d$i type veth peer name e$i
 	ip -n "$G" link set d$i up
 	sleep 0.3
 done

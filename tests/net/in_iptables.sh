@@ -156,7 +156,7 @@ done
 ok "down" on "$G" "$SET" down
 clean nft
 ok "busybox" on "$G" busybox ash "$SET" up mixed --port 12345 --udp-port 12346 \
-	--lan 'g*' --local
+	--lan g+ --local
 t0=$(taken tcp redir)
 flow "$G" $F4 5001 1000
 eq "busybox: taken" $(($(taken tcp redir) - t0)) 1
