@@ -64,7 +64,7 @@ clean() {
 		on "$G" ip6tables-"$1" -t nat -S
 		on "$G" ip6tables-"$1" -t mangle -S
 		ip -n "$G" rule; ip -n "$G" -6 rule
-		ip -n "$G" route show table 7766 2>/dev/null)
+		ip -n "$G" route show table 176 2>/dev/null)
 	lacks "$1: chains" "$s" CULVERT
 	lacks "$1: rules" "$s" 7766
 	lacks "$1: rules of other numbers" "$s" 0x40000
