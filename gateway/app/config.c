@@ -101,8 +101,12 @@ static void load_files(struct diag *d, const struct cli *cli, bool up)
 				   builtin_listen :
 				   builtin_config;
 
-	for (unsigned int i = 0; i < cli->file_count; i++)
-		jdoc_load(d, cli->files[i]);
+	for (unsigned int i = 0; i < cli->file_count; i++) {
+		const struct jdoc *doc = jdoc_load(d, cli->files[i]);
+
+		if (doc)
+			jdoc_foreign(d, doc);
+	}
 	if (cli->text)
 		jdoc_parse(d, "link", cli->text, strlen(cli->text));
 	else if (cli->file_count == 0 && up)
@@ -126,6 +130,8 @@ struct config *config_load(struct diag *d, const struct cli *cli,
 		diag_error(d, NULL, NULL, "out of memory");
 		return NULL;
 	}
+	if (up)
+		complete_up(d, &m, cli);
 	/* After an error too: all of them are told in one pass */
 	cfg = config_build(d, &m, old, up ? cli : NULL);
 	if (cfg && cli->dump) {

@@ -19,6 +19,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "gateway/base/foreign.h"
 #include "gateway/base/jscan.h"
 #include "gateway/base/text.h"
 
@@ -280,6 +281,27 @@ static void check_rest(struct diag *d, const struct jdoc *doc, const char *s,
 	diag_help(d, "is there a closing bracket too much before it?");
 }
 
+/* What the file @name is, if that is known */
+static bool say_foreign(struct diag *d, const char *name,
+			const struct foreign *f)
+{
+	if (!f)
+		return false;
+	diag_at(d, DIAG_ERROR, NULL, JDOC_NO_PLACE, name,
+		"this is %s; only Xray's JSON is read", f->what);
+	if (f->convert)
+		diag_help(d, "convert it once: yq -o json %s > config.json",
+			  name);
+	else
+		diag_help(d, "%s", f->help);
+	return true;
+}
+
+bool jdoc_foreign(struct diag *d, const struct jdoc *doc)
+{
+	return say_foreign(d, doc->name, foreign_tree(doc->root));
+}
+
 /* Grammar, tree and places of the clean text @s */
 static int build(struct diag *d, struct jdoc *doc, const char *s, size_t open,
 		 struct jscan *sc)
@@ -293,6 +315,9 @@ static int build(struct diag *d, struct jdoc *doc, const char *s, size_t open,
 		diag_help(d, "close it with */");
 		return err;
 	}
+	if (err == -EPROTO &&
+	    say_foreign(d, doc->name, foreign_text(doc->text, doc->len)))
+		return err;
 	if (err == -EPROTO) {
 		diag_at(d, DIAG_ERROR, doc, (uint32_t)sc->err_off, NULL, "%s",
 			sc->err);
@@ -450,16 +475,39 @@ static bool has_suffix(const char *s, const char *end)
 	return n > m && !strcasecmp(s + n - m, end);
 }
 
-/* false after a complaint: a format that culvert does not read */
-static bool check_format(struct diag *d, const char *path)
+static bool is_other_format(const char *path)
 {
-	if (!has_suffix(path, ".yaml") && !has_suffix(path, ".yml") &&
-	    !has_suffix(path, ".toml"))
-		return true;
-	diag_at(d, DIAG_ERROR, NULL, JDOC_NO_PLACE, path,
-		"only JSON is read, not YAML or TOML");
-	diag_help(d, "convert it once: yq -o json %s > config.json", path);
-	return false;
+	return has_suffix(path, ".yaml") || has_suffix(path, ".yml") ||
+	       has_suffix(path, ".toml");
+}
+
+/* It has the name of a format that culvert does not read */
+static void say_format(struct diag *d, const char *path, const char *text,
+		       size_t n)
+{
+	static const struct foreign any = { .what = "YAML or TOML",
+					    .convert = true };
+	const struct foreign *f = foreign_text(text, n);
+
+	say_foreign(d, path, f ? f : &any);
+}
+
+/* @path cannot be read; somebody may have given what is no file */
+static void say_unread(struct diag *d, const char *path, int err)
+{
+	if (err == EFBIG)
+		diag_at(d, DIAG_ERROR, NULL, JDOC_NO_PLACE, path,
+			"larger than %u MiB", JDOC_MAX_BYTES >> 20);
+	else if (strstr(path, "://"))
+		diag_at(d, DIAG_ERROR, NULL, JDOC_NO_PLACE, NULL,
+			"a link or an address is no file");
+	else
+		diag_at(d, DIAG_ERROR, NULL, JDOC_NO_PLACE, path,
+			"cannot be read: %s", strerror(err));
+	if (strstr(path, "://"))
+		diag_help(d, "it goes without -c: culvert up LINK");
+	else if (err == EISDIR)
+		diag_help(d, "all files of a folder: -confdir %s", path);
 }
 
 struct jdoc *jdoc_load(struct diag *d, const char *path)
@@ -470,18 +518,14 @@ struct jdoc *jdoc_load(struct diag *d, const char *path)
 	ssize_t n;
 	int fd;
 
-	if (!std && !check_format(d, path))
-		return NULL;
 	fd = std ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	n = fd < 0 ? -errno : read_all(fd, &text);
-	if (text)
+	if (text && !std && is_other_format(path))
+		say_format(d, path, text, (size_t)n);
+	else if (text)
 		doc = jdoc_parse(d, std ? "stdin" : path, text, (size_t)n);
-	else if (n == -EFBIG)
-		diag_at(d, DIAG_ERROR, NULL, JDOC_NO_PLACE, path,
-			"larger than %u MiB", JDOC_MAX_BYTES >> 20);
 	else
-		diag_at(d, DIAG_ERROR, NULL, JDOC_NO_PLACE, path,
-			"cannot be read: %s", strerror((int)-n));
+		say_unread(d, path, (int)-n);
 	free_text(text, n > 0 ? (size_t)n : 0);
 	if (!std && fd >= 0)
 		close(fd);

@@ -48,8 +48,13 @@ struct jdoc {
  */
 struct jdoc *jdoc_parse(struct diag *d, const char *name, const char *text,
 			size_t len);
-/* Read a whole file ("-" or "stdin:" is stdin), then jdoc_parse() */
+/*
+ * Read a whole file ("-" or "stdin:" is stdin), then jdoc_parse(). What is known as
+ * another program's is named as that
+ */
 struct jdoc *jdoc_load(struct diag *d, const char *path);
+/* Complains and is true when the JSON of @doc is another program's */
+bool jdoc_foreign(struct diag *d, const struct jdoc *doc);
 
 /* Delete a tree; none of its texts stays in memory */
 void j_delete(cJSON *root);

@@ -255,9 +255,38 @@ static void files_are_read_whole(void **state)
 	assert_null(jdoc_load(&d, "x.YAML"));
 	assert_says("error: cannot be read: No such file");
 	assert_says("/: error: cannot be read: Is a directory");
-	assert_says("x.YAML: error: only JSON is read");
+	assert_says("x.YAML: error: cannot be read: No such file");
 	assert_null(jdoc_load(&d, "/dev/zero"));
 	assert_says("/dev/zero: error: larger than 8 MiB");
+}
+
+/* What is no configuration of Xray's is named, by its text or by its name */
+static void other_files_are_named(void **state)
+{
+	char path[] = "/tmp/culvert-jdoc-XXXXXX.yml";
+	FILE *f = fdopen(mkstemps(path, 4), "w");
+	struct jdoc *doc;
+
+	(void)state;
+	assert_non_null(f);
+	fputs("a: 1\n", f);
+	fclose(f);
+	assert_null(jdoc_load(&d, path));
+	assert_says(".yml: error: this is YAML; only Xray's JSON is read\n"
+		    "help: convert it once: yq -o json /tmp/culvert-jdoc-");
+	unlink(path);
+	assert_null(jdoc_parse(&d, "m", "mixed-port: 1\n", 14));
+	assert_says("m: error: this is a configuration of Clash or mihomo; ");
+	doc = jdoc_parse(&d, "s", "{\"route\":{}}", 12);
+	assert_non_null(doc);
+	assert_true(jdoc_foreign(&d, doc));
+	assert_says("s: error: this is a configuration of sing-box; ");
+	doc = jdoc_parse(&d, "x", "{\"routing\":{}}", 14);
+	assert_non_null(doc);
+	assert_false(jdoc_foreign(&d, doc));
+	assert_null(jdoc_load(&d, "vless://a@b:1"));
+	assert_says("error: a link or an address is no file\n"
+		    "help: it goes without -c");
 }
 
 static void stdin_is_a_file_too(void **state)
@@ -357,6 +386,7 @@ int main(void)
 		T(an_error_before_an_open_comment_keeps_its_own_place),
 		T(depth_and_size_have_limits),
 		T(files_are_read_whole),
+		T(other_files_are_named),
 		T(stdin_is_a_file_too),
 		T(several_documents_live_side_by_side),
 		T(no_text_stays_when_a_document_goes),
