@@ -37,7 +37,11 @@ struct cli {
 
 /* 0, or EXIT_USAGE after saying why. Strings stay the caller's or leak to the end */
 int cli_parse(struct cli *cli, int argc, char **argv);
+/* help.c: all commands; more about one of them; is there one; that @word is none */
 void cli_usage(FILE *f);
+void cli_usage_of(FILE *f, const char *name);
+bool cli_knows(const char *name);
+void cli_unknown(const char *word);
 
 /* Root sections of several documents, merged as Xray merges */
 #define MERGE_MAX 4096
@@ -53,6 +57,8 @@ struct merged {
 /* Order of @d's documents is the order of files. 0 or -ENOMEM; complaints to @d */
 int merge_docs(struct diag *d, const struct jdoc *docs, struct merged *m);
 void merge_free(struct merged *m);
+/* complete.c: what `up` adds where nothing would be caught. Nodes go into @d's documents */
+void complete_up(struct diag *d, struct merged *m, const struct cli *up);
 /* The merged configuration as JSON text (malloc'ed), for -dump */
 char *merge_print(const struct merged *m);
 
@@ -118,12 +124,16 @@ const struct transport_ops *registry_mask(const char *name);
 const char *registry_inbound_names(void);
 const char *registry_outbound_names(void);
 const char *registry_network_names(void);
+/* The word of such a list that is next to @word, until the next call; NULL none */
+const char *registry_near(const char *names, const char *word);
 /* Why a protocol of Xray is not here (yet); NULL: unknown word */
 const char *registry_not_yet(const char *protocol);
 
 /* import.c: share links. The configuration of @what (malloc'ed), or NULL after
  * saying why; the commands, which return exit codes */
 char *import_config(const char *what);
+/* @path is a file with a configuration of Xray's form: -c was forgotten */
+bool import_is_config(const char *path);
 int import_run(const char *what);
 int export_run(const struct cli *cli, const char *tag);
 /* `x25519`: prints a key pair; @given: the private key in base64, NULL a new one */
@@ -152,6 +162,19 @@ void report_stats(bool always);
 /* route_test.c: say where cli->rest would go. Returns an exit code */
 int route_test(const struct cli *cli, const struct config *cfg);
 
+/*
+ * Names get fake addresses, but those of the LAN, which no server knows, and what Windows
+ * compares with an address to see whether there is internet
+ */
+#define BUILTIN_DNS \
+	"{ \"servers\": [\n" \
+	"    { \"address\": \"localhost\", \"skipFallback\": true, " \
+	"\"domains\": [\n" \
+	"      \"dotless:\", \"domain:lan\", \"domain:local\", " \
+	"\"domain:localdomain\",\n" \
+	"      \"domain:home.arpa\", \"domain:internal\", " \
+	"\"domain:msftncsi.com\" ] },\n" \
+	"    \"fakedns\", \"localhost\" ] }"
 /* The configuration of `culvert up` without a file */
 extern const char builtin_config[];
 /* The same without the TUN, for another capture */

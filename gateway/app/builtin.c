@@ -6,7 +6,7 @@
 #include "gateway/app/app.h"
 
 #define BUILTIN_REST \
-	"  \"dns\": { \"servers\": [ \"fakedns\", \"localhost\" ] },\n" \
+	"  \"dns\": " BUILTIN_DNS ",\n" \
 	"  \"routing\": { \"rules\": [\n" \
 	"    { \"ruleTag\": \"dns\", \"port\": 53, \"outboundTag\": \"dns\" " \
 	"}\n" \

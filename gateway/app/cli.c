@@ -8,90 +8,43 @@
 #include "gateway/app/app.h"
 #include "gateway/base/compat.h"
 
-void cli_usage(FILE *f)
+/* What is wrong is the last thing on the screen, not all commands */
+static int usage_error(const struct cli *cli, const char *what, const char *arg)
 {
-	fputs("culvert " CULVERT_VERSION " - transparent proxy gateway\n"
-	      "\n"
-	      "  culvert run  -c FILE ...   run a configuration (Xray's JSON)\n"
-	      "  culvert up  [-c FILE ...]  run and make this host a gateway: "
-	      "TUN,\n"
-	      "                             routes, DNS; undone at the end\n"
-	      "  culvert up LINK|FILE|URL   the same through the server of a "
-	      "share link,\n"
-	      "                             or the quickest of a list or a "
-	      "subscription\n"
-	      "  culvert import LINK|FILE|URL|-  print a configuration made of "
-	      "them\n"
-	      "  culvert export TAG -c FILE  print the share link of an "
-	      "outbound\n"
-	      "  culvert down               end `up`, remove what a killed one "
-	      "left\n"
-	      "  culvert confirm            keep an `up --revert-after` "
-	      "set-up\n"
-	      "  culvert rules [-c FILE ..] print what `up` sets up, for nft "
-	      "-f\n"
-	      "  culvert check              say what this host lacks\n"
-	      "  culvert route-test -c FILE [-inbound TAG] [-source IP] "
-	      "[-process PATH]\n"
-	      "                     tcp:NAME:PORT ...\n"
-	      "                             say where a connection would go\n"
-	      "  culvert x25519 [-i KEY]    make keys for realitySettings, or "
-	      "the public key\n"
-	      "                             of a private one\n"
-	      "  culvert vlessenc           make a pair of decryption and "
-	      "encryption\n"
-	      "  culvert mldsa65 [-i SEED]  make a key of ML-DSA-65 for "
-	      "reality\n"
-	      "  culvert mlkem768 [-i SEED] make keys of ML-KEM-768 for them\n"
-	      "  culvert api COMMAND        ask a running one: counters, "
-	      "users; "
-	      "-h says more\n"
-	      "  culvert version\n"
-	      "\n"
-	      "  -c, -config FILE    configuration; may be repeated; - is "
-	      "stdin\n"
-	      "  -confdir DIR        all *.json and *.jsonc of a folder, by "
-	      "name\n"
-	      "  -test               check the configuration and exit (0, or "
-	      "23)\n"
-	      "  -json               complaints as JSON (with -test)\n"
-	      "  -dump               print the merged configuration\n"
-	      "  --capture HOW       (up, rules) tun, redirect, tproxy, mixed, "
-	      "none\n"
-	      "  --revert-after S    undo everything after S seconds unless "
-	      "confirmed\n",
-	      f);
-}
-
-static int usage_error(const char *what, const char *arg)
-{
-	fprintf(stderr, "culvert: %s%s%s\n\n", what, arg ? " " : "",
-		arg ? arg : "");
-	cli_usage(stderr);
+	fprintf(stderr, "culvert: %s%s%s\nhelp: culvert %s -h\n", what,
+		arg ? " " : "", arg ? arg : "", cli->command);
 	return EXIT_USAGE;
 }
 
 static int add_file(struct cli *cli, const char *path)
 {
 	if (cli->file_count == CLI_FILES)
-		return usage_error("too many configuration files", NULL);
+		return usage_error(cli, "too many configuration files", NULL);
 	cli->files[cli->file_count++] = path;
 	return 0;
 }
 
-/* Arguments that are no options: only some commands take them */
+static bool one_of(const char *word, const char *const *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(word, v[i]))
+			return true;
+	return false;
+}
+
+/* Arguments that are no options: some commands take them, others mean -c */
 static int add_rest(struct cli *cli, const char *arg)
 {
 	static const char *const takers[] = { "route-test", "import", "export",
-					      "up" };
-	size_t i = 0;
+					      "up", "help" };
+	static const char *const readers[] = { "run", "rules", "check" };
 
-	while (i < ARRAY_SIZE(takers) && strcmp(cli->command, takers[i]) != 0)
-		i++;
-	if (i == ARRAY_SIZE(takers))
-		return usage_error("unexpected argument", arg);
+	if (one_of(cli->command, readers, ARRAY_SIZE(readers)) && arg[0] != '-')
+		return add_file(cli, arg);
+	if (!one_of(cli->command, takers, ARRAY_SIZE(takers)))
+		return usage_error(cli, "unexpected argument", arg);
 	if (cli->rest_count == CLI_FILES)
-		return usage_error("too many arguments", NULL);
+		return usage_error(cli, "too many arguments", NULL);
 	cli->rest[cli->rest_count++] = arg;
 	return 0;
 }
@@ -139,8 +92,13 @@ static int add_dir(struct cli *cli, const char *dir)
 
 static int parse_how(struct cli *cli, const char *text)
 {
+	if (strcmp(cli->command, "up") != 0 &&
+	    strcmp(cli->command, "rules") != 0)
+		return usage_error(cli, "--capture is for `up` and `rules`",
+				   NULL);
 	if (parse_capture_word(text) < 0)
-		return usage_error("--capture wants tun, redirect, tproxy, "
+		return usage_error(cli,
+				   "--capture wants tun, redirect, tproxy, "
 				   "mixed or none, not",
 				   text);
 	cli->capture = text;
@@ -154,47 +112,71 @@ static int parse_revert(struct cli *cli, const char *text)
 
 	if (*end || end == text || s == 0 || s > 86400)
 		return usage_error(
-			"--revert-after wants 1 to 86400 seconds, not", text);
+			cli, "--revert-after wants 1 to 86400 seconds, not",
+			text);
 	cli->revert_after_s = (unsigned int)s;
 	return 0;
 }
 
-/* One option without its dashes; *@used: its value was taken */
-static int parse_option(struct cli *cli, const char *name, const char *value,
+static bool parse_switch(struct cli *cli, const char *name)
+{
+	if (!strcmp(name, "test"))
+		cli->test = true;
+	else if (!strcmp(name, "json"))
+		cli->json = true;
+	else if (!strcmp(name, "dump"))
+		cli->dump = true;
+	else
+		return false;
+	return true;
+}
+
+static int parse_value(struct cli *cli, const char *name, const char *value)
+{
+	if (!strcmp(name, "c") || !strcmp(name, "config"))
+		return add_file(cli, value);
+	if (!strcmp(name, "confdir"))
+		return keep(&cli->confdir, value);
+	if (!strcmp(name, "capture"))
+		return parse_how(cli, value);
+	if (!strcmp(name, "revert-after"))
+		return parse_revert(cli, value);
+	if (!strcmp(name, "inbound"))
+		return keep(&cli->inbound, value);
+	if (!strcmp(name, "source"))
+		return keep(&cli->source, value);
+	if (!strcmp(name, "process"))
+		return keep(&cli->program, value);
+	if (!strcmp(name, "i"))
+		return keep(&cli->key, value);
+	return 0; /* format: JSON is what there is */
+}
+
+/*
+ * One option without its dashes, "name" or "name=value"; *@used: the argument behind
+ * it, @value, was taken
+ */
+static int parse_option(struct cli *cli, const char *arg, const char *value,
 			bool *used)
 {
-	if (!strcmp(name, "test")) {
-		cli->test = true;
-	} else if (!strcmp(name, "json")) {
-		cli->json = true;
-	} else if (!strcmp(name, "dump")) {
-		cli->dump = true;
-	} else if (!value) {
-		return usage_error("unknown option, or one without its value:",
-				   name);
-	} else {
-		*used = true;
-		if (!strcmp(name, "c") || !strcmp(name, "config"))
-			return add_file(cli, value);
-		if (!strcmp(name, "confdir"))
-			return keep(&cli->confdir, value);
-		if (!strcmp(name, "capture"))
-			return parse_how(cli, value);
-		if (!strcmp(name, "revert-after"))
-			return parse_revert(cli, value);
-		if (!strcmp(name, "format"))
-			return 0; /* JSON is what there is */
-		if (!strcmp(name, "inbound"))
-			return keep(&cli->inbound, value);
-		if (!strcmp(name, "source"))
-			return keep(&cli->source, value);
-		if (!strcmp(name, "process"))
-			return keep(&cli->program, value);
-		if (!strcmp(name, "i"))
-			return keep(&cli->key, value);
-		return usage_error("unknown option", name);
-	}
-	return 0;
+	static const char *const valued[] = {
+		"c",      "config",  "confdir", "capture", "revert-after",
+		"format", "inbound", "source",  "process", "i",
+	};
+	size_t n = strcspn(arg, "=");
+	char name[32];
+
+	if (parse_switch(cli, arg))
+		return 0;
+	snprintf(name, sizeof(name), "%.*s", (int)(n < 31 ? n : 31), arg);
+	if (!one_of(name, valued, ARRAY_SIZE(valued)))
+		return usage_error(cli, "unknown option", arg);
+	if (arg[n])
+		return parse_value(cli, name, arg + n + 1);
+	if (!value)
+		return usage_error(cli, "an option without its value:", name);
+	*used = true;
+	return parse_value(cli, name, value);
 }
 
 int cli_parse(struct cli *cli, int argc, char **argv)
@@ -204,6 +186,14 @@ int cli_parse(struct cli *cli, int argc, char **argv)
 	*cli = (struct cli){ .command = "run" };
 	if (argc > 1 && argv[1][0] != '-')
 		cli->command = argv[i++];
+	if (!cli_knows(cli->command)) {
+		cli_unknown(cli->command);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(cli->command, "test")) {
+		cli->command = "run";
+		cli->test = true;
+	}
 	for (; i < argc; i++) {
 		const char *name = argv[i];
 		bool used = false;
@@ -216,6 +206,8 @@ int cli_parse(struct cli *cli, int argc, char **argv)
 		}
 		name += name[1] == '-' ? 2 : 1;
 		if (!strcmp(name, "h") || !strcmp(name, "help")) {
+			cli->rest[0] =
+				argc > 1 && argv[1][0] != '-' ? argv[1] : NULL;
 			cli->command = "help";
 			return 0;
 		}

@@ -156,7 +156,7 @@ static ssize_t try_client(const struct client *c, const char *url, char *buf,
 	if (code == NOT_FOUND)
 		return -ENOENT;
 	/* more than we want to read: it was told so by a closed pipe */
-	return n > 0 && (code == 0 || n == (ssize_t)max) ? n : -EIO;
+	return n >= 0 && (code == 0 || n == (ssize_t)max) ? n : -EIO;
 }
 
 char *fetch_url(const char *url, size_t max, size_t *n)
@@ -178,12 +178,13 @@ char *fetch_url(const char *url, size_t max, size_t *n)
 	for (size_t i = 0; buf && got == -ENOENT && i < ARRAY_SIZE(clients);
 	     i++)
 		got = try_client(&clients[i], url, buf, max);
-	if (buf && got > 0) {
+	if (buf && got >= 0) {
 		*n = (size_t)got;
 		return buf;
 	}
 	fprintf(stderr, "culvert: the subscription cannot be fetched%s\n",
-		got == -ENOENT ? ": there is no curl, wget or uclient-fetch" :
+		got == -ENOENT ? ": there is no curl, wget or uclient-fetch "
+				 "to do it" :
 				 "");
 	free(buf);
 	return NULL;

@@ -66,11 +66,21 @@ static int rules(const struct cli *cli)
 	return code;
 }
 
+static int wants(const struct cli *cli, const char *what)
+{
+	fprintf(stderr, "culvert: %s wants %s\n", cli->command, what);
+	cli_usage_of(stderr, cli->command);
+	return EXIT_USAGE;
+}
+
 static int explain(const struct cli *cli)
 {
 	struct config *cfg;
-	int code = load(cli, true, &cfg);
+	int code;
 
+	if (!cli->rest_count)
+		return wants(cli, "a connection to look at");
+	code = load(cli, true, &cfg);
 	if (code != EXIT_OK)
 		return code;
 	code = route_test(cli, cfg);
@@ -78,13 +88,22 @@ static int explain(const struct cli *cli)
 	return code;
 }
 
-/* `up LINK|FILE`: the configuration is made of it */
+/* `up LINK|FILE`: the configuration is made of it, unless it is one */
 static int up(struct cli *cli)
 {
-	char *text = cli->rest[0] ? import_config(cli->rest[0]) : NULL;
+	const char *what = cli->rest[0];
+	char *text;
 	int code;
 
-	if (cli->rest[0] && !text)
+	if (cli->rest_count > 1)
+		return wants(cli, "one link, file or address: quotes around a "
+				  "link, as it holds & and #");
+	if (what && cli->file_count < CLI_FILES && import_is_config(what)) {
+		cli->files[cli->file_count++] = what;
+		what = NULL;
+	}
+	text = what ? import_config(what) : NULL;
+	if (what && !text)
 		return EXIT_CONFIG;
 	cli->text = text;
 	code = run(cli, true);
@@ -99,9 +118,32 @@ static int links(const struct cli *cli)
 		return import_run(cli->rest[0]);
 	if (cli->rest_count == 1)
 		return export_run(cli, cli->rest[0]);
-	fprintf(stderr, "culvert: %s wants one argument\n\n", cli->command);
-	cli_usage(stderr);
-	return EXIT_USAGE;
+	return wants(cli, "one argument");
+}
+
+/* What the host lacks; of a configuration that is given, too, what is wrong with it */
+static int check(const struct cli *cli)
+{
+	struct config *cfg = NULL;
+	int code = cli->file_count ? load(cli, true, &cfg) : EXIT_OK;
+	int problems = host_check(stdout);
+
+	if (cfg)
+		config_unref(cfg);
+	return code != EXIT_OK ? code : problems ? EXIT_FAIL : EXIT_OK;
+}
+
+static int help(const struct cli *cli)
+{
+	if (cli->rest[0] && !cli_knows(cli->rest[0])) {
+		cli_unknown(cli->rest[0]);
+		return EXIT_USAGE;
+	}
+	if (cli->rest[0])
+		cli_usage_of(stdout, cli->rest[0]);
+	else
+		cli_usage(stdout);
+	return EXIT_OK;
 }
 
 int main(int argc, char **argv)
@@ -109,6 +151,10 @@ int main(int argc, char **argv)
 	struct cli cli;
 	int code;
 
+	if (argc == 1) {
+		cli_usage(stderr);
+		return EXIT_USAGE;
+	}
 	if (argc > 1 && !strcmp(argv[1], "api"))
 		return api_main(argc - 2, argv + 2);
 	code = cli_parse(&cli, argc, argv);
@@ -123,7 +169,9 @@ int main(int argc, char **argv)
 	if (!strcmp(cli.command, "down"))
 		return host_cleanup(stdout) < 0 ? EXIT_FAIL : EXIT_OK;
 	if (!strcmp(cli.command, "check"))
-		return host_check(stdout) ? EXIT_FAIL : EXIT_OK;
+		return check(&cli);
+	if (!strcmp(cli.command, "status"))
+		return host_status(stdout) ? EXIT_FAIL : EXIT_OK;
 	if (!strcmp(cli.command, "confirm"))
 		return confirm();
 	if (!strcmp(cli.command, "rules"))
@@ -140,11 +188,5 @@ int main(int argc, char **argv)
 		return keys_vlessenc();
 	if (!strcmp(cli.command, "version"))
 		return puts("culvert " CULVERT_VERSION) < 0;
-	if (!strcmp(cli.command, "help")) {
-		cli_usage(stdout);
-		return EXIT_OK;
-	}
-	fprintf(stderr, "culvert: unknown command %s\n\n", cli.command);
-	cli_usage(stderr);
-	return EXIT_USAGE;
+	return help(&cli);
 }

@@ -255,6 +255,20 @@ void diag_help(struct diag *d, const char *fmt, ...)
 	va_end(ap);
 }
 
+bool diag_nth_error(const struct diag *d, unsigned int i, const char **path,
+		    const char **text)
+{
+	const struct diag_item *it = d->items;
+
+	while (it && (it->kind != DIAG_ERROR || i--))
+		it = it->next;
+	if (!it)
+		return false;
+	*path = it->path ? it->path : "";
+	*text = it->text ? it->text : "";
+	return true;
+}
+
 /* --- places -------------------------------------------------------------- */
 
 /* Bytes of the character at @s; a byte that is none counts as one */

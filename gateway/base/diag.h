@@ -53,6 +53,12 @@ void diag_warning(struct diag *d, const struct cJSON *node, const char *key,
 /* Append "help: ..." to the complaint added last */
 void diag_help(struct diag *d, const char *fmt, ...) PRINTF(2, 3);
 /*
+ * The error added as number @i, of those that are kept: its path ("" none) and text.
+ * false: there is none
+ */
+bool diag_nth_error(const struct diag *d, unsigned int i, const char **path,
+		    const char **text);
+/*
  * In order of place, and the summary. Text form as above, or one JSON array
  * when @json. Values of secret keys are starred in the source line.
  */

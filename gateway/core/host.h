@@ -67,6 +67,11 @@ int host_cleanup(FILE *out);
 pid_t host_holder(void);
 /* `culvert rules`: what `up` would set up, as text nft -f takes. -ENOENT: nothing */
 int host_rules_text(const struct config *cfg, FILE *out);
+/*
+ * `culvert status`: say whether an `up` of this network namespace runs, and what of it
+ * is set up. 0, or -ESRCH
+ */
+int host_status(FILE *out);
 /* `culvert check`: say in words what the host lacks. Number of problems */
 int host_check(FILE *out);
 

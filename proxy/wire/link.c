@@ -108,6 +108,16 @@ static bool host_fits(const char *host)
 	       addr_clean_name(host, strlen(host), name) > 0;
 }
 
+/* What providers write where they only want the link's name to be read */
+static bool is_nowhere(const char *host)
+{
+	static const uint8_t zero[16];
+	struct addr a = { 0 };
+
+	return addr_parse_ip(&a, host) == 0 &&
+	       !memcmp(a.ip, zero, addr_ip_len(&a));
+}
+
 int link_host_port(struct link *l, struct arena *a, const char *p, size_t n,
 		   const char **why)
 {
@@ -136,7 +146,8 @@ int link_host_port(struct link *l, struct arena *a, const char *p, size_t n,
 		*why = "the server is no address and no name";
 		return -EPROTO;
 	}
-	return 0;
+	*why = "0.0.0.0 is no server: its name is a word of the provider";
+	return is_nowhere(l->host) ? -EPROTO : 0;
 }
 
 int link_parse(struct link *l, struct arena *a, const char *text, size_t n,
@@ -174,6 +185,16 @@ int link_parse(struct link *l, struct arena *a, const char *text, size_t n,
 
 /* --- lists --- */
 
+/* Of what is no link the name that it would have */
+static void keep_name(struct link *l, struct arena *a, const char *p, size_t n)
+{
+	const char *hash = memrchr(p, '#', n), *name = l->name;
+
+	if ((!name || !*name) && hash && n <= LINK_MAX_BYTES)
+		name = link_text(a, hash + 1, (size_t)(p + n - hash - 1));
+	*l = (struct link){ .name = name ? name : "" };
+}
+
 static void one_line(unsigned int line, const char *p, size_t n, link_each each,
 		     void *arg, int *good)
 {
@@ -187,7 +208,8 @@ static void one_line(unsigned int line, const char *p, size_t n, link_each each,
 		(*good)++;
 		each(arg, line, &l, NULL);
 	} else {
-		each(arg, line, NULL, a.failed ? "out of memory" : why);
+		keep_name(&l, &a, p, n);
+		each(arg, line, &l, a.failed ? "out of memory" : why);
 	}
 	arena_free(&a);
 }
@@ -199,7 +221,9 @@ static int wg_conf(const char *text, size_t n, link_each each, void *arg)
 	struct link l;
 	int rc = link_parse_wg_conf(&l, &a, text, n, &why);
 
-	each(arg, 1, rc ? NULL : &l, rc ? why : NULL);
+	if (rc)
+		l = (struct link){ .name = "" };
+	each(arg, 1, &l, rc ? why : NULL);
 	arena_free(&a);
 	return !rc;
 }
@@ -256,18 +280,12 @@ static const char *sip008_server(struct link *l, const cJSON *o)
 	return plugin && *plugin ? "plugins are not supported" : NULL;
 }
 
-static int sip008(const char *text, size_t n, link_each each, void *arg)
+static int sip008(const cJSON *all, link_each each, void *arg)
 {
-	cJSON *root = cJSON_ParseWithLength(text, n);
-	const cJSON *all = cJSON_GetObjectItemCaseSensitive(root, "servers"),
-		    *o;
+	const cJSON *o;
 	unsigned int i = 0;
 	int good = 0;
 
-	if (!cJSON_IsArray(all)) {
-		cJSON_Delete(root);
-		return -EPROTO;
-	}
 	cJSON_ArrayForEach(o, all)
 	{
 		struct link l;
@@ -276,8 +294,24 @@ static int sip008(const char *text, size_t n, link_each each, void *arg)
 		if (++i > LINK_ALL_MAX)
 			break;
 		good += !why;
-		each(arg, i, why ? NULL : &l, why);
+		if (why)
+			l = (struct link){ .name = l.name };
+		each(arg, i, &l, why);
 	}
+	return good;
+}
+
+/* SIP008, or a configuration of sing-box */
+static int json(const char *text, size_t n, link_each each, void *arg)
+{
+	cJSON *root = cJSON_ParseWithLength(text, n);
+	const cJSON *all = cJSON_GetObjectItemCaseSensitive(root, "servers");
+	int good = -EPROTO;
+
+	if (cJSON_IsArray(all))
+		good = sip008(all, each, arg);
+	else if (cJSON_GetObjectItemCaseSensitive(root, "outbounds"))
+		good = link_sing_box(root, each, arg);
 	cJSON_Delete(root);
 	return good;
 }
@@ -322,7 +356,7 @@ int link_parse_all(const char *text, size_t n, link_each each, void *arg)
 		n--;
 	}
 	if (n && *text == '{')
-		return sip008(text, n, each, arg);
+		return json(text, n, each, arg);
 	if (link_is_wg_conf(text, n))
 		return wg_conf(text, n, each, arg);
 	if (memmem(text, n, "://", 3))

@@ -75,16 +75,19 @@ int link_add(struct link *l, const char *key, const char *value,
 	     const char **why);
 
 /*
- * What is called for each entry of a list, in order. @l NULL: line @line is no
- * link, for @why
+ * What is called for each entry of a list, in order. @why: line @line is no link, for
+ * this reason, and of @l there is only its name; NULL: @l is a link
  */
 typedef void (*link_each)(void *arg, unsigned int line, const struct link *l,
 			  const char *why);
 /*
- * A link, lines of links, those in base64, SIP008, or a wg-quick file. How many were links, or
- * -EPROTO: none of these
+ * A link, lines of links, those in base64, SIP008, sing-box's outbounds, or a wg-quick file.
+ * How many were links, or -EPROTO: none of these
  */
 int link_parse_all(const char *text, size_t n, link_each each, void *arg);
+
+/* link_sing.c: the servers of a sing-box configuration; as link_parse_all() */
+int link_sing_box(const cJSON *root, link_each each, void *arg);
 
 /* link_wg.c: a wg-quick file is a link of a kind of its own */
 bool link_is_wg_conf(const char *text, size_t n);

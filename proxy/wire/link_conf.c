@@ -88,6 +88,26 @@ static void copy_list(const struct conv *c, cJSON *o, const char *key,
 	link_put_list(o, key, link_get(c->l, from), false);
 }
 
+/*
+ * The name that the certificate must be for. Links of sites behind a CDN often have
+ * an address for the server and the site's name as "host" only
+ */
+static const char *server_name(const struct conv *c)
+{
+	static const char *const keys[] = { "sni", "peer", "host" };
+	const char *type = link_get(c->l, "type"), *name = NULL;
+	struct addr a = { 0 };
+	size_t n = addr_parse_ip(&a, c->l->host) == 0 && type &&
+				   strcasecmp(type, "tcp") != 0 &&
+				   strcasecmp(type, "raw") != 0 ?
+			   3 :
+			   2;
+
+	for (size_t i = 0; !name && i < n; i++)
+		name = link_get(c->l, keys[i]);
+	return name;
+}
+
 static void tls(const struct conv *c, cJSON *stream)
 {
 	cJSON *o = cJSON_AddObjectToObject(stream, "tlsSettings");
@@ -95,8 +115,7 @@ static void tls(const struct conv *c, cJSON *stream)
 
 	if (!insecure)
 		insecure = link_get(c->l, "insecure");
-	copy(c, o, "serverName",
-	     link_get(c->l, "sni") || !link_get(c->l, "peer") ? "sni" : "peer");
+	put(o, "serverName", server_name(c));
 	copy_list(c, o, "alpn", "alpn");
 	copy(c, o, "fingerprint", "fp");
 	copy(c, o, "echConfigList", "ech");

@@ -17,8 +17,8 @@ static void each(void *arg, unsigned int line, const struct link *l,
 	char *link;
 
 	(void)arg, (void)line;
-	if (!l) {
-		if (!why)
+	if (why) {
+		if (!l->name || l->host)
 			abort();
 		return;
 	}

@@ -64,9 +64,9 @@ CA=/dev/null wrong "a certificate nobody knows" base64 "cannot be fetched"
 wrong "no such file" nowhere "404"
 wrong "a redirect to plain HTTP" down "cannot be fetched"
 wrong "nobody there" base64 "cannot be fetched" https://10.2.0.3:9999
-wrong "Clash's YAML" yaml "this is Clash's YAML"
-wrong "a page" page "a page for browsers"
-wrong "nothing" empty "cannot be fetched"
+wrong "Clash's YAML" yaml "this is a configuration of Clash or mihomo"
+wrong "a page" page "this is a web page"
+wrong "nothing" empty "it is empty"
 wrong "a flood" flood "neither links, nor a list"
 
 # While it is fetched, no argument list shows the address but our own

@@ -70,6 +70,28 @@ static void xrays_flags_are_understood(void **state)
 	assert_int_equal(parse(&c, "run -c - -dump -json"), 0);
 	assert_string_equal(c.files[0], "-");
 	assert_true(c.dump && c.json);
+	assert_int_equal(parse(&c, "run -config=a=b -c=d"), 0);
+	assert_string_equal(c.files[0], "a=b");
+	assert_string_equal(c.files[1], "d");
+}
+
+static void a_file_may_stand_alone(void **state)
+{
+	struct cli c;
+
+	(void)state;
+	assert_int_equal(parse(&c, "test a.json b.json"), 0);
+	assert_string_equal(c.command, "run");
+	assert_true(c.test);
+	assert_int_equal(c.file_count, 2);
+	assert_string_equal(c.files[1], "b.json");
+	assert_int_equal(parse(&c, "check -c a.json"), 0);
+	assert_string_equal(c.files[0], "a.json");
+	assert_int_equal(parse(&c, "help up"), 0);
+	assert_string_equal(c.rest[0], "up");
+	assert_int_equal(parse(&c, "up LINK -h"), 0);
+	assert_string_equal(c.command, "help");
+	assert_string_equal(c.rest[0], "up");
 }
 
 static void seconds_are_checked(void **state)
@@ -89,13 +111,9 @@ static void seconds_are_checked(void **state)
 static void mistakes_are_usage_errors(void **state)
 {
 	static const char *const bad[] = {
-		"run -c",
-		"run -nope",
-		"run -nope x",
-		"run stray",
-		"run -",
-		"run --",
-		"-confdir /no/such/folder",
+		"run -c",      "run -nope", "run -nope x",
+		"down stray",  "logs",      "run --capture tun",
+		"run -",       "run --",    "-confdir /no/such/folder",
 		"run -test=1",
 	};
 	char many[4096] = "run";
@@ -141,23 +159,45 @@ static void a_folder_gives_its_files_by_name(void **state)
 		free(c.made[i]);
 }
 
-static void the_help_names_each_command(void **state)
+/* What @name's help, or with NULL all help, says; free() it */
+static char *help_of(const char *name)
 {
-	static const char *const words[] = {
-		"run",   "up",    "down",     "confirm",       "rules",
-		"check", "-test", "-confdir", "--revert-after"
-	};
 	char *text = NULL;
-	size_t n = 0;
+	size_t n;
 	FILE *f = open_memstream(&text, &n);
 
-	(void)state;
 	assert_non_null(f);
-	cli_usage(f);
+	if (name)
+		cli_usage_of(f, name);
+	else
+		cli_usage(f);
 	fclose(f);
+	return text;
+}
+
+static void the_help_names_each_command(void **state)
+{
+	static const char *const words[] = { "run",     "up",      "down",
+					     "confirm", "rules",   "check",
+					     "status",  "test",    "route-test",
+					     "import",  "-confdir" };
+	char *text = help_of(NULL), *save = NULL;
+
+	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		assert_non_null(strstr(text, words[i]));
+	for (char *l = strtok_r(text, "\n", &save); l;
+	     l = strtok_r(NULL, "\n", &save))
+		if (strlen(l) > 86)
+			fail_msg("a long line: %s", l);
 	free(text);
+	text = help_of("up");
+	assert_non_null(strstr(text, "-test"));
+	assert_non_null(strstr(text, "--revert-after"));
+	assert_null(strstr(text, "x25519"));
+	free(text);
+	assert_true(cli_knows("up") && cli_knows("help"));
+	assert_false(cli_knows("") || cli_knows("u"));
 }
 
 int main(void)
@@ -165,6 +205,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(commands_are_read),
 		cmocka_unit_test(xrays_flags_are_understood),
+		cmocka_unit_test(a_file_may_stand_alone),
 		cmocka_unit_test(seconds_are_checked),
 		cmocka_unit_test(mistakes_are_usage_errors),
 		cmocka_unit_test(a_folder_gives_its_files_by_name),

@@ -317,7 +317,7 @@ static void xhttp_carries_mode_and_extra(void **state)
 
 struct seen {
 	unsigned int good, bad;
-	char hosts[64];
+	char hosts[64], names[64]; /* of good ones; of bad ones */
 };
 
 static void see(void *arg, unsigned int line, const struct link *l,
@@ -326,8 +326,11 @@ static void see(void *arg, unsigned int line, const struct link *l,
 	struct seen *s = arg;
 
 	assert_true(line > 0);
-	if (!l) {
-		assert_non_null(why);
+	assert_non_null(l);
+	if (why) {
+		assert_null(l->host);
+		strncat(s->names, l->name,
+			sizeof(s->names) - strlen(s->names) - 1);
 		s->bad++;
 		return;
 	}
@@ -378,6 +381,119 @@ static void subscriptions_are_lines_base64_or_sip008(void **state)
 	all_of("{}", -EPROTO);
 	all_of("{\"servers\":", -EPROTO);
 	all_of("plain text", -EPROTO);
+}
+
+/* Providers put their words into names of servers that are none */
+static void what_is_no_link_keeps_its_name(void **state)
+{
+	struct seen s = all_of("trojan://p@0.0.0.0:1#Expired%20on%203%20May\n"
+			       "hysteria2://p@h:1#%2B\nvless://a@[::]:443#v6\n"
+			       "ss://junk\ntrojan://p@127.0.0.1:9#mine\n",
+			       1);
+
+	(void)state;
+	assert_int_equal(s.bad, 4);
+	assert_string_equal(s.names, "Expired on 3 May+v6");
+	assert_string_equal(s.hosts, "127.0.0.1");
+}
+
+struct taken {
+	char *json; /* of the last one, or with @first of that */
+	unsigned int complaints;
+	bool first;
+};
+
+static void take(void *arg, unsigned int line, const struct link *l,
+		 const char *why)
+{
+	struct taken *t = arg;
+	cJSON *ob;
+
+	(void)line;
+	t->complaints += why != NULL;
+	assert_true(!why || *why);
+	if (why)
+		return;
+	if (t->first && t->json)
+		return;
+	ob = link_to_outbound(l, "wg", NULL, NULL);
+	free(t->json);
+	t->json = cJSON_PrintUnformatted(ob);
+	cJSON_Delete(ob);
+}
+
+/* Servers of a sing-box configuration; groups and the like are none */
+static void sing_box_has_servers(void **state)
+{
+	static const char text[] =
+		"{\"outbounds\":[{\"type\":\"selector\",\"tag\":\"s\"},"
+		"{\"type\":\"direct\"},{\"type\":\"tuic\",\"tag\":\"t\"},"
+		"{\"type\":\"vless\",\"tag\":\"v\",\"server\":\"h\",\"server_"
+		"port\":"
+		"443,\"uuid\":\"" ID
+		"\",\"flow\":\"xtls-rprx-vision\",\"tls\":{"
+		"\"enabled\":true,\"server_name\":\"n\",\"utls\":{\"enabled\":"
+		"true,"
+		"\"fingerprint\":\"chrome\"},\"reality\":{\"enabled\":true,"
+		"\"public_key\":\"K\",\"short_id\":\"ab\"}}},"
+		"{\"type\":\"trojan\",\"server\":\"::1\",\"server_port\":1,"
+		"\"password\":\"p\",\"tls\":{\"enabled\":true,\"insecure\":"
+		"true,"
+		"\"alpn\":[\"h2\",\"http/"
+		"1.1\"]},\"transport\":{\"type\":\"ws\","
+		"\"path\":\"/"
+		"w\",\"headers\":{\"Host\":[\"x\"]},\"max_early_data\":"
+		"2048,\"early_data_header_name\":\"Sec-WebSocket-Protocol\"}},"
+		"{\"type\":\"shadowsocks\",\"server\":\"a\",\"server_port\":"
+		"70000,"
+		"\"method\":\"m\",\"password\":\"p\"},"
+		"{\"type\":\"vmess\",\"server\":\"a\",\"server_port\":1}]}";
+	static const char *const want[] = {
+		"{\"tag\":\"wg\",\"protocol\":\"vless\",\"settings\":{"
+		"\"address\":"
+		"\"h\",\"port\":443,\"id\":\"" ID "\",\"encryption\":\"none\","
+		"\"flow\":\"xtls-rprx-vision\"},\"streamSettings\":{"
+		"\"security\":"
+		"\"reality\",\"realitySettings\":{\"serverName\":\"n\","
+		"\"fingerprint\":\"chrome\",\"publicKey\":\"K\",\"shortId\":"
+		"\"ab\"}}}",
+		"{\"tag\":\"wg\",\"protocol\":\"trojan\",\"settings\":{"
+		"\"address\":"
+		"\"::1\",\"port\":1,\"password\":\"p\"},\"streamSettings\":{"
+		"\"network\":\"ws\",\"wsSettings\":{\"path\":\"/"
+		"w?ed=2048\",\"host\":"
+		"\"x\"},\"security\":\"tls\",\"tlsSettings\":{\"serverName\":"
+		"\"x\","
+		"\"alpn\":[\"h2\",\"http/1.1\"]}}}",
+	};
+	struct taken t = { 0 };
+
+	(void)state;
+	assert_int_equal(link_parse_all(text, strlen(text), take, &t), 2);
+	assert_int_equal(t.complaints, 3);
+	assert_string_equal(t.json, want[1]);
+	free(t.json);
+	t = (struct taken){ .first = true };
+	link_parse_all(text, strlen(text), take, &t);
+	assert_string_equal(t.json, want[0]);
+	free(t.json);
+}
+
+/* A certificate is for the name of a site behind a CDN, not for its address */
+static void a_server_without_a_name_is_called_by_its_host(void **state)
+{
+	(void)state;
+	is("trojan://p@192.0.2.1:443?type=ws&host=a.test",
+	   "{\"protocol\":\"trojan\",\"settings\":{\"address\":"
+	   "\"192.0.2.1\",\"port\":443,\"password\":\"p\"},"
+	   "\"streamSettings\":{\"network\":\"ws\",\"wsSettings\":{\"host\":"
+	   "\"a.test\"},\"security\":\"tls\",\"tlsSettings\":{"
+	   "\"serverName\":\"a.test\"}}}");
+	is("trojan://p@b.test:443?type=ws&host=a.test",
+	   "{\"protocol\":\"trojan\",\"settings\":{\"address\":"
+	   "\"b.test\",\"port\":443,\"password\":\"p\"},"
+	   "\"streamSettings\":{\"network\":\"ws\",\"wsSettings\":{\"host\":"
+	   "\"a.test\"},\"security\":\"tls\",\"tlsSettings\":{}}}");
 }
 
 /* The outbound of @text, whose link is @link */
@@ -478,28 +594,6 @@ static void wireguard_links(void **state)
 }
 
 /* What a list gives: the last outbound, and how many complaints */
-struct taken {
-	char *json;
-	unsigned int complaints;
-};
-
-static void take(void *arg, unsigned int line, const struct link *l,
-		 const char *why)
-{
-	struct taken *t = arg;
-	cJSON *ob;
-
-	(void)line;
-	t->complaints += !l;
-	assert_true(l || *why);
-	if (!l)
-		return;
-	ob = link_to_outbound(l, "wg", NULL, NULL);
-	free(t->json);
-	t->json = cJSON_PrintUnformatted(ob);
-	cJSON_Delete(ob);
-}
-
 static void wg_quick_files(void **state)
 {
 	static const char file[] =
@@ -567,6 +661,9 @@ int main(void)
 		cmocka_unit_test(every_cut_is_safe),
 		cmocka_unit_test(links_come_back_the_same),
 		cmocka_unit_test(subscriptions_are_lines_base64_or_sip008),
+		cmocka_unit_test(sing_box_has_servers),
+		cmocka_unit_test(what_is_no_link_keeps_its_name),
+		cmocka_unit_test(a_server_without_a_name_is_called_by_its_host),
 		cmocka_unit_test(xhttp_carries_mode_and_extra),
 		cmocka_unit_test(kcp_carries_seed_header_and_sizes),
 		cmocka_unit_test(kcp_carries_finalmask),
