@@ -451,6 +451,15 @@ void log_print(struct log_site *site, enum log_level level, const char *fmt,
 	put(&error_log, &l, level);
 }
 
+bool log_due(atomic_uint *last, uint32_t gap_ms)
+{
+	unsigned int now = clock_ms() | 1, was = atomic_load(last);
+
+	if (was && now - was < gap_ms)
+		return false;
+	return atomic_compare_exchange_strong(last, &was, now);
+}
+
 void log_mask_set(struct log_mask mask)
 {
 	__atomic_store_n(&mask_now.v4, mask.v4, __ATOMIC_RELAXED);

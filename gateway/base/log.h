@@ -8,6 +8,7 @@
 #ifndef GATEWAY_BASE_LOG_H
 #define GATEWAY_BASE_LOG_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -51,6 +52,12 @@ void log_access(const char *line);
 bool log_access_on(void);
 /* Lines dropped since start because a target was full; may wrap */
 uint32_t log_lost(void);
+
+/*
+ * Is it @gap_ms since this was true for @last (0: never)? For what each connection would
+ * say at the default level, although once is enough
+ */
+bool log_due(atomic_uint *last, uint32_t gap_ms);
 
 /* Is this level written? */
 static inline bool log_on(enum log_level level)

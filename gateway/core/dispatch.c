@@ -22,6 +22,7 @@
 #include "gateway/core/dns.h"
 #include "gateway/core/route.h"
 #include "gateway/core/target.h"
+#include "gateway/core/trouble.h"
 #include "gateway/core/udp.h"
 #include "gateway/core/user.h"
 #include "gateway/core/whose.h"
@@ -491,6 +492,7 @@ static void ses_count(struct session *s, const uint64_t before[2])
 	}
 	if (down && !s->first_byte_seen) {
 		s->first_byte_seen = true;
+		trouble_over(s->outbound);
 		s->first_byte_ms = s->job.worker->now_ms;
 		if (s->waited && before[UP] + up == 0)
 			ses_learn_server_first(s);

@@ -280,11 +280,11 @@ static int acceptor_open(struct tcp_listener *tl, const struct inbound *ib,
 	if (err < 0) {
 		char text[ADDR_TEXT_MAX];
 
-		log_error("inbound [%s]: cannot listen on %s %s: %s", ib->tag,
+		log_error("inbound [%s]: cannot listen on %s %s: %s%s", ib->tag,
 			  other_bottom(ib) ? "udp" : "tcp",
 			  port ? addr_format(&a->at, text, sizeof(text)) :
 				 a->at.name,
-			  strerror(-err));
+			  strerror(-err), sock_listen_hint(err));
 		free(a);
 		return err;
 	}

@@ -17,6 +17,7 @@ struct session;
 struct counter;
 struct health;
 struct transport;
+struct trouble;
 struct udp_map;
 struct outbound_wrap;
 
@@ -99,6 +100,7 @@ struct outbound_wrap {
  * @target_strategy:	How the session's target is resolved before the protocol
  *		sees it (enum domain_strategy)
  * @health:	What probes know; NULL: it is not probed
+ * @trouble:	What sessions found out; NULL: it has no server
  * @wrap, @wrap_conf:	Mux and its settings; NULL: none
  * @xudp_only:	All of its UDP is XUDP, and TCP is not muxed (VLESS with a flow)
  * @no_udp443:	Such UDP is refused: browsers then use TCP
@@ -115,6 +117,7 @@ struct outbound {
 	struct counter *stat_up, *stat_down;
 	void *settings;
 	struct health *health;
+	struct trouble *trouble;
 	const struct outbound_wrap *wrap;
 	void *wrap_conf;
 	bool xudp_only, no_udp443;

@@ -13,6 +13,7 @@
 #include "gateway/base/log.h"
 #include "gateway/core/config.h"
 #include "gateway/core/dns.h"
+#include "gateway/core/trouble.h"
 #include "gateway/core/udp.h"
 #include "gateway/core/user.h"
 #include "gateway/core/whose.h"
@@ -95,6 +96,7 @@ void ses_kill(struct session *s, int why, int side)
 {
 	if (s->state == SES_DYING)
 		return;
+	trouble_end(s, why, side);
 	s->state = SES_DYING;
 	s->why = why;
 	s->why_side = (uint8_t)side;

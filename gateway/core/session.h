@@ -104,6 +104,7 @@ struct session {
 	bool reverse; /* it carries sessions, from the server to the client */
 	bool sniff_done, first_byte_seen, waited; /* sniffing waited in vain */
 	bool opening; /* counted: it will need a descriptor */
+	bool unreached; /* no connection to what its outbound dialed */
 	uint8_t reroutes; /* passes through loopback outbounds */
 	uint16_t vless_route;
 	uint32_t sniff_seen; /* bytes the sniffers have seen */

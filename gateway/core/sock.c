@@ -486,6 +486,44 @@ static int listen_ip(const struct sockopt *so, const struct addr *at, int type)
 	return err;
 }
 
+bool sock_is_taken(const struct addr *at)
+{
+	int family = at->kind == ADDR_V6 ? AF_INET6 : AF_INET, one = 1, err = 0;
+	struct sockaddr_storage ss;
+	socklen_t len;
+	int fd;
+
+	if (!addr_is_ip(at) || !at->port)
+		return false;
+	fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	len = addr_to_sockaddr(at, family, &ss);
+	if (bind(fd, (struct sockaddr *)&ss, len) < 0)
+		err = errno;
+	close(fd);
+	return err == EADDRINUSE;
+}
+
+const char *sock_listen_hint(int err)
+{
+	switch (-err) {
+	case EADDRINUSE:
+		return " (`ss -lnptu` shows who has it; is culvert running "
+		       "already?)";
+	case EACCES:
+		return " (ports below 1024 are root's, or need "
+		       "CAP_NET_BIND_SERVICE)";
+	case EPERM:
+		return " (run it as root, or with CAP_NET_ADMIN)";
+	case EADDRNOTAVAIL:
+		return " (no interface of this host has this address now)";
+	default:
+		return "";
+	}
+}
+
 int sock_listen(const struct sockopt *so, const struct addr *at, int type)
 {
 	static const uint8_t any[16];

@@ -115,6 +115,13 @@ int sock_path_mtu(const struct sockopt *so, const struct addr *to);
  * "@@padded"
  */
 int sock_listen(const struct sockopt *so, const struct addr *at, int type);
+/*
+ * Does somebody listen on TCP @at already, though SO_REUSEPORT lets us in, too? Only before
+ * we do so ourselves
+ */
+bool sock_is_taken(const struct addr *at);
+/* " (what to do)" about -errno of it, for messages; "" when nothing is known */
+const char *sock_listen_hint(int err);
 /* Is @text meant as a unix socket? Then 0, or -errno when it cannot be one */
 bool sock_is_unix(const char *text);
 int sock_check_unix(const char *text);

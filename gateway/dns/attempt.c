@@ -134,7 +134,7 @@ static void attempt_over(struct attempt *a, int rc)
 
 	attempt_end(a);
 	if (!rc && health_answer(a->health, now))
-		log_info("dns: %s answers again", a->server->name);
+		log_warning("dns: %s answers again", a->server->name);
 	a->felled = rc && health_fail(a->health, a->asked_ms, rc);
 	if (a->felled)
 		log_warning("dns: %s does not answer (%s): not waited for "

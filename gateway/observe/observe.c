@@ -10,6 +10,7 @@
  */
 #include "gateway/observe/observe.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@
 #include "proxy/wire/http1.h"
 
 #define HEAD_BYTES 4096u /* of a response, at most */
+#define FEW        3u /* outbounds whose first deaths are told one by one */
 
 /**
  * struct probe - Of one outbound
@@ -43,29 +45,80 @@ struct probe {
 	uint32_t since_ms, sent, len;
 	unsigned int number; /* of the outbound */
 	bool first, over;
+	bool fresh; /* its first result is not there yet */
 	int err;
 	uint8_t in[HEAD_BYTES];
 };
 
-/* Of the worker that does it; worker->rooms[ROOM_OBSERVE] */
+/**
+ * struct observer - Of the worker that does it; worker->rooms[ROOM_OBSERVE]
+ * @cfg:	One reference
+ * @waiting:	Outbounds whose first result is not there yet
+ * @alive, @quickest, @quickest_ms:	Of the first results
+ */
 struct observer {
-	struct config *cfg; /* one reference */
-	unsigned int count;
+	struct config *cfg;
+	unsigned int count, waiting, alive;
+	const char *quickest;
+	uint32_t quickest_ms;
 	struct probe v[];
 };
 
 /* --- what came of it --- */
 
+/* At the default level a long list of servers is told as a whole */
+static void sum_up(const struct observer *o)
+{
+	if (o->alive == o->count && o->count == 1)
+		log_warning("observatory: [%s] answers after %u ms",
+			    o->quickest, o->quickest_ms);
+	else if (o->alive)
+		log_warning("observatory: %u of %u outbounds answer, the "
+			    "quickest is [%s] after %u ms",
+			    o->alive, o->count, o->quickest, o->quickest_ms);
+	else
+		log_warning("observatory: no outbound answers. Has this host a "
+			    "way out (`culvert check`), has the subscription "
+			    "expired, is its clock right?");
+}
+
+static void first_result(struct observer *o, const struct probe *p, uint32_t ms)
+{
+	if (!p->err && (!o->alive || ms < o->quickest_ms)) {
+		o->quickest = p->of->tag;
+		o->quickest_ms = ms;
+	}
+	o->alive += !p->err;
+	if (--o->waiting == 0)
+		sum_up(o);
+}
+
+/* DNS tells with these that there is no such name, and that nobody answers */
+static const char *word(int err)
+{
+	return err == ENOENT ? "its name is not found" :
+	       err == EIO    ? "its name cannot be looked up" :
+			       strerror(err);
+}
+
 static void tell(const struct probe *p, enum health_state was,
 		 enum health_state is, uint32_t ms)
 {
+	const struct observer *o = p->job.worker->rooms[ROOM_OBSERVE];
+
 	if (is == was)
 		return;
-	if (is == HEALTH_ALIVE)
+	if (is == HEALTH_ALIVE && was == HEALTH_DEAD)
+		log_warning("observatory: [%s] is alive again: %u ms",
+			    p->of->tag, ms);
+	else if (is == HEALTH_ALIVE)
 		log_info("observatory: [%s] is alive: %u ms", p->of->tag, ms);
+	else if (o->waiting && o->count > FEW)
+		log_info("observatory: [%s] is dead: %s", p->of->tag,
+			 word(-p->err));
 	else
 		log_warning("observatory: [%s] is dead: %s", p->of->tag,
-			    strerror(-p->err));
+			    word(-p->err));
 }
 
 static uint32_t next_ms(struct probe *p)
@@ -112,6 +165,9 @@ static void done(struct probe *p)
 	atomic_store(&h->state, is);
 	atomic_fetch_add(&h->rounds, 1);
 	tell(p, was, is, ms);
+	if (p->fresh && !p->conf->on_demand)
+		first_result(w->rooms[ROOM_OBSERVE], p, ms);
+	p->fresh = false;
 	timer_cancel(&p->timer);
 	if (!p->conf->on_demand)
 		timer_set(&w->wheel, &p->timer, next_ms(p));
@@ -246,7 +302,7 @@ void observe_start(struct worker *w, struct config *cfg)
 		return;
 	}
 	o->cfg = config_ref(cfg);
-	o->count = c->count;
+	o->count = o->waiting = c->count;
 	for (unsigned int i = 0; i < c->count; i++) {
 		struct probe *p = &o->v[i];
 
@@ -255,7 +311,7 @@ void observe_start(struct worker *w, struct config *cfg)
 		p->of = &c->v[i];
 		p->cfg = cfg;
 		p->number = i;
-		p->first = true;
+		p->first = p->fresh = true;
 		p->samples.max = c->samples;
 		timer_init(&p->timer, probe_timer);
 		if (!c->on_demand)

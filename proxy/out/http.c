@@ -171,6 +171,7 @@ static int http_parse(struct outbound *ob, struct jobj *settings,
 {
 	static const struct server_form form = {
 		.list = "servers",
+		.answers = true,
 		.user = http_user,
 		.conf_bytes = sizeof(struct http_conf),
 	};

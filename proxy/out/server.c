@@ -11,6 +11,7 @@
 #include "gateway/base/crypto.h"
 #include "gateway/core/config.h"
 #include "gateway/core/session.h"
+#include "gateway/core/trouble.h"
 #include "proxy/out/ahead.h"
 
 /* "/path" or "@name"; 1: it is none */
@@ -155,6 +156,11 @@ int server_parse(struct outbound *ob, struct jobj *settings, struct config *cfg,
 	if (!conf)
 		return -ENOMEM;
 	ob->settings = conf;
+	ob->trouble = arena_alloc(&cfg->arena, sizeof(*ob->trouble));
+	if (!ob->trouble)
+		return -ENOMEM;
+	ob->trouble->server = &conf->server;
+	ob->trouble->answers = form->answers;
 	rc = parse_forms(settings, form, conf, &cfg->arena);
 	if (!rc && form->need_tls)
 		server_check_tls(ob, settings, "");

@@ -27,12 +27,13 @@ typedef int (*server_user)(struct jobj *u, struct server_conf *conf,
  * @need_user:	An entry of the list has users[], not empty
  * @need_tls:	An error when the server's is a public address and nothing
  *		encrypts
+ * @answers:	The server says whether it has reached the target
  * @user:	Reads the user's members
  * @conf_bytes:	Of the settings; they begin with a struct server_conf
  */
 struct server_form {
 	const char *list;
-	bool need_user, need_tls;
+	bool need_user, need_tls, answers;
 	server_user user;
 	size_t conf_bytes;
 };

@@ -450,6 +450,7 @@ static int socks_parse(struct outbound *ob, struct jobj *settings,
 {
 	static const struct server_form form = {
 		.list = "servers",
+		.answers = true,
 		.user = socks_user,
 		.conf_bytes = sizeof(struct socks_conf),
 	};

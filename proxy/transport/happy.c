@@ -366,6 +366,8 @@ static int happy_step(struct happy *h)
 		return h->rc;
 	}
 	let_go(h);
+	if (h->rc < 0 && h->ses)
+		h->ses->unreached = true;
 	if (h->rc < 0)
 		log_info("s%x raw: %s: %s", h->id,
 			 addr_format(&h->to, text, sizeof(text)),

@@ -32,17 +32,21 @@
 #include "proxy/transport/transports.h"
 #include "proxy/wire/reality.h"
 
+#define AGAIN_MS 30000u
+
 /**
  * struct reality_conf - realitySettings
  * @server_name:	NULL: the address dialed
  * @verify:	The server's key of ML-DSA-65; NULL: it is not asked for
  * @log_fd:	masterKeyLog; -1 none
+ * @told_ms:	When it was said last that the server does not know us
  */
 struct reality_conf {
 	struct reality_id id;
 	const char *server_name;
 	struct mldsa65_public_key *verify;
 	int log_fd;
+	atomic_uint told_ms;
 };
 
 /**
@@ -54,7 +58,7 @@ struct reality {
 	struct records rec; /* must be first */
 	struct tls13_shake *shake;
 	uint8_t auth_key[REALITY_KEY_BYTES];
-	const struct mldsa65_public_key *verify; /* of the settings */
+	struct reality_conf *conf; /* the settings */
 };
 
 static struct reality *reality_of(struct chunk *c)
@@ -74,21 +78,24 @@ static int judge(void *arg, const struct tls13_proof *proof)
 	const struct reality *r = arg;
 	int rc = reality_server_is(proof, r->auth_key);
 
-	if (!rc && r->verify) {
-		rc = reality_server_signs(proof, r->auth_key, r->verify);
+	if (!rc && r->conf->verify) {
+		rc = reality_server_signs(proof, r->auth_key, r->conf->verify);
 		if (rc == -EACCES)
 			log_warning("s%x reality: the server does not have the "
 				    "key that mldsa65Verify wants",
 				    r->rec.c.id);
 		return rc;
 	}
-	if (rc == -EACCES)
+	if (rc == -EACCES && log_due(&r->conf->told_ms, AGAIN_MS))
 		log_warning(
 			"s%x reality: the server does not know us: it "
 			"showed another certificate (publicKey, shortId or "
 			"serverName do not fit, its clock or ours is wrong, "
 			"or it is not the server)",
 			r->rec.c.id);
+	else if (rc == -EACCES)
+		log_info("s%x reality: the server does not know us",
+			 r->rec.c.id);
 	return rc;
 }
 
@@ -151,7 +158,7 @@ static const struct chunk_ops reality_chunk = {
 /* --- dialing ------------------------------------------------------------------ */
 
 /* The hello for @to, as a record at @out. Bytes or -errno */
-static ssize_t make_hello(struct reality *r, const struct reality_conf *conf,
+static ssize_t make_hello(struct reality *r, struct reality_conf *conf,
 			  const struct addr *to, uint8_t *out, size_t room)
 {
 	static const uint8_t alpn[] = "\2h2\10http/1.1";
@@ -176,7 +183,7 @@ static ssize_t make_hello(struct reality *r, const struct reality_conf *conf,
 	n = tls13_hello_encode(&o, hello, sizeof(hello));
 	if (n < 0)
 		return n;
-	r->verify = conf->verify;
+	r->conf = conf;
 	if (conf->log_fd >= 0)
 		r->shake->tell = (struct tls13_tell){ .put = key_log_put,
 						      .fd = conf->log_fd };

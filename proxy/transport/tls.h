@@ -117,6 +117,7 @@ struct tls_known {
  * @keys, @key_count:	Own certificates; @pairs: as loaded, swapped on change;
  *		@retired: loaded before, and nobody comes to them any more
  * @checked_ms:	When the files were looked at; @loading: a thread does
+ * @told_ms:	When a certificate of others was said to be wrong last
  * @cfg:	The generation it belongs to
  * @ocsp:	Some key wants OCSP answers; @ocsp_busy: one is being fetched
  * @tickets:	Client sessions: a worker touches its own row only
@@ -139,7 +140,7 @@ struct tls_conf {
 	unsigned int key_count;
 	_Atomic(struct tls_pairs *) pairs;
 	struct tls_pairs *retired;
-	atomic_uint checked_ms;
+	atomic_uint checked_ms, told_ms;
 	atomic_bool loading;
 	bool have_thread;
 	pthread_t thread;

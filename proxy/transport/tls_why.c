@@ -7,6 +7,8 @@
 #include "gateway/base/log.h"
 #include "proxy/transport/tls.h"
 
+#define AGAIN_MS 30000u
+
 static const char *who(const struct tls *t)
 {
 	return t->name ? t->name : "the client";
@@ -38,13 +40,23 @@ static void ssl_words(const struct tls *t, char *text, size_t size)
 		snprintf(text, size, "%s", reason ? reason : "unknown error");
 }
 
+/* A wrong certificate is wrong for each connection: said at times only */
+static void tell_verify(const struct tls *t)
+{
+	const char *why = t->verify_why ? t->verify_why : "out of memory";
+
+	if (log_due(&t->conf->told_ms, AGAIN_MS))
+		log_warning("s%x tls: %s: %s", t->id, who(t), why);
+	else
+		log_info("s%x tls: %s: %s", t->id, who(t), why);
+}
+
 void tls_tell(const struct tls *t)
 {
 	char why[256] = "";
 
 	if (t->verify_err) {
-		log_warning("s%x tls: %s: %s", t->id, who(t),
-			    t->verify_why ? t->verify_why : "out of memory");
+		tell_verify(t);
 		return;
 	}
 	if (t->below_err)

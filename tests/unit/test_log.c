@@ -171,6 +171,16 @@ static void a_call_site_prints_20_a_second_and_the_sum(void **state)
 	assert_matches(text, STAMP "\\[Warning\\] again$");
 }
 
+static void what_is_due_is_due_once(void **state)
+{
+	atomic_uint last = 0;
+
+	(void)state;
+	assert_true(log_due(&last, 60000));
+	assert_false(log_due(&last, 60000));
+	assert_true(log_due(&last, 0));
+}
+
 static void debug_hides_nothing(void **state)
 {
 	(void)state;
@@ -388,6 +398,7 @@ int main(void)
 		cmocka_unit_test(control_characters_of_strangers_are_escaped),
 		cmocka_unit_test(long_lines_are_cut),
 		cmocka_unit_test(a_call_site_prints_20_a_second_and_the_sum),
+		cmocka_unit_test(what_is_due_is_due_once),
 		cmocka_unit_test(debug_hides_nothing),
 		cmocka_unit_test(
 			set_up_again_reopens_and_a_bad_path_changes_nothing),
