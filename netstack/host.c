@@ -465,7 +465,8 @@ int host_claim(bool full, struct host **out)
 	if (err == 0 && full)
 		err = take_instance(h);
 	if (err < 0) {
-		log_error("host: set-up failed: %s", strerror(-err));
+		if (err != -EBUSY) /* that was said */
+			log_error("host: set-up failed: %s", strerror(-err));
 		host_free(h);
 		return err;
 	}

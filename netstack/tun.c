@@ -125,6 +125,29 @@ static struct tun_device *device_find(const char *key)
 	return d;
 }
 
+/* What to do about it; "" nothing that is known */
+static const char *open_hint(int err)
+{
+	switch (err) {
+	case EPERM:
+	case EACCES:
+		return " (run it as root, or with CAP_NET_ADMIN)";
+	case ENOENT:
+	case ENODEV:
+	case ENXIO:
+		return " (there is no /dev/net/tun: modprobe tun, or let the "
+		       "container have it; `culvert up --capture redirect` "
+		       "does without)";
+	case EBUSY:
+		return " (another program has a device of this name: "
+		       "`culvert status`)";
+	case EINVAL:
+		return " (a device of this name is no TUN, or of another kind)";
+	default:
+		return "";
+	}
+}
+
 int tun_get(const struct inbound *ib, struct tun_device **out)
 {
 	struct tun_device *d;
@@ -142,8 +165,8 @@ int tun_get(const struct inbound *ib, struct tun_device **out)
 	}
 	pthread_mutex_unlock(&tun_lock);
 	if (err)
-		log_error("tun: %s: cannot open the device: %s", ib->tag,
-			  strerror(-err));
+		log_error("tun: %s: cannot open the device: %s%s", ib->tag,
+			  strerror(-err), open_hint(-err));
 	return err;
 }
 

@@ -50,7 +50,7 @@ static bool tag_taken(const struct config *cfg, const char *tag)
 
 static const struct inbound_ops *inbound_kind(struct jobj *o)
 {
-	const char *protocol = j_need_str(o, "protocol");
+	const char *protocol = j_need_str(o, "protocol"), *near;
 	const struct inbound_ops *ops;
 
 	if (!protocol[0])
@@ -65,6 +65,9 @@ static const struct inbound_ops *inbound_kind(struct jobj *o)
 		diag_error(o->d, j_get(o, "protocol"), NULL,
 			   "unknown inbound \"%s\"; there are: %s", protocol,
 			   registry_inbound_names());
+	near = registry_near(registry_inbound_names(), protocol);
+	if (near)
+		diag_help(o->d, "did you mean \"%s\"?", near);
 	return NULL;
 }
 

@@ -91,7 +91,7 @@ static void parse_mux(struct jobj *o, struct outbound *ob, struct config *cfg)
 
 static const struct outbound_ops *outbound_kind(struct jobj *o)
 {
-	const char *protocol = j_need_str(o, "protocol");
+	const char *protocol = j_need_str(o, "protocol"), *near;
 	const struct outbound_ops *ops;
 
 	if (!protocol[0])
@@ -106,6 +106,9 @@ static const struct outbound_ops *outbound_kind(struct jobj *o)
 		diag_error(o->d, j_get(o, "protocol"), NULL,
 			   "unknown outbound \"%s\"; there are: %s", protocol,
 			   registry_outbound_names());
+	near = registry_near(registry_outbound_names(), protocol);
+	if (near)
+		diag_help(o->d, "did you mean \"%s\"?", near);
 	return NULL;
 }
 

@@ -212,12 +212,12 @@ static int process_start(struct process *p)
 		return err;
 	for (unsigned int i = 0; i < n && err == 0; i++)
 		err = process_start_worker(p, i, budget, fds);
-	for (unsigned int i = 0; i < n && err == 0; i++)
-		err = order_give(&p->workers[i], order_adopt, p->cfg, true);
-	if (err < 0) {
+	if (err < 0)
 		log_error("start: %s", strerror(-err));
+	for (unsigned int i = 0; i < n && err == 0; i++) /* says what fails */
+		err = order_give(&p->workers[i], order_adopt, p->cfg, true);
+	if (err < 0)
 		return err;
-	}
 	return host_start(p->host, p->cfg);
 }
 
@@ -421,6 +421,9 @@ int process_run(const struct cli *cli, struct config *cfg, bool full)
 		compat_trim(); /* what parsing took is given back */
 		slim_down();
 		log_warning("culvert " CULVERT_VERSION " started");
+		if (!full && !cfg->inbound_count)
+			log_warning("there is no inbound: nothing comes here. "
+				    "`culvert up` catches the host's traffic");
 		process_revert_setup(&p);
 		process_loop(&p);
 	}

@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "gateway/app/app.h"
+#include "gateway/base/text.h"
 #include "proxy/in/in.h"
 #include "proxy/out/out.h"
 #include "proxy/transport/transports.h"
@@ -103,6 +104,29 @@ static void names_add(char *text, size_t size, const char *name)
 	size_t used = strlen(text);
 
 	snprintf(text + used, size - used, "%s%s", used ? ", " : "", name);
+}
+
+/* The word of "a, b, c" that is next to @word; NULL: none is near */
+const char *registry_near(const char *names, const char *word)
+{
+	static char found[32];
+	unsigned int best = 3;
+	char one[32];
+
+	found[0] = '\0';
+	for (size_t n; *names; names += n + strspn(names + n, ", ")) {
+		unsigned int d;
+
+		n = strcspn(names, ", ");
+		snprintf(one, sizeof(one), "%.*s", (int)(n < 31 ? n : 31),
+			 names);
+		d = text_distance(word, one, 2);
+		if (d < best && d < n && d < strlen(word)) {
+			best = d;
+			memcpy(found, one, sizeof(found));
+		}
+	}
+	return found[0] ? found : NULL;
 }
 
 const char *registry_inbound_names(void)

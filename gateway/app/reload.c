@@ -9,6 +9,7 @@
 #include "gateway/app/app.h"
 #include "gateway/base/log.h"
 #include "gateway/core/host.h"
+#include "gateway/core/sock.h"
 #include "gateway/core/worker.h"
 #include "gateway/observe/observe.h"
 #include "proxy/mux/bridge.h"
@@ -36,10 +37,20 @@ static bool is_open(struct worker *w, const struct inbound *ib)
 	return false;
 }
 
+/* Two programs of one user may share a port, and its connections by chance */
+static bool is_shared(const struct inbound *ib)
+{
+	struct addr at = ib->listen;
+
+	at.port = ib->port_count ? ib->ports[0].lo : 0;
+	return sock_is_taken(&at);
+}
+
 static int start_missing(struct worker *w, const struct config *cfg, bool first)
 {
 	for (unsigned int i = 0; i < cfg->inbound_count; i++) {
 		const struct inbound *ib = cfg->inbounds[i];
+		bool shared = first && !w->index && is_shared(ib);
 		struct listener *l = NULL;
 		int err;
 
@@ -50,10 +61,17 @@ static int start_missing(struct worker *w, const struct config *cfg, bool first)
 			l->ib = ib;
 			l->worker = w;
 			list_add_tail(&w->listeners, &l->node);
+			if (shared)
+				log_warning("inbound [%s]: another program "
+					    "listens on port %u, too: each "
+					    "gets a part of the connections",
+					    ib->tag, ib->ports[0].lo);
 			continue;
 		}
-		log_error("inbound [%s] does not start: %s", ib->tag,
-			  strerror(-err));
+		/* the kinds say why, but for want of memory */
+		log_at(err == -ENOMEM ? LOG_ERROR : LOG_INFO,
+		       "inbound [%s] does not start: %s", ib->tag,
+		       strerror(-err));
 		if (first)
 			return err;
 	}

@@ -14,10 +14,8 @@
 #include "gateway/route/geodata.h"
 
 static const char *const asset_dirs[] = {
-	"/usr/local/share/xray",
-	"/usr/share/xray",
-	"/opt/share/xray",
-	"/usr/share/culvert",
+	"/usr/local/share/xray", "/usr/share/xray",        "/opt/share/xray",
+	"/usr/share/culvert",    "/usr/local/share/v2ray", "/usr/share/v2ray",
 };
 
 static int open_in(const char *dir, const char *name, size_t name_len)
@@ -136,8 +134,9 @@ int geo_load(const char *name, size_t name_len, const char *code,
 	fd = open_asset(name, name_len);
 	if (fd < 0) {
 		snprintf(err, 128,
-			 "%.40s not found (set XRAY_LOCATION_ASSET, or put it "
-			 "into /usr/share/xray)",
+			 "%.34s not found: put it into /usr/share/xray "
+			 "(Xray's release has one), or set "
+			 "XRAY_LOCATION_ASSET",
 			 shown);
 		return -ENOENT;
 	}

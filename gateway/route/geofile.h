@@ -18,7 +18,7 @@ struct geo_blob {
  *
  * Directories in order: $XRAY_LOCATION_ASSET (or xray.location.asset), that of
  * the executable, /usr/local/share/xray, /usr/share/xray, /opt/share/xray,
- * /usr/share/culvert. Blocks: for loading a configuration only.
+ * /usr/share/culvert, and v2ray's. Blocks: for loading a configuration only.
  *
  * Return: 0, -ENOENT no such file, -EINVAL no such code or a bad file, -ENOMEM
  */

@@ -480,8 +480,9 @@ static int socket_open(struct ss_udp_in *u, uint16_t port)
 	if (fd < 0) {
 		char text[ADDR_TEXT_MAX];
 
-		log_error("inbound [%s]: cannot listen on udp %s: %s", ib->tag,
-			  addr_format(&at, text, sizeof(text)), strerror(-fd));
+		log_error("inbound [%s]: cannot listen on udp %s: %s%s",
+			  ib->tag, addr_format(&at, text, sizeof(text)),
+			  strerror(-fd), sock_listen_hint(fd));
 		return fd;
 	}
 	u->sock = fd_dgram_new(u->worker, fd, family, &u->job);

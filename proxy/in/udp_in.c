@@ -437,9 +437,9 @@ static int sock_start(struct udp_in *u, uint16_t port)
 	err = fd < 0 ? fd :
 		       watch_add_read(u->l->worker, &s->watch, fd, &s->job);
 	if (err < 0) {
-		log_error("inbound [%s]: cannot listen on udp %s: %s", ib->tag,
-			  addr_format(&s->at, text, sizeof(text)),
-			  strerror(-err));
+		log_error("inbound [%s]: cannot listen on udp %s: %s%s",
+			  ib->tag, addr_format(&s->at, text, sizeof(text)),
+			  strerror(-err), sock_listen_hint(err));
 		if (fd >= 0)
 			close(fd);
 		free(s);

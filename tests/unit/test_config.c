@@ -53,6 +53,19 @@ static void take_each(const struct refusal *v, size_t n)
 #define REFUSE(v) refuse_each(v, ARRAY_SIZE(v))
 #define TAKE(v)   take_each(v, ARRAY_SIZE(v))
 
+static void a_protocol_that_is_near_is_named(void **state)
+{
+	static const struct refusal v[] = {
+		{ "{\"outbounds\":[{\"protocol\":\"vmes\"}]}",
+		  "help: did you mean \"vmess\"?" },
+		{ "{\"inbounds\":[{\"protocol\":\"sock\",\"port\":1}]," OUT "}",
+		  "help: did you mean \"socks\"?" },
+	};
+
+	(void)state;
+	REFUSE(v);
+}
+
 static void log_errors_say_what_is_allowed(void **state)
 {
 	static const struct refusal v[] = {
@@ -672,6 +685,7 @@ static void many_outbounds_cost_as_much_each(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_protocol_that_is_near_is_named),
 		cmocka_unit_test(log_errors_say_what_is_allowed),
 		cmocka_unit_test(another_loglevel_is_warning),
 		cmocka_unit_test(policy_errors_say_what_is_allowed),
