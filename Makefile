@@ -325,10 +325,21 @@ size:
 		$(STRIP) -o $$f.stripped $$f && \
 		echo "$$f stripped: $$(stat -c %s $$f.stripped) bytes"; done
 
+# What users of an installed culvert read
+USERDOCS = CONFIG CONFIG-host CONFIG-inbounds CONFIG-routing XRAY SWITCHING \
+	   TROUBLESHOOTING OPENWRT
+
 install: all
 	install -D -m 755 $B/culvert $(DESTDIR)$(PREFIX)/bin/culvert
 	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/culvert/LICENSE
 	install -D -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/culvert/README.md
+	install -d $(DESTDIR)$(PREFIX)/share/doc/culvert/docs
+	install -m 644 $(USERDOCS:%=docs/%.md) \
+		$(DESTDIR)$(PREFIX)/share/doc/culvert/docs
+	install -D -m 644 scripts/culvert.1 \
+		$(DESTDIR)$(PREFIX)/share/man/man1/culvert.1
+	install -D -m 644 scripts/culvert.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/culvert
 ifneq ($(SYSTEMD),)
 	install -D -m 644 scripts/systemd/config.json \
 		$(DESTDIR)$(PREFIX)/share/doc/culvert/config.json
@@ -338,7 +349,9 @@ ifneq ($(SYSTEMD),)
 endif
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/culvert
+	rm -f $(DESTDIR)$(PREFIX)/bin/culvert \
+		$(DESTDIR)$(PREFIX)/share/man/man1/culvert.1 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/culvert
 	$(if $(SYSTEMD),rm -f $(DESTDIR)$(SYSTEMD)/culvert.service)
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/culvert
 
