@@ -53,32 +53,42 @@ enum kind {
 };
 
 static const struct foreign kinds[KINDS] = {
-	[YAML] = { "YAML", NULL, .convert = true },
-	[TOML] = { "TOML", NULL, .convert = true },
-	[XRAY_YAML] = { "YAML", NULL, .convert = true },
-	[HEV_TUNNEL] = { "a configuration of hev-socks5-tunnel",
-			 "the same is done by `culvert up "
-			 "socks://USER:PASSWORD@HOST:PORT`" },
-	[CLASH] = { "a configuration of Clash or mihomo", BY_LINK },
-	[REDSOCKS] = { "a configuration of redsocks",
-		       "the same is done by `culvert up --capture redirect "
-		       "socks://USER:PASSWORD@HOST:PORT`" },
-	[WG_QUICK] = { "a wg-quick file", BY_FILE, .servers = true },
-	[SING_BOX] = { "a configuration of sing-box", BY_SERVERS,
+	[YAML] = { .what = "YAML", .convert = true },
+	[TOML] = { .what = "TOML", .convert = true },
+	[XRAY_YAML] = { .what = "YAML", .convert = true },
+	[HEV_TUNNEL] = { .what = "a configuration of hev-socks5-tunnel",
+			 .help = "the same is done by `culvert up "
+				 "socks://USER:PASSWORD@HOST:PORT`" },
+	[CLASH] = { .what = "a configuration of Clash or mihomo",
+		    .help = BY_LINK },
+	[REDSOCKS] = { .what = "a configuration of redsocks",
+		       .help = "the same is done by `culvert up --capture "
+			       "redirect "
+			       "socks://USER:PASSWORD@HOST:PORT`" },
+	[WG_QUICK] = { .what = "a wg-quick file",
+		       .help = BY_FILE,
 		       .servers = true },
-	[SS] = { "a configuration of Shadowsocks",
-		 "the same is done by `culvert up "
-		 "ss://METHOD:PASSWORD@HOST:PORT`" },
-	[SIP008] = { "a subscription (SIP008)", BY_FILE, .servers = true },
-	[TROJAN] = { "a configuration of trojan",
-		     "the same is done by `culvert up "
-		     "trojan://PASSWORD@HOST:PORT`" },
-	[SEVERAL] = { "a list of configurations",
-		      "take one of them: jq '.[0]' FILE > config.json" },
-	[LINKS] = { "a share link, or a list of them", BY_FILE,
+	[SING_BOX] = { .what = "a configuration of sing-box",
+		       .help = BY_SERVERS,
+		       .servers = true },
+	[SS] = { .what = "a configuration of Shadowsocks",
+		 .help = "the same is done by `culvert up "
+			 "ss://METHOD:PASSWORD@HOST:PORT`" },
+	[SIP008] = { .what = "a subscription (SIP008)",
+		     .help = BY_FILE,
+		     .servers = true },
+	[TROJAN] = { .what = "a configuration of trojan",
+		     .help = "the same is done by `culvert up "
+			     "trojan://PASSWORD@HOST:PORT`" },
+	[SEVERAL] = { .what = "a list of configurations",
+		      .help = "take one of them: jq '.[0]' FILE > "
+			      "config.json" },
+	[LINKS] = { .what = "a share link, or a list of them",
+		    .help = BY_FILE,
 		    .servers = true },
-	[PAGE] = { "a web page, not what was asked for",
-		   "open the address in a browser to see what it says" },
+	[PAGE] = { .what = "a web page, not what was asked for",
+		   .help = "open the address in a browser to see what it "
+			   "says" },
 };
 
 /* --- text ---------------------------------------------------------------- */
