@@ -179,13 +179,25 @@ static int parse_option(struct cli *cli, const char *arg, const char *value,
 	return parse_value(cli, name, value);
 }
 
-int cli_parse(struct cli *cli, int argc, char **argv)
+/* -h, -version: they take the place of the command, whatever follows. true: it was one */
+static bool parse_ask(struct cli *cli, const char *name, const char *command)
 {
-	int i = 1;
+	if (!strcmp(name, "h") || !strcmp(name, "help")) {
+		cli->rest[0] = command;
+		cli->command = "help";
+		return true;
+	}
+	if (!strcmp(name, "version")) {
+		cli->command = "version";
+		return true;
+	}
+	return false;
+}
 
-	*cli = (struct cli){ .command = "run" };
-	if (argc > 1 && argv[1][0] != '-')
-		cli->command = argv[i++];
+/* The command, if one is named, into @cli. EXIT_USAGE: there is none like that */
+static int parse_command(struct cli *cli, const char *command)
+{
+	*cli = (struct cli){ .command = command ? command : "run" };
 	if (!cli_knows(cli->command)) {
 		cli_unknown(cli->command);
 		return EXIT_USAGE;
@@ -194,33 +206,29 @@ int cli_parse(struct cli *cli, int argc, char **argv)
 		cli->command = "run";
 		cli->test = true;
 	}
-	for (; i < argc; i++) {
+	return 0;
+}
+
+int cli_parse(struct cli *cli, int argc, char **argv)
+{
+	const char *command = argc > 1 && argv[1][0] != '-' ? argv[1] : NULL;
+	int err = parse_command(cli, command);
+
+	for (int i = command ? 2 : 1; !err && i < argc; i++) {
 		const char *name = argv[i];
 		bool used = false;
-		int err;
 
 		if (name[0] != '-' || !name[1]) {
-			if (add_rest(cli, name))
-				return EXIT_USAGE;
+			err = add_rest(cli, name);
 			continue;
 		}
 		name += name[1] == '-' ? 2 : 1;
-		if (!strcmp(name, "h") || !strcmp(name, "help")) {
-			cli->rest[0] =
-				argc > 1 && argv[1][0] != '-' ? argv[1] : NULL;
-			cli->command = "help";
+		if (parse_ask(cli, name, command))
 			return 0;
-		}
-		if (!strcmp(name, "version")) {
-			cli->command = "version";
-			return 0;
-		}
 		err = parse_option(cli, name, i + 1 < argc ? argv[i + 1] : NULL,
 				   &used);
-		if (err)
-			return err;
 		i += used;
 	}
 	/* behind all -c, as in Xray */
-	return cli->confdir ? add_dir(cli, cli->confdir) : 0;
+	return !err && cli->confdir ? add_dir(cli, cli->confdir) : err;
 }
