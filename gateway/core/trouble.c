@@ -70,6 +70,8 @@ static const char *advice(int err, bool reached)
 {
 	if (err == EPERM)
 		return "user or password";
+	if (err == EKEYREJECTED)
+		return "its certificate: a line of tls says what is wrong";
 	if (reached)
 		return DIFFER;
 	switch (err) {

@@ -76,7 +76,7 @@ static void sum_up(const struct observer *o)
 		log_warning("observatory: %u of %u outbounds answer, the "
 			    "quickest is [%s] after %u ms",
 			    o->alive, o->count, o->quickest, o->quickest_ms);
-	else
+	else if (o->count > 1)
 		log_warning("observatory: no outbound answers. Has this host a "
 			    "way out (`culvert check`), has the subscription "
 			    "expired, is its clock right?");
