@@ -16,9 +16,9 @@
 #include "gateway/base/compat.h"
 #include "gateway/base/log.h"
 #include "gateway/core/config.h"
+#include "gateway/core/pair.h"
 #include "gateway/core/worker.h"
 #include "gateway/dns/conn_int.h"
-#include "gateway/dns/pair.h"
 
 #define READ_BYTES 4096
 #define TURN_BYTES (64u << 10)

@@ -9,9 +9,9 @@
 #include "gateway/base/compat.h"
 #include "gateway/core/fd_dgram.h"
 #include "gateway/core/fd_stream.h"
+#include "gateway/core/pair.h"
 #include "gateway/core/sock.h"
 #include "gateway/core/udp.h"
-#include "gateway/dns/pair.h"
 
 /**
  * struct up_end - The client side of a routed query by UDP

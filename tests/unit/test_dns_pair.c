@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
+#include "gateway/core/pair.h"
 #include "gateway/dns/conf.h"
-#include "gateway/dns/pair.h"
 #include "tests/unit/alloc_fail.h"
 #include "tests/unit/dns_rig.h"
 
