@@ -18,10 +18,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "gateway/base/compat.h"
 
 #define HASH_BLOCK_MAX 128
+#define FILE_PIECE     16384
 #define LABEL_MAX      255 /* length byte of HkdfLabel */
 
 /**
@@ -159,6 +161,28 @@ int hash_vec(enum hash_kind kind, const struct iovec *v, int cnt, uint8_t *out)
 int hash_once(enum hash_kind kind, const void *p, size_t n, uint8_t *out)
 {
 	return hash_run(kind, p, n, NULL, 0, out);
+}
+
+int hash_fd(enum hash_kind kind, int fd, uint8_t *out)
+{
+	EVP_MD *md = md_get(kind);
+	EVP_MD_CTX *c = md_ctx_get();
+	uint8_t buf[FILE_PIECE];
+	off_t at = 0;
+	ssize_t n;
+
+	if (!md || !c || !EVP_DigestInit_ex2(c, md, NULL))
+		return -ENOMEM;
+	while ((n = pread(fd, buf, sizeof(buf), at)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (!EVP_DigestUpdate(c, buf, (size_t)n))
+			return -EINVAL;
+		at += n;
+	}
+	return EVP_DigestFinal_ex(c, out, NULL) ? 0 : -EINVAL;
 }
 
 int hmac_vec(enum hash_kind kind, const void *key, size_t key_len,

@@ -29,6 +29,8 @@ enum hash_kind {
 size_t hash_len(enum hash_kind kind);
 /* Digest of @n bytes to @out (hash_len() bytes) */
 int hash_once(enum hash_kind kind, const void *p, size_t n, uint8_t *out);
+/* Digest of a file, from its start to its end. Also -errno of reading. Blocks */
+int hash_fd(enum hash_kind kind, int fd, uint8_t *out);
 /* Digest of the pieces, one after the other */
 int hash_vec(enum hash_kind kind, const struct iovec *v, int cnt, uint8_t *out);
 int hmac_vec(enum hash_kind kind, const void *key, size_t key_len,
