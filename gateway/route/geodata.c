@@ -357,3 +357,64 @@ int geo_find(const struct geo_src *src, const char *code, size_t code_len,
 	}
 	return -ENOENT;
 }
+
+/* --- the whole of a file ----------------------------------------------- */
+
+enum { IS_DOMAINS = 1, IS_PREFIXES = 2 };
+
+static bool all_domains(struct rd entry)
+{
+	struct geo_domain d;
+	int rc;
+
+	do {
+		rc = geo_next_domain(&entry, &d);
+	} while (rc > 0 && d.len);
+	return rc == 0;
+}
+
+static bool all_prefixes(struct rd entry)
+{
+	bool reverse;
+	struct cidr c;
+	int rc;
+
+	do {
+		rc = geo_next_cidr(&entry, &c, &reverse);
+	} while (rc > 0);
+	return rc == 0;
+}
+
+/* What the entry may be: IS_DOMAINS, IS_PREFIXES, both when it is empty */
+static unsigned int entry_kinds(struct rd entry)
+{
+	struct rd code = rd_init("", 0);
+
+	if (!entry_code(entry, &code) || !rd_left(&code))
+		return 0;
+	return (all_domains(entry) ? IS_DOMAINS : 0u) |
+	       (all_prefixes(entry) ? IS_PREFIXES : 0u);
+}
+
+int geo_check(const struct geo_src *src)
+{
+	unsigned int kinds = IS_DOMAINS | IS_PREFIXES;
+	uint8_t head[HEAD_BYTES], *body;
+	struct entry_place e = { 0 };
+	struct rd code;
+	uint64_t at;
+	int rc;
+
+	for (at = 0; at < src->size; at = e.off + e.len) {
+		rc = entry_head(src, at, head, &e, &code);
+		if (!rc)
+			rc = read_body(src, e.off, e.len, &body);
+		if (rc < 0)
+			return rc;
+		kinds &= entry_kinds(rd_init(body, e.len));
+		free(body);
+		if (!kinds)
+			return -EPROTO;
+	}
+	return at ? 0 : -EPROTO;
+}

@@ -50,6 +50,11 @@ struct geo_near {
  */
 int geo_find(const struct geo_src *src, const char *code, size_t code_len,
 	     struct geo_near *near, uint8_t **buf, size_t *len);
+/*
+ * Is it such a file, from the first to the last byte: of one entry or more, all of
+ * domains or all of prefixes? 0, -EPROTO, -ENOMEM, -errno of reading
+ */
+int geo_check(const struct geo_src *src);
 struct geo_src geo_mem(const uint8_t *p, size_t n);
 struct geo_src geo_fd(int fd, uint64_t size);
 

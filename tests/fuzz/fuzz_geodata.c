@@ -31,6 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	size_t len = 0;
 
 	walk(p, n);
+	geo_check(&src);
 	if (geo_find(&src, "CN", 2, &near, &buf, &len) == 0) {
 		if (!buf || len > n)
 			abort();

@@ -1,10 +1,12 @@
 /* test_geodata.c - .dat readers: order of fields, every cut, damaged files */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -256,6 +258,104 @@ static void files_are_searched_in_the_asset_directory(void **state)
 	dat_remove(dir, names);
 }
 
+static int check(const struct dat *file, size_t n)
+{
+	struct geo_src src = geo_mem(file->p, n);
+
+	return geo_check(&src);
+}
+
+static void a_whole_file_is_checked(void **state)
+{
+	struct dat file = { .n = 0 }, ips = { .n = 0 }, e = { .n = 0 };
+	size_t first;
+
+	(void)state;
+	assert_int_equal(check(&file, 0), -EPROTO);
+	make_file(&file);
+	assert_int_equal(check(&file, file.n), 0);
+	first = 2u + file.p[1];
+	for (size_t n = 1; n < file.n; n++)
+		if (n != first && check(&file, n) == 0)
+			assert_int_equal(file.p[n], 0x0a); /* between two */
+	dat_text(&e, 1, "CN");
+	dat_cidr(&e, "10.0.0.0/8");
+	dat_entry(&ips, &e);
+	dat_text(&e, 1, "EMPTY");
+	dat_entry(&ips, &e);
+	assert_int_equal(check(&ips, ips.n), 0);
+	/* of both kinds: of none */
+	dat_text(&e, 1, "MIX");
+	dat_domain(&e, GEO_FULL, "a.com", NULL);
+	dat_entry(&ips, &e);
+	assert_int_equal(check(&ips, ips.n), -EPROTO);
+	/* an entry without a code; something else */
+	ips.n = 0;
+	dat_cidr(&e, "10.0.0.0/8");
+	dat_entry(&ips, &e);
+	assert_int_equal(check(&ips, ips.n), -EPROTO);
+	ips.n = 0;
+	dat_text(&ips, 7, "CN");
+	assert_int_equal(check(&ips, ips.n), -EPROTO);
+	memcpy(ips.p, "<!DOCTYPE html>", 15);
+	assert_int_equal(check(&ips, 15), -EPROTO);
+}
+
+static void a_staged_file_goes_before_the_one_on_disk(void **state)
+{
+	static const char *const names[] = { "x.dat", "new.dat", NULL };
+	struct dat file = { .n = 0 }, e = { .n = 0 };
+	struct geo_blob blob = { NULL, 0 };
+	char dir[64], path[128], err[128];
+	int fd;
+
+	(void)state;
+	dat_dir(dir);
+	make_file(&file);
+	dat_save(&file, dir, "x.dat");
+	file.n = 0;
+	dat_text(&e, 1, "FRESH");
+	dat_domain(&e, GEO_FULL, "a.com", NULL);
+	dat_entry(&file, &e);
+	dat_save(&file, dir, "new.dat");
+	snprintf(path, sizeof(path), "%s/new.dat", dir);
+	fd = open(path, O_RDONLY);
+	assert_int_equal(geo_check_fd(fd, err), 0);
+	assert_int_equal(geo_stage("x.dat", fd), 0);
+	assert_int_equal(geo_load("x.dat", 5, "fresh", 5, &blob, err), 0);
+	free(blob.p);
+	assert_int_equal(geo_load("x.dat", 5, "google", 6, &blob, err),
+			 -EINVAL);
+	geo_unstage();
+	assert_int_equal(geo_load("x.dat", 5, "fresh", 5, &blob, err), -EINVAL);
+	close(fd);
+	/* missing: an error, or an empty list */
+	geo_pardon_missing(true);
+	assert_int_equal(geo_load("y.dat", 5, "fresh", 5, &blob, err), 0);
+	assert_int_equal(blob.n, 0);
+	free(blob.p);
+	geo_pardon_missing(false);
+	assert_int_equal(geo_load("y.dat", 5, "fresh", 5, &blob, err), -ENOENT);
+	dat_remove(dir, names);
+}
+
+static void a_file_has_a_place(void **state)
+{
+	static const char *const names[] = { NULL };
+	char dir[64], want[128], *path;
+
+	(void)state;
+	dat_dir(dir);
+	snprintf(want, sizeof(want), "%s/x.dat", dir);
+	assert_int_equal(geo_path("x.dat", &path), 0);
+	assert_string_equal(path, want);
+	free(path);
+	assert_int_equal(geo_path("/a/x.dat", &path), 0);
+	assert_string_equal(path, "/a/x.dat");
+	free(path);
+	dat_remove(dir, names);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -267,6 +367,9 @@ int main(void)
 		cmocka_unit_test(impossible_prefixes_are_refused),
 		cmocka_unit_test(lengths_beyond_the_file_are_refused),
 		cmocka_unit_test(files_are_searched_in_the_asset_directory),
+		cmocka_unit_test(a_whole_file_is_checked),
+		cmocka_unit_test(a_staged_file_goes_before_the_one_on_disk),
+		cmocka_unit_test(a_file_has_a_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
