@@ -8,7 +8,7 @@ _culvert() {
 	esac
 	if [ "$COMP_CWORD" = 1 ]; then
 		mapfile -t COMPREPLY < <(compgen -W "up run test route-test check status down confirm
-			rules import export x25519 vlessenc mldsa65 mlkem768 api version help" -- "$word")
+			rules import export geodata x25519 vlessenc mldsa65 mlkem768 api version help" -- "$word")
 	elif [[ $word == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "-c -confdir -test -json -dump --capture
 			--revert-after -inbound -source -process -i -h" -- "$word")

@@ -48,7 +48,7 @@ void cli_unknown(const char *word);
 
 struct merged {
 	const cJSON *log, *routing, *dns, *policy, *stats, *fakedns, *culvert;
-	const cJSON *observatory, *burst_observatory, *api, *metrics;
+	const cJSON *observatory, *burst_observatory, *api, *metrics, *geodata;
 	cJSON *env; /* owned */
 	const cJSON **inbounds, **outbounds;
 	unsigned int inbound_count, outbound_count;
@@ -105,6 +105,8 @@ void parse_portals(struct diag *d, const struct merged *m, struct config *cfg);
 void parse_reverses(struct diag *d, struct config *cfg);
 /* After the outbounds, before routing */
 void parse_observe(struct diag *d, const struct merged *m, struct config *cfg);
+/* "geodata": after the outbounds */
+void parse_geodata(struct diag *d, const cJSON *node, struct config *cfg);
 /* streamSettings of an inbound (@server) or outbound. NULL: none */
 const struct transport *parse_stream(struct jobj *o, struct sockopt *so,
 				     bool server, struct config *cfg);
@@ -147,6 +149,8 @@ int keys_vlessenc(void);
 
 /* process.c: workers, signals, reload. Returns an exit code */
 int process_run(const struct cli *cli, struct config *cfg, bool full);
+/* The files of "geodata" are renewed, and that is all. Returns an exit code */
+int process_renew_once(const struct cli *cli, struct config *cfg);
 /* reload.c, in a worker: adopt @cfg (one reference handed over) */
 int reload_listeners(struct worker *w, struct config *cfg, bool first);
 void reload_stop_listeners(struct worker *w);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "gateway/app/app.h"
+#include "gateway/assets/assets.h"
 #include "gateway/core/dns.h"
 #include "gateway/core/match.h"
 #include "gateway/core/route.h"
@@ -27,6 +28,8 @@ static void config_free(struct config *cfg)
 	for (unsigned int i = 0; i < cfg->transport_count; i++)
 		if (cfg->transports[i]->ops->drop)
 			cfg->transports[i]->ops->drop(cfg->transports[i]);
+	if (cfg->assets)
+		assets_drop(cfg->assets);
 	cidrs_free(&cfg->host.how.direct);
 	router_free(cfg->router);
 	dns_free(cfg->dns);
@@ -56,6 +59,7 @@ static void build_sections(struct diag *d, const struct merged *m,
 	parse_reverses(d, cfg);
 	parse_observe(d, m, cfg);
 	parse_api(d, m, cfg);
+	parse_geodata(d, m->geodata, cfg);
 	cfg->router = router_parse(d, m->routing, cfg);
 	parse_inbounds(d, m, cfg);
 	parse_api_listeners(cfg);

@@ -65,6 +65,8 @@ static const struct command {
 	  NULL },
 	{ "export", "TAG -c FILE ...", "print the share link of an outbound",
 	  CONFIGS },
+	{ "geodata", "-c FILE ...", "fetch the files of \"geodata\" now",
+	  CONFIGS },
 	{ "x25519", "[-i KEY]", "keys for realitySettings", NULL },
 	{ "vlessenc", "", "a pair of decryption and encryption", NULL },
 	{ "mldsa65", "[-i SEED]", "a key of ML-DSA-65 for reality", NULL },

@@ -8,7 +8,9 @@
 
 #include "gateway/app/api_call.h"
 #include "gateway/app/app.h"
+#include "gateway/assets/assets.h"
 #include "gateway/core/host.h"
+#include "gateway/route/geofile.h"
 
 static int load(const struct cli *cli, bool full, struct config **out)
 {
@@ -86,6 +88,24 @@ static int explain(const struct cli *cli)
 	code = route_test(cli, cfg);
 	config_unref(cfg);
 	return code;
+}
+
+/* `geodata`: lists that are not there yet do not keep it from fetching them */
+static int geodata(const struct cli *cli)
+{
+	struct config *cfg;
+	int code;
+
+	geo_pardon_missing(true);
+	code = load(cli, false, &cfg);
+	if (code != EXIT_OK)
+		return code;
+	if (cfg->assets && cfg->assets->count)
+		return process_renew_once(cli, cfg);
+	fprintf(stderr, "culvert: the configuration has no \"assets\" in "
+			"\"geodata\"\n");
+	config_unref(cfg);
+	return EXIT_FAIL;
 }
 
 /* `up LINK|FILE`: the configuration is made of it, unless it is one */
@@ -178,6 +198,8 @@ int main(int argc, char **argv)
 		return rules(&cli);
 	if (!strcmp(cli.command, "route-test"))
 		return explain(&cli);
+	if (!strcmp(cli.command, "geodata"))
+		return geodata(&cli);
 	if (!strcmp(cli.command, "x25519"))
 		return keys_run(cli.key);
 	if (!strcmp(cli.command, "mldsa65"))

@@ -76,9 +76,6 @@ static void merge_list(struct diag *d, const cJSON *array, const cJSON **list,
 /* Keys of Xray that are not here, or no longer there */
 static void merge_refused(struct jobj *o)
 {
-	j_ignore(o, "geodata",
-		 "geoip.dat and geosite.dat are used as they are: "
-		 "replace them and send SIGHUP");
 	j_not_yet(o, "reverse", "removed from Xray");
 	j_not_yet(o, "transport", "removed from Xray: use streamSettings");
 	j_ignore(o, "version", "not checked");
@@ -141,6 +138,7 @@ static void merge_one(struct diag *d, const struct jdoc *doc, struct merged *m)
 	merge_take(&o, "burstObservatory", &m->burst_observatory);
 	merge_take(&o, "api", &m->api);
 	merge_take(&o, "metrics", &m->metrics);
+	merge_take(&o, "geodata", &m->geodata);
 	merge_take(&o, "culvert", &m->culvert);
 	merge_env(d, j_get(&o, "env"), m);
 	merge_list(d, j_array(&o, "inbounds"), m->inbounds, &m->inbound_count,
@@ -210,6 +208,7 @@ char *merge_print(const struct merged *m)
 	print_add(root, "stats", m->stats);
 	print_add(root, "api", m->api);
 	print_add(root, "metrics", m->metrics);
+	print_add(root, "geodata", m->geodata);
 	print_add(root, "culvert", m->culvert);
 	text = cJSON_Print(root);
 	cJSON_Delete(root);

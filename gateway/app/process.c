@@ -19,7 +19,9 @@
 
 #include "gateway/app/app.h"
 #include "gateway/app/errand.h"
+#include "gateway/app/renew.h"
 #include "gateway/app/slim.h"
+#include "gateway/assets/assets.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 #include "gateway/base/thread.h"
@@ -48,7 +50,9 @@ struct process {
 	unsigned int count;
 	unsigned int started; /* threads running */
 	int sigfd, errandfd;
+	struct renew renew;
 	bool full, stop, confirmed, reopen;
+	bool once; /* `culvert geodata`: nothing else is done */
 	uint32_t revert_at;
 	int exit_code;
 };
@@ -201,17 +205,25 @@ static int process_start_worker(struct process *p, unsigned int i,
 	return 0;
 }
 
+static int process_start_workers(struct process *p, unsigned int n)
+{
+	uint32_t fds = fd_budget();
+	uint32_t budget = session_budget(p->cfg, n, fds);
+	int err = 0;
+
+	for (unsigned int i = 0; i < n && err == 0; i++)
+		err = process_start_worker(p, i, budget, fds);
+	return err;
+}
+
 static int process_start(struct process *p)
 {
 	unsigned int n = worker_count(p->cfg);
-	uint32_t fds = fd_budget();
-	uint32_t budget = session_budget(p->cfg, n, fds);
 	int err = host_claim(p->full, &p->host);
 
 	if (err < 0)
 		return err;
-	for (unsigned int i = 0; i < n && err == 0; i++)
-		err = process_start_worker(p, i, budget, fds);
+	err = process_start_workers(p, n);
 	if (err < 0)
 		log_error("start: %s", strerror(-err));
 	for (unsigned int i = 0; i < n && err == 0; i++) /* says what fails */
@@ -224,6 +236,7 @@ static int process_start(struct process *p)
 static void process_stop(struct process *p)
 {
 	host_stop(p->host);
+	renew_stop(&p->renew);
 	for (unsigned int i = 0; i < p->started; i++)
 		order_give(&p->workers[i], order_stop, NULL, false);
 	for (unsigned int i = 0; i < p->started; i++)
@@ -249,11 +262,13 @@ static void process_adopt(struct process *p, struct config *cfg)
 	route_pins_again(cfg->router);
 	host_reload(p->host, cfg);
 	config_unref(old);
+	renew_plan(&p->renew, cfg);
 	compat_trim();
 	log_warning("reload: generation %u is in force", cfg->generation);
 }
 
-static void process_reload(struct process *p)
+/* A new generation; NULL after saying why there is none */
+static struct config *process_load(struct process *p)
 {
 	struct config *cfg;
 	struct diag d;
@@ -262,17 +277,65 @@ static void process_reload(struct process *p)
 	cfg = config_load(&d, p->cli, p->cfg, p->full);
 	if (d.errors + d.warnings)
 		diag_print(&d, stderr, false);
+	diag_free(&d);
 	if (cfg && cfg->portals && p->count > 1) {
 		log_error("reload: clients with \"reverse\" need one thread: "
 			  "restart; nothing is changed");
 		config_unref(cfg);
-	} else if (cfg) {
-		process_adopt(p, cfg);
-	} else {
+		return NULL;
+	}
+	if (!cfg)
 		log_error("reload: the configuration has errors; nothing is "
 			  "changed");
+	return cfg;
+}
+
+static void process_reload(struct process *p)
+{
+	struct config *cfg = process_load(p);
+
+	if (cfg)
+		process_adopt(p, cfg);
+}
+
+/* A round is over: what is new must fit before anything is replaced */
+static void process_renewed(struct process *p)
+{
+	struct config *cfg;
+
+	if (!renew_end(&p->renew, p->cfg)) {
+		p->stop |= p->once;
+		return;
 	}
-	diag_free(&d);
+	cfg = process_load(p);
+	if (!cfg) {
+		log_warning("geodata: the configuration cannot be loaded with "
+			    "the new files: the old ones stay");
+		renew_drop(&p->renew);
+	} else if (renew_commit(&p->renew) < 0) {
+		config_unref(cfg);
+		cfg = p->once ? NULL : process_load(p);
+	}
+	if (cfg && p->once)
+		config_unref(cfg);
+	else if (cfg)
+		process_adopt(p, cfg);
+	p->stop |= p->once;
+}
+
+static void process_renew(struct process *p)
+{
+	int err;
+
+	if (!renew_due(&p->renew))
+		return;
+	if (!p->cfg->assets->count) { /* others replace the files */
+		process_reload(p);
+		return;
+	}
+	err = renew_begin(&p->renew, p->cfg, &p->workers[0]);
+	if (err < 0 && err != -EBUSY)
+		log_error("geodata: %s", strerror(-err));
 }
 
 static void process_signal(struct process *p)
@@ -364,6 +427,12 @@ static int revert_wait_ms(struct process *p)
 	return 0;
 }
 
+/* The earlier one; -1 is never */
+static int sooner(int a, int b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 static void process_loop(struct process *p)
 {
 	while (!p->stop) {
@@ -371,11 +440,12 @@ static void process_loop(struct process *p)
 			{ .fd = p->sigfd, .events = POLLIN },
 			{ .fd = host_fd(p->host), .events = POLLIN },
 			{ .fd = p->errandfd, .events = POLLIN },
+			{ .fd = p->renew.fd, .events = POLLIN },
 		};
-		int wait = revert_wait_ms(p);
+		int wait = sooner(revert_wait_ms(p), renew_wait_ms(&p->renew));
 
-		if (p->reopen && (wait < 0 || wait > REOPEN_MS))
-			wait = REOPEN_MS;
+		if (p->reopen)
+			wait = sooner(wait, REOPEN_MS);
 		if (p->stop || poll(pf, ARRAY_SIZE(pf), wait) < 0)
 			continue;
 		if (pf[0].revents)
@@ -386,7 +456,10 @@ static void process_loop(struct process *p)
 			host_event(p->host);
 		if (pf[2].revents)
 			errands_run(p->cfg);
+		if (pf[3].revents)
+			process_renewed(p);
 		process_reopen(p);
+		process_renew(p);
 	}
 }
 
@@ -402,21 +475,33 @@ static void process_revert_setup(struct process *p)
 			    s);
 }
 
+/* Large, one a process, and zero: unused workers cost no memory */
+static struct process process;
+
+static struct process *process_new(const struct cli *cli, struct config *cfg,
+				   bool full)
+{
+	struct process *p = &process;
+
+	p->cli = cli;
+	p->cfg = cfg;
+	p->full = full;
+	p->sigfd = process_signals();
+	p->errandfd = errands_start();
+	if (renew_init(&p->renew) < 0)
+		log_error("geodata: no eventfd: nothing is renewed");
+	return p;
+}
+
 int process_run(const struct cli *cli, struct config *cfg, bool full)
 {
-	/* Large, one a process, and zero: unused workers cost no memory */
-	static struct process p;
+	struct process *p = process_new(cli, cfg, full);
 
-	p.cli = cli;
-	p.cfg = cfg;
-	p.full = full;
-	p.sigfd = process_signals();
-	p.errandfd = errands_start();
 	if (app_log_setup(cfg) < 0)
 		fprintf(stderr, "culvert: cannot open the log files\n");
 	sock_set_own_mark(full ? cfg->host.mark : 0);
-	if (p.sigfd < 0 || p.errandfd < 0 || process_start(&p) < 0) {
-		p.exit_code = EXIT_FAIL;
+	if (p->sigfd < 0 || p->errandfd < 0 || process_start(p) < 0) {
+		p->exit_code = EXIT_FAIL;
 	} else {
 		compat_trim(); /* what parsing took is given back */
 		slim_down();
@@ -424,10 +509,50 @@ int process_run(const struct cli *cli, struct config *cfg, bool full)
 		if (!full && !cfg->inbound_count)
 			log_warning("there is no inbound: nothing comes here. "
 				    "`culvert up` catches the host's traffic");
-		process_revert_setup(&p);
-		process_loop(&p);
+		process_revert_setup(p);
+		renew_plan(&p->renew, cfg);
+		process_loop(p);
 	}
-	process_stop(&p);
-	close(p.sigfd);
-	return p.exit_code;
+	process_stop(p);
+	close(p->sigfd);
+	return p->exit_code;
+}
+
+static void process_wait_once(struct process *p)
+{
+	while (!p->stop) {
+		struct pollfd pf[2] = {
+			{ .fd = p->sigfd, .events = POLLIN },
+			{ .fd = p->renew.fd, .events = POLLIN },
+		};
+
+		if (poll(pf, 2, -1) < 0)
+			continue;
+		if (pf[1].revents)
+			process_renewed(p);
+		if (pf[0].revents)
+			p->stop = true;
+	}
+}
+
+int process_renew_once(const struct cli *cli, struct config *cfg)
+{
+	struct process *p = process_new(cli, cfg, false);
+	int err;
+
+	p->once = true;
+	log_setup(LOG_INFO, NULL, "none");
+	err = p->sigfd < 0 || p->renew.fd < 0 ? -EMFILE :
+						process_start_workers(p, 1);
+	if (!err)
+		err = renew_begin(&p->renew, cfg, &p->workers[0]);
+	if (err < 0)
+		log_error("geodata: %s", strerror(-err));
+	else
+		process_wait_once(p);
+	if (err < 0 || p->renew.round || p->renew.failures)
+		p->exit_code = EXIT_FAIL;
+	process_stop(p);
+	close(p->sigfd);
+	return p->exit_code;
 }

@@ -20,6 +20,7 @@
 #include "gateway/core/policy.h"
 
 struct api_conf;
+struct assets;
 struct clash_conf;
 struct dns;
 struct fakedns;
@@ -96,6 +97,7 @@ struct config {
 	const struct clash_conf *clash; /* NULL: not served */
 	struct inbound *own_listeners[3]; /* of api, metrics, clash; NULL */
 	const struct observe *observe; /* probes of outbounds; NULL none */
+	struct assets *assets; /* files that renew themselves; NULL none */
 	struct reverse *reverses;
 	bool portals; /* some outbound has clients that come for its sessions */
 	struct fakedns *fakedns; /* one reference; NULL: none */

@@ -79,8 +79,9 @@ enum room_slot {
 	ROOM_MUX,
 	ROOM_AHEAD,
 	ROOM_TPROXY,
-	ROOM_API, /* these three before those whose streams they hold */
+	ROOM_API, /* these four before those whose streams they hold */
 	ROOM_FEED,
+	ROOM_ASSETS,
 	ROOM_XHTTP,
 	ROOM_H2,
 	ROOM_H1,
