@@ -33,7 +33,7 @@
 #include "gateway/observe/observe.h"
 #include "gateway/route/groups.h"
 
-#define FDS_RESERVED    128 /* logs, TUN queues, resolver, epoll ... */
+#define FDS_RESERVED    128 /* logs, resolver, epoll ...: not counted */
 #define WORKERS_DEFAULT 4
 #define REOPEN_MS       1000 /* a deleted device could not be made again */
 
@@ -164,9 +164,9 @@ static uint32_t fd_budget(void)
 	}
 	if (rl.rlim_cur > UINT32_MAX)
 		rl.rlim_cur = UINT32_MAX;
-	return rl.rlim_cur > 2 * FDS_RESERVED ?
-		       (uint32_t)rl.rlim_cur - FDS_RESERVED :
-		       (uint32_t)rl.rlim_cur / 2;
+	return (uint32_t)rl.rlim_cur - (rl.rlim_cur > 4 * FDS_RESERVED ?
+						FDS_RESERVED :
+						(uint32_t)rl.rlim_cur / 4);
 }
 
 /* Of one worker. A session has up to two descriptors: these are counted besides */
