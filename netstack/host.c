@@ -491,7 +491,10 @@ int host_start(struct host *h, const struct config *cfg)
 	return 0;
 }
 
-/* What was caught and goes by from now on: translated as such things are here */
+/*
+ * What was caught and goes by from now on is translated as such things are here. Not
+ * when one of our answers comes first: the flow is then that way round
+ */
 static void forget_bypassed(struct host *h, uint32_t kept)
 {
 	struct cidrs near;

@@ -1,6 +1,6 @@
 #!/bin/bash
 # A router with masquerading, and a client in the LAN whose datagrams keep their ports
-# for days (WireGuard, SIP): it goes on through start, bypass, stop, kill -9 and down.
+# for days (WireGuard, SIP): it goes on through start, stop, kill -9 and down.
 # conntrack remembers how a flow was translated when it began
 # timeout: 240
 # shellcheck source=tests/net/lib.sh
@@ -18,6 +18,9 @@ table inet masq {
 	}
 }
 END
+# As out there: who sends with an address of the LAN is not answered
+ip -n "$S" route add unreachable 10.1.0.0/24
+ip -n "$S" -6 route add unreachable fd01::/64
 # Tells each who he is
 cat >"$TMP/who.py" <<'END'
 import socket, sys
@@ -26,7 +29,10 @@ s = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET,
 s.bind((sys.argv[1], 5030))
 while True:
     _, a = s.recvfrom(100)
-    s.sendto(("%s %d" % a[:2]).encode(), a)
+    try:
+        s.sendto(("%s %d" % a[:2]).encode(), a)
+    except OSError:
+        pass
 END
 cat >"$TMP/phone.py" <<'END'
 import socket, sys, time
@@ -71,23 +77,12 @@ how=alone
 ring
 want goes_by "at first"
 before=$(host_state)
-reload() {
-	kill -HUP "${PID[culvert]}"
-	wait_log culvert "generation $1 is in force"
-}
 for how in tun tproxy; do
 	[ $how = tun ] || TUN=
 	cap_config $how "" "$TUN"
 	host_up "$TMP/up.json"
 	ring
 	want is_caught "started"
-	cap_config $how "$BYPASS" "$TUN"
-	reload 2
-	want goes_by "bypassed by a reload"
-	cap_config $how "" "$TUN"
-	reload 3
-	ring
-	want is_caught "no more"
 	stop culvert
 	want goes_by "stopped"
 	host_up "$TMP/up.json"
