@@ -23,6 +23,7 @@ echo told >&2
 sleep 1000 &
 exit 7
 END
+"$ROOT/scripts/fetch-kernel" >/dev/null 2>&1 # what it says of its download is not meant below
 WORD='it"s $a word' "$VM" -w "$TMP/share" bash "$TMP/inside" \
 	>"$TMP/out.log" 2>"$TMP/err.log"
 rc=$?

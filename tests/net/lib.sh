@@ -19,6 +19,7 @@
 # $TMP. Needs root. CULVERT, NT: the binaries; the runner sets them.
 
 set -uo pipefail
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH # as scripts/run-tests says
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 CULVERT=${CULVERT:-$ROOT/build/culvert}
 NT=${NT:-$ROOT/build/nt}
