@@ -3,7 +3,7 @@
 # comes whole through each protocol and transport, as it does without them. By servers
 # that reset with the upload unread, behind an end and without one, and nginx
 # (client_max_body_size). ONLY=regexp: which of the cells. TRIES: of each.
-# timeout: 240
+# timeout: 420
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR
