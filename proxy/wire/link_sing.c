@@ -146,13 +146,29 @@ static int take_transport(struct link *l, struct arena *a, const cJSON *t,
 	return add(l, "serviceName", text(t, "service_name"), why);
 }
 
+/* Where the server @o is. 0 or -EPROTO with *@why */
+static int take_place(struct link *l, struct arena *a, const cJSON *o,
+		      const char **why)
+{
+	const cJSON *port = get(o, "server_port");
+	const char *host = text(o, "server");
+	char both[300];
+
+	*why = "server or server_port is missing";
+	if (!host || !cJSON_IsNumber(port))
+		return -EPROTO;
+	snprintf(both, sizeof(both),
+		 strchr(host, ':') ? "[%.255s]:%d" : "%.255s:%d", host,
+		 port->valueint);
+	return link_host_port(l, a, both, strlen(both), why);
+}
+
 /* 0; -EPROTO with *@why; 1: it is no server */
 static int take(struct link *l, struct arena *a, const cJSON *o,
 		const char **why)
 {
-	const char *type = text(o, "type"), *host = text(o, "server");
-	const cJSON *port = get(o, "server_port"), *aid = get(o, "alter_id");
-	char both[300];
+	const char *type = text(o, "type");
+	const cJSON *aid = get(o, "alter_id");
 	size_t i = 0;
 
 	*l = (struct link){ .name = text(o, "tag") ? text(o, "tag") : "" };
@@ -164,13 +180,7 @@ static int take(struct link *l, struct arena *a, const cJSON *o,
 	*why = "a protocol that is not supported";
 	if (i == ARRAY_SIZE(kinds))
 		return -EPROTO;
-	*why = "server or server_port is missing";
-	if (!host || !cJSON_IsNumber(port))
-		return -EPROTO;
-	snprintf(both, sizeof(both),
-		 strchr(host, ':') ? "[%.255s]:%d" : "%.255s:%d", host,
-		 port->valueint);
-	if (link_host_port(l, a, both, strlen(both), why) < 0)
+	if (take_place(l, a, o, why) < 0)
 		return -EPROTO;
 	l->kind = kinds[i].kind;
 	l->user = kinds[i].user ? text(o, kinds[i].user) : NULL;
