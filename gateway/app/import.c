@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "gateway/app/app.h"
 #include "gateway/app/fetch.h"
@@ -97,9 +98,8 @@ static void each_link(void *arg, unsigned int line, const struct link *l,
 		      const char *why)
 {
 	struct import *im = arg;
-	char tag[128];
-
 	unsigned int i = (unsigned int)cJSON_GetArraySize(im->outbounds);
+	char tag[128];
 
 	im->line = line;
 	if (why) {
@@ -153,9 +153,18 @@ static bool is_config(const char *text, size_t n)
 		memmem(text, n, "\"inbounds\"", 10));
 }
 
+/* What is read from a pipe is gone for who reads it next */
+static bool is_file(const char *path)
+{
+	struct stat st;
+
+	return strcmp(path, "-") != 0 && stat(path, &st) == 0 &&
+	       S_ISREG(st.st_mode);
+}
+
 bool import_is_config(const char *path)
 {
-	FILE *f = strcmp(path, "-") != 0 ? fopen(path, "re") : NULL;
+	FILE *f = is_file(path) ? fopen(path, "re") : NULL;
 	char *text = f ? malloc(LINK_LIST_MAX + 1) : NULL;
 	size_t n = text ? fread(text, 1, LINK_LIST_MAX, f) : 0;
 	cJSON *root = n ? cJSON_ParseWithLength(text, n) : NULL;

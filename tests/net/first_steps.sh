@@ -77,6 +77,8 @@ for w in "link 1 (Expires 3 May) is left out: 0.0.0.0 is no server" \
 	'link 3 (quic) is left out: streamSettings.network: must be one of'; do
 	contains "said" "$(<"$TMP/said")" "$w"
 done
+says "a list from a pipe, which is read once" 0 "Configuration OK" \
+	up <(cat "$TMP/list") -test
 printf '%s' "$out" >"$TMP/import.json"
 ok "what is left is right" "$CULVERT" run -test -c "$TMP/import.json"
 says "a cut link" 23 "put it into quotes" import "vless://b0e80a62-8a51-47f0-91f1-f0f7faf8d9d4@192.0.2.3:443?type=quic"
