@@ -39,17 +39,20 @@ static const cJSON *get(const cJSON *o, const char *key)
 	return cJSON_GetObjectItemCaseSensitive(o, key);
 }
 
-/* A text without control characters; NULL: none */
-static const char *text(const cJSON *o, const char *key)
+/* A text without control characters; NULL: it is none */
+static const char *plain(const cJSON *v)
 {
-	const cJSON *v = get(o, key);
-
 	if (!cJSON_IsString(v))
 		return NULL;
 	for (const char *p = v->valuestring; *p; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			return NULL;
 	return v->valuestring;
+}
+
+static const char *text(const cJSON *o, const char *key)
+{
+	return plain(get(o, key));
 }
 
 static int add(struct link *l, const char *key, const char *value,
@@ -108,7 +111,7 @@ static const char *host_of(const cJSON *transport)
 	if (cJSON_IsArray(h))
 		h = h->child;
 	if (cJSON_IsString(h))
-		return h->valuestring;
+		return plain(h);
 	return text(transport, "host");
 }
 

@@ -479,6 +479,23 @@ static void sing_box_has_servers(void **state)
 	free(t.json);
 }
 
+/* It would go into a request's head */
+static void sing_box_has_no_host_of_two_lines(void **state)
+{
+	static const char text[] =
+		"{\"outbounds\":[{\"type\":\"trojan\",\"server\":\"h\","
+		"\"server_port\":1,\"password\":\"p\",\"transport\":{"
+		"\"type\":\"ws\",\"path\":\"/w\",\"headers\":{\"Host\":"
+		"\"x\\r\\nA: b\"}}}]}";
+	struct taken t = { 0 };
+
+	(void)state;
+	assert_int_equal(link_parse_all(text, strlen(text), take, &t), 1);
+	assert_null(strstr(t.json, "A: b"));
+	assert_non_null(strstr(t.json, "\"wsSettings\":{\"path\":\"/w\"}"));
+	free(t.json);
+}
+
 /* A certificate is for the name of a site behind a CDN, not for its address */
 static void a_server_without_a_name_is_called_by_its_host(void **state)
 {
@@ -662,6 +679,7 @@ int main(void)
 		cmocka_unit_test(links_come_back_the_same),
 		cmocka_unit_test(subscriptions_are_lines_base64_or_sip008),
 		cmocka_unit_test(sing_box_has_servers),
+		cmocka_unit_test(sing_box_has_no_host_of_two_lines),
 		cmocka_unit_test(what_is_no_link_keeps_its_name),
 		cmocka_unit_test(a_server_without_a_name_is_called_by_its_host),
 		cmocka_unit_test(xhttp_carries_mode_and_extra),
