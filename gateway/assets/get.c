@@ -86,7 +86,7 @@ static void get_over(struct get *g, int rc)
 
 /* --- the connection ---------------------------------------------------------- */
 
-static int set_target(struct get *g)
+static void set_target(struct get *g)
 {
 	char *name = g->names[g->hops];
 
@@ -95,7 +95,6 @@ static int set_target(struct get *g)
 		g->to = addr_name(name, strlen(name), 0);
 	}
 	g->to.port = g->url.port;
-	return 0;
 }
 
 /* To where g->url is. 0 or -errno */

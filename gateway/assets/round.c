@@ -36,7 +36,6 @@ struct round {
 	struct round_item v[];
 };
 
-/* @rc: -errno of what was tried */
 static void failed(struct round_item *it, const char *why)
 {
 	it->what = RENEWAL_FAILED;

@@ -21,7 +21,6 @@
 /* Give freed memory back to the system, where the C library can */
 #ifdef __GLIBC__
 #include <malloc.h>
-#include <unistd.h>
 static inline void compat_trim(void)
 {
 	malloc_trim(0);

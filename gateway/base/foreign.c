@@ -38,7 +38,6 @@ enum kind {
 	TOML,
 	XRAY_YAML,
 	HEV,
-	HEV_TUNNEL,
 	CLASH,
 	REDSOCKS,
 	WG_QUICK,
@@ -56,9 +55,9 @@ static const struct foreign kinds[KINDS] = {
 	[YAML] = { .what = "YAML", .convert = true },
 	[TOML] = { .what = "TOML", .convert = true },
 	[XRAY_YAML] = { .what = "YAML", .convert = true },
-	[HEV_TUNNEL] = { .what = "a configuration of hev-socks5-tunnel",
-			 .help = "the same is done by `culvert up "
-				 "socks://USER:PASSWORD@HOST:PORT`" },
+	[HEV] = { .what = "a configuration of hev-socks5-tunnel",
+		  .help = "the same is done by `culvert up "
+			  "socks://USER:PASSWORD@HOST:PORT`" },
 	[CLASH] = { .what = "a configuration of Clash or mihomo",
 		    .help = BY_LINK },
 	[REDSOCKS] = { .what = "a configuration of redsocks",
@@ -213,7 +212,7 @@ const struct foreign *foreign_text(const char *text, size_t n)
 	    is_coded_link(text, (size_t)(end - text)))
 		return &kinds[LINKS];
 	k = of_lines(text, end);
-	return k == NONE ? NULL : &kinds[k == HEV ? HEV_TUNNEL : k];
+	return k == NONE ? NULL : &kinds[k];
 }
 
 /* --- JSON ---------------------------------------------------------------- */
