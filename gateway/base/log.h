@@ -58,6 +58,7 @@ uint32_t log_lost(void);
  * say at the default level, although once is enough
  */
 bool log_due(atomic_uint *last, uint32_t gap_ms);
+#define LOG_AGAIN_MS 30000u /* the usual gap */
 
 /* Is this level written? */
 static inline bool log_on(enum log_level level)

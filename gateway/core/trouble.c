@@ -23,7 +23,6 @@
 #define NEARLY   3u
 #define CERTAIN  6u
 #define PATIENCE 3000u /* ms: who leaves before was not interested */
-#define AGAIN_MS 30000u /* between two lines about one outbound */
 
 static bool is_ours(int why)
 {
@@ -94,17 +93,11 @@ static const char *advice(int err, bool reached)
 	}
 }
 
-/* Once until it works again, and no more often than AGAIN_MS */
-static bool may_tell(struct trouble *t, uint32_t now_ms)
+/* Once until it works again, and no more often than LOG_AGAIN_MS */
+static bool may_tell(struct trouble *t)
 {
-	unsigned int last = atomic_load(&t->told_ms), now = now_ms | 1;
-
-	if (last && now - last < AGAIN_MS)
-		return false;
-	if (atomic_exchange(&t->told, true))
-		return false;
-	atomic_store(&t->told_ms, now);
-	return true;
+	return !atomic_load(&t->told) && log_due(&t->told_ms, LOG_AGAIN_MS) &&
+	       !atomic_exchange(&t->told, true);
 }
 
 static const char *what(const struct session *s, int err)
@@ -124,8 +117,7 @@ void trouble_end(const struct session *s, int why, int side)
 	char text[ADDR_TEXT_MAX];
 
 	if (!n || (same_target(t, s) && n != CERTAIN) ||
-	    atomic_fetch_add(&t->fails, n) + n < CERTAIN ||
-	    !may_tell(t, s->job.worker->now_ms))
+	    atomic_fetch_add(&t->fails, n) + n < CERTAIN || !may_tell(t))
 		return;
 	log_warning("outbound [%s]: %s does not work: %s (%s)", ob->tag,
 		    addr_format(t->server, text, sizeof(text)), what(s, err),

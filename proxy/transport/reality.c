@@ -32,8 +32,6 @@
 #include "proxy/transport/transports.h"
 #include "proxy/wire/reality.h"
 
-#define AGAIN_MS 30000u
-
 /**
  * struct reality_conf - realitySettings
  * @server_name:	NULL: the address dialed
@@ -86,7 +84,7 @@ static int judge(void *arg, const struct tls13_proof *proof)
 				    r->rec.c.id);
 		return rc;
 	}
-	if (rc == -EACCES && log_due(&r->conf->told_ms, AGAIN_MS))
+	if (rc == -EACCES && log_due(&r->conf->told_ms, LOG_AGAIN_MS))
 		log_warning(
 			"s%x reality: the server does not know us: it "
 			"showed another certificate (publicKey, shortId or "

@@ -7,8 +7,6 @@
 #include "gateway/base/log.h"
 #include "proxy/transport/tls.h"
 
-#define AGAIN_MS 30000u
-
 static const char *who(const struct tls *t)
 {
 	return t->name ? t->name : "the client";
@@ -45,7 +43,7 @@ static void tell_verify(const struct tls *t)
 {
 	const char *why = t->verify_why ? t->verify_why : "out of memory";
 
-	if (log_due(&t->conf->told_ms, AGAIN_MS))
+	if (log_due(&t->conf->told_ms, LOG_AGAIN_MS))
 		log_warning("s%x tls: %s: %s", t->id, who(t), why);
 	else
 		log_info("s%x tls: %s: %s", t->id, who(t), why);

@@ -83,7 +83,7 @@ static void no_connection_is_said_once(void **state)
 	/* one that goes up and down is not said each time */
 	ended(SES_OPEN, 0, -ECONNREFUSED, 1);
 	QUIET();
-	w.now_ms += 30001;
+	t.told_ms -= LOG_AGAIN_MS;
 	s = ended(SES_ROUTE, 0, -ENOENT, 2);
 	s.unreached = true;
 	s.state = SES_OPEN;
@@ -147,7 +147,7 @@ static void who_waits_in_vain(void **state)
 	trouble_end(&s, -ETIMEDOUT, 2);
 	SAYS("does not work: Connection timed out (no answer: address");
 	trouble_over(&ob);
-	w.now_ms += 40000;
+	t.told_ms -= LOG_AGAIN_MS;
 	said();
 	s.state =
 		SES_RELAY; /* a server that keeps who has the wrong key waiting */
