@@ -152,17 +152,12 @@ bool cli_knows(const char *name)
 /* The nearest command to @word; NULL: none is near */
 static const char *nearest(const char *word)
 {
-	unsigned int best = 3;
+	unsigned int best = TEXT_FAR;
 	const char *found = NULL;
 
-	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-		unsigned int n = text_distance(word, commands[i].name, 2);
-
-		if (n < best && n < strlen(commands[i].name)) {
-			best = n;
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (text_nearer(word, commands[i].name, &best))
 			found = commands[i].name;
-		}
-	}
 	return found;
 }
 

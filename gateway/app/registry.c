@@ -110,21 +110,16 @@ static void names_add(char *text, size_t size, const char *name)
 const char *registry_near(const char *names, const char *word)
 {
 	static char found[32];
-	unsigned int best = 3;
+	unsigned int best = TEXT_FAR;
 	char one[32];
 
 	found[0] = '\0';
 	for (size_t n; *names; names += n + strspn(names + n, ", ")) {
-		unsigned int d;
-
 		n = strcspn(names, ", ");
 		snprintf(one, sizeof(one), "%.*s", (int)(n < 31 ? n : 31),
 			 names);
-		d = text_distance(word, one, 2);
-		if (d < best && d < n && d < strlen(word)) {
-			best = d;
+		if (text_nearer(word, one, &best))
 			memcpy(found, one, sizeof(found));
-		}
 	}
 	return found[0] ? found : NULL;
 }

@@ -100,16 +100,12 @@ static void wrong_type(struct jobj *o, const cJSON *m, const char *want)
 /* The nearest key anybody asked for; NULL: none is near */
 static const char *nearest(const struct jobj *o, const char *key)
 {
-	unsigned int best = 3, n;
+	unsigned int best = TEXT_FAR;
 	const char *found = NULL;
 
-	for (unsigned int i = 0; i < o->asked_count; i++) {
-		n = text_distance(key, o->asked[i], 2);
-		if (n < best && n < strlen(key) && n < strlen(o->asked[i])) {
-			best = n;
+	for (unsigned int i = 0; i < o->asked_count; i++)
+		if (text_nearer(key, o->asked[i], &best))
 			found = o->asked[i];
-		}
-	}
 	return found;
 }
 
@@ -271,7 +267,7 @@ static void wrong_word(struct jobj *o, const cJSON *m,
 {
 	const char *got = m->valuestring, *near = NULL;
 	char list[WORDS_SHOWN] = "";
-	unsigned int best = 3, n;
+	unsigned int best = TEXT_FAR;
 	size_t len = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -279,11 +275,8 @@ static void wrong_word(struct jobj *o, const cJSON *m,
 			len += (size_t)snprintf(list + len, sizeof(list) - len,
 						"%s%.60s", len ? ", " : "",
 						words[i].word);
-		n = text_distance(got, words[i].word, 2);
-		if (n < best && n < strlen(words[i].word) && n < strlen(got)) {
-			best = n;
+		if (text_nearer(got, words[i].word, &best))
 			near = words[i].word;
-		}
 	}
 	diag_error(o->d, m, NULL, "must be one of %s; got \"%.64s\"", list,
 		   got);

@@ -77,6 +77,16 @@ unsigned int text_distance(const char *a, const char *b, unsigned int limit)
 	return least(row[na % 3][nb], limit + 1);
 }
 
+bool text_nearer(const char *word, const char *have, unsigned int *best)
+{
+	unsigned int n = text_distance(word, have, TEXT_FAR - 1);
+
+	if (n >= *best || n >= strlen(word) || n >= strlen(have))
+		return false;
+	*best = n;
+	return true;
+}
+
 ssize_t hex_decode(const char *text, size_t n, uint8_t *out, size_t room)
 {
 	if (n % 2)

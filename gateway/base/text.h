@@ -2,6 +2,7 @@
 #ifndef GATEWAY_BASE_TEXT_H
 #define GATEWAY_BASE_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -16,6 +17,13 @@ size_t text_char(const char *s, size_t n);
  * neighbour to make @a into @b, without case; @limit + 1 when more than @limit
  */
 unsigned int text_distance(const char *a, const char *b, unsigned int limit);
+
+#define TEXT_FAR 3u /* words at this distance are not meant for each other */
+/*
+ * Is @have nearer to @word than *@best (at first TEXT_FAR)? Then *@best is how near.
+ * Words that share no letter are not near, however short they are
+ */
+bool text_nearer(const char *word, const char *have, unsigned int *best);
 
 /* 0 to 15, letters of either case; -1: no hexadecimal digit */
 static inline int hex_digit(char c)

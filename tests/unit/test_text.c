@@ -55,6 +55,23 @@ static void distance_counts_edits_and_swaps_without_case(void **state)
 	assert_int_equal(text_distance("tag", "xyz", 2), 3);
 }
 
+static void the_nearest_word_is_found(void **state)
+{
+	unsigned int best = TEXT_FAR;
+
+	(void)state;
+	assert_false(text_nearer("prt", "tag", &best));
+	assert_int_equal(best, TEXT_FAR);
+	assert_true(text_nearer("prt", "parts", &best));
+	assert_true(text_nearer("prt", "port", &best));
+	assert_int_equal(best, 1);
+	assert_false(text_nearer("prt", "part", &best)); /* the first stays */
+	best = TEXT_FAR;
+	assert_false(text_nearer("a", "b", &best)); /* nothing in common */
+	assert_false(text_nearer("xy", "a", &best));
+	assert_false(text_nearer("", "", &best));
+}
+
 static void words_longer_than_63_have_no_neighbours(void **state)
 {
 	char a[80];
@@ -111,6 +128,7 @@ int main(void)
 		cmocka_unit_test(ports_are_digits_and_nothing_else),
 		cmocka_unit_test(only_printable_utf8_is_a_character),
 		cmocka_unit_test(distance_counts_edits_and_swaps_without_case),
+		cmocka_unit_test(the_nearest_word_is_found),
 		cmocka_unit_test(words_longer_than_63_have_no_neighbours),
 	};
 
