@@ -12,8 +12,8 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/compat.h"
 #include "gateway/base/log.h"
 #include "gateway/core/config.h"
@@ -26,13 +26,6 @@
  * the child of a culvert that was killed
  */
 enum { WAIT_STEP_MS = 5, WAIT_MS = 15000, TELL_MS = 5000, LEAVE_MS = 2000 };
-
-static void sleep_ms(long ms)
-{
-	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
-
-	nanosleep(&t, NULL);
-}
 
 /* --- text ------------------------------------------------------------------------- */
 
@@ -81,7 +74,7 @@ static int await_table(struct nft_child *c, const char *name, uint64_t was,
 			return -EPROTO;
 		if (!nft_child_lives(c))
 			return -ECHILD;
-		sleep_ms(WAIT_STEP_MS);
+		clock_sleep_ms(WAIT_STEP_MS);
 	}
 	return -ETIMEDOUT;
 }
@@ -294,7 +287,7 @@ static void await_heir(void)
 
 	for (; flags >= 0 && flags & NFT_TABLE_F_OWNER && ms < LEAVE_MS;
 	     ms += WAIT_STEP_MS) {
-		sleep_ms(WAIT_STEP_MS);
+		clock_sleep_ms(WAIT_STEP_MS);
 		flags = nft_table_flags();
 	}
 	if (ms >= LEAVE_MS)

@@ -11,7 +11,6 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "gateway/base/clock.h"
@@ -24,13 +23,6 @@ enum {
 		2000, /* for a killed one that the kernel does not let go of */
 	SAID_MAX = 200 /* bytes of an error that are logged */
 };
-
-static void sleep_ms(long ms)
-{
-	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
-
-	nanosleep(&t, NULL);
-}
 
 /* --- starting ------------------------------------------------------------------- */
 
@@ -182,7 +174,7 @@ static int await_read(const struct nft_child *c, uint32_t end)
 			return -EPIPE;
 		if (!left_ms(end))
 			return -ETIMEDOUT;
-		sleep_ms(STEP_MS);
+		clock_sleep_ms(STEP_MS);
 	}
 	return 0;
 }
@@ -262,7 +254,7 @@ static int child_wait(struct nft_child *c, int limit_ms)
 		}
 		if (!left_ms(end))
 			return -ETIMEDOUT;
-		sleep_ms(STEP_MS);
+		clock_sleep_ms(STEP_MS);
 	}
 }
 

@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "gateway/base/clock.h"
 #include "gateway/base/compat.h"
@@ -143,7 +142,7 @@ static void clocks_go_on_and_agree(void **state)
 	uint64_t us = clock_us();
 
 	(void)state;
-	usleep(20000);
+	clock_sleep_ms(20);
 	assert_true(clock_ms() - ms >= 19);
 	assert_true(clock_us() - us >= 19000);
 	assert_true((uint32_t)(clock_us() / 1000) - clock_ms() + 1000 < 2000);
