@@ -104,34 +104,9 @@ bool forget_read(struct nlmsghdr *h, uint32_t bit, struct forget_flow *out)
 	return true;
 }
 
-static int by_range4(const void *key, const void *range)
-{
-	const uint32_t *ip = key;
-	const struct range4 *r = range;
-
-	return *ip < r->lo ? -1 : *ip > r->hi;
-}
-
-static int by_range6(const void *key, const void *range)
-{
-	const struct range6 *r = range;
-
-	return memcmp(key, r->lo, 16) < 0 ? -1 : memcmp(key, r->hi, 16) > 0;
-}
-
 bool forget_goes_to(const struct forget_flow *f, const struct cidrs *to)
 {
-	uint32_t ip;
-
-	if (f->port == DNS_PORT)
-		return false;
-	if (f->dst.kind == ADDR_V6)
-		return to->count6 && bsearch(f->dst.ip, to->v6, to->count6,
-					     sizeof(*to->v6), by_range6);
-	memcpy(&ip, f->dst.ip, sizeof(ip));
-	ip = ntohl(ip);
-	return to->count4 &&
-	       bsearch(&ip, to->v4, to->count4, sizeof(*to->v4), by_range4);
+	return f->port != DNS_PORT && cidrs_have(to, &f->dst);
 }
 
 /* --- asking ---------------------------------------------------------------------------- */

@@ -255,6 +255,34 @@ void cidrs_seal(struct cidrs *s)
 	join6(s);
 }
 
+/* --- asking ------------------------------------------------------------------ */
+
+static int by_range4(const void *key, const void *range)
+{
+	const uint32_t *ip = key;
+	const struct range4 *r = range;
+
+	return *ip < r->lo ? -1 : *ip > r->hi;
+}
+
+static int by_range6(const void *key, const void *range)
+{
+	const struct range6 *r = range;
+
+	return memcmp(key, r->lo, 16) < 0 ? -1 : memcmp(key, r->hi, 16) > 0;
+}
+
+bool cidrs_have(const struct cidrs *s, const struct addr *a)
+{
+	uint32_t ip = get_be32(a->ip);
+
+	if (a->kind == ADDR_V6)
+		return s->count6 && bsearch(a->ip, s->v6, s->count6,
+					    sizeof(*s->v6), by_range6);
+	return s->count4 &&
+	       bsearch(&ip, s->v4, s->count4, sizeof(*s->v4), by_range4);
+}
+
 void cidrs_free(struct cidrs *s)
 {
 	free(s->v4);

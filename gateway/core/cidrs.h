@@ -53,6 +53,8 @@ long cidrs_add_text(struct cidrs *s, const char *text, size_t n, size_t *line,
 int cidrs_add_file(struct cidrs *s, const char *path, size_t *line);
 /* Sort, and join what overlaps or touches */
 void cidrs_seal(struct cidrs *s);
+/* Is the address @a in one of them? @s is sealed */
+bool cidrs_have(const struct cidrs *s, const struct addr *a);
 void cidrs_free(struct cidrs *s);
 
 #endif

@@ -59,6 +59,33 @@ static void everything_is_one_range(void **state)
 	cidrs_free(&s);
 }
 
+static void an_address_is_in_a_range_or_not(void **state)
+{
+	static const struct {
+		const char *text;
+		bool in;
+	} v[] = {
+		{ "10.0.0.0", true },       { "10.255.255.255", true },
+		{ "9.255.255.255", false }, { "11.0.0.0", false },
+		{ "192.0.2.1", true },      { "192.0.2.2", false },
+		{ "2001:db8::", true },     { "2001:db8:ffff::ffff", true },
+		{ "2001:db9::", false },    { "::1", false },
+	};
+	struct cidrs s = { .v4 = NULL };
+	struct addr a;
+	size_t line;
+
+	(void)state;
+	take(&s, "192.0.2.1\n10.0.0.0/8\n2001:db8::/32\n", &line, true);
+	cidrs_seal(&s);
+	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
+		assert_int_equal(addr_parse_ip(&a, v[i].text), 0);
+		assert_int_equal(cidrs_have(&s, &a), v[i].in);
+	}
+	cidrs_free(&s);
+	assert_false(cidrs_have(&s, &a));
+}
+
 static void a_bad_line_is_named(void **state)
 {
 	static const char *const bad[] = { "x", "1.2.3", "1.2.3.4/33", "::/129",
@@ -143,6 +170,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ranges_are_sorted_and_joined),
 		cmocka_unit_test(everything_is_one_range),
+		cmocka_unit_test(an_address_is_in_a_range_or_not),
 		cmocka_unit_test(a_bad_line_is_named),
 		cmocka_unit_test(half_a_line_waits_for_the_rest),
 		cmocka_unit_test(a_file_of_100000_prefixes),
