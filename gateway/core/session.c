@@ -38,15 +38,7 @@ struct session *ses_of(struct job *j)
  */
 static bool may_enter(struct worker *w, const struct inbound *ib, uint8_t net)
 {
-	if (w->session_count >= w->session_limit) {
-		worker_drop(w, DROP_SESSIONS);
-		return false;
-	}
-	if (net == NET_TCP && ib->ops && worker_fds_short(w)) {
-		worker_drop(w, DROP_DESCRIPTORS);
-		return false;
-	}
-	return true;
+	return worker_admits(w, net == NET_TCP && ib->ops);
 }
 
 void ses_settled(struct session *s)

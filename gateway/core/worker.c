@@ -221,6 +221,19 @@ bool worker_fds_short(const struct worker *w)
 	return worker_fds_left(w) <= w->fd_limit / FDS_SLACK;
 }
 
+bool worker_admits(struct worker *w, bool needs)
+{
+	if (w->session_count >= w->session_limit) {
+		worker_drop(w, DROP_SESSIONS);
+		return false;
+	}
+	if (needs && worker_fds_short(w)) {
+		worker_drop(w, DROP_DESCRIPTORS);
+		return false;
+	}
+	return true;
+}
+
 bool worker_fds_spare(const struct worker *w)
 {
 	return worker_fds_left(w) > w->fd_limit / FDS_PIPES;

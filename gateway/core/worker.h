@@ -240,6 +240,11 @@ static inline void worker_opening(struct worker *w, int by)
 uint32_t worker_fds_left(const struct worker *w);
 /* Too few for somebody new: those who are in may need more */
 bool worker_fds_short(const struct worker *w);
+/*
+ * May somebody new come in, who @needs a descriptor or not? If not it is counted in
+ * @w->drops why
+ */
+bool worker_admits(struct worker *w, bool needs);
 /* So many that pipes may have some, which are a means of speed only */
 bool worker_fds_spare(const struct worker *w);
 

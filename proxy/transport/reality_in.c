@@ -264,11 +264,7 @@ int reality_meet(const struct transport *t, const struct transport *top,
 	struct guest *g = NULL;
 	int rc;
 
-	if (w->session_count >= w->session_limit)
-		worker_drop(w, DROP_SESSIONS);
-	else if (worker_fds_short(w))
-		worker_drop(w, DROP_DESCRIPTORS);
-	else if (r)
+	if (worker_admits(w, true) && r)
 		g = calloc(1, sizeof(*g));
 	if (!g) {
 		stream_close(&below, -ENOBUFS);
