@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "gateway/dns/conn_int.h"
 #include "proxy/wire/http1_body.h"
@@ -18,17 +17,17 @@
 
 /**
  * struct h1 - The answer under way
- * @head, @head_len:	Until it is complete
+ * @head:	Until it is complete
  * @body:	Valid while @msg, which has @len bytes of it
  * @keep:	The connection may be used again afterwards
  */
 struct h1 {
 	struct http1_body body;
 	uint8_t *msg;
-	size_t len, head_len;
+	size_t len;
 	uint32_t age_s;
 	bool keep;
-	uint8_t head[HTTP1_HEAD_MAX];
+	struct http1_gather head;
 };
 
 static int h1_begin(struct conn *c)
@@ -63,7 +62,7 @@ static void answer_drop(struct h1 *h)
 	free(h->msg);
 	h->msg = NULL;
 	h->len = 0;
-	h->head_len = 0;
+	h->head.len = 0;
 }
 
 /* The query under way ends with @rc */
@@ -106,25 +105,15 @@ static int head_read(struct conn *c, const struct http1_head *head)
 static ssize_t take_head(struct conn *c, const uint8_t *p, size_t n)
 {
 	struct h1 *h = c->state;
-	size_t had = h->head_len;
 	struct http1_head head;
-	ssize_t len;
+	bool whole;
+	ssize_t used = http1_gather(&h->head, p, n, &head, &whole);
 	int rc;
 
-	if (n > sizeof(h->head) - had)
-		n = sizeof(h->head) - had;
-	memcpy(h->head + had, p, n);
-	h->head_len += n;
-	len = http1_response_decode(h->head, h->head_len, &head);
-	if (len < 0 || (len == 0 && h->head_len == sizeof(h->head)))
-		return -EPROTO;
-	if (len == 0)
-		return (ssize_t)n;
-	h->head_len = 0;
-	if (head.status < 200)
-		return len - (ssize_t)had;
+	if (used < 0 || !whole || head.status < 200)
+		return used;
 	rc = head_read(c, &head);
-	return rc < 0 ? rc : len - (ssize_t)had;
+	return rc < 0 ? rc : used;
 }
 
 /* Bytes of a body. How many were used; -errno */

@@ -190,6 +190,26 @@ ssize_t http1_request_decode(const uint8_t *p, size_t n, struct http1_head *out)
 	return head_decode(p, n, false, out);
 }
 
+ssize_t http1_gather(struct http1_gather *g, const uint8_t *p, size_t n,
+		     struct http1_head *out, bool *whole)
+{
+	size_t had = g->len;
+	ssize_t len;
+
+	if (n > sizeof(g->bytes) - had)
+		n = sizeof(g->bytes) - had;
+	memcpy(g->bytes + had, p, n);
+	g->len += n;
+	len = http1_response_decode(g->bytes, g->len, out);
+	if (len < 0)
+		return len;
+	*whole = len > 0;
+	if (!*whole)
+		return (ssize_t)n;
+	g->len = 0;
+	return len - (ssize_t)had;
+}
+
 bool http1_is(const struct http1_text *t, const char *text)
 {
 	return t->n == strlen(text) && !strncasecmp(t->p, text, t->n);

@@ -43,6 +43,26 @@ ssize_t http1_response_decode(const uint8_t *p, size_t n,
 			      struct http1_head *out);
 ssize_t http1_request_decode(const uint8_t *p, size_t n,
 			     struct http1_head *out);
+
+/**
+ * struct http1_gather - A response's head that comes in pieces; zero: none yet
+ * @len:	Bytes there are of it
+ */
+struct http1_gather {
+	size_t len;
+	uint8_t bytes[HTTP1_HEAD_MAX];
+};
+
+/**
+ * http1_gather() - Take the next piece of a head, and read it once it is whole
+ * @p, @n:	The piece; what is behind the head is not taken
+ * @out:	Filled when @whole; points into @g, until the next piece
+ *
+ * Return: bytes taken, -EPROTO
+ */
+ssize_t http1_gather(struct http1_gather *g, const uint8_t *p, size_t n,
+		     struct http1_head *out, bool *whole);
+
 /* First header @name (any case); the value is trimmed. False: none */
 bool http1_header(const struct http1_head *h, const char *name,
 		  struct http1_text *value);

@@ -75,23 +75,15 @@ static int read_head(struct http_get *g, const struct http1_head *h)
 /* Bytes of a head. How many were used; -errno */
 static ssize_t take_head(struct http_get *g, const uint8_t *p, size_t n)
 {
-	size_t had = g->head_len;
 	struct http1_head head;
-	ssize_t len;
+	bool whole;
+	ssize_t used = http1_gather(&g->head, p, n, &head, &whole);
 	int rc;
 
-	if (n > sizeof(g->head) - had)
-		n = sizeof(g->head) - had;
-	memcpy(g->head + had, p, n);
-	g->head_len += n;
-	len = http1_response_decode(g->head, g->head_len, &head);
-	if (len < 0 || (len == 0 && g->head_len == sizeof(g->head)))
-		return -EPROTO;
-	if (len == 0)
-		return (ssize_t)n;
-	g->head_len = 0;
+	if (used < 0 || !whole)
+		return used;
 	rc = read_head(g, &head);
-	return rc < 0 ? rc : len - (ssize_t)had;
+	return rc < 0 ? rc : used;
 }
 
 /* NOLINTNEXTLINE(readability-function-size): from where, to where, how much */

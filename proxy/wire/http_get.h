@@ -17,6 +17,7 @@
  * @max, @size:	Bytes of a body that are allowed, that came
  * @status:	0: the head is not there yet
  * @done:	Nothing more is wanted: a body is read with status 200 only
+ * @head:	Until it is whole
  * @location:	Of a redirect; @etag: with its quotes. "": none
  */
 struct http_get {
@@ -25,8 +26,7 @@ struct http_get {
 	uint16_t status;
 	bool done;
 	char location[HTTPS_PATH_MAX], etag[HTTP_GET_ETAG_MAX];
-	size_t head_len;
-	uint8_t head[HTTP1_HEAD_MAX];
+	struct http1_gather head;
 };
 
 /* The request; @etag: what is there already, "" nothing. Bytes, or -ENOBUFS */

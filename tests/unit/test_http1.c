@@ -53,6 +53,55 @@ static void a_response_is_read_with_its_headers(void **state)
 	assert_int_equal(h.reason.n, 0);
 }
 
+static void a_head_is_gathered_from_pieces(void **state)
+{
+	static const char text[] = "HTTP/1.1 200 OK\r\nA: b\r\n\r\nbody";
+	static struct http1_gather g;
+	const size_t head = sizeof(text) - 5;
+	struct http1_text v;
+	struct http1_head h;
+	bool whole;
+
+	(void)state;
+	for (size_t step = 1; step < sizeof(text); step++) {
+		size_t at = 0;
+
+		for (whole = false; !whole;) {
+			size_t left = sizeof(text) - 1 - at;
+			ssize_t n = http1_gather(&g, (const uint8_t *)text + at,
+						 left < step ? left : step, &h,
+						 &whole);
+
+			assert_true(n > 0);
+			at += (size_t)n;
+		}
+		assert_int_equal(at, head); /* nothing of the body */
+		assert_int_equal(g.len, 0); /* the next one may begin */
+		assert_true(http1_header(&h, "a", &v) && http1_is(&v, "b"));
+	}
+}
+
+static void a_head_that_does_not_end_is_not_gathered(void **state)
+{
+	static struct http1_gather g;
+	struct http1_head h;
+	uint8_t piece[1000];
+	bool whole = false;
+	ssize_t n = 1;
+	size_t sum;
+
+	(void)state;
+	memset(piece, 'a', sizeof(piece));
+	memcpy(piece, "HTTP/1.1 200 ", 13);
+	for (sum = 0; n > 0 && !whole; sum += sizeof(piece)) {
+		n = http1_gather(&g, piece, sizeof(piece), &h, &whole);
+		memset(piece, 'a', 13);
+	}
+	assert_int_equal(n, -EPROTO);
+	assert_false(whole);
+	assert_in_range(sum, HTTP1_HEAD_MAX, HTTP1_HEAD_MAX + sizeof(piece));
+}
+
 static void a_request_is_read(void **state)
 {
 	static const char text[] =
@@ -203,6 +252,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_response_is_read_with_its_headers),
+		cmocka_unit_test(a_head_is_gathered_from_pieces),
+		cmocka_unit_test(a_head_that_does_not_end_is_not_gathered),
 		cmocka_unit_test(a_request_is_read),
 		cmocka_unit_test(what_is_not_http_or_ambiguous_is_refused),
 		cmocka_unit_test(heads_without_end_are_refused_at_the_limits),
