@@ -3,6 +3,7 @@
 #
 #	cap_config CAPTURE [MORE]	$TMP/up.json; MORE: keys of "culvert"
 #	cap_tcp NS ADDR, cap_udp NS ADDR	through culvert, every kind of end
+#	caught WHAT			a connection of the LAN goes by culvert
 #	cap_flush			others flush everything during transfers
 #	cap_kill CAPTURE UDP		kill -9, open and closed; UDP: 1 if caught
 #	cap_rest CAPTURE UDP		all that is the same for redirect and tproxy
@@ -59,6 +60,16 @@ cap_config() {
 
 # through LOG-PART...: culvert has told of it
 through() { wait_log culvert "$1"; ASSERTS=$((ASSERTS + 1)); }
+
+# A test that looks for more has its own
+caught() {
+	local out n
+	n=$(grep -c ' accepted ' "$TMP/culvert.log")
+	out=$(on "$C" "$NT" tcp 198.51.100.1 5003 -n 2000)
+	contains "$1" "$out" "rx=$(sha 2000) end=FIN"
+	eq "$1: by culvert" "$(grep -c ' accepted ' "$TMP/culvert.log")" \
+		$((n + 1))
+}
 
 cap_tcp() {
 	local out a=$2
@@ -127,12 +138,7 @@ cap_dns() {
 # From outside to the host, by DNAT and routed to the LAN
 cap_outside() {
 	local out
-	bg "$G" sshd "$NT" tcp-serve 2222 echo
-	bg "$C" lan "$NT" tcp-serve 2223 echo
-	bg "$C" lanu "$NT" udp-serve 2224 echo
-	wait_port "$G" tcp 2222
-	wait_port "$C" tcp 2223
-	wait_port "$C" udp 2224
+	serve_inside
 	for a in "10.2.0.1 2222 -b 198.51.100.1" "fd02::1 2222 -b 2001:db8:51::1" \
 			"10.2.0.1 2223 -b 198.51.100.1" \
 			"fd01::2 2223 -b 2001:db8:51::1"; do

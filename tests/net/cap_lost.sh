@@ -27,14 +27,6 @@ started() {
 		-c "$TMP/up.json"
 	wait_log culvert "0.1.0 started"
 }
-caught() {
-	local out n
-	n=$(grep -c ' accepted ' "$TMP/culvert.log")
-	out=$(on "$C" "$NT" tcp 198.51.100.1 5003 -n 2000)
-	contains "$1" "$out" "rx=$(sha 2000) end=FIN"
-	eq "$1: by culvert" "$(grep -c ' accepted ' "$TMP/culvert.log")" \
-		$((n + 1))
-}
 
 echo "-- both children end, and no other one starts"
 started redirect

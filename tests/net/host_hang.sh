@@ -35,14 +35,6 @@ children() { pgrep -P "${PID[culvert]}" -x nft; }
 table() { on "$G" nft list table inet culvert 2>/dev/null; }
 no_table() { ! table >/dev/null; }
 rule() { [[ $(table) == *"$1"* ]]; }
-caught() {
-	local out n
-	n=$(grep -c ' accepted ' "$TMP/culvert.log")
-	out=$(on "$C" "$NT" tcp 198.51.100.1 5003 -n 2000)
-	contains "$1" "$out" "rx=$(sha 2000) end=FIN"
-	eq "$1: by culvert" "$(grep -c ' accepted ' "$TMP/culvert.log")" \
-		$((n + 1))
-}
 killed() {
 	kill -KILL "${PID[culvert]}"
 	wait "${PID[culvert]}" 2>/dev/null

@@ -39,12 +39,7 @@ udp() {
 }
 
 # From outside to this host and to one of the LAN: their answers are nobody's
-bg "$G" sshd "$NT" tcp-serve 2222 echo
-bg "$C" lan "$NT" tcp-serve 2223 echo
-bg "$C" lanu "$NT" udp-serve 2224 echo
-wait_port "$G" tcp 2222
-wait_port "$C" tcp 2223
-wait_port "$C" udp 2224
+serve_inside
 outside() {
 	local out a
 	for a in "10.2.0.1 2222 -b $F4" "fd02::1 2222 -b $F6" \

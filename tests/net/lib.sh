@@ -310,6 +310,17 @@ serve() {
 	wait_port "$S" "$proto" "$3"
 }
 
+# serve_inside: what those outside reach, sshd (2222) in $G and lan (2223), lanu (2224,
+# datagrams) in $C
+serve_inside() {
+	bg "$G" sshd "$NT" tcp-serve 2222 echo
+	bg "$C" lan "$NT" tcp-serve 2223 echo
+	bg "$C" lanu "$NT" udp-serve 2224 echo
+	wait_port "$G" tcp 2222
+	wait_port "$C" tcp 2223
+	wait_port "$C" udp 2224
+}
+
 # start_culvert [NS] [TUN]: `culvert run` with the config on standard input,
 # then wait for its TUN. The log is $TMP/culvert.log.
 start_culvert() {
