@@ -132,6 +132,16 @@ bool j_list_next(struct jobj *o, struct jlist *l);
 struct port_range {
 	uint16_t lo, hi;
 };
+
+static inline bool ports_have(const struct port_range *r, size_t n,
+			      uint16_t port)
+{
+	for (size_t i = 0; i < n; i++)
+		if (port >= r[i].lo && port <= r[i].hi)
+			return true;
+	return false;
+}
+
 /*
  * Fill up to @max ranges. Returns how many; 0 when absent or wrong (reported)
  */

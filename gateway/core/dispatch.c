@@ -314,12 +314,18 @@ static bool ses_carries(const struct session *s)
 	return s->reverse || ses_is_mux(s);
 }
 
+/* Of where it goes now, which behind a loopback may be elsewhere */
+static uint16_t sniffed_port(const struct session *s)
+{
+	return s->again ? s->target.port : s->orig.port;
+}
+
 static int ses_sniff(struct session *s)
 {
 	const struct sniffing *sn = ses_sniffing(s);
 	int err = ses_unfake(s);
 
-	if (err == 0 && sn->enabled && !sn->metadata_only && !ses_carries(s))
+	if (err == 0 && !ses_carries(s) && sniff_reads(sn, sniffed_port(s)))
 		err = s->net == NET_UDP ? ses_sniff_dgrams(s) :
 					  ses_sniff_stream(s);
 	if (err == -EAGAIN)

@@ -64,13 +64,17 @@ enum {
 	OVERRIDE_FAKEDNS = 1u << 3,
 };
 
+#define SNIFF_PORTS 32 /* ranges of portsExcluded */
+
 /**
  * struct sniffing - The sniffing object of an inbound, or of a loopback
  * @excluded:	domainsExcluded, NULL none; @ips_excluded likewise
+ * @ports:	portsExcluded, @port_count of them: nothing is read for these
  */
 struct sniffing {
 	bool enabled, metadata_only, route_only;
-	uint8_t override;
+	uint8_t override, port_count;
+	struct port_range ports[SNIFF_PORTS];
 	struct dommap *excluded;
 	struct ipset *ips_excluded;
 };
@@ -79,6 +83,8 @@ struct sniffing {
 void sniffing_parse(struct diag *d, const cJSON *node, struct sniffing *sn);
 void sniffing_drop(struct sniffing *sn);
 
+/* Is what a client sends to @port read at all, and waited for? */
+bool sniff_reads(const struct sniffing *sn, uint16_t port);
 /*
  * May the sniffed domain replace the target (xray.md, 1 D)? @fake: the
  * original destination lies in a FakeDNS pool

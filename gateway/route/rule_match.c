@@ -37,12 +37,7 @@ static bool has_prefix_of(const struct str_list *l, const char *text)
 
 static bool in_ports(const struct port_list *l, uint16_t port)
 {
-	uint32_t i;
-
-	for (i = 0; i < l->count; i++)
-		if (port >= l->range[i].lo && port <= l->range[i].hi)
-			return true;
-	return false;
+	return ports_have(l->range, l->count, port);
 }
 
 static bool is_user(const struct match_list *l, const char *user)

@@ -106,6 +106,12 @@ bool sniff_server_first(uint16_t port)
 	return false;
 }
 
+bool sniff_reads(const struct sniffing *sn, uint16_t port)
+{
+	return sn->enabled && !sn->metadata_only &&
+	       !ports_have(sn->ports, sn->port_count, port);
+}
+
 bool sniff_overrides(const struct sniffing *sn, const struct sniffed *found,
 		     const struct addr *orig, bool fake)
 {

@@ -51,6 +51,8 @@ static void parse_excluded(struct jobj *o, struct sniffing *sn)
 	else
 		dommap_free(m);
 	sn->ips_excluded = ipset_parse(o, "ipsExcluded");
+	sn->port_count =
+		(uint8_t)j_ports(o, "portsExcluded", sn->ports, SNIFF_PORTS);
 }
 
 void sniffing_parse(struct diag *d, const cJSON *node, struct sniffing *sn)

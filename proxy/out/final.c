@@ -27,11 +27,11 @@
 
 static bool holds(const struct final_rule *r, uint8_t net, const struct addr *a)
 {
-	bool udp = net == NET_UDP, port = !r->port_count;
+	bool of_net = net == NET_UDP ? r->udp : r->tcp;
 
-	for (unsigned int i = 0; !port && i < r->port_count; i++)
-		port = a->port >= r->ports[i].lo && a->port <= r->ports[i].hi;
-	return port && (udp ? r->udp : r->tcp) &&
+	return of_net &&
+	       (!r->port_count ||
+		ports_have(r->ports, r->port_count, a->port)) &&
 	       (!r->ips || ipset_has(r->ips, a));
 }
 

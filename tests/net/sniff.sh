@@ -1,7 +1,7 @@
 #!/bin/bash
 # Sniffing on real streams and datagrams: a ClientHello cut at every byte and
 # into records of every size, HTTP heads cut, QUIC Initials in many layouts,
-# routeOnly, metadataOnly, domainsExcluded; a server that speaks first does not
+# routeOnly, metadataOnly, portsExcluded, domainsExcluded; a server that speaks first does not
 # pay for it, half a head costs no CPU
 # timeout: 300
 # shellcheck source=tests/net/lib.sh
@@ -206,6 +206,12 @@ contains "routeOnly: the rule holds, the target stays" "$(line 27002)" "tcp:10.3
 use "$ALL, \"metadataOnly\": true"
 ask 27003 a.test
 contains "metadataOnly: nothing is read" "$(line 27003)" "tcp:10.3.0.3:5003 [lan >> direct]"
+use "$ALL, \"portsExcluded\": \"22,5003-5004\""
+ask 27008 a.test
+contains "portsExcluded: nothing is read" "$(line 27008)" "tcp:10.3.0.3:5003 [lan >> direct]"
+use "$ALL, \"portsExcluded\": 5002"
+ask 27009 a.test
+contains "another port is" "$(line 27009)" "tcp:a.test:5003 [lan -> named]"
 use "$ALL, \"domainsExcluded\": [ \"full:a.test\" ]"
 ask 27004 a.test
 contains "excluded" "$(line 27004)" "tcp:10.3.0.3:5003 [lan >> direct]"

@@ -411,6 +411,23 @@ static struct sniffed found(enum sniff_proto proto, const char *name)
 	return s;
 }
 
+static void what_goes_to_excluded_ports_is_not_read(void **state)
+{
+	struct sniffing sn = { .enabled = true,
+			       .port_count = 2,
+			       .ports = { { 22, 22 }, { 993, 995 } } };
+
+	(void)state;
+	assert_false(sniff_reads(&sn, 22));
+	assert_true(sniff_reads(&sn, 23));
+	assert_true(sniff_reads(&sn, 992));
+	assert_false(sniff_reads(&sn, 993));
+	assert_false(sniff_reads(&sn, 995));
+	assert_true(sniff_reads(&sn, 996));
+	sn.metadata_only = true;
+	assert_false(sniff_reads(&sn, 443));
+}
+
 static void a_name_overrides_only_when_its_protocol_is_listed(void **state)
 {
 	static const uint8_t bit[] = {
@@ -503,6 +520,7 @@ int main(void)
 		cmocka_unit_test(a_damaged_hello_does_no_harm),
 		cmocka_unit_test(bittorrent_handshakes_are_found),
 		cmocka_unit_test(utp_requests_are_found_and_cut_ones_are_not),
+		cmocka_unit_test(what_goes_to_excluded_ports_is_not_read),
 		cmocka_unit_test(
 			a_name_overrides_only_when_its_protocol_is_listed),
 		cmocka_unit_test(excluded_names_and_addresses_do_not_override),
