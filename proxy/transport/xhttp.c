@@ -166,6 +166,20 @@ static bool padding_fits(const struct http_rq *rq, const struct xhttp_conf *c)
 	       n <= (size_t)c->padding.hi + more;
 }
 
+/*
+ * OPTIONS is a way up, too, for a client whose uplinkHTTPMethod it is. What browsers
+ * ask says which method they mean, and has no padding
+ */
+static bool is_preflight(const struct http_rq *rq, const struct xhttp_conf *c)
+{
+	struct http1_text method;
+
+	return http1_is(&rq->head->method, "OPTIONS") &&
+	       (http1_header(rq->head, "access-control-request-method",
+			     &method) ||
+		!padding_fits(rq, c));
+}
+
 static void handle(const struct http_rq *rq)
 {
 	const struct xhttp_conf *c = rq->t->settings;
@@ -181,7 +195,7 @@ static void handle(const struct http_rq *rq)
 		xhttp_refuse(rq, 404, "another path");
 		return;
 	}
-	if (http1_is(&rq->head->method, "OPTIONS"))
+	if (is_preflight(rq, c))
 		answer_options(rq, c);
 	else if (!padding_fits(rq, c))
 		xhttp_refuse(rq, 400, "its padding does not fit xPaddingBytes");

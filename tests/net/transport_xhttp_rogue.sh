@@ -28,7 +28,7 @@ saw() { # CASE LINE...
 	unset "PID[case.$1]"
 	eq "$1" "$(cat "$TMP/case.$1.log")" "$(printf "$1: %s\n" "${@:2}")"
 }
-saw answers 404 400 400 400 400 400 400 400 200 404 200
+saw answers 404 400 400 400 400 400 400 400 200 200 404 200
 saw order '200 200 200 200 200 True' '200 None'
 saw early "200 200 b'abc'"
 saw twice "200 200 200 200 200 200 b'abcdefghi'" 409

@@ -27,7 +27,7 @@ declare -A HOW=(
 	[cookie]="$(at cookie cookie), $(odd cookie tokenish), \"xPaddingKey\": \"sid\", \"sessionIDKey\": \"who\", \"seqKey\": \"n\""
 	[mixed]="$(at header path), $(odd queryInHeader), \"xPaddingHeader\": \"Referer\", \"xPaddingKey\": \"q\",
 		\"sessionIDTable\": \"Base62\", \"sessionIDLength\": \"20-30\", \"uplinkHTTPMethod\": \"PATCH\""
-	[turned]="$(at path cookie), \"uplinkDataPlacement\": \"body\""
+	[turned]="$(at path cookie), \"uplinkDataPlacement\": \"body\", \"uplinkHTTPMethod\": \"OPTIONS\""
 	[gets]="\"uplinkHTTPMethod\": \"GET\", $(at query query)"
 	[dheader]="\"uplinkDataPlacement\": \"header\", \"uplinkChunkSize\": \"100-900\""
 	[dcookie]="\"uplinkDataPlacement\": \"cookie\", $(at cookie cookie), $(odd cookie)"

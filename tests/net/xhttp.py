@@ -98,6 +98,7 @@ def answers():
             ('POST /x/a/1x', PAD), ('POST /x//1', PAD),
             ('POST /x/a/18446744073709551616', PAD),
             ('POST /x/' + 'a' * 129, PAD), ('OPTIONS /x/a', ''),
+            ('OPTIONS /x/a/0', PAD + 'Access-Control-Request-Method: POST\r\n'),
             ('DELETE /y', PAD), ('BREW /x/a/0', PAD)):
         yield Conn().ask(line, headers, b'').status()
 
