@@ -295,7 +295,7 @@ cell() {
 		head -c "$N" >"$f"
 	# on a busy machine the client may be late for the sniffer (200 ms): nothing
 	# comes back then, as nobody has the address. So do some of v2ray's mKCP
-	for a in 1 2 3; do
+	for a in 1 2 3 4 5 6 7 8; do
 		out=$("$NT" tcp 192.0.2.9 5003 -f "$f" -w "$wait" $how)
 		[[ $out == *" rx=0:"*ECONNRESET* || $out == *tx=0:* ||
 			( $2 == *v2ray-*-k* && $out == *" rx=0:"* ) ]] || break

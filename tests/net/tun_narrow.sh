@@ -34,10 +34,15 @@ down 10.3.0.1 "in fragments"
 down fd03::1 "in smaller segments"
 le "ms until they are smaller" "$MS" $((9000 * SLOW))
 too_big() { on "$G" awk '/Icmp6OutPktTooBigs/ { print $2 }' /proc/net/snmp6; }
-some=$(too_big)
-le "packets that were too big" 1 "$some"
-down fd03::1 "once that is known"
-eq "none any more" "$(too_big)" "$some"
+le "packets that were too big" 1 "$(too_big)"
+# each worker learns by itself, and the kernel chooses whose a flow is
+learned=1
+for i in 2 3 4 5 6; do
+	before=$(too_big)
+	down fd03::1 "once that is known, $i"
+	[ "$(too_big)" = "$before" ] || learned=$((learned + 1))
+done
+le "downloads with packets that were too big" "$learned" 2
 
 # What is sent again may be cut as well
 on "$C" nft -f - <<-'END'
