@@ -106,6 +106,11 @@ int nlk_dump(struct nlk *nl, int type, uint8_t family,
 /* A route or rule of a dump as ours look. false: it is not of our protocol */
 bool nlk_route_read(struct nlmsghdr *h, struct nlk_route *r);
 bool nlk_rule_read(struct nlmsghdr *h, struct nlk_rule *r);
+/*
+ * Is a link of a dump (RTM_GETLINK) the TUN or TAP device @name? How many queues
+ * programs have of it then; 0 where the kernel does not say (before Linux 4.19)
+ */
+bool nlk_tun_read(struct nlmsghdr *h, const char *name, unsigned int *queues);
 /* Ask the kernel to delete what a dump showed (route or rule). 0 or -errno */
 int nlk_del_shown(struct nlk *nl, struct nlmsghdr *h);
 

@@ -1,7 +1,8 @@
-/* nl_read.c - Routes and rules of ours out of the kernel's dumps (nl.h) */
+/* nl_read.c - Routes and rules of ours, TUN devices, out of the kernel's dumps (nl.h) */
 #include "netstack/nl.h"
 
 #include <linux/fib_rules.h>
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 
@@ -121,5 +122,34 @@ bool nlk_rule_read(struct nlmsghdr *h, struct nlk_rule *r)
 	if (m->dst_len)
 		r->dst = read_cidr(tb[FRA_DST], m->family, m->dst_len);
 	read_match(tb, r);
+	return true;
+}
+
+static bool text_is(struct nlattr *a, const char *text)
+{
+	size_t n = strlen(text);
+
+	return a && (size_t)nla_len(a) == n + 1 &&
+	       memcmp(nla_data(a), text, n + 1) == 0;
+}
+
+bool nlk_tun_read(struct nlmsghdr *h, const char *name, unsigned int *queues)
+{
+	struct nlattr *tb[IFLA_MAX + 1] = { NULL };
+	struct nlattr *info[IFLA_INFO_MAX + 1] = { NULL };
+	struct nlattr *tun[IFLA_TUN_MAX + 1] = { NULL };
+
+	if (h->nlmsg_type != RTM_NEWLINK ||
+	    !attributes(h, sizeof(struct ifinfomsg), tb, IFLA_MAX) ||
+	    !text_is(tb[IFLA_IFNAME], name) || !tb[IFLA_LINKINFO] ||
+	    nla_parse_nested(info, IFLA_INFO_MAX, tb[IFLA_LINKINFO], NULL) <
+		    0 ||
+	    !text_is(info[IFLA_INFO_KIND], "tun"))
+		return false;
+	*queues = 0;
+	if (info[IFLA_INFO_DATA] &&
+	    nla_parse_nested(tun, IFLA_TUN_MAX, info[IFLA_INFO_DATA], NULL) >=
+		    0)
+		*queues = number(tun[IFLA_TUN_NUM_QUEUES], 0);
 	return true;
 }

@@ -6,11 +6,13 @@
 #include "netstack/tun.h"
 
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <linux/virtio_net.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/compat.h"
 #include "gateway/base/log.h"
 #include "gateway/base/rand.h"
@@ -18,9 +20,14 @@
 #include "gateway/core/tun_conf.h"
 #include "gateway/core/worker.h"
 #include "netstack/lw.h"
+#include "netstack/nl.h"
 #include "netstack/owners.h"
 
-enum { GSO_UDP_L4 = 5 /* older headers lack it; Linux 6.2 */ };
+enum {
+	GSO_UDP_L4 = 5, /* older headers lack it; Linux 6.2 */
+	TAKEN_TRIES = 20,
+	TAKEN_MS = 50,
+};
 
 /* Shared by all workers: which devices are open */
 static pthread_mutex_t tun_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -85,6 +92,50 @@ static unsigned int queues_wanted(void)
 	return workers_count < lw_table_len ? workers_count : lw_table_len;
 }
 
+struct queues {
+	const char *name;
+	unsigned int count;
+};
+
+static void look_queues(struct nlmsghdr *h, void *arg)
+{
+	struct queues *q = arg, found = { .name = q->name };
+
+	if (nlk_tun_read(h, q->name, &found.count))
+		q->count = found.count;
+}
+
+/*
+ * Has another program queues of the device? The kernel would give us ours beside
+ * them, and a part of the flows. Not known: no
+ */
+static bool is_taken(const char *name)
+{
+	struct queues q = { .name = name };
+	struct nlk nl;
+
+	if (nlk_open(&nl, NETLINK_ROUTE) < 0)
+		return false;
+	nlk_dump(&nl, RTM_GETLINK, AF_UNSPEC, look_queues, &q);
+	nlk_close(&nl);
+	for (const struct tun_device *d = tun_devices; d; d = d->next)
+		if (!strcmp(d->name, name))
+			q.count -= d->queues < q.count ? d->queues : q.count;
+	return q.count > 0;
+}
+
+/* One that is just ending is waited for */
+static int device_open(struct tun_device *d, const struct tun_conf *tc)
+{
+	for (int i = 0; tc->name && is_taken(tc->name); i++) {
+		if (i == TAKEN_TRIES)
+			return -EBUSY;
+		clock_sleep_ms(TAKEN_MS);
+	}
+	return tun_device_open(d, tc->name ? tc->name : "culvert%d",
+			       queues_wanted());
+}
+
 static int device_make(const struct inbound *ib, const char *key,
 		       struct tun_device **out)
 {
@@ -96,9 +147,7 @@ static int device_make(const struct inbound *ib, const char *key,
 		return -ENOMEM;
 	memcpy(d->key, key, sizeof(d->key));
 	rand_bytes(d->secret, sizeof(d->secret));
-	err = fd >= 0 ? tun_device_adopt(d, fd) :
-			tun_device_open(d, tc->name ? tc->name : "culvert%d",
-					queues_wanted());
+	err = fd >= 0 ? tun_device_adopt(d, fd) : device_open(d, tc);
 	if (err >= 0 && d->queues > 1) {
 		d->owners = owners_new();
 		err = d->owners ? 0 : -ENOMEM;

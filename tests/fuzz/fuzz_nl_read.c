@@ -15,6 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct nlk_route route;
 	struct forget_flow flow;
 	struct nlk_rule rule;
+	unsigned int queues;
 
 	if (n < sizeof(*h))
 		return 0;
@@ -31,6 +32,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (forget_read(h, UINT32_MAX, &flow) &&
 	    (!flow.dst.kind || flow.tuple_len > sizeof(flow.tuple)))
 		abort();
+	h->nlmsg_type = RTM_NEWLINK;
+	nlk_tun_read(h, "a", &queues);
 	free(h);
 	return 0;
 }

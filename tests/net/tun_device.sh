@@ -108,6 +108,13 @@ wait_log culvert "dropped: icmp: kind not answered"
 works "other settings" other7
 bad "the device is gone" ip -n "$G" link show dev other7
 
+echo "-- a second one beside it"
+config '"name": "culvert0"' 2
+start
+bad "another's device" on "$G" timeout 20 "$CULVERT" run -c "$TMP/config.json"
+contains "why" "$(<"$TMP/bad.log")" "another program has a device of this name"
+works "the first goes on" culvert0
+
 echo "-- a device that was there before, with one queue, for two workers"
 ip -n "$G" tuntap add dev culvert0 mode tun
 config '"name": "culvert0"' 2
