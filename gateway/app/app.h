@@ -131,9 +131,10 @@ const char *registry_near(const char *names, const char *word);
 /* Why a protocol of Xray is not here (yet); NULL: unknown word */
 const char *registry_not_yet(const char *protocol);
 
-/* import.c: share links. The configuration of @what (malloc'ed), or NULL after
- * saying why; the commands, which return exit codes */
-char *import_config(const char *what);
+/* import.c: share links. The configuration of @what into *@text (malloc'ed), or NULL
+ * and why is said: EXIT_FAIL when it could not be fetched, which may pass, else
+ * EXIT_CONFIG. The commands, which return exit codes */
+int import_config(const char *what, char **text);
 /* @path is a file with a configuration of Xray's form: -c was forgotten */
 bool import_is_config(const char *path);
 int import_run(const char *what);

@@ -228,7 +228,7 @@ static int collect(struct import *im, const char *what)
 		return parse_list(im, what, strlen(what));
 	text = url ? fetch_url(what, LINK_LIST_MAX + 1, &n) :
 		     read_all(what, &n);
-	good = text ? parse_list(im, text, n) : -ENOENT;
+	good = text ? parse_list(im, text, n) : url ? -EAGAIN : -ENOENT;
 	free(text);
 	return good;
 }
@@ -386,27 +386,31 @@ static char *finish(struct import *im, const char *what, int good)
 	return NULL;
 }
 
-char *import_config(const char *what)
+int import_config(const char *what, char **text)
 {
 	struct import im = {
 		.outbounds = cJSON_CreateArray(),
 		.lines = calloc(LINK_ALL_MAX, sizeof(*im.lines)),
 	};
-	char *text = NULL;
+	int good = -ENOMEM;
 
-	if (im.outbounds && im.lines)
-		text = finish(&im, what, collect(&im, what));
+	*text = NULL;
+	if (im.outbounds && im.lines) {
+		good = collect(&im, what);
+		*text = finish(&im, what, good);
+	}
 	free(im.lines);
 	cJSON_Delete(im.outbounds);
-	return text;
+	return *text ? EXIT_OK : good == -EAGAIN ? EXIT_FAIL : EXIT_CONFIG;
 }
 
 int import_run(const char *what)
 {
-	char *text = import_config(what);
+	char *text;
+	int code = import_config(what, &text);
 
-	if (!text)
-		return EXIT_CONFIG;
+	if (code != EXIT_OK)
+		return code;
 	puts(text);
 	cJSON_free(text);
 	return EXIT_OK;

@@ -112,8 +112,8 @@ static int geodata(const struct cli *cli)
 static int up(struct cli *cli)
 {
 	const char *what = cli->rest[0];
-	char *text;
-	int code;
+	char *text = NULL;
+	int code = EXIT_OK;
 
 	if (cli->rest_count > 1)
 		return wants(cli, "one link, file or address: quotes around a "
@@ -122,9 +122,10 @@ static int up(struct cli *cli)
 		cli->files[cli->file_count++] = what;
 		what = NULL;
 	}
-	text = what ? import_config(what) : NULL;
-	if (what && !text)
-		return EXIT_CONFIG;
+	if (what)
+		code = import_config(what, &text);
+	if (code != EXIT_OK)
+		return code;
 	cli->text = text;
 	code = run(cli, true);
 	cli->text = NULL;
