@@ -50,7 +50,7 @@ good() {
 # wrong NAME PATH WORDS [BASE]
 wrong() {
 	import "$2" "${4:-}"
-	eq "$1: exit code" "$?" $([[ $3 == @(*fetched|404) ]] && echo 1 || echo 23)
+	eq "$1: exit code" "$?" $([[ $3 == @(*fetched|404|*curl*) ]] && echo 1 || echo 23)
 	eq "$1: prints nothing" "$(wc -c <"$TMP/out")" 0
 	contains "$1" "$(cat "$TMP/said")" "$3"
 	lacks "$1: no secret is said" "$(cat "$TMP/said")" "verysecret"
