@@ -75,6 +75,15 @@ static struct h2_room *room_get(struct worker *w)
 
 /* --- life --- */
 
+/* Nobody has it, and nothing new goes by it: a client's of an old configuration, too */
+static bool is_over(struct h2 *h)
+{
+	if (h->count || h->flow_count)
+		return false;
+	return !h2_takes_request(h) ||
+	       (!h->server && h->cfg != worker_of(h)->cfg);
+}
+
 /* When the carrier is looked at: as soon as it was silent for too long */
 void h2_set_timer(struct h2 *h)
 {
@@ -82,7 +91,7 @@ void h2_set_timer(struct h2 *h)
 	uint32_t keep = h->conf->keepalive_ms, ms = IDLE_MS;
 	uint32_t due = h->ping_ms + h->conf->answer_ms;
 
-	if (h->dead || (!h->count && !h->flow_count && !h2_takes_request(h)))
+	if (h->dead || is_over(h))
 		ms = 0;
 	else if (h->pinging) /* who comes and goes meanwhile changes nothing */
 		ms = clock_before(now, due) ? due - now : 1;
@@ -395,6 +404,10 @@ static void on_timer(struct timer *t)
 		carrier_free(h);
 		return;
 	}
+	if (is_over(h)) {
+		carrier_kill(h, 0);
+		return;
+	}
 	if (h->pinging) {
 		carrier_kill(h, -ETIMEDOUT);
 		return;
@@ -405,8 +418,7 @@ static void on_timer(struct timer *t)
 		h->ping_ms = worker_of(h)->now_ms;
 		nghttp2_submit_ping(h->ng, NGHTTP2_FLAG_NONE, NULL);
 		h2_flush_soon(h);
-	} else if (!h->count && ((!h->flow_count && !h2_takes_request(h)) ||
-				 (!c->ping_idle && silent >= IDLE_MS))) {
+	} else if (!h->count && !c->ping_idle && silent >= IDLE_MS) {
 		carrier_kill(h, 0);
 		return;
 	}

@@ -1,6 +1,7 @@
 #!/bin/bash
 # transport_grpc_idle.sh: gRPC keepalive: a server that stopped answering is noticed
-# by a PING when asked for, and only then; one that answers keeps its idle flows
+# by a PING when asked for, and only then; one that answers keeps its idle flows, and an
+# idle connection as long as the configuration is in force
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR
@@ -57,6 +58,12 @@ contains "the flow of a server that answers" "$(cat "$TMP/flow3.log")" "rx=$(sha
 wait_log flow2 "end="
 contains "without idle_timeout nobody asks" "$(cat "$TMP/flow2.log")" "end=TIMEOUT"
 kill -CONT "${PID[frozen]}"
+# of the old configuration nothing stays that nobody has, whatever it asks
+kill -HUP "${PID[culvert]}"
+wait_log culvert "generation 2 is in force"
+wait_for 14 log_has culvert "grpc: carrier to 10.2.0.3:8002 ends with 0 streams: not needed" ||
+	fail "an old configuration keeps a connection: $(seen 8002)"
+ASSERTS=$((ASSERTS + 1))
 stop culvert
 eq "ends well" "$RC" 0
 pass
