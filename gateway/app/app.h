@@ -148,7 +148,10 @@ int keys_mldsa(const char *given);
 /* `vlessenc`: pairs of "decryption" and "encryption" */
 int keys_vlessenc(void);
 
-/* process.c: workers, signals, reload. Returns an exit code */
+/* process.c: workers, signals, reload. What a running one is told by signals waits from
+ * now on: before its files are read, which takes a moment */
+void process_hold_signals(void);
+/* Returns an exit code */
 int process_run(const struct cli *cli, struct config *cfg, bool full);
 /* The files of "geodata" are renewed, and that is all. Returns an exit code */
 int process_renew_once(const struct cli *cli, struct config *cfg);

@@ -181,6 +181,8 @@ int main(int argc, char **argv)
 	code = cli_parse(&cli, argc, argv);
 	if (code)
 		return code;
+	if (!strcmp(cli.command, "run") || !strcmp(cli.command, "up"))
+		process_hold_signals();
 	if (!strcmp(cli.command, "run"))
 		return run(&cli, false);
 	if (!strcmp(cli.command, "up"))

@@ -363,6 +363,17 @@ static void process_signal(struct process *p)
 	}
 }
 
+void process_hold_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 static int process_signals(void)
 {
 	sigset_t set;

@@ -44,7 +44,22 @@ refused() { # WHAT: a reload that must say so and change nothing
 }
 way_of() { grep ":$1 accepted" "$TMP/access.txt" | tail -n 1; }
 
+echo "-- who is told before it has read its file does so when it has"
 config one >"$TMP/first.json"
+mkfifo "$TMP/config.json"
+bg "$G" culvert "$CULVERT" run -c "$TMP/config.json"
+exec 9>"$TMP/config.json" # it reads by now
+for s in HUP USR1 USR2; do kill -$s "${PID[culvert]}"; done
+rm "$TMP/config.json"
+cp "$TMP/first.json" "$TMP/config.json"
+cat "$TMP/first.json" >&9
+exec 9>&-
+wait_log culvert "generation 2 is in force"
+alive culvert || fail "a signal at start ended it"
+ASSERTS=$((ASSERTS + 1))
+stop culvert
+eq "ends well" "$RC" 0
+
 start_culvert <"$TMP/first.json"
 to_tun culvert0
 index=$(on "$G" cat /sys/class/net/culvert0/ifindex)
