@@ -34,11 +34,12 @@ struct session *ses_of(struct job *j)
 
 /*
  * A client's TCP session needs one more descriptor, later: none is let in that could
- * not have it. What is our own (DNS, a bridge) has no kind of inbound
+ * not have it. What is our own (DNS, a bridge) serves them and is let in: its kind of
+ * inbound has no listener
  */
 static bool may_enter(struct worker *w, const struct inbound *ib, uint8_t net)
 {
-	return worker_admits(w, net == NET_TCP && ib->ops);
+	return worker_admits(w, net == NET_TCP && ib->ops && ib->ops->start);
 }
 
 void ses_settled(struct session *s)

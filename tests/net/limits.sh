@@ -158,6 +158,58 @@ eq "accepting never paused" "$(grep -c "tried again each" "$TMP/culvert.log")" 0
 stop culvert
 eq "exit code" "$RC" 0
 
+echo "-- 256 descriptors, and names, which are asked for by routed TCP"
+bg "$S" dnsmasq dnsmasq -k -u root -C /dev/null --no-resolv --no-hosts --pid-file="$TMP/dnsmasq.pid" \
+	--listen-address=10.2.0.5 --bind-interfaces --address=/test/10.3.0.2
+wait_port "$S" tcp 53
+cat >"$TMP/config.json" <<-'END'
+{
+  "log": { "loglevel": "info" },
+  "dns": { "servers": [ "tcp://10.2.0.5" ] },
+  "inbounds": [ { "tag": "in", "protocol": "socks", "listen": "0.0.0.0", "port": 1080 } ],
+  "outbounds": [ { "tag": "direct", "protocol": "freedom", "settings": { "domainStrategy": "UseIP" } } ],
+  "culvert": { "workers": 2 }
+}
+END
+bg "$G" culvert prlimit --nofile=256:256 "$CULVERT" run -c "$TMP/config.json"
+wait_port "$G" tcp 1080
+out=$(on "$C" python3 - <<-'END'
+	import socket, struct
+	conns = []
+	for i in range(400):
+	    s = socket.socket()
+	    s.settimeout(5)
+	    try:
+	        s.connect(("10.1.0.1", 1080))
+	        s.sendall(b"\5\1\0")
+	        conns.append(s)
+	    except OSError:
+	        pass
+	greeted = []
+	for s in conns: # all are in before the first one asks for its server
+	    try:
+	        if s.recv(2) == b"\5\0": greeted.append(s)
+	    except OSError:
+	        pass
+	served = 0
+	for i, s in enumerate(greeted[:10]):
+	    s.sendall(b"\5\1\0\3\x08n%02d.test" % i + struct.pack("!H", 5003))
+	for s in greeted[:10]:
+	    try:
+	        if s.recv(64)[1:2] == b"\0":
+	            s.sendall(b"x")
+	            served += s.recv(1) == b"x"
+	    except OSError:
+	        pass
+	print(f"in={len(greeted)} served={served}")
+	END
+)
+echo "   of 400 clients: $out"
+contains "who was let in was served, by name" "$out" " served=10"
+stop culvert
+eq "exit code" "$RC" 0
+stop dnsmasq
+
 echo "-- maxSessions 60"
 config '"workers": 2, "maxSessions": 60' >"$TMP/config.json"
 start_limited 4096

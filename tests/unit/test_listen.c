@@ -26,7 +26,20 @@ static int greet_never(struct session *s)
 	return -EAGAIN;
 }
 
-static const struct inbound_ops kind = { .name = "test", .greet = greet_never };
+static int start_never(const struct inbound *ib, struct worker *w,
+		       struct listener **out)
+{
+	(void)ib;
+	(void)w;
+	(void)out;
+	return -ENOTSUP;
+}
+
+static const struct inbound_ops kind = { .name = "test",
+					 .start = start_never,
+					 .greet = greet_never };
+/* What comes from ourselves, for those who are in */
+static const struct inbound_ops own_kind = { .name = "dns" };
 
 static void place_init(struct place *p, const char *ip, uint16_t port)
 {
@@ -218,7 +231,9 @@ static void who_could_not_be_served_is_shed(void **state)
 	enum { N = 40, LIMIT = 64 };
 	uint16_t port = port_unused("127.0.0.1");
 	static struct place p;
+	struct inbound own = { .tag = "own" };
 	unsigned int reset = 0;
+	struct session *s;
 	int fd[N];
 	char c;
 
@@ -235,6 +250,12 @@ static void who_could_not_be_served_is_shed(void **state)
 		reset += read(fd[i], &c, 1) < 0 && errno == ECONNRESET;
 	assert_int_equal(reset, N - p.l.w.session_count);
 	assert_int_equal(p.l.w.drops[DROP_DESCRIPTORS], reset);
+	/* what these ask of us is served */
+	own.ops = &own_kind;
+	s = ses_new(&p.l.w, &own, NET_TCP, NULL);
+	assert_non_null(s);
+	ses_kill(s, 0, 2);
+	ses_reap(&p.l.w);
 	/* who goes makes room */
 	ses_kill(list_first(&p.l.w.sessions, struct session, node), 0, 2);
 	p.want = p.l.w.session_count;
