@@ -25,16 +25,20 @@ CULVERT=${CULVERT:-$ROOT/build/culvert}
 NT=${NT:-$ROOT/build/nt}
 # Sanitizers and emulated processors (scripts/in-vm) are slow: waits are this much
 # longer there
-SLOW=1 POLL=0.03
+SLOW=1
 [ "${CULVERT_VARIANT:-release}" = release ] || SLOW=4
-[ -z "${CULVERT_VM:-}" ] || SLOW=$((SLOW * 4)) POLL=0.15
+[ -z "${CULVERT_VM:-}" ] || SLOW=$((SLOW * 4))
 # Settings of freedom for a server: what its clients ask for is private here
 ALLOW='"finalRules": [ { "action": "allow" } ]'
 PREFIX=${CULVERT_NS_PREFIX:-cv}-$$
 C=$PREFIX-c G=$PREFIX-g S=$PREFIX-s
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/culvert-net.XXXXXX")
-declare -A PID=()
+declare -A PID=() INSIDE=() # INSIDE: of a namespace, the program started there last
 ASSERTS=0
+# Waiting must cost no programs started: they are dear, and what waits takes from those
+# it waits for. nap SECONDS is the shell's own; nothing ever comes on that descriptor
+exec {NAP}<> <(:)
+nap() { read -rt "$1" -u "$NAP" || :; }
 
 # --- end of the test ---------------------------------------------------------
 
@@ -162,42 +166,41 @@ veth() {
 	ip -n "$3" link set "$4" up
 }
 
-# addr NS DEV PREFIX...
-addr() {
-	local ns=$1 dev=$2 a
-	shift 2
-	for a in "$@"; do
-		case $a in
-		*:*) ip -n "$ns" addr add "$a" dev "$dev" nodad ;;
-		*)   ip -n "$ns" addr add "$a" dev "$dev" ;;
-		esac || fail "addr $a"
+# addr NS DEV PREFIX...; addr_lines DEV PREFIX...: the same for `ip -batch`
+addr() { addr_lines "${@:2}" | ip -n "$1" -batch - || fail "addr ${*:2}"; }
+
+addr_lines() {
+	local a dad
+	for a in "${@:2}"; do
+		dad=
+		[[ $a != *:* ]] || dad=nodad
+		echo "addr add $a dev $1 $dad"
 	done
 }
 
 net_up() {
-	local i
 	[ -c /dev/net/tun ] || skip "no /dev/net/tun"
 	ns_add "$C"; ns_add "$G"; ns_add "$S"
 	veth "$C" c0 "$G" g0
 	veth "$G" g1 "$S" s0
-	addr "$C" c0 10.1.0.2/24 fd01::2/64
-	addr "$G" g0 10.1.0.1/24 fd01::1/64
-	addr "$G" g1 10.2.0.1/24 fd02::1/64
-	for i in 2 3 4 5 6 7 8 9; do
-		addr "$S" s0 "10.2.0.$i/24" "fd02::$i/64"
-	done
-	for i in 1 2 3 4 5 6 7 8 9; do
-		addr "$S" lo "10.3.0.$i/32" "fd03::$i/128"
-	done
-	for i in 1 2 3; do
-		addr "$S" lo "198.51.100.$i/32" "2001:db8:51::$i/128"
-	done
-	ip -n "$C" route add default via 10.1.0.1
-	ip -n "$C" -6 route add default via fd01::1
-	ip -n "$S" route add default via 10.2.0.1
-	ip -n "$S" -6 route add default via fd02::1
-	ip -n "$G" route add default via 10.2.0.2
-	ip -n "$G" -6 route add default via fd02::2
+	ip -n "$C" -batch - <<-END || fail "addresses of $C"
+	$(addr_lines c0 10.1.0.2/24 fd01::2/64)
+	route add default via 10.1.0.1
+	route add default via fd01::1
+	END
+	ip -n "$G" -batch - <<-END || fail "addresses of $G"
+	$(addr_lines g0 10.1.0.1/24 fd01::1/64)
+	$(addr_lines g1 10.2.0.1/24 fd02::1/64)
+	route add default via 10.2.0.2
+	route add default via fd02::2
+	END
+	ip -n "$S" -batch - <<-END || fail "addresses of $S"
+	$(addr_lines s0 10.2.0.{2..9}/24 fd02::{2..9}/64)
+	$(addr_lines lo 10.3.0.{1..9}/32 fd03::{1..9}/128)
+	$(addr_lines lo 198.51.100.{1..3}/32 2001:db8:51::{1..3}/128)
+	route add default via 10.2.0.1
+	route add default via fd02::1
+	END
 	on "$G" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 }
 
@@ -242,8 +245,8 @@ bg() {
 	local ns=$1 name=$2
 	shift 2
 	: >"$TMP/$name.log" # not only when the child gets to it: waits look here
-	ip netns exec "$ns" "$@" >"$TMP/$name.log" 2>&1 </dev/null &
-	PID[$name]=$!
+	ip netns exec "$ns" "$@" >"$TMP/$name.log" 2>&1 </dev/null {NAP}>&- &
+	PID[$name]=$! INSIDE[$ns]=$!
 }
 
 # stop NAME [SIGNAL] [quiet]: end it, wait; its exit code is in RC
@@ -253,9 +256,9 @@ stop() {
 	[ -n "$pid" ] || return 0
 	unset "PID[$1]"
 	kill "-${2:-TERM}" "$pid" 2>/dev/null
-	for ((i = 0; i < 100 * SLOW; i++)); do
+	for ((i = 0; i < 250 * SLOW; i++)); do
 		kill -0 "$pid" 2>/dev/null || break
-		sleep 0.05
+		nap 0.02
 	done
 	if kill -0 "$pid" 2>/dev/null; then
 		kill -KILL "$pid"
@@ -279,18 +282,32 @@ all_said() {
 
 alive() { [ -n "${PID[$1]:-}" ] && kill -0 "${PID[$1]}" 2>/dev/null; }
 
-# wait_for SECONDS COMMAND...: until it succeeds
+# wait_for SECONDS COMMAND...: until it succeeds; asked less often as time goes
 wait_for() {
-	local end=$((${EPOCHREALTIME/./} + $1 * SLOW * 1000000))
+	local end=$((${EPOCHREALTIME/./} + $1 * SLOW * 1000000)) ms=20
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
-		sleep "$POLL"
+		nap "0.$(printf %03d $ms)"
+		[ $ms -ge 250 ] || ms=$((ms + ms / 4))
 	done
 }
 
-listening() { [ -n "$(ip netns exec "$1" ss -Hln "$2" "sport = :$3")" ]; }
-dev_up() { ip -n "$1" link show dev "$2" up | grep -q .; }
+# listening NS -t|-u PORT
+listening() {
+	local f h text pid=${INSIDE[$1]:-}
+	[ -n "$pid" ] && [ "/proc/$pid/ns/net" -ef "/run/netns/$1" ] || {
+		[ -n "$(ip netns exec "$1" ss -Hln "$2" "sport = :$3")" ]
+		return
+	}
+	printf -v h ':%04X [0-9A-F]+:0000 (0A|07) ' "$3" # proc(5): LISTEN, and UDP's only one
+	f=tcp
+	[ "$2" = -t ] || f=udp
+	{ IFS= read -rd '' text <"/proc/$pid/net/$f"; [[ $text =~ $h ]]; } ||
+		{ IFS= read -rd '' text <"/proc/$pid/net/${f}6"; [[ $text =~ $h ]]; }
+}
+
+dev_up() { [ -n "$(ip -n "$1" link show dev "$2" up)" ]; }
 log_has() { grep -qF -- "$2" "$TMP/$1.log"; }
 
 # wait_port NS tcp|udp PORT; wait_dev NS DEV; wait_log NAME TEXT
@@ -341,5 +358,14 @@ sha() {
 }
 
 # rss NAME: resident KiB of a program; fds NAME: its open descriptors
-rss() { awk '/^VmRSS/ { print $2 }' "/proc/${PID[$1]}/status"; }
-fds() { find "/proc/${PID[$1]}/fd" -mindepth 1 2>/dev/null | wc -l; }
+rss() {
+	local key n
+	while read -r key n _; do
+		[ "$key" != VmRSS: ] || echo "$n"
+	done <"/proc/${PID[$1]}/status"
+}
+fds() {
+	local all=("/proc/${PID[$1]}/fd/"*)
+	[ -e "${all[0]}" ] || [ -L "${all[0]}" ] || all=()
+	echo ${#all[@]}
+}

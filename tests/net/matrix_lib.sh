@@ -22,6 +22,8 @@ LINGER=4 N=$SOURCE_BYTES PARALLEL=${PARALLEL:-16} LIMIT_S=${LIMIT_S:-20}
 matrix_up() {
 	local i
 	peers_up "$@" openssl python3
+	REALITY_PUBLIC=$("$CULVERT" x25519 -i $REALITY_KEY | sed -n 's/^Pass.*: //p')
+	ENC_CLIENT=$("$CULVERT" mlkem768 -i $ENC_SEED | sed -n 's/^Client: //p')
 	SHA=$(sha "$N")
 	: "${KEEP:=$TMP}"
 	make_ca
@@ -122,8 +124,7 @@ encryption() {
 	case $1 in
 	vless) echo none ;;
 	*) echo "mlkem768x25519plus.$(mode "$1").$(rtt "$1").100-40-900.75-0-50.50-0-2000.$(
-		chain "$1" "$("$CULVERT" x25519 -i "$REALITY_KEY" | sed -n 's/^Pass.*: //p')" \
-			"$("$CULVERT" mlkem768 -i "$ENC_SEED" | sed -n 's/^Client: //p')")" ;;
+		chain "$1" "$REALITY_PUBLIC" "$ENC_CLIENT")" ;;
 	esac
 }
 

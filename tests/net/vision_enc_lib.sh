@@ -11,7 +11,6 @@
 
 vision_up() {
 	matrix_up "$@"
-	REALITY_PUBLIC=$("$CULVERT" x25519 -i $REALITY_KEY | sed -n 's/^Pass.*: //p')
 	make_www
 	site 9443
 	site 8444
