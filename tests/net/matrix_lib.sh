@@ -174,13 +174,33 @@ server() { # PROTOCOL PORT: settings of an outbound, in the form that all know
 	esac
 }
 
+# got COMMAND...: what it prints is in GOT, and it runs once: hundreds of cells ask for
+# the same few settings, a shell for each costs more than what is tested. PORT: filled in later
+declare -A KNOWN=()
+got() {
+	[ -n "${KNOWN[$*]+x}" ] || KNOWN[$*]=$("$@")
+	GOT=${KNOWN[$*]}
+}
+
+# add_ob TAG PROTOCOL MUX TRANSPORT PORT [ADDRESS]: to obs, an outbound to a server's inbound
+add_ob() {
+	local p s
+	got protocol "$2"; p=$GOT
+	got server "$2" PORT; s=${GOT/PORT/$5}
+	got stream "$4" "$client_tls" PORT
+	s="${s/10.2.0.3/${6:-10.2.0.3}}, \"streamSettings\": ${GOT/PORT/$5}"
+	got muxed "$3"
+	obs+=("{ \"tag\": \"$1\", \"protocol\": \"$p\", \"settings\": $s $GOT }")
+}
+
 # reach TAG: what goes to the next cell leaves by this outbound
 reach() {
-	local i
+	local i x
 	tags+=("$1")
 	i=${#tags[@]}
 	[ "$i" -le "$CELLS" ] || fail "more than $CELLS cells"
-	rules+=("{ \"ip\": [ \"10.4.0.$i\", \"fd04::$(printf %x "$i")\" ], \"outboundTag\": \"$1\" }"
+	printf -v x %x "$i"
+	rules+=("{ \"ip\": [ \"10.4.0.$i\", \"fd04::$x\" ], \"outboundTag\": \"$1\" }"
 		"{ \"domain\": [ \"full:n$i.test\" ], \"outboundTag\": \"$1\" }")
 }
 
@@ -188,19 +208,19 @@ muxed() { [ "$1" = bare ] || echo ', "mux": { "enabled": true }'; }
 
 # plan PEER PROTOCOL,... TRANSPORT,... [MUX,...]
 plan() {
-	local p t m
+	local p t m in mux=${4:-bare,mux}
 	INS=()
 	for p in ${2//,/ }; do
 		for t in ${3//,/ }; do
 			port=$((port + 1))
 			AT[$1-$p-$t]=$port
-			INS+=("{ \"listen\": \"10.2.0.3\", \"port\": $port, \"protocol\": \"$(protocol "$p")\",
-				\"settings\": $(clients "$p"),
-				\"streamSettings\": $(stream "${t/wsed/wss}" "$server_tls") }")
-			for m in $(tr , ' ' <<<"${4:-bare,mux}"); do
+			got protocol "$p"; in=$GOT
+			got clients "$p"; in="\"protocol\": \"$in\", \"settings\": $GOT"
+			got stream "${t/wsed/wss}" "$server_tls"
+			INS+=("{ \"listen\": \"10.2.0.3\", \"port\": $port, $in, \"streamSettings\": $GOT }")
+			for m in ${mux//,/ }; do
 				reach "$1-$p-$t-$m"
-				obs+=("$(ob "$1-$p-$t-$m" "$(protocol "$p")" "$(server "$p" $port)" \
-					", \"streamSettings\": $(stream "$t" "$client_tls" "$port") $(muxed "$m")")")
+				add_ob "$1-$p-$t-$m" "$p" "$m" "$t" "$port"
 			done
 		done
 	done
@@ -208,23 +228,24 @@ plan() {
 
 # plan_from PEER PROTOCOL,... TRANSPORT,... [MUX,...]: cells from-PEER-...
 plan_from() {
-	local p t m tag
-	INS=() OUTS=() WAYS=()
+	local p t m tag mux=${4:-bare,mux} obs_c=("${obs[@]}")
+	INS=() OUTS=() WAYS=() obs=()
 	for p in ${2//,/ }; do
 		for t in ${3//,/ }; do
-			for m in $(tr , ' ' <<<"${4:-bare,mux}"); do
+			for m in ${mux//,/ }; do
 				tag=from-$1-$p-$t-$m
 				port=$((port + 1))
 				reach "$tag"
 				INS+=("{ \"tag\": \"$tag\", \"listen\": \"10.2.0.4\", \"port\": $port, \"protocol\": \"socks\",
 					\"settings\": { \"udp\": true, \"ip\": \"10.2.0.4\" } }")
-				OUTS+=("$(ob "$tag" "$(protocol "$p")" "$(server "$p" "${AT[own-$p-$t]}")" \
-					", \"streamSettings\": $(stream "$t" "$client_tls" "${AT[own-$p-$t]}") $(muxed "$m")")")
+				add_ob "$tag" "$p" "$m" "$t" "${AT[own-$p-$t]}"
 				WAYS+=("{ \"type\": \"field\", \"inboundTag\": [ \"$tag\" ], \"outboundTag\": \"$tag\" }")
-				obs+=("$(ob "$tag" socks "{ \"servers\": [ { \"address\": \"10.2.0.4\", \"port\": $port } ] }")")
+				obs_c+=("{ \"tag\": \"$tag\", \"protocol\": \"socks\",
+					\"settings\": { \"servers\": [ { \"address\": \"10.2.0.4\", \"port\": $port } ] } }")
 			done
 		done
 	done
+	OUTS=("${obs[@]}") obs=("${obs_c[@]}")
 }
 
 # a peer that passes no end on closes LINGER seconds after one side has ended

@@ -25,7 +25,7 @@ rogue_enc_table() {
 }
 
 rogue_up() {
-	local k w p t m i r=20000
+	local k w p t m r=20000
 	matrix_up python3
 	plan own "${ROGUE_RAW:-vless,vmess,trojan,ss,ss22a,socks,http}" raw bare
 	local ins=("${INS[@]}")
@@ -39,14 +39,13 @@ rogue_up() {
 		for w in "${WRONGS[@]}"; do
 			r=$((r + 1))
 			reach "$k-${w/:/-}"
-			obs+=("$(ob "$k-${w/:/-}" "$(protocol "$p")" "$(server "$p" $r | sed 's/10.2.0.3/10.2.0.4/')" \
-				", \"streamSettings\": $(stream "$t" "$client_tls") $(muxed "$m")")")
+			add_ob "$k-${w/:/-}" "$p" "$m" "$t" $r 10.2.0.4
 			echo "$r ${AT[own-$p-$t]} $1 ${w/:/ }"
 		done
 	done >"$TMP/table"
 	bg "$S" rogue sh -c "exec python3 '$ROOT/tests/net/rogue.py' 10.2.0.4 10.2.0.3 <'$TMP/table'"
 	# a way beside it, to the same server
-	obs+=("$(ob beside vless "$(server vless "${AT[own-vless-tls]}")" ", \"streamSettings\": $(stream tls "$client_tls")")")
+	add_ob beside vless bare tls "${AT[own-vless-tls]}"
 	rules+=("{ \"ip\": [ \"10.3.0.1\" ], \"outboundTag\": \"beside\" }")
 	POLICY="\"handshake\": 2, \"connIdle\": 3, \"uplinkOnly\": 1, \"downlinkOnly\": 1"
 	serve_all own 2 "$CULVERT" run -c
@@ -65,7 +64,7 @@ rogues() {
 		[ "$i" -le 200 ] || wait -n
 		{
 			"$NT" tcp "10.4.0.$i" 5003 -n 200000 -w 200000 -t "$GIVE_UP_S" >"$TMP/$i.rogue"
-			"$NT" udp "10.4.0.$i" 5006 -n 10,1000 -t 1 >/dev/null
+			exec "$NT" udp "10.4.0.$i" 5006 -n 10,1000 -t 1 >/dev/null
 		} &
 	done
 	wait
