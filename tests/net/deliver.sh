@@ -59,11 +59,12 @@ cell() { # I TAG, as matrix_lib.sh says
 run_cells_of() { # as run_cells, without what is asked of datagrams
 	local i f tag bad=0 run=0
 	client_conf "$(join "${rules[@]}")" "$(join "${obs[@]}")"
-	export -f cell
+	export KEEP PARALLEL=4
+	export -f cell cells
 	for ((i = 1; i <= ${#tags[@]}; i++)); do
 		[[ ! ${tags[i - 1]} =~ $1 ]] || echo "$i ${tags[i - 1]}"
 	done >"$TMP/todo"
-	on "$C" xargs -P 4 -L 1 bash -c 'cell "$0" "$1" >"$TMP/cell.$0" 2>&1' <"$TMP/todo"
+	on "$C" bash -c cells <"$TMP/todo"
 	while read -r i tag; do
 		run=$((run + 1))
 		f=$TMP/cell.$i

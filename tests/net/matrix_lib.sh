@@ -282,11 +282,12 @@ served() { wait_port "$S" tcp "${LAST[$1]}"; }
 # there culvert ends the flow. Xray's trojan client fails when what it sends first is
 # longer than its buffer (8 KiB): it gets 100 bytes first.
 cell() {
-	local out a f=$KEEP/get.$1 wait=0 end='end=FIN' send="-n $N" sha=$SHA how="-t $LIMIT_S"
+	local out a v6 wait=0 end='end=FIN' send="-n $N" sha=$SHA how="-t $LIMIT_S"
 	[[ $2 == own-* ]] || wait=$N
 	[[ $2 == own-* || $2 != *-@(ws|wss|wsed|hu|xpkt|xpkt1|xp[hcgd]|xp[hcg]1|k*)-bare && $2 != *-mux && $2 != @(xray-ss22|front-)* ]] || end='end=(FIN|ECONNRESET)'
 	[[ $2 != from-xray-trojan-* ]] || { how+=" -C 100 -d 200" send="-f $TMP/bytes" sha=$RSHA; }
-	for a in "10.4.0.$1" "fd04::$(printf %x "$1")"; do
+	printf -v v6 fd04::%x "$1"
+	for a in "10.4.0.$1" "$v6"; do
 		out=$("$NT" tcp "$a" 5003 $send -w "$wait" $how)
 		# v2ray's input by mKCP is sometimes dead from the first datagram, on a busy
 		# machine: 20 times a second it was told that all 833 segments had come (the
@@ -313,40 +314,48 @@ cell() {
 		out=$("$NT" tcp "$a" 5001 -n "$N" -P $how 2>/dev/null)
 		[ "$out" = "$SHA" ] || echo "answer after the half-close, $a: $out"
 	done
-	{ printf 'GET / HTTP/1.1\r\nHost: n%s.test\r\n\r\n' "$1"; head -c "$N" /dev/zero; } |
-		head -c "$N" >"$f"
 	# on a busy machine the client may be late for the sniffer (200 ms): nothing
 	# comes back then, as nobody has the address. So do some of v2ray's mKCP
 	for a in 1 2 3 4 5 6 7 8; do
-		out=$("$NT" tcp 192.0.2.9 5003 -f "$f" -w "$wait" $how)
+		out=$("$NT" tcp 192.0.2.9 5003 -m $'GET / HTTP/1.1\r\nHost: n'"$1"$'.test\r\n\r\n' -n "$N" -w "$wait" $how)
 		[[ $out == *" rx=0:"*ECONNRESET* || $out == *tx=0:* ||
 			( $2 == *v2ray-*-k* && $out == *" rx=0:"* ) ]] || break
 	done
-	a=$(sed -n 's/.* tx=\([^ ]*\) .*/\1/p' <<<"$out")
+	a=${out#* tx=} a=${a%% *}
 	[[ $out =~ rx=$a\ $end && $a == "$N":* ]] || echo "by name: $out"
-	rm -f "$f"
 	echo done
 }
 
-# run_cells REGEXP [NAME...]: culvert, then all cells, PARALLEL at once
+# cells: those of the table on standard input, PARALLEL at once; one shell for all of them
+cells() {
+	local i tag n=0
+	while read -r i tag; do
+		[ $((n += 1)) -le "$PARALLEL" ] || wait -n
+		cell "$i" "$tag" </dev/null >"$KEEP/cell.$i" 2>&1 &
+	done
+	wait
+}
+
+# run_cells REGEXP: culvert, then all cells
 run_cells() {
-	local i f bad=0 tcp udp at run=0
+	local i f text bad=0 tcp udp at run=0
+	declare -A way=()
 	client_conf "$(join "${rules[@]}")" "$(join "${obs[@]}")"
 	head -c "$N" /dev/urandom >"$TMP/bytes"
 	RSHA=$N:$(sha256sum "$TMP/bytes" | head -c 16)
-	export NT TMP N SHA RSHA KEEP LIMIT_S
-	export -f cell
+	export NT TMP N SHA RSHA KEEP LIMIT_S PARALLEL
+	export -f cell cells
 	for ((i = 1; i <= ${#tags[@]}; i++)); do
 		[[ ${tags[i - 1]} =~ $1 ]] || continue
-		# one shell in the namespace for a cell: entering it is dear
 		echo "$i ${tags[i - 1]}"
 	done >"$TMP/todo"
-	on "$C" xargs -P "$PARALLEL" -L 1 bash -c 'cell "$0" "$1" >"$KEEP/cell.$0" 2>&1' <"$TMP/todo"
+	on "$C" bash -c cells <"$TMP/todo"
 	[ "$KEEP" = "$TMP" ] || cp "$TMP"/*.log "$TMP"/*.json "$KEEP"/
 	while read -r i tag; do
 		run=$((run + 1))
 		f=$KEEP/cell.$i
-		[ "$(cat "$f")" != done ] || continue
+		IFS= read -rd '' text <"$f"
+		[ "$text" != $'done\n' ] || continue
 		bad=$((bad + 1))
 		sed "s/^/$tag: /" "$f"
 		# its flows at the gateway, all that is said of them, and at a server of ours
@@ -357,11 +366,16 @@ run_cells() {
 	done <"$TMP/todo"
 	echo "$run cells"
 	eq "cells that fail" "$bad" 0
+	while read -r udp tag i; do
+		way[$udp:$tag]=$i
+	done < <(awk 'match($0, /\[lan -> [^]]*\]/) {
+			at = substr($0, 1, RSTART); tag = substr($0, RSTART + 8, RLENGTH - 9)
+			if (at ~ /tcp:/) n["tcp " tag]++
+			if (at ~ /udp:/) n["udp " tag]++
+		} END { for (k in n) print k, n[k] }' "$TMP/culvert.log")
 	while read -r i tag; do
-		tcp=$(grep -c "tcp:.*\[lan -> $tag\]" "$TMP/culvert.log")
-		udp=$(grep -c "udp:.*\[lan -> $tag\]" "$TMP/culvert.log")
-		le "$tag: TCP by its own outbound" 3 "$tcp"
-		[[ $tag == *-http-*-bare ]] || le "$tag: UDP by its own outbound" 2 "$udp"
+		le "$tag: TCP by its own outbound" 3 "${way[tcp:$tag]:-0}"
+		[[ $tag == *-http-*-bare ]] || le "$tag: UDP by its own outbound" 2 "${way[udp:$tag]:-0}"
 	done <"$TMP/todo"
 	lacks "no secret is logged" "$(cat "$TMP/culvert.log")" "topsecret"
 	stop culvert

@@ -490,7 +490,11 @@ static uint8_t *load(size_t *n)
 
 	if (o.text) {
 		*n = strlen(o.text);
-		memcpy(buf, o.text, *n < sizeof(buf) ? *n : sizeof(buf));
+		memcpy(buf, o.text, *n);
+		if (o.bytes > (long long)*n && o.bytes <= (1 << 20)) {
+			fill(buf + *n, (size_t)o.bytes - *n, 0);
+			*n = (size_t)o.bytes;
+		}
 		return buf;
 	}
 	f = fopen(o.file, "rb");
@@ -659,7 +663,7 @@ static int usage(void)
 {
 	fputs("usage: nt tcp-serve [-l ADDR] PORT [echo|sink|source|rst|hold|"
 	      "greet] [-n BYTES] [-r RATE] [-d MS] [-t S]\n"
-	      "       nt tcp ADDR PORT [-n BYTES|-m TEXT|-f FILE] [-C CUT] "
+	      "       nt tcp ADDR PORT [-n BYTES] [-m TEXT|-f FILE] [-C CUT] "
 	      "[-d MS] [-r RATE] [-O] [-w BYTES] [-R] [-P] [-t S] [-b ADDR] "
 	      "[-p PORT]\n"
 	      "       nt tcp-hold ADDR PORT -n COUNT [-d MS]\n"
@@ -753,28 +757,17 @@ static bool parse_options(int argc, char **argv)
 	return true;
 }
 
-/* NT_NS: the file of the network namespace to work in; `ip netns exec` costs more
- * than all that most calls do
- */
-static void enter(const char *file)
-{
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || setns(fd, CLONE_NEWNET))
-		die(file);
-	close(fd);
-}
-
 int main(int argc, char **argv)
 {
 	struct rlimit rl = { 65536, 65536 };
+	const char *ns = getenv("NT_NS");
 	char **a;
 	int n;
 
 	signal(SIGPIPE, SIG_IGN);
 	setrlimit(RLIMIT_NOFILE, &rl);
-	if (getenv("NT_NS"))
-		enter(getenv("NT_NS"));
+	if (ns && setns(open(ns, O_RDONLY | O_CLOEXEC), CLONE_NEWNET))
+		die(ns);
 	if (argc < 2 || !parse_options(argc - 1, argv + 1))
 		return usage();
 	o.cmd = argv[1];
