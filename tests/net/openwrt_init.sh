@@ -198,14 +198,14 @@ gives_sessions() { ow_config; ow start; ow_json culvert maxSessions; }
 
 # refuses TEXT LINE...
 refuses() {
-	local text=$1
+	local text=$1 events
 	shift
 	ow_config "$@"
 	ow start
 	contains "$OWSH: $*" "$(ow_said)" "$text"
-	eq "$OWSH: $*: not started" "$(ow_events | sed 's/ trigger [a-z]*: .*//')" \
-		"trigger culvert"
-	eq "$OWSH: $*: no instance" "$(ls "$STUB"/{instance,pid} 2>/dev/null)" ""
+	events=$(ow_events)
+	eq "$OWSH: $*: not started" "${events%% trigger [a-z]*: *}" "trigger culvert"
+	eq "$OWSH: $*: no instance" "$(compgen -G "$STUB/instance"; compgen -G "$STUB/pid")" ""
 }
 
 wrong() {

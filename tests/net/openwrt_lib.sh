@@ -12,6 +12,7 @@ OW=$ROOT/scripts/openwrt
 
 ow_up() {
 	local culvert=$CULVERT
+	[ -n "${JSON_PID:-}" ] || ow_json_up
 	OWSH=$1
 	shift
 	STUB=$TMP/stub
@@ -54,19 +55,44 @@ ow() {
 	[ ! -s "$TMP/stderr.log" ] || fail "$1: $(<"$TMP/stderr.log")"
 }
 
-ow_json() {
-	python3 - "$STUB/run/config.json" "$@" <<-'END'
-	import json, sys
-	at = json.load(open(sys.argv[1]))
-	try:
-	    for key in sys.argv[2:]:
-	        at = at[int(key) if isinstance(at, list) else key]
-	except (KeyError, IndexError):
-	    print('-')
-	else:
-	    print(json.dumps(at))
-	END
+# One python for all questions: to start one costs more than all else of a case. It
+# ends when its input does
+ow_json_up() {
+	coproc JSON {
+		exec python3 -uc '
+import json, sys
+for line in sys.stdin:
+    file, *keys = line.rstrip("\n").split("\t")
+    try:
+        at = json.load(open(file))
+        for key in keys:
+            at = at[int(key) if isinstance(at, list) else key]
+    except (KeyError, IndexError):
+        print("-")
+    except Exception as e:
+        print(e)
+    else:
+        print(json.dumps(at))'
+	} 2>/dev/null
 }
 
-ow_said() { cat "$STUB/log"; : >"$STUB/log"; }
-ow_events() { tr '\n' ' ' <"$STUB/events" | sed 's/ $//'; : >"$STUB/events"; }
+ow_json() {
+	local IFS=$'\t' line
+	echo "$STUB/run/config.json"${1+$'\t'"$*"} >&"${JSON[1]}"
+	read -r line <&"${JSON[0]}"
+	echo "$line"
+}
+
+# Both are asked hundreds of times: in the shell's own words
+ow_said() {
+	local text
+	IFS= read -rd '' text <"$STUB/log"
+	: >"$STUB/log"
+	printf %s "$text"
+}
+ow_events() {
+	local lines
+	mapfile -t lines <"$STUB/events"
+	: >"$STUB/events"
+	echo "${lines[*]}"
+}

@@ -45,10 +45,10 @@ network_get_device() {
 
 logger() {
 	while [ $# -gt 1 ]; do
-		case $1 in -p) echo "$2" >"$STUB/level"; shift ;; -t) shift ;; esac
+		case $1 in -p) STUB_LEVEL=${2#daemon.}; shift ;; -t) shift ;; esac
 		shift
 	done
-	echo "$(sed s/daemon.// "$STUB/level") $1" >>"$STUB/log"
+	echo "$STUB_LEVEL $1" >>"$STUB/log"
 }
 
 uci() {
@@ -95,11 +95,14 @@ procd_add_interface_trigger() { event "trigger $2: $1 $3 $4"; }
 procd_set_config_changed() { event "$1"; }
 
 # A pid of 0 runs, without a process
-alive() { [ -s "$STUB/pid" ] && kill -0 "$(cat "$STUB/pid")" 2>/dev/null; }
+alive() {
+	[ -s "$STUB/pid" ] && read -r STUB_PID <"$STUB/pid" &&
+		kill -0 "$STUB_PID" 2>/dev/null
+}
 procd_running() { alive; }
 procd_send_signal() {
 	alive && event "$3"
-	[ "$(cat "$STUB/pid")" = 0 ] || kill -s "$3" "$(cat "$STUB/pid")"
+	[ "$STUB_PID" = 0 ] || kill -s "$3" "$STUB_PID"
 }
 
 stub_value() { sed -n "s/^$1 //p" "$STUB/instance"; }
@@ -117,8 +120,9 @@ procd_end() {
 	local i=0
 	[ -s "$STUB/pid" ] || return 0
 	event stop
-	[ "$(cat "$STUB/pid")" = 0 ] || {
-		kill "$(cat "$STUB/pid")" 2>/dev/null
+	read -r STUB_PID <"$STUB/pid"
+	[ "$STUB_PID" = 0 ] || {
+		kill "$STUB_PID" 2>/dev/null
 		while alive && [ $i -lt 200 ]; do sleep 0.1; i=$((i + 1)); done
 	}
 	rm -f "$STUB/pid" "$STUB/instance" "$STUB/firewall"
