@@ -229,7 +229,7 @@ cap_try() {
 			pids+=($!)
 		done
 		for a in 198.51.100.3 10.3.0.9 2001:db8:51::3 10.1.0.1 127.0.0.53; do
-			on "$ns" dig +time=1 +tries=1 "@$a" www.example.com &
+			ask "$ns" "$a" A www.example.com &
 			pids+=($!)
 		done
 	done >/dev/null 2>&1

@@ -95,11 +95,13 @@ bg "$S" nghttpx nghttpx --no-ocsp --conf=/dev/null -f'10.2.0.3,9445' \
 
 tls="\"security\": \"tls\", \"tlsSettings\": $client_tls"
 through_front() { # TAG PORT STREAM [MUX,...]
-	local m
-	for m in $(tr , ' ' <<<"${4:-bare,mux}"); do
+	local m to mux=${4:-bare,mux}
+	got server vless PORT; to=${GOT/PORT/$2}
+	for m in ${mux//,/ }; do
 		reach "front-$1-$m"
-		obs+=("$(ob "front-$1-$m" vless "$(server vless "$2")" \
-			", \"streamSettings\": { $3, $tls } $(muxed "$m")")")
+		got muxed "$m"
+		obs+=("{ \"tag\": \"front-$1-$m\", \"protocol\": \"vless\", \"settings\": $to,
+			\"streamSettings\": { $3, $tls } $GOT }")
 	done
 }
 at=9443

@@ -56,11 +56,11 @@ alive sink || fail "a program that runs is not alive"
 # A test that fails is told as one, whatever it sources
 verdict() { # LIBRARY STATEMENTS
 	CULVERT_NS_PREFIX=$PREFIX SOURCE_BYTES=1 bash -c '. "$1/lib.sh"; [ "$2" = lib ] || . "$1/$2.sh"
-		set +u; eval "$3"; pass' x "$(dirname "$0")" "$1" "$2" >"$TMP/verdict.log" 2>&1
+		set +u; eval "$3"; pass' x "${0%/*}" "$1" "$2" >"$TMP/verdict.log" 2>&1
 	echo $?
 }
-for l in "$(dirname "$0")"/{lib,*_lib}.sh; do
-	l=$(basename "$l" .sh)
+for l in "${0%/*}"/{lib,*_lib}.sh; do
+	l=${l##*/} l=${l%.sh}
 	eq "$l: one that passes" "$(verdict $l 'eq a 1 1')" 0
 	eq "$l: one that fails" "$(verdict $l 'eq a 1 2')" 1
 	eq "$l: in a subshell" "$(verdict $l 'eq a 1 1; x=$(eq b 1 2)')" 1

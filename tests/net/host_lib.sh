@@ -4,7 +4,7 @@
 #	host_net			lib.sh's topology, servers, DNS, DNAT
 #	host_up [CONFIG-FILE]		`culvert up` in $G, waited for
 #	host_state			rules, routes, links, tables of $G as text
-#	ask NS AT TYPE NAME [OPTION]	first address of an answer, or nothing
+#	ask NS AT A|AAAA NAME [+tcp]	first address of an answer, or nothing
 
 host_net() {
 	command -v dnsmasq >/dev/null && command -v dig >/dev/null &&
@@ -58,10 +58,7 @@ host_state() {
 	on "$G" nft list ruleset | grep '^table'
 }
 
-ask() {
-	on "$1" dig +short +time=1 +tries=2 ${5:-} "@$2" "$4" "$3" 2>/dev/null |
-		grep -v '^;' | head -n 1
-}
+ask() { on "$1" "$NT" ask "$2" "$4" -m "$3" ${5:+-c} 2>/dev/null; }
 
 # Packets at the server since the last call of the same
 syn_count() { counter syn; }

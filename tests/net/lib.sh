@@ -20,7 +20,7 @@
 
 set -uo pipefail
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH # as scripts/run-tests says
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+ROOT=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
 CULVERT=${CULVERT:-$ROOT/build/culvert}
 NT=${NT:-$ROOT/build/nt}
 # Sanitizers and emulated processors (scripts/in-vm) are slow: waits are this much
@@ -65,15 +65,17 @@ cleanup() {
 	local rc=$? n ns pid
 	trap - EXIT INT TERM HUP
 	for n in "${!PID[@]}"; do stop "$n" TERM quiet; done
-	for ns in $(ip netns list | awk -v p="$PREFIX-" \
-			'index($1, p) == 1 { print $1 }'); do
-		for pid in $(ip netns pids "$ns"); do
+	for ns in /run/netns/"$PREFIX"-*; do
+		[ -e "$ns" ] || continue
+		for pid in $(ip netns pids "${ns##*/}"); do
 			kill -KILL "$pid" 2>/dev/null
 		done
-		ip netns del "$ns"
+		ip netns del "${ns##*/}"
 	done
 	rm -rf "$TMP" /etc/netns/"$PREFIX"-*
-	rmdir /sys/fs/cgroup/{,cpu/}"$PREFIX"-* 2>/dev/null # a benchmark's
+	for n in /sys/fs/cgroup/{,cpu/}"$PREFIX"-*; do # a benchmark's
+		[ ! -d "$n" ] || rmdir "$n"
+	done
 	exit "$rc"
 }
 # The only trap of this kind: one of a test's own would hide the exit code

@@ -671,6 +671,7 @@ static int usage(void)
 	      "       nt udp-serve [-l ADDR] PORT [echo|cone|sink]\n"
 	      "       nt udp ADDR PORT [-n SIZE,SIZE,...] [-c] [-d MS] [-t S] "
 	      "[-b ADDR] [-p PORT]\n"
+	      "       nt ask ADDR NAME -m A|AAAA [-c]\n"
 	      "       nt sha BYTES\n",
 	      stderr);
 	return 2;
@@ -795,5 +796,5 @@ int main(int argc, char **argv)
 		return cmd_tcp_short();
 	if (!strcmp(o.cmd, "udp"))
 		return cmd_udp();
-	return usage();
+	return !strcmp(o.cmd, "ask") && o.text ? cmd_ask() : usage();
 }

@@ -53,5 +53,6 @@ void peer_text(const struct sockaddr_storage *ss, socklen_t len, char *out,
 	       size_t n);
 int cmd_udp_serve(void);
 int cmd_udp(void);
+int cmd_ask(void);
 
 #endif
