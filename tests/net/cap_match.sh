@@ -20,18 +20,19 @@ conn() {
 	contains "$1: works" "$out" "end=FIN"
 }
 caught() {
-	local n
-	n=$(grep -c ' accepted tcp:' "$TMP/culvert.log")
+	count_lines culvert ' accepted tcp:'
 	conn "$@"
-	wait_for 2 more_than "$n" || fail "$1: is not caught"
+	wait_for 2 more_than "$COUNT" || fail "$1: is not caught"
 	ASSERTS=$((ASSERTS + 1))
 }
-more_than() { [ "$(grep -c ' accepted tcp:' "$TMP/culvert.log")" -gt "$1" ]; }
+more_than() { count_lines culvert ' accepted tcp:'; [ "$COUNT" -gt "$1" ]; }
 passes() {
 	local n
-	n=$(grep -c ' accepted tcp:' "$TMP/culvert.log")
+	count_lines culvert ' accepted tcp:'
+	n=$COUNT
 	conn "$@"
-	eq "$1: is not caught" "$(grep -c ' accepted tcp:' "$TMP/culvert.log")" "$n"
+	count_lines culvert ' accepted tcp:'
+	eq "$1: is not caught" "$COUNT" "$n"
 }
 up() {
 	[ -z "${PID[culvert]:-}" ] || stop culvert

@@ -13,19 +13,22 @@ import sys
 import time
 
 
-def fnv(b):
+# Zeros at the end are only multiplied by, and then repeat what is before them: they
+# cost nothing here, where a byte costs as much as hundreds in C
+def fnv(b, zeros):
     h = 0x811c9dc5
     for c in b:
         h = (h ^ c) * 0x01000193 & 0xffffffff
-    return h
+    return h * pow(0x01000193, zeros, 1 << 32) & 0xffffffff
 
 
 def simple(p):
-    b = struct.pack(">H", len(p)) + p
-    d = bytearray(struct.pack(">I", fnv(b)) + b)
+    b = (struct.pack(">H", len(p)) + p).rstrip(b"\0")
+    zeros = 2 + len(p) - len(b)
+    d = bytearray(struct.pack(">I", fnv(b, zeros)) + b)
     for i in range(4, len(d)):
         d[i] ^= d[i - 4]
-    return bytes(d)
+    return bytes(d + (d[-4:] * (zeros // 4 + 1))[:zeros])
 
 
 def data(conv, number, payload, una=0):
@@ -110,7 +113,7 @@ def gap(addr, port, count):
         s.sendto(data(conv, 0, b"\xff" * 40), (addr, int(port)))
         for number in range(2, 900):
             try:
-                s.sendto(data(conv, number, b"y" * 1300), (addr, int(port)))
+                s.sendto(data(conv, number, bytes(1300)), (addr, int(port)))
             except BlockingIOError:
                 pass
             if number % 64 == 0:

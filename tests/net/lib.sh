@@ -310,7 +310,8 @@ wait_for() {
 # listening NS -t|-u PORT
 listening() {
 	local f h text pid=${INSIDE[$1]:-}
-	[ -n "$pid" ] && [ "/proc/$pid/ns/net" -ef "/run/netns/$1" ] || {
+	[ "/proc/${pid:-0}/ns/net" -ef "/run/netns/$1" ] || {
+		[ ! -e "/proc/${pid:-0}/ns/net" ] || return # on its way there
 		[ -n "$(ip netns exec "$1" ss -Hln "$2" "sport = :$3")" ]
 		return
 	}
@@ -326,6 +327,16 @@ log_has() {
 	local text # the whole of most logs: grep costs ten times as much to start
 	IFS= read -rN 131072 text <"$TMP/$1.log"
 	[[ $text == *"$2"* ]] || { [ ${#text} = 131072 ] && grep -qF -- "$2" "$TMP/$1.log"; }
+}
+
+# count_lines NAME TEXT: COUNT is how many lines of its log have it; grep -c, that starts nothing
+count_lines() {
+	local all line
+	mapfile -t all <"$TMP/$1.log"
+	COUNT=0
+	for line in "${all[@]}"; do
+		[[ $line != *"$2"* ]] || COUNT=$((COUNT + 1))
+	done
 }
 
 # wait_port NS tcp|udp PORT; wait_dev NS DEV; wait_log NAME TEXT

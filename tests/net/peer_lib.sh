@@ -70,26 +70,28 @@ client_conf() {
 # transfers NAME ADDRESS [nohalf]: 1 MiB each way, hashed. nohalf: the peer ends
 # both ways when one ends
 transfers() {
-	local out n=$SOURCE_BYTES wait=0 before
+	local out n=$SOURCE_BYTES wait=0 before all
+	all=$(sha $n)
 	[ "${3:-}" = nohalf ] && wait=$n
 	out=$(on "$C" "$NT" tcp "$2" 5002 -n 1000 -O)
-	contains "$1 download" "$out" "rx=$(sha $n) end=FIN"
+	contains "$1 download" "$out" "rx=$all end=FIN"
 	out=$(on "$C" "$NT" tcp "$2" 5003 -n $n -w $wait)
-	contains "$1 echo" "$out" "rx=$(sha $n) end=FIN"
-	before=$(grep -c "rx=$(sha $n) end=FIN" "$TMP/sink.log")
+	contains "$1 echo" "$out" "rx=$all end=FIN"
+	count_lines sink "rx=$all end=FIN"
+	before=$COUNT
 	out=$(on "$C" "$NT" tcp "$2" 5001 -n $n -P 2>/dev/null)
-	[ $wait = 0 ] && eq "$1 upload, answered after the half-close" "$out" "$(sha $n)"
-	wait_for 5 sunk $((before + 1)) || fail "$1 upload: $(tail -n1 "$TMP/sink.log")"
+	[ $wait = 0 ] && eq "$1 upload, answered after the half-close" "$out" "$all"
+	wait_for 5 sunk "$all" $((before + 1)) || fail "$1 upload: $(tail -n1 "$TMP/sink.log")"
 	ASSERTS=$((ASSERTS + 1))
 }
-sunk() { [ "$(grep -c "rx=$(sha $SOURCE_BYTES) end=FIN" "$TMP/sink.log")" -ge "$1" ]; }
+sunk() { count_lines sink "rx=$1 end=FIN"; [ "$COUNT" -ge "$2" ]; }
 
 # datagrams NAME ADDRESS [SIZES]
 datagrams() {
 	local sizes=${3:-1,1200,1472,1900} out n # v2ray cuts longer ones
 	out=$(on "$C" "$NT" udp "$2" 5006 -n "$sizes")
-	n=$(tr -cd , <<<"$sizes" | wc -c)
-	contains "$1 datagrams" "$out" "ok=$((n + 1)) bad=0"
+	IFS=, read -ra n <<<"$sizes"
+	contains "$1 datagrams" "$out" "ok=${#n[@]} bad=0"
 }
 
 # named NAME: only the peer knows the name; nobody is at 192.0.2.9
@@ -159,20 +161,22 @@ doors() {
 # through NAME BASE [nohalf|noend] [SIZES]: all doors. noend: the client does not
 # pass an end on
 through() {
-	local n=$SOURCE_BYTES wait=0 out before b=$2 end=' end=FIN' t=20
+	local n=$SOURCE_BYTES wait=0 out before all b=$2 end=' end=FIN' t=20
+	all=$(sha $n)
 	[[ ${3:-} == no* ]] && wait=$n
 	[[ ${3:-} == noend ]] && { end='' t=2; }
 	out=$(on "$C" "$NT" tcp 127.0.0.1 $((b + 2)) -n 1000 -w $wait)
-	contains "$1 download" "$out" "rx=$(sha $n) end=FIN"
+	contains "$1 download" "$out" "rx=$all end=FIN"
 	out=$(on "$C" "$NT" tcp 127.0.0.1 $((b + 3)) -n $n -w $wait -t $t)
-	contains "$1 echo, v6" "$out" "rx=$(sha $n)$end"
+	contains "$1 echo, v6" "$out" "rx=$all$end"
 	out=$(on "$C" "$NT" tcp 127.0.0.1 $((b + 4)) -n 50000 -w $((wait ? 50000 : 0)) -t $t)
 	contains "$1 echo, by name" "$out" "rx=$(sha 50000)$end"
 	if [ -n "$end" ]; then
-		before=$(grep -c "rx=$(sha $n) end=FIN" "$TMP/sink.log")
+		count_lines sink "rx=$all end=FIN"
+		before=$COUNT
 		out=$(on "$C" "$NT" tcp 127.0.0.1 $((b + 1)) -n $n -P 2>/dev/null)
-		[ $wait = 0 ] && eq "$1 upload, answered after the half-close" "$out" "$(sha $n)"
-		wait_for 8 sunk $((before + 1)) || fail "$1 upload: $(tail -n1 "$TMP/sink.log")"
+		[ $wait = 0 ] && eq "$1 upload, answered after the half-close" "$out" "$all"
+		wait_for 8 sunk "$all" $((before + 1)) || fail "$1 upload: $(tail -n1 "$TMP/sink.log")"
 	fi
 	for p in 6 7; do
 		out=$(on "$C" "$NT" udp 127.0.0.1 $((b + p)) -n "${4:-1,1200,1400,1900}")
