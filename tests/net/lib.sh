@@ -302,7 +302,7 @@ wait_for() {
 	until "$@" >/dev/null 2>&1; do
 		[ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
 		printf -v s '0.%03d' $ms
-		nap $s
+		nap "$s"
 		[ $ms -ge 250 ] || ms=$((ms + ms / 4))
 	done
 }
