@@ -8,14 +8,15 @@
 
 #include "gateway/app/app.h"
 #include "gateway/base/log.h"
+#include "gateway/core/config.h"
 #include "gateway/core/host.h"
 #include "gateway/core/sock.h"
 #include "gateway/core/worker.h"
 #include "gateway/observe/observe.h"
 #include "proxy/mux/bridge.h"
 
-static const struct inbound *find_same(const struct config *cfg,
-				       const struct inbound *old)
+const struct inbound *config_same_inbound(const struct config *cfg,
+					  const struct inbound *old)
 {
 	for (unsigned int i = 0; i < cfg->inbound_count; i++) {
 		const struct inbound *ib = cfg->inbounds[i];
@@ -99,7 +100,7 @@ int reload_listeners(struct worker *w, struct config *cfg, bool first)
 
 	list_for_each_safe (p, n, &w->listeners) {
 		struct listener *l = container_of(p, struct listener, node);
-		const struct inbound *ib = find_same(cfg, l->ib);
+		const struct inbound *ib = config_same_inbound(cfg, l->ib);
 
 		if (ib)
 			l->ib = ib;

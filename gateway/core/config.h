@@ -120,6 +120,9 @@ static inline void config_unref(struct config *c)
 }
 
 const struct policy *config_policy(const struct config *c, uint32_t level);
+/* The inbound of @c that has the listener of @old after a reload; NULL: none has */
+const struct inbound *config_same_inbound(const struct config *c,
+					  const struct inbound *old);
 const struct outbound *config_outbound(const struct config *c, const char *tag);
 
 #endif
