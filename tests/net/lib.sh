@@ -174,9 +174,17 @@ veth() {
 	ip -n "$3" link set "$4" up
 }
 
-# addr NS DEV PREFIX...; addr_lines DEV PREFIX...: the same for `ip -batch`
-addr() { addr_lines "${@:2}" | ip -n "$1" -batch - || fail "addr ${*:2}"; }
+# addr NS DEV PREFIX...
+addr() {
+	local a dad
+	for a in "${@:3}"; do
+		dad=
+		[[ $a != *:* ]] || dad=nodad
+		ip -n "$1" addr add "$a" dev "$2" $dad || fail "addr ${*:2}"
+	done
+}
 
+# addr_lines DEV PREFIX...: the same for `ip -batch`, which cuts names at #
 addr_lines() {
 	local a dad
 	for a in "${@:2}"; do
