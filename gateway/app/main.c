@@ -27,8 +27,10 @@ static int load(const struct cli *cli, bool full, struct config **out)
 static int run(const struct cli *cli, bool full)
 {
 	struct config *cfg;
-	int code = load(cli, full, &cfg);
+	int code;
 
+	process_hold_signals();
+	code = load(cli, full, &cfg);
 	if (code != EXIT_OK)
 		return code;
 	if (cli->test || cli->dump) {
@@ -181,8 +183,6 @@ int main(int argc, char **argv)
 	code = cli_parse(&cli, argc, argv);
 	if (code)
 		return code;
-	if (!strcmp(cli.command, "run") || !strcmp(cli.command, "up"))
-		process_hold_signals();
 	if (!strcmp(cli.command, "run"))
 		return run(&cli, false);
 	if (!strcmp(cli.command, "up"))
