@@ -126,6 +126,7 @@ done
 	row splice splice path_redirect 4001
 	row culvert-redirect culvert path_redirect 4101
 	row splice-mt splice-mt path_redirect 4003
+	WHAT="bulk cps"
 	row culvert-socks culvert path_redirect 4103
 	row redsocks-socks redsocks path_redirect 4301
 done

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Medians of a results file as Markdown.
+"""Medians of a results file as Markdown, and medians of ratios.
 
     table.py FILE TITLE BASE COLUMN...    COLUMN: metric[:digits], metric/ for
                                           the ratio to the row BASE
@@ -26,8 +26,15 @@ def median(row, metric):
 
 
 def ratio(row, base, metric):
-    a, b = median(row, metric), median(base, metric)
-    return a / b if a is not None and b else None
+    """Of both in the same round, seconds apart, where all rounds have both: the machine
+    changes by half within minutes"""
+    a, b = (values[r].get(metric, []) if r in values else [] for r in (row, base))
+    if not a or not b:
+        return None
+    if len(a) == len(b) and all(b):
+        return statistics.median(x / y for x, y in zip(a, b))
+    b = statistics.median(b)
+    return statistics.median(a) / b if b else None
 
 
 def text(number, digits):
