@@ -422,7 +422,7 @@ static int netstack_start(const struct inbound *ib, struct worker *w,
 	ns->bufs_max = rxbuf_limit();
 	ns->job = (struct job){ .run = run, .worker = w };
 	stack_prepare(ns);
-	err = tun_get(ib, &ns->device);
+	err = tun_get(ib, !w->session_count, &ns->device);
 	if (err)
 		goto err_free;
 	/* more workers than stack copies: this one has no queue */

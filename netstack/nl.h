@@ -1,7 +1,8 @@
 /*
  * nl.h - Netlink through libnl: one request at a time, exact errors
  *
- * Main thread only; each call waits for the kernel's answer. Whatever is made
+ * Main thread only, but for the look at a device that is opened (tun.c); each call
+ * waits for the kernel's answer. Whatever is made
  * carries NLK_PROTOCOL, so that it can be found again by who made it.
  */
 #ifndef NETSTACK_NL_H

@@ -99,10 +99,9 @@ struct queues {
 
 static void look_queues(struct nlmsghdr *h, void *arg)
 {
-	struct queues *q = arg, found = { .name = q->name };
+	struct queues *q = arg;
 
-	if (nlk_tun_read(h, q->name, &found.count))
-		q->count = found.count;
+	nlk_tun_read(h, q->name, &q->count);
 }
 
 /*
@@ -112,6 +111,7 @@ static void look_queues(struct nlmsghdr *h, void *arg)
 static bool is_taken(const char *name)
 {
 	struct queues q = { .name = name };
+	unsigned int ours = 0;
 	struct nlk nl;
 
 	if (nlk_open(&nl, NETLINK_ROUTE) < 0)
@@ -120,18 +120,14 @@ static bool is_taken(const char *name)
 	nlk_close(&nl);
 	for (const struct tun_device *d = tun_devices; d; d = d->next)
 		if (!strcmp(d->name, name))
-			q.count -= d->queues < q.count ? d->queues : q.count;
-	return q.count > 0;
+			ours += d->queues;
+	return q.count > ours;
 }
 
-/* One that is just ending is waited for */
 static int device_open(struct tun_device *d, const struct tun_conf *tc)
 {
-	for (int i = 0; tc->name && is_taken(tc->name); i++) {
-		if (i == TAKEN_TRIES)
-			return -EBUSY;
-		clock_sleep_ms(TAKEN_MS);
-	}
+	if (tc->name && is_taken(tc->name))
+		return -EBUSY;
 	return tun_device_open(d, tc->name ? tc->name : "culvert%d",
 			       queues_wanted());
 }
@@ -197,7 +193,7 @@ static const char *open_hint(int err)
 	}
 }
 
-int tun_get(const struct inbound *ib, struct tun_device **out)
+static int find_or_make(const struct inbound *ib, struct tun_device **out)
 {
 	struct tun_device *d;
 	char key[64] = "";
@@ -213,6 +209,17 @@ int tun_get(const struct inbound *ib, struct tun_device **out)
 		*out = d;
 	}
 	pthread_mutex_unlock(&tun_lock);
+	return err;
+}
+
+int tun_get(const struct inbound *ib, bool patient, struct tun_device **out)
+{
+	int err = find_or_make(ib, out);
+
+	for (int i = 0; err == -EBUSY && patient && i < TAKEN_TRIES; i++) {
+		clock_sleep_ms(TAKEN_MS);
+		err = find_or_make(ib, out);
+	}
 	if (err)
 		log_error("tun: %s: cannot open the device: %s%s", ib->tag,
 			  strerror(-err), open_hint(-err));

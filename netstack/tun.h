@@ -44,10 +44,11 @@ struct tun_device {
 
 /*
  * Find or make the device of @ib, and take a reference. Any thread. 0 with *@out,
- * or -errno after log_error(). A descriptor in the environment (xray.tun.fd,
+ * or -errno after log_error(). @patient: a program that has it may be just ending,
+ * and is waited for, 1 s; for those whom nobody waits for. A descriptor in the environment (xray.tun.fd,
  * XRAY_TUN_FD) is used instead of a new device.
  */
-int tun_get(const struct inbound *ib, struct tun_device **out);
+int tun_get(const struct inbound *ib, bool patient, struct tun_device **out);
 /* The last reference closes the queues; the device is gone then */
 void tun_put(struct tun_device *d);
 /* Kernel name of the device of @ib into @out; false: not open, or handed in */

@@ -27,10 +27,8 @@ static int load(const struct cli *cli, bool full, struct config **out)
 static int run(const struct cli *cli, bool full)
 {
 	struct config *cfg;
-	int code;
+	int code = load(cli, full, &cfg);
 
-	process_hold_signals();
-	code = load(cli, full, &cfg);
 	if (code != EXIT_OK)
 		return code;
 	if (cli->test || cli->dump) {
@@ -169,6 +167,13 @@ static int help(const struct cli *cli)
 	return EXIT_OK;
 }
 
+/* Before files are read and a subscription is fetched, which takes up to 30 s */
+static void hold_signals(const char *command)
+{
+	if (!strcmp(command, "run") || !strcmp(command, "up"))
+		process_hold_signals();
+}
+
 int main(int argc, char **argv)
 {
 	struct cli cli;
@@ -183,6 +188,7 @@ int main(int argc, char **argv)
 	code = cli_parse(&cli, argc, argv);
 	if (code)
 		return code;
+	hold_signals(cli.command);
 	if (!strcmp(cli.command, "run"))
 		return run(&cli, false);
 	if (!strcmp(cli.command, "up"))

@@ -11,7 +11,7 @@ uint64_t clock_us(void);
 int64_t clock_wall(void);
 /* The same in ms */
 int64_t clock_wall_ms(void);
-/* Wait; less when a signal comes. Not for workers, which wait in epoll only */
+/* Wait; less when a signal comes. Not for workers that have sessions: those wait in epoll */
 void clock_sleep_ms(uint32_t ms);
 
 static inline int clock_before(uint32_t a, uint32_t b)

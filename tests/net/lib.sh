@@ -176,12 +176,10 @@ veth() {
 
 # addr NS DEV PREFIX...
 addr() {
-	local a dad
-	for a in "${@:3}"; do
-		dad=
-		[[ $a != *:* ]] || dad=nodad
-		ip -n "$1" addr add "$a" dev "$2" $dad || fail "addr ${*:2}"
-	done
+	local line
+	while read -ra line; do
+		ip -n "$1" "${line[@]}" || fail "addr ${*:2}"
+	done < <(addr_lines "${@:2}")
 }
 
 # addr_lines DEV PREFIX...: the same for `ip -batch`, which cuts names at #

@@ -106,6 +106,43 @@ ASSERTS=$((ASSERTS + 1))
 stop talker KILL quiet
 end_limited
 
+# crowd COUNT [names]: of 400 SOCKS clients, in=N are let in before the first of them
+# asks for its server; served=N of the first COUNT of these get an answer by it, asked
+# for by address or each by a name of its own
+crowd() {
+	on "$C" python3 - "$@" <<-'END'
+	import socket, struct, sys, time
+	conns, greeted, served = [], [], 0
+	for i in range(400):
+	    s = socket.socket()
+	    s.settimeout(3)
+	    try:
+	        s.connect(("10.1.0.1", 1080))
+	        s.sendall(b"\5\1\0")
+	        conns.append(s)
+	    except OSError:
+	        pass
+	for s in conns:
+	    try:
+	        if s.recv(2) == b"\5\0": greeted.append(s)
+	    except OSError:
+	        pass
+	asking = greeted[:int(sys.argv[1])]
+	for i, s in enumerate(asking):
+	    to = b"\3\x08n%02d.test" % i if sys.argv[2:] else b"\1" + socket.inet_aton("10.3.0.2")
+	    s.sendall(b"\5\1\0" + to + struct.pack("!H", 5003))
+	time.sleep(1)
+	for s in asking:
+	    try:
+	        if s.recv(64)[1:2] == b"\0":
+	            s.sendall(b"x" * 1000)
+	            served += s.recv(1) == b"x"
+	    except OSError:
+	        pass
+	print(f"in={len(greeted)} served={served}")
+	END
+}
+
 echo "-- 256 descriptors, SOCKS: two a session, and pipes"
 cat >"$TMP/config.json" <<-'END'
 {
@@ -117,39 +154,7 @@ cat >"$TMP/config.json" <<-'END'
 END
 bg "$G" culvert prlimit --nofile=256:256 "$CULVERT" run -c "$TMP/config.json"
 wait_port "$G" tcp 1080
-out=$(on "$C" python3 - <<-'END'
-	import socket, struct, threading, time
-	HELLO = b"\5\1\0"
-	CONNECT = b"\5\1\0\1" + socket.inet_aton("10.3.0.2") + struct.pack("!H", 5003)
-	conns, let_in, served, gate = [], 0, 0, 0
-	for i in range(400):
-	    s = socket.socket()
-	    s.settimeout(3)
-	    try:
-	        s.connect(("10.1.0.1", 1080))
-	        s.sendall(HELLO)
-	        conns.append(s)
-	    except OSError:
-	        pass
-	greeted = []
-	for s in conns: # all are in before the first one asks for its server
-	    try:
-	        if s.recv(2) == b"\5\0": greeted.append(s)
-	    except OSError:
-	        pass
-	for s in greeted:
-	    s.sendall(CONNECT)
-	time.sleep(1)
-	for s in greeted:
-	    try:
-	        if s.recv(64)[1:2] == b"\0":
-	            s.sendall(b"x" * 1000)
-	            served += s.recv(1) == b"x"
-	    except OSError:
-	        pass
-	print(f"in={len(greeted)} served={served}")
-	END
-)
+out=$(crowd 400)
 echo "   of 400 clients: $out"
 n=${out#in=} && n=${n%% *}
 le "clients let in" 40 "$n"
@@ -173,37 +178,7 @@ cat >"$TMP/config.json" <<-'END'
 END
 bg "$G" culvert prlimit --nofile=256:256 "$CULVERT" run -c "$TMP/config.json"
 wait_port "$G" tcp 1080
-out=$(on "$C" python3 - <<-'END'
-	import socket, struct
-	conns = []
-	for i in range(400):
-	    s = socket.socket()
-	    s.settimeout(5)
-	    try:
-	        s.connect(("10.1.0.1", 1080))
-	        s.sendall(b"\5\1\0")
-	        conns.append(s)
-	    except OSError:
-	        pass
-	greeted = []
-	for s in conns: # all are in before the first one asks for its server
-	    try:
-	        if s.recv(2) == b"\5\0": greeted.append(s)
-	    except OSError:
-	        pass
-	served = 0
-	for i, s in enumerate(greeted[:10]):
-	    s.sendall(b"\5\1\0\3\x08n%02d.test" % i + struct.pack("!H", 5003))
-	for s in greeted[:10]:
-	    try:
-	        if s.recv(64)[1:2] == b"\0":
-	            s.sendall(b"x")
-	            served += s.recv(1) == b"x"
-	    except OSError:
-	        pass
-	print(f"in={len(greeted)} served={served}")
-	END
-)
+out=$(crowd 10 names)
 echo "   of 400 clients: $out"
 contains "who was let in was served, by name" "$out" " served=10"
 stop culvert

@@ -56,7 +56,7 @@ rogue_up() {
 # where noise and slowness are data like any other, it is the client who ends them
 legit() { [[ $1 == @(vless|trojan)-raw-bare-@(flood|drip)-* || $1 == @(socks|http)-raw-bare-flood-70 ]]; }
 
-# rogues COUNT: a flow to each cell at once, and datagrams after it: NAME.rogue has how it
+# rogues COUNT: a flow to each cell at once, and datagrams after it: I.rogue has how it
 # went. One shell for all: starting programs is what these tests cost most by
 rogues() {
 	local i

@@ -275,6 +275,13 @@ static void inbound_errors_say_what_is_allowed(void **state)
 		{ IN("{\"protocol\":\"tun\",\"sniffing\":{\"domainsExcluded\":"
 		     "[\"regexp:(\"]}}"),
 		  "domainsExcluded" },
+		{ IN("{\"protocol\":\"tun\",\"sniffing\":{\"portsExcluded\":"
+		     "\"22,70000\"}}"),
+		  "portsExcluded" },
+		{ IN("{\"protocol\":\"tun\",\"sniffing\":{\"portsExcluded\":"
+		     "\"1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,"
+		     "22,23,24,25,26,27,28,29,30,31,32,33\"}}"),
+		  "more than 32 port ranges" },
 		{ IN("{\"protocol\":\"tun\",\"sniffing\":{\"ipsExcluded\":"
 		     "[\"1.2.3.4/99\"]}}"),
 		  "ipsExcluded" },
