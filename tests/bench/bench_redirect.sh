@@ -83,7 +83,7 @@ start_peers() {
 	if command -v redsocks >/dev/null; then
 		cat >"$TMP/redsocks.conf" <<-END
 		base { log_debug = off; log_info = off; log = "file:$TMP/redsocks.log";
-			daemon = off; redirector = iptables; }
+			daemon = off; redirector = iptables; redsocks_conn_max = 9000; }
 		redsocks { local_ip = 0.0.0.0; local_port = 4301; ip = 10.2.0.3;
 			port = 1080; type = socks5; listenq = 4096; }
 		redsocks { local_ip = 0.0.0.0; local_port = 4302; ip = 10.2.0.4;

@@ -65,9 +65,19 @@ row() {
 
 # --- where the client's flows go -------------------------------------------------
 
+tproxy_closed() {
+	[ -z "$(on "$G" ss -Htn state all exclude listening exclude time-wait \
+		"sport = :$PORT")" ]
+}
+
+# What the kernel knows of old flows goes, too: a flow of the next path that got an old
+# one's ports would take the old one's way. So it would with a transparent socket that is
+# not closed yet, and without that path never will be: v2ray closes late
 path_none() {
+	wait_for 5 tproxy_closed
 	ip -n "$G" rule del pref 77 2>/dev/null
 	on "$G" nft delete table inet bench 2>/dev/null
+	on "$G" conntrack -F 2>/dev/null
 	return 0
 }
 
