@@ -259,7 +259,8 @@ keep() {
 # table TITLE BASE COLUMN...: see table.py
 table() { python3 "$BENCH/table.py" "$RESULTS" "$@"; }
 
-# limit ROW METRIC OP NUMBER: the script fails at its end when it is broken
+# limit ROW METRIC OP NUMBER [METRIC OP NUMBER]: the script fails at its end when
+# neither holds
 BROKEN=0
 limit() {
 	python3 "$BENCH/table.py" "$RESULTS" --limit "$@" || BROKEN=1

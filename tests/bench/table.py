@@ -3,8 +3,9 @@
 
     table.py FILE TITLE BASE COLUMN...    COLUMN: metric[:digits], metric/ for
                                           the ratio to the row BASE
-    table.py FILE --limit ROW METRIC OP NUMBER   METRIC may be a ratio too:
-                                          metric/BASE; OP is <= or >=
+    table.py FILE --limit ROW METRIC OP NUMBER [METRIC OP NUMBER]...
+                                          METRIC may be a ratio too: metric/BASE;
+                                          OP is <= or >=; one of them must hold
 """
 import statistics
 import sys
@@ -59,17 +60,19 @@ def table(title, base, columns):
             print(f"| {row} | " + " | ".join(cells) + " |")
 
 
-def limit(row, metric, op, number):
-    name, _, base = metric.partition("/")
-    got = ratio(row, base, name) if base else median(row, metric)
-    good = got is not None and (
-        got <= float(number) if op == "<=" else got >= float(number))
-    print(f"{'ok    ' if good else 'BROKEN'}  {row}: {metric} = "
-          f"{text(got, 3)}, wanted {op} {number}")
+def limit(row, wanted):
+    good, said = False, []
+    for metric, op, number in zip(*[iter(wanted)] * 3):
+        name, _, base = metric.partition("/")
+        got = ratio(row, base, name) if base else median(row, metric)
+        good = good or got is not None and (
+            got <= float(number) if op == "<=" else got >= float(number))
+        said.append(f"{metric} = {text(got, 3)}, wanted {op} {number}")
+    print(f"{'ok    ' if good else 'BROKEN'}  {row}: {'; or '.join(said)}")
     return 0 if good else 1
 
 
 read(sys.argv[1])
 if sys.argv[2] == "--limit":
-    sys.exit(limit(*sys.argv[3:7]))
+    sys.exit(limit(sys.argv[3], sys.argv[4:]))
 table(sys.argv[2], sys.argv[3], sys.argv[4:])
