@@ -669,6 +669,7 @@ int host_cleanup(FILE *out)
 	nlk_dump(&nl, RTM_GETRULE, AF_INET, find_kept, &kept);
 	n = sweep(&nl, NULL, out);
 	nlk_close(&nl);
+	n += nft_guards_end(0, out);
 	if (nft_table_flags() >= 0 || nft_direct_there()) {
 		err = nft_table_delete();
 		fprintf(out, "%s: table inet " NFT_TABLE "\n",

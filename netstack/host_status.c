@@ -100,7 +100,7 @@ int host_status(FILE *out)
 	pid_t pid = instance_holder();
 	unsigned int rules = count_rules();
 	int flags = nft_table_flags();
-	bool table = flags >= 0;
+	bool table = flags >= 0 || nft_guards_there();
 
 	if (!pid && instance_unseen()) {
 		fprintf(out, "culvert is up, in a container\n");
@@ -112,7 +112,7 @@ int host_status(FILE *out)
 		say_command(pid, out);
 		fprintf(out, "\n  policy rules: %u; nftables table: %s\n",
 			rules,
-			table            ? "inet " NFT_TABLE :
+			flags >= 0       ? "inet " NFT_TABLE :
 			flags == -ENOENT ? "none" :
 					   strerror(-flags));
 		return 0;

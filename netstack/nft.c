@@ -138,6 +138,15 @@ static int renew_keep(struct nft *n, const struct intake *in)
 }
 
 /*
+ * What shall block when we are dead must not go by another's flush then: the spare
+ * stays, and with it the table that drops (docs/decisions/037)
+ */
+static bool spare_outlives(const struct intake *in)
+{
+	return in->host->fail_closed && nft_keeps_shut(in);
+}
+
+/*
  * The spare waits to load a table again at once: to start nft(8) takes 10 ms and
  * more. Meanwhile its own table holds (nft_keep.c)
  */
@@ -150,7 +159,7 @@ static void start_spare(struct nft *n, const struct intake *in)
 		nft_child_end(&n->spare);
 		n->kept = n->shut = false;
 		n->keep++;
-		if (nft_child_start(&n->spare) < 0)
+		if (nft_child_start(&n->spare, spare_outlives(in)) < 0)
 			return;
 		err = renew_keep(n, in);
 	}
@@ -173,7 +182,10 @@ static void have_spare(struct nft *n, const struct intake *in)
 /* Another configuration for the spare */
 static void renew_spare(struct nft *n, const struct intake *in)
 {
-	int err = nft_child_lives(&n->spare) ? renew_keep(n, in) : -ECHILD;
+	int err = nft_child_lives(&n->spare) &&
+				  n->spare.outlives == spare_outlives(in) ?
+			  renew_keep(n, in) :
+			  -ECHILD;
 
 	if (err < 0) {
 		start_spare(n, in);
@@ -190,8 +202,9 @@ static void renew_spare(struct nft *n, const struct intake *in)
 static bool take_spare(struct nft *n, char words[64])
 {
 	words[0] = '\0';
-	if (!nft_child_lives(&n->spare)) {
-		nft_child_start(&n->own);
+	/* one that outlives us is of a configuration that is about to be replaced */
+	if (!nft_child_lives(&n->spare) || n->spare.outlives) {
+		nft_child_start(&n->own, false);
 		return false;
 	}
 	if (n->kept)
@@ -378,6 +391,8 @@ int nft_load(struct nft *n, const struct intake *in)
 		n->missing = false;
 		log_info("host: nftables table inet " NFT_TABLE " loaded%s",
 			 n->kind == NFT_OWNER ? "" : ", without an owner");
+		if (nft_guards_end(n->spare.pid, NULL))
+			have_spare(n, in); /* it may have lacked a name */
 		load_direct(n, in);
 		return 0;
 	}

@@ -13,6 +13,7 @@
  * While it is gone, as somebody removed it or ended the child, a second table
  * holds: what should be caught is dropped, what is translated goes on. It belongs
  * to the spare, the next child in waiting, so only both at once let anything by.
+ * With fail: closed the spare outlives us, and only another culvert ends it.
  */
 #ifndef NETSTACK_NFT_H
 #define NETSTACK_NFT_H
@@ -111,12 +112,25 @@ int nft_set_near(struct nft *n, struct cidrs *near);
 void nft_unload(struct nft *n);
 
 /**
+ * nft_guards_end() - End the spares of culverts that were killed with fail: closed
+ * @ours:	pid of the one that stays; 0: none
+ * @out:	What is removed is told there; NULL: nowhere
+ *
+ * Their tables go along. Return: how many there were
+ */
+unsigned int nft_guards_end(pid_t ours, FILE *out);
+/* The table of one of them is there */
+bool nft_guards_there(void);
+
+/**
  * struct nft_seen - A table in the kernel
  * @handle:	Another one for each table ever made; 0: the kernel does not tell
+ * @owner:	Port of the netlink socket that owns it; 0: nobody does
  */
 struct nft_seen {
 	int flags;
 	uint64_t handle;
+	uint32_t owner;
 };
 
 /* 0 with *@out, -ENOENT, other -errno */

@@ -26,15 +26,22 @@ enum {
 
 /* --- starting ------------------------------------------------------------------- */
 
+/* What becomes of a child when we end */
+enum fate {
+	DIES, /* with us */
+	CLEANS, /* when its input ends, which says that we have; it says nothing */
+	OUTLIVES, /* it holds the other end of its input, too: that never ends */
+};
+
 /**
  * struct birth - What a child gets
  * @in, @says:	Its standard input and error; @says -1: as ours
- * @dies:	With us; else it is the cleaner, and says nothing
+ * @out:	The other end of @in
  */
 struct birth {
 	const char *const *argv;
-	int in, says;
-	bool dies;
+	int in, out, says;
+	enum fate fate;
 	pid_t parent;
 };
 
@@ -57,17 +64,20 @@ static void child_signals(void)
 static void child_run(const struct birth *b)
 {
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	int says = b->dies ? b->says : null;
+	int says = b->fate == CLEANS ? null : b->says;
 	char *args[8] = { NULL };
 
 	for (int i = 0; i < 7 && b->argv[i]; i++)
 		memcpy(&args[i], &b->argv[i], sizeof(args[i]));
 	child_signals();
-	if (b->dies &&
+	if (b->fate == DIES &&
 	    (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != b->parent))
 		_exit(126);
-	if (!b->dies)
+	if (b->fate != DIES)
 		setsid(); /* to be ended as a whole */
+	if (b->fate == OUTLIVES && (fcntl(b->out, F_SETFD, 0) < 0 ||
+				    setenv(NFT_CHILD_MARK, "1", 1) < 0))
+		_exit(126);
 	if (dup2(b->in, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
 	    (says >= 0 && dup2(says, STDERR_FILENO) < 0))
 		_exit(126);
@@ -77,11 +87,11 @@ static void child_run(const struct birth *b)
 	_exit(127);
 }
 
-static int child_start(struct nft_child *c, const char *const *argv, bool dies,
-		       bool listen)
+static int child_start(struct nft_child *c, const char *const *argv,
+		       enum fate fate, bool listen)
 {
 	int in[2], says[2] = { -1, -1 }, err;
-	struct birth b = { .argv = argv, .dies = dies, .parent = getpid() };
+	struct birth b = { .argv = argv, .fate = fate, .parent = getpid() };
 	pid_t pid;
 
 	*c = NFT_CHILD_NONE;
@@ -94,6 +104,7 @@ static int child_start(struct nft_child *c, const char *const *argv, bool dies,
 		goto err_in;
 	}
 	b.in = in[0];
+	b.out = in[1];
 	b.says = says[1];
 	pid = fork();
 	if (pid == 0)
@@ -102,7 +113,10 @@ static int child_start(struct nft_child *c, const char *const *argv, bool dies,
 	close(in[0]);
 	if (listen)
 		close(says[1]);
-	*c = (struct nft_child){ .pid = pid, .in = in[1], .says = says[0] };
+	*c = (struct nft_child){ .pid = pid,
+				 .in = in[1],
+				 .says = says[0],
+				 .outlives = fate == OUTLIVES };
 	if (pid > 0)
 		return 0;
 	c->pid = 0;
@@ -114,11 +128,11 @@ err_in:
 	return err;
 }
 
-int nft_child_start(struct nft_child *c)
+int nft_child_start(struct nft_child *c, bool outlives)
 {
 	static const char *const argv[] = { "nft", "-i", NULL };
 
-	return child_start(c, argv, true, true);
+	return child_start(c, argv, outlives ? OUTLIVES : DIES, true);
 }
 
 int nft_child_cleaner(struct nft_child *c, const char *direct,
@@ -130,7 +144,7 @@ int nft_child_cleaner(struct nft_child *c, const char *direct,
 	const char *const argv[] = { "/bin/sh", "-c",  script, "sh",
 				     direct,    table, NULL };
 
-	return child_start(c, argv, false, false);
+	return child_start(c, argv, CLEANS, false);
 }
 
 /* --- while it lives ---------------------------------------------------------------- */
@@ -277,7 +291,7 @@ int nft_run(const char *text, int limit_ms)
 	static const char *const argv[] = { "nft", "-f", "-", NULL };
 	struct nft_child c;
 	uint32_t end = clock_ms() + (uint32_t)limit_ms;
-	int err = child_start(&c, argv, true, false), rc;
+	int err = child_start(&c, argv, DIES, false), rc;
 
 	if (err < 0)
 		return err;

@@ -18,16 +18,24 @@
  * @in:	Its standard input, which never blocks us; it breaks (POLLERR) when
  *		the child ends. -1: none
  * @says:	Its standard error; -1: not listened to
+ * @outlives:	It stays when we are killed
  */
 struct nft_child {
 	pid_t pid;
 	int in, says;
+	bool outlives;
 };
 
 #define NFT_CHILD_NONE ((struct nft_child){ .in = -1, .says = -1 })
 
-/* Start `nft -i`, which ends with us. 0 or -errno; @c was none */
-int nft_child_start(struct nft_child *c);
+/* In the environment of an nft that outlives us: whose it is */
+#define NFT_CHILD_MARK "CULVERT_KEEPS"
+
+/*
+ * Start `nft -i`. It ends with us, or, if it @outlives us, when nft_child_end() or
+ * another culvert ends it (nft_guard.c). 0 or -errno; @c was none
+ */
+int nft_child_start(struct nft_child *c, bool outlives);
 /*
  * A shell that outlives us and then removes the table @direct, and @table unless
  * it is NULL; nft_child_end() lets it do neither. 0 or -errno; @c was none

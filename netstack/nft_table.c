@@ -36,7 +36,7 @@ static struct nl_msg *table_msg(int type, int flags, const char *name)
 static int read_table(struct nl_msg *m, void *arg)
 {
 	struct nlmsghdr *h = nlmsg_hdr(m);
-	struct nlattr *flags, *handle;
+	struct nlattr *flags, *handle, *owner;
 	struct nft_seen *seen = arg;
 
 	flags = nlmsg_find_attr(h, sizeof(struct nfgenmsg), NFTA_TABLE_FLAGS);
@@ -45,6 +45,9 @@ static int read_table(struct nl_msg *m, void *arg)
 	handle = nlmsg_find_attr(h, sizeof(struct nfgenmsg), NFTA_TABLE_HANDLE);
 	if (handle && nla_len(handle) >= (int)sizeof(uint64_t))
 		seen->handle = nla_get_u64(handle); /* only to be compared */
+	owner = nlmsg_find_attr(h, sizeof(struct nfgenmsg), NFTA_TABLE_OWNER);
+	if (owner && nla_len(owner) >= (int)sizeof(uint32_t))
+		seen->owner = ntohl(nla_get_u32(owner));
 	return NL_OK;
 }
 

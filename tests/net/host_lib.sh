@@ -33,7 +33,7 @@ host_net() {
 		chain in {
 			type filter hook prerouting priority -300
 			iifname "s0" tcp flags & (syn | ack) == syn counter name syn
-			ip6 nexthdr icmpv6 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld2-listener-report } return
+			meta l4proto icmpv6 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld2-listener-report } return
 			iifname "s0" counter name public
 		}
 	}
