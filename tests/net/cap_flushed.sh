@@ -40,10 +40,12 @@ state() { host_state | grep -vx 'table ip6\? gw.*'; }
 
 serve_inside
 before=$(state)
-for cap in redirect tproxy; do
-	udp=0
+for cap in redirect tproxy mixed; do
+	udp=0 tun=
+	[ $cap != mixed ] || tun='{ "tag": "tun-in", "protocol": "tun",
+		"settings": { "name": "culvert0" } }'
 	[ $cap = redirect ] || udp=1
-	cap_config $cap '"fail": "closed"'
+	cap_config $cap '"fail": "closed"' "$tun"
 	host_up "$TMP/up.json"
 	cap_works "$cap, alive"
 	kill9
@@ -67,21 +69,21 @@ for cap in redirect tproxy; do
 
 	# Another "fail" in force is what counts
 	host_up "$TMP/up.json"
-	cap_config $cap '"fail": "open"'
+	cap_config $cap '"fail": "open"' "$tun"
 	kill -HUP "${PID[culvert]}"
 	wait_log culvert "generation 2 is in force"
 	kill9
 	wait_for 3 no_nft || fail "$cap, reloaded as open: nft lives on"
 	cap_works "$cap, reloaded as open and killed"
 	host_up "$TMP/up.json"
-	cap_config $cap '"fail": "closed"'
+	cap_config $cap '"fail": "closed"' "$tun"
 	kill -HUP "${PID[culvert]}"
 	wait_log culvert "generation 2 is in force"
 	kill9
 	blocked "$cap, reloaded as closed, killed and flushed" $udp
 	contains "$cap: status" "$(on "$G" "$CULVERT" status)" "and a table of one"
 	# The next one lets through what it does not catch, and its orderly end opens
-	cap_config $cap '"fail": "open", "bypass": [ "198.51.100.1" ]'
+	cap_config $cap '"fail": "open", "bypass": [ "198.51.100.1" ]' "$tun"
 	host_up "$TMP/up.json"
 	cap_works "$cap, started as open"
 	wait_for 3 two_nft || fail "$cap, open: $(nfts) children of nft"
