@@ -110,7 +110,7 @@ void parse_inbound(struct diag *d, const cJSON *node, struct config *cfg)
 	if (ib->sockopt.accept_proxy_protocol)
 		ib->head = proxy_head_decode;
 	sniffing_parse(d, j_get(&o, "sniffing"), &ib->sniffing);
-	j_not_yet(&o, "allocate", "removed from Xray");
+	j_ignore(&o, "allocate", "every port of \"port\" is listened to");
 	cfg->inbounds[cfg->inbound_count++] = ib;
 	parse_settings(&o, ib, cfg);
 	ib->stat_up =

@@ -111,13 +111,15 @@ static int vmess_user(struct jobj *u, struct server_conf *server,
 	struct vmess_conf *conf =
 		container_of(server, struct vmess_conf, server);
 	const char *id = j_need_str(u, "id");
+	const cJSON *aid = j_get(u, "alterId");
 	uint8_t uuid[16];
 	int rc;
 
 	(void)a;
-	if (j_int(u, "alterId", 0, 0, UINT16_MAX))
-		diag_error(u->d, j_get(u, "alterId"), NULL,
-			   "must be 0: only AEAD heads are spoken");
+	j_ignore(u, "alterId",
+		 cJSON_IsNumber(aid) && !aid->valueint ?
+			 NULL :
+			 "heads are always AEAD");
 	parse_security(u, conf);
 	parse_experiments(u, conf);
 	if (!*id)

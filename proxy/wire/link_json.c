@@ -70,7 +70,7 @@ static int from_json(struct link *l, struct arena *a, const cJSON *o,
 		     const char **why)
 {
 	const char *host = text_of(a, o, "add"), *port = text_of(a, o, "port");
-	const char *name = text_of(a, o, "ps"), *aid = text_of(a, o, "aid");
+	const char *name = text_of(a, o, "ps");
 	char both[300];
 	int n;
 
@@ -80,10 +80,6 @@ static int from_json(struct link *l, struct arena *a, const cJSON *o,
 	*why = "add, port or id is missing";
 	if (!host || !port || !l->user || !*l->user)
 		return -EPROTO;
-	if (aid && *aid && strcmp(aid, "0") != 0) {
-		*why = "VMess with alterId is no longer supported by anybody";
-		return -EPROTO;
-	}
 	n = snprintf(both, sizeof(both),
 		     strchr(host, ':') && *host != '[' ? "[%s]:%s" : "%s:%s",
 		     host, port);

@@ -171,7 +171,6 @@ static int take(struct link *l, struct arena *a, const cJSON *o,
 		const char **why)
 {
 	const char *type = text(o, "type");
-	const cJSON *aid = get(o, "alter_id");
 	size_t i = 0;
 
 	*l = (struct link){ .name = text(o, "tag") ? text(o, "tag") : "" };
@@ -193,9 +192,8 @@ static int take(struct link *l, struct arena *a, const cJSON *o,
 	if (l->kind == LINK_SS ? !l->method || !l->pass :
 				 l->kind < LINK_SOCKS && !l->user)
 		return -EPROTO;
-	*why = "plugins and alter_id are not supported";
-	if ((text(o, "plugin") && *text(o, "plugin")) ||
-	    (cJSON_IsNumber(aid) && aid->valueint))
+	*why = "plugins are not supported";
+	if (text(o, "plugin") && *text(o, "plugin"))
 		return -EPROTO;
 	if (add(l, "flow", text(o, "flow"), why) < 0 ||
 	    take_tls(l, a, get(o, "tls"), why) < 0)

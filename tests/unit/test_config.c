@@ -397,9 +397,6 @@ static void keys_of_later_work_are_refused_by_name(void **state)
 		{ "{\"env\":[]," OUT "}", "env" },
 		{ "{\"log\":{\"maskAddress\":\"third\"}," OUT "}",
 		  "log.maskAddress" },
-		{ "{\"inbounds\":[{\"protocol\":\"tun\",\"allocate\":{}}]," OUT
-		  "}",
-		  "allocate" },
 		{ "{\"outbounds\":[" FREE
 		  ",\"settings\":{\"fragment\":{\"packets\":\"1-3\"}}}]}",
 		  "fragment" },
@@ -407,6 +404,32 @@ static void keys_of_later_work_are_refused_by_name(void **state)
 
 	(void)state;
 	REFUSE(v);
+}
+
+/* Panels and old configurations are full of them */
+static void what_xray_does_not_read_any_more_is_a_warning(void **state)
+{
+#define VMESS_IN(aid) \
+	"{\"inbounds\":[{\"protocol\":\"vmess\",\"port\":1,\"settings\":{" \
+	"\"clients\":[{\"id\":\"a\",\"alterId\":" aid "}]}}]," OUT "}"
+#define VMESS_OUT(aid) \
+	"{\"outbounds\":[{\"protocol\":\"vmess\",\"settings\":{\"vnext\":[{" \
+	"\"address\":\"192.0.2.1\",\"port\":1,\"users\":[{\"id\":\"a\"," \
+	"\"alterId\":" aid "}]}]}}]}"
+	static const struct refusal v[] = {
+		{ "{\"inbounds\":[{\"protocol\":\"tun\",\"allocate\":{"
+		  "\"strategy\":\"always\",\"refresh\":5}}]," OUT "}",
+		  "allocate: has no effect" },
+		{ VMESS_IN("64"), "alterId: has no effect" },
+		{ VMESS_OUT("64"), "alterId: has no effect" },
+		{ VMESS_IN("0"), "" },
+		{ VMESS_OUT("0"), "" },
+	};
+#undef VMESS_IN
+#undef VMESS_OUT
+
+	(void)state;
+	TAKE(v);
 }
 
 static void unknown_keys_are_warnings_with_the_nearest(void **state)
@@ -705,6 +728,7 @@ int main(void)
 		cmocka_unit_test(stream_errors_say_what_is_allowed),
 		cmocka_unit_test(keys_of_later_work_are_refused_by_name),
 		cmocka_unit_test(unknown_keys_are_warnings_with_the_nearest),
+		cmocka_unit_test(what_xray_does_not_read_any_more_is_a_warning),
 		cmocka_unit_test(
 			unknown_keys_of_conditions_are_refused_with_the_nearest),
 		cmocka_unit_test(all_errors_come_in_one_pass),
