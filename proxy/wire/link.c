@@ -86,13 +86,15 @@ const char *link_get(const struct link *l, const char *key)
 int link_add(struct link *l, const char *key, const char *value,
 	     const char **why)
 {
+	const char *is = link_get(l, key);
+
 	if (l->key_count == LINK_KEYS) {
 		*why = "too many parameters";
 		return -EPROTO;
 	}
-	if (link_get(l, key)) {
+	if (is) {
 		*why = "a parameter is given twice";
-		return -EPROTO;
+		return strcmp(is, value) != 0 ? -EPROTO : 0;
 	}
 	l->key[l->key_count++] = (struct link_key){ key, value };
 	return 0;

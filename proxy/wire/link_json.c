@@ -21,13 +21,16 @@ static const struct {
 	{ "sni", "sni" },   { "alpn", "alpn" },
 	{ "fp", "fp" },     { "insecure", "allowInsecure" },
 	{ "pcs", "pcs" },   { "vcn", "vcn" },
+	{ "mode", "mode" }, { "authority", "authority" },
 };
 
-/* A text or a number as text, without control characters; NULL: neither */
+/* A text, without blanks around it, or a number as text; NULL: neither, or controls */
 static const char *text_of(struct arena *a, const cJSON *o, const char *key)
 {
 	const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
 	char number[32];
+	const char *text;
+	size_t n;
 
 	if (cJSON_IsNumber(v) && v->valuedouble >= 0 &&
 	    v->valuedouble <= 65535) {
@@ -41,15 +44,30 @@ static const char *text_of(struct arena *a, const cJSON *o, const char *key)
 	for (const char *p = v->valuestring; *p; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			return NULL;
-	return arena_strdup(a, v->valuestring);
+	text = v->valuestring + strspn(v->valuestring, " ");
+	for (n = strlen(text); n && text[n - 1] == ' ';)
+		n--;
+	return arena_strndup(a, text, n);
 }
 
-/* "type" means another thing for each network */
+/* What @type says: the header of raw and kcp, the mode of grpc and xhttp */
+static const char *key_of_type(const char *net)
+{
+	if (net && (!strcasecmp(net, "grpc") || !strcasecmp(net, "xhttp") ||
+		    !strcasecmp(net, "splithttp")))
+		return "mode";
+	return "headerType";
+}
+
+/*
+ * "type" means another thing for each network. Panels have the mode in a member of its
+ * own, and "none" as the type of what has no header
+ */
 static int add_type(struct link *l, struct arena *a, const cJSON *o,
 		    const char **why)
 {
 	const char *net = link_get(l, "type"), *type = text_of(a, o, "type");
-	const char *path = link_get(l, "path");
+	const char *path = link_get(l, "path"), *key = key_of_type(net);
 	bool grpc = net && !strcasecmp(net, "grpc");
 
 	if (grpc && path && link_add(l, "serviceName", path, why) < 0)
@@ -57,13 +75,23 @@ static int add_type(struct link *l, struct arena *a, const cJSON *o,
 	if (net && strstr(net, "kcp") && path &&
 	    link_add(l, "seed", path, why) < 0)
 		return -EPROTO;
-	if (!type || !*type)
+	if (!type || !*type || link_get(l, key) ||
+	    (!strcmp(key, "mode") && !strcasecmp(type, "none")))
 		return 0;
-	return link_add(l,
-			grpc || (net && !strcasecmp(net, "xhttp")) ?
-				"mode" :
-				"headerType",
-			type, why);
+	return link_add(l, key, type, why);
+}
+
+/* More of XHTTP: an object, or its text */
+static int add_extra(struct link *l, struct arena *a, const cJSON *o,
+		     const char **why)
+{
+	const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, "extra");
+	char *flat = cJSON_IsObject(v) ? cJSON_PrintUnformatted(v) : NULL;
+	const char *text =
+		flat ? arena_strdup(a, flat) : text_of(a, o, "extra");
+
+	cJSON_free(flat);
+	return text && *text ? link_add(l, "extra", text, why) : 0;
 }
 
 static int from_json(struct link *l, struct arena *a, const cJSON *o,
@@ -92,7 +120,7 @@ static int from_json(struct link *l, struct arena *a, const cJSON *o,
 		if (v && *v && link_add(l, names[i].key, v, why) < 0)
 			return -EPROTO;
 	}
-	return add_type(l, a, o, why);
+	return add_type(l, a, o, why) < 0 ? -EPROTO : add_extra(l, a, o, why);
 }
 
 int link_parse_vmess(struct link *l, struct arena *a, const char *text,

@@ -28,10 +28,12 @@ static int parse_query(struct link *l, struct arena *a, const char *p, size_t n,
 	while (p < end) {
 		const char *amp = memchr(p, '&', (size_t)(end - p));
 		const char *stop = amp ? amp : end;
-		const char *eq = memchr(p, '=', (size_t)(stop - p));
-		const char *key, *value;
+		const char *eq, *key, *value;
 		int rc;
 
+		if (stop - p > 4 && !memcmp(p, "amp;", 4))
+			p += 4; /* copied out of a page: &amp; */
+		eq = memchr(p, '=', (size_t)(stop - p));
 		if (stop > p && eq) {
 			key = link_text(a, p, (size_t)(eq - p));
 			value = link_text(a, eq + 1, (size_t)(stop - eq - 1));

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -165,6 +166,62 @@ static void vmess_is_json_or_url(void **state)
 	is(text, want);
 	is_refused("vmess://eyJ2IjoiMiJ9"); /* {"v":"2"} */
 	is_refused("vmess://bm90IGpzb24=");
+}
+
+/* "vmess://" of the members @json */
+static void vmess_is(const char *json, const char *stream)
+{
+	char all[1024], text[2048] = "vmess://", want[1024];
+
+	snprintf(all, sizeof(all),
+		 "{\"add\":\" h \",\"port\":1,\"id\":\"" ID " \",%s}", json);
+	snprintf(want, sizeof(want),
+		 "{\"protocol\":\"vmess\",\"settings\":{\"address\":\"h\","
+		 "\"port\":1,\"id\":\"" ID "\",\"security\":\"auto\"},"
+		 "\"streamSettings\":{%s}}",
+		 stream);
+	assert_true(base64_encode(all, strlen(all), false, text + 8,
+				  sizeof(text) - 8) > 0);
+	is(text, want);
+}
+
+/* As 3x-ui writes them: "type" is "none", and the mode has its own name */
+static void vmess_of_panels_has_its_mode(void **state)
+{
+	static const char auto_mode[] =
+		"\"network\":\"xhttp\",\"xhttpSettings\":{\"path\":\"/p\","
+		"\"mode\":\"auto\"}";
+
+	(void)state;
+	vmess_is("\"net\":\"xhttp\",\"type\":\"none\",\"path\":\"/p\","
+		 "\"mode\":\"auto\"",
+		 auto_mode);
+	vmess_is("\"net\":\"splithttp\",\"type\":\"auto\",\"path\":\"/p\"",
+		 auto_mode);
+	vmess_is("\"net\":\"xhttp\",\"type\":\"none\",\"extra\":{\"xmux\":{}}",
+		 "\"network\":\"xhttp\",\"xhttpSettings\":{\"extra\":{"
+		 "\"xmux\":{}}}");
+	vmess_is("\"net\":\"xhttp\",\"extra\":\"{\\\"xmux\\\":{}}\"",
+		 "\"network\":\"xhttp\",\"xhttpSettings\":{\"extra\":{"
+		 "\"xmux\":{}}}");
+	vmess_is("\"net\":\"grpc\",\"type\":\"multi\",\"path\":\"s\","
+		 "\"authority\":\"a\"",
+		 "\"network\":\"grpc\",\"grpcSettings\":{\"serviceName\":"
+		 "\"s\",\"authority\":\"a\",\"multiMode\":true}");
+}
+
+/* Links that went through pages and programs */
+static void what_is_said_twice_is_said(void **state)
+{
+	static const char want[] =
+		"{\"protocol\":\"vless\",\"settings\":{\"address\":\"h\","
+		"\"port\":443,\"id\":\"" ID "\",\"encryption\":\"none\"},"
+		"\"streamSettings\":{\"network\":\"ws\",\"wsSettings\":{"
+		"\"path\":\"/p\"},\"security\":\"tls\",\"tlsSettings\":{}}}";
+
+	(void)state;
+	is("vless://" ID "@h:443?type=ws&security=tls&path=/p&type=ws", want);
+	is("vless://" ID "@h:443?type=ws&amp;security=tls&amp;path=/p", want);
 }
 
 static void socks_and_http(void **state)
@@ -677,6 +734,8 @@ int main(void)
 		cmocka_unit_test(trojan_is_tls_and_splits_at_the_last_at),
 		cmocka_unit_test(shadowsocks_has_three_forms),
 		cmocka_unit_test(vmess_is_json_or_url),
+		cmocka_unit_test(vmess_of_panels_has_its_mode),
+		cmocka_unit_test(what_is_said_twice_is_said),
 		cmocka_unit_test(socks_and_http),
 		cmocka_unit_test(what_is_wrong_is_refused),
 		cmocka_unit_test(too_much_is_refused),
