@@ -66,7 +66,7 @@ static void add(struct delays *d, const char *tag)
 
 static bool alive(const struct one *v)
 {
-	return v->done && atomic_load(&v->of->health->state) == HEALTH_ALIVE;
+	return v->done && !atomic_load(&v->of->health->error);
 }
 
 static unsigned int delay_of(const struct one *v)

@@ -5,7 +5,8 @@
  *	head of a response, of any status: alive, so many ms -> again later
  *
  * The clock runs from the dial to the head. Nothing within the timeout, an end,
- * an error: dead. What an outbound is called changes in the log when it does.
+ * an error: dead; in a burst the second in a row. What an outbound is called changes
+ * in the log when it does.
  * Source: Xray app/observatory/observer.go, app/observatory/burst (facts)
  */
 #include "gateway/observe/observe.h"
@@ -149,15 +150,15 @@ static void done(struct probe *p)
 {
 	struct worker *w = p->job.worker;
 	struct health *h = p->of->health;
-	enum health_state was =
-		p->samples.count ? /* or of before a reload */
-			(enum health_state)atomic_load(&h->state) :
-			HEALTH_UNKNOWN;
-	enum health_state is = p->err ? HEALTH_DEAD : HEALTH_ALIVE;
+	enum health_state before = (enum health_state)atomic_load(&h->state);
+	enum health_state was = /* or of before a reload */
+		p->samples.count ? before : HEALTH_UNKNOWN;
+	enum health_state is;
 	uint32_t ms = w->now_ms - p->since_ms;
 
 	stream_close(&p->s, -ECANCELED);
 	samples_put(&p->samples, p->err ? SAMPLE_FAIL : ms, w->now_ms);
+	is = samples_state(&p->samples, p->conf->spread, before);
 	samples_tell(&p->samples, w->now_ms, p->conf->age_ms, h);
 	note_time(p, h);
 	if (!p->err)

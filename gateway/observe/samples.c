@@ -1,8 +1,6 @@
 /* samples.c - The last results of probing one outbound */
 #include "gateway/observe/samples.h"
 
-#include "gateway/core/health.h"
-
 void samples_put(struct samples *s, uint32_t ms, uint32_t now_ms)
 {
 	s->ms[s->next] = ms;
@@ -58,4 +56,21 @@ void samples_tell(const struct samples *s, uint32_t now_ms, uint32_t age_ms,
 	atomic_store(&out->max_ms, max);
 	atomic_store(&out->fails, fails);
 	atomic_store(&out->count, good + fails);
+}
+
+/* The one @back before the next to be put */
+static uint32_t newest(const struct samples *s, uint32_t back)
+{
+	return s->ms[(s->next + s->max - back) % s->max];
+}
+
+enum health_state samples_state(const struct samples *s, bool slips,
+				enum health_state was)
+{
+	if (newest(s, 1) != SAMPLE_FAIL)
+		return HEALTH_ALIVE;
+	if (!slips || was != HEALTH_ALIVE || s->max < 2)
+		return HEALTH_DEAD;
+	return s->count < 2 || newest(s, 2) != SAMPLE_FAIL ? HEALTH_ALIVE :
+							     HEALTH_DEAD;
 }

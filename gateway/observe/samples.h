@@ -2,9 +2,10 @@
 #ifndef GATEWAY_OBSERVE_SAMPLES_H
 #define GATEWAY_OBSERVE_SAMPLES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-struct health;
+#include "gateway/core/health.h"
 
 #define SAMPLES_MAX 64
 #define SAMPLE_FAIL UINT32_MAX /* no answer */
@@ -28,5 +29,12 @@ void samples_put(struct samples *s, uint32_t ms, uint32_t now_ms);
  */
 void samples_tell(const struct samples *s, uint32_t now_ms, uint32_t age_ms,
 		  struct health *out);
+/*
+ * What the newest one, which there must be, makes of an outbound that was @was. With
+ * @slips one failure behind an answer makes nobody dead who was alive: of a burst some
+ * may fail, and balancers say how many
+ */
+enum health_state samples_state(const struct samples *s, bool slips,
+				enum health_state was);
 
 #endif

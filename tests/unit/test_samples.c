@@ -51,6 +51,26 @@ static void the_last_ones_count(void **state)
 	assert_int_equal(atomic_load(&h.max_ms), 60);
 }
 
+static void in_a_burst_one_may_fail(void **state)
+{
+	struct samples s = { .max = 2 }, one = { .max = 1 };
+
+	(void)state;
+	samples_put(&s, SAMPLE_FAIL, 0);
+	assert_int_equal(samples_state(&s, true, HEALTH_UNKNOWN), HEALTH_DEAD);
+	assert_int_equal(samples_state(&s, true, HEALTH_ALIVE), HEALTH_ALIVE);
+	samples_put(&s, 20, 1);
+	assert_int_equal(samples_state(&s, true, HEALTH_DEAD), HEALTH_ALIVE);
+	samples_put(&s, SAMPLE_FAIL, 2);
+	assert_int_equal(samples_state(&s, false, HEALTH_ALIVE), HEALTH_DEAD);
+	assert_int_equal(samples_state(&s, true, HEALTH_ALIVE), HEALTH_ALIVE);
+	samples_put(&s, SAMPLE_FAIL, 3);
+	assert_int_equal(samples_state(&s, true, HEALTH_ALIVE), HEALTH_DEAD);
+	assert_int_equal(samples_state(&s, true, HEALTH_DEAD), HEALTH_DEAD);
+	samples_put(&one, SAMPLE_FAIL, 0);
+	assert_int_equal(samples_state(&one, true, HEALTH_ALIVE), HEALTH_DEAD);
+}
+
 static void old_ones_do_not(void **state)
 {
 	struct samples s = { .max = 8 };
@@ -69,6 +89,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_answer_deviates_by_its_half),
 		cmocka_unit_test(the_last_ones_count),
+		cmocka_unit_test(in_a_burst_one_may_fail),
 		cmocka_unit_test(old_ones_do_not),
 	};
 
