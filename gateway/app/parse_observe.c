@@ -242,6 +242,7 @@ static void parse_burst(struct jobj *o, struct observe *ob, struct config *cfg)
 	static const struct jword methods[] = { { "HEAD", 0 }, { "GET", 1 } };
 	struct jobj p;
 	struct question q = { &p, "destination", PING_URL, "HEAD" };
+	int64_t many;
 
 	if (!j_open(&p, o->d, j_get(o, "pingConfig"))) {
 		diag_error(o->d, o->node, "pingConfig", "is missing");
@@ -249,7 +250,8 @@ static void parse_burst(struct jobj *o, struct observe *ob, struct config *cfg)
 	}
 	ob->interval_ms = parse_duration(&p, "interval", 60000, 10000);
 	ob->timeout_ms = parse_duration(&p, "timeout", 5000, 100);
-	ob->samples = (uint32_t)j_int(&p, "sampling", 10, 1, SAMPLES_MAX);
+	many = j_int(&p, "sampling", 0, INT32_MIN, SAMPLES_MAX);
+	ob->samples = many > 0 ? (uint32_t)many : 10;
 	ob->age_ms = times(ob->interval_ms, ob->samples * 2);
 	ob->spread = true;
 	j_ignore(&p, "connectivity", "the host's own uplink is not tested");

@@ -83,14 +83,14 @@ static void read_strategy(struct balancer *b, struct diag *d, struct jobj *o,
 
 	if (!j_open(&s, d, node))
 		return;
-	type = j_str(&s, "type", "random");
+	type = j_str(&s, "type", "");
 	if (!strcasecmp(type, "roundRobin"))
 		b->strategy = BALANCE_ROUND_ROBIN;
 	else if (!strcasecmp(type, "leastPing"))
 		b->strategy = BALANCE_LEAST_PING;
 	else if (!strcasecmp(type, "leastLoad"))
 		b->strategy = BALANCE_LEAST_LOAD;
-	else if (strcasecmp(type, "random"))
+	else if (*type && strcasecmp(type, "random") != 0)
 		diag_error(d, node, "type",
 			   "must be random, roundRobin, leastPing or "
 			   "leastLoad, got \"%s\"",

@@ -175,19 +175,21 @@ void least_parse(struct balancer *b, struct jobj *strategy, struct arena *a)
 	struct least_load *l = &b->load;
 	struct jobj o;
 	struct jlist list;
-	const cJSON *part;
+	double part;
+	int64_t few;
 
 	if (!j_open(&o, strategy->d, j_get(strategy, "settings")))
 		return;
-	l->expected = (uint32_t)j_int(&o, "expected", 0, 0, BALANCE_MAX);
+	few = j_int(&o, "expected", 0, INT32_MIN, BALANCE_MAX);
+	l->expected = few > 0 ? (uint32_t)few : 0;
 	l->max_rtt_ms =
 		duration(&o, j_get(&o, "maxRTT"), j_str(&o, "maxRTT", ""));
-	part = j_get(&o, "tolerance");
-	if (part && cJSON_IsNumber(part) && part->valuedouble >= 0 &&
-	    part->valuedouble <= 1)
-		l->tolerance = (uint32_t)(part->valuedouble * 100 + 0.5);
-	else if (part)
-		diag_error(o.d, part, NULL, "must be 0 to 1");
+	part = j_num(&o, "tolerance", 0, -1e6, 1e6);
+	l->tolerance = (uint32_t)((part < 0 ? 0 :
+				   part > 1 ? 1 :
+					      part) *
+					  100 +
+				  0.5);
 	j_list(&o, "baselines", &list);
 	while (j_list_next(&o, &list))
 		if (l->baseline_count < BALANCE_BASELINES)

@@ -137,9 +137,13 @@ static void policy_errors_say_what_is_allowed(void **state)
 static void samples_count_for_as_long_as_they_should(void **state)
 {
 	static const struct {
-		const char *interval;
+		const char *interval, *sampling;
 		uint32_t age_ms;
-	} v[] = { { "10s", 1000000 }, { "24h", INT32_MAX } };
+	} v[] = { { "10s", "50", 1000000 },
+		  { "24h", "50", INT32_MAX },
+		  /* of clients: the default, which is 10 */
+		  { "10s", "0", 200000 },
+		  { "10s", "-1", 200000 } };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(v); i++) {
@@ -151,8 +155,8 @@ static void samples_count_for_as_long_as_they_should(void **state)
 		snprintf(text, sizeof(text),
 			 "{\"burstObservatory\":{\"subjectSelector\":[\"d\"],"
 			 "\"pingConfig\":{\"destination\":\"http://a/\","
-			 "\"interval\":\"%s\",\"sampling\":50}}," OUT "}",
-			 v[i].interval);
+			 "\"interval\":\"%s\",\"sampling\":%s}}," OUT "}",
+			 v[i].interval, v[i].sampling);
 		cfg = conf_text(&d, text, NULL);
 		assert_non_null(cfg);
 		assert_int_equal(cfg->observe->age_ms, v[i].age_ms);
@@ -430,6 +434,33 @@ static void what_xray_does_not_read_any_more_is_a_warning(void **state)
 
 	(void)state;
 	TAKE(v);
+}
+
+/* Where a program writes all keys, and 0 or "" for what was not chosen */
+static void what_is_out_of_range_is_the_nearest(void **state)
+{
+#define BALANCER(strategy) \
+	"{\"routing\":{\"balancers\":[{\"tag\":\"b\",\"selector\":[\"d\"]," \
+	"\"strategy\":{" strategy "}}]},\"observatory\":{" \
+	"\"subjectSelector\":[\"d\"],\"probeURL\":\"http://a/\"}," OUT "}"
+#define LEAST(settings) \
+	BALANCER("\"type\":\"leastLoad\",\"settings\":{" settings "}")
+	static const struct refusal v[] = {
+		{ BALANCER("\"type\":\"\""), "" },
+		{ LEAST("\"expected\":-1"), "" },
+		{ LEAST("\"tolerance\":-0.5"), "" },
+		{ LEAST("\"tolerance\":2,\"maxRTT\":\"\""), "" },
+	};
+	static const struct refusal bad[] = {
+		{ BALANCER("\"type\":\"fastest\""), "leastPing" },
+		{ LEAST("\"tolerance\":\"1\""), "must be a number" },
+	};
+#undef LEAST
+#undef BALANCER
+
+	(void)state;
+	TAKE(v);
+	REFUSE(bad);
 }
 
 static void unknown_keys_are_warnings_with_the_nearest(void **state)
@@ -729,6 +760,7 @@ int main(void)
 		cmocka_unit_test(keys_of_later_work_are_refused_by_name),
 		cmocka_unit_test(unknown_keys_are_warnings_with_the_nearest),
 		cmocka_unit_test(what_xray_does_not_read_any_more_is_a_warning),
+		cmocka_unit_test(what_is_out_of_range_is_the_nearest),
 		cmocka_unit_test(
 			unknown_keys_of_conditions_are_refused_with_the_nearest),
 		cmocka_unit_test(all_errors_come_in_one_pass),
