@@ -1,5 +1,6 @@
 /*
- * target.c - A session's target becomes an address before its outbound sees it
+ * target.c - A session's target becomes an address before its outbound sees it; so
+ * do names of servers
  *
  * Both families are asked for at once; that of the strategy's first round is waited
  * for. Outbounds that dial targets themselves (freedom) race addresses instead.
@@ -71,4 +72,26 @@ int target_resolve(struct session *s)
 	free(s->dns);
 	s->dns = NULL;
 	return rc && ds_forced(ds) ? rc : 0;
+}
+
+int server_ask(struct server_turn *t, struct dns_req *r, struct worker *w,
+	       struct config *cfg, struct job *job, const char *name)
+{
+	enum domain_strategy ds = (enum domain_strategy)t->strategy;
+
+	r->job = job;
+	while (r->rc < 0 && r->rc != -EAGAIN) {
+		unsigned int families = ds_families(ds, t->round), flags = 0;
+
+		if (ds == DS_AS_IS || !families) {
+			if (t->system || ds_forced(ds))
+				return r->rc;
+			t->system = true;
+			families = DNS_V4 | DNS_V6;
+			flags = DNS_SYSTEM;
+		}
+		t->round++;
+		(void)dns_ask(w, cfg, r, job, name, families, flags);
+	}
+	return r->rc;
 }

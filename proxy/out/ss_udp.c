@@ -31,7 +31,6 @@
  * struct ss_udp - One leg; d.below is the socket once there is one
  * @way:	How datagrams leave
  * @server:	Resolved; kind NONE until then
- * @dns:	The question under way; NULL none
  * @tx, @rx:	Sessions of 2022 methods
  * @err:	Final -errno
  */
@@ -42,7 +41,6 @@ struct ss_udp {
 	const struct ss_secret_key *key;
 	struct server_udp way;
 	struct addr server;
-	struct dns_req *dns;
 	struct ss22_udp_key tx, rx[2];
 	int err;
 };
@@ -52,35 +50,21 @@ static struct ss_udp *udp_of(struct dgram *d)
 	return container_of(d, struct ss_udp, d);
 }
 
-static void dns_done(struct ss_udp *u)
-{
-	if (u->dns)
-		dns_cancel(u->dns);
-	free(u->dns);
-	u->dns = NULL;
-}
-
 /* 0 there is a socket, -EAGAIN, -errno */
 static int udp_step(struct ss_udp *u)
 {
-	const struct ss_conf *conf = u->ob->settings;
 	int rc = u->err;
 
 	if (rc || u->d.below)
 		return rc;
-	if (u->dns) {
-		rc = u->dns->rc;
-		if (rc == -EAGAIN)
-			return rc;
-		if (!rc)
-			u->server = dns_ip_addr(&u->dns->ips[0],
-						conf->server.server.port);
-		dns_done(u);
-	}
-	if (!rc)
+	if (u->way.search)
+		rc = server_udp_step(&u->way, u->d.job, &u->server,
+				     &u->d.below);
+	else
 		rc = server_udp_open(&u->way, &u->server, u->d.job,
 				     &u->d.below);
-	u->err = rc;
+	if (rc != -EAGAIN)
+		u->err = rc;
 	return rc;
 }
 
@@ -212,7 +196,6 @@ static void ss_close(struct dgram *d)
 {
 	struct ss_udp *u = udp_of(d);
 
-	dns_done(u);
 	if (d->below)
 		d->below->ops->close(d->below);
 	server_udp_drop(&u->way);
@@ -230,23 +213,16 @@ static const struct dgram_ops ss_dgram_ops = {
 	.close = ss_close,
 };
 
-/* The server's address, or a question for it. 0 or -errno */
+/* The server's address, or a search for it. 0 or -errno */
 static int find_server(struct ss_udp *u, struct config *cfg)
 {
 	const struct ss_conf *conf = u->ob->settings;
 	const struct addr *server = &conf->server.server;
-	int rc;
 
-	if (addr_is_ip(server)) {
-		u->server = *server;
-		return 0;
-	}
-	u->dns = calloc(1, sizeof(*u->dns));
-	if (!u->dns)
-		return -ENOMEM;
-	rc = dns_ask(u->worker, cfg, u->dns, u->d.job, server->name,
-		     DNS_V4 | DNS_V6, 0);
-	return rc == -EAGAIN ? 0 : rc;
+	if (!addr_is_ip(server))
+		return server_udp_seek(&u->way, server, cfg);
+	u->server = *server;
+	return 0;
 }
 
 int ss_open_dgram(const struct outbound *ob, struct udp_map *m,

@@ -29,6 +29,7 @@
 #include "gateway/core/send_through.h"
 #include "gateway/core/session.h"
 #include "gateway/core/sockopt.h"
+#include "gateway/core/target.h"
 #include "gateway/core/worker.h"
 
 #define DIAL_MS       16000u
@@ -44,7 +45,6 @@ _Static_assert(DNS_MAX_IPS <= 16, "tried has a bit for each address");
  * @ob:		Its rules and @src, its sendThrough; NULL for probes
  * @to:		Name or address asked for
  * @req:	The question; a literal is its only answer
- * @round:	Lookups of the strategy done; @system: the last resort was asked
  * @guard:	Direct target of a client: our own listeners are refused
  * @reach:	What @ob's rules are asked; @ses: is told how they answer, or NULL
  * @own:	An address of this host, where the session was accepted
@@ -65,10 +65,11 @@ struct happy {
 	struct reach reach;
 	struct session *ses;
 	struct dns_req req;
+	struct server_turn turn;
 	struct timer timer;
 	struct stream *attempt[ATTEMPTS_MAX];
-	uint8_t attempts, retries, round, strategy, family, run;
-	bool system, guard, started, held;
+	uint8_t attempts, retries, family, run;
+	bool guard, started, held;
 	uint16_t tried;
 	uint32_t next_ms, dead_ms, id;
 	int err, rc;
@@ -258,28 +259,6 @@ static bool poll_attempts(struct happy *h)
 	return false;
 }
 
-/* Ask as long as lookups fail at once. -EAGAIN, 0 (addresses), -errno */
-static int resolve(struct happy *h)
-{
-	enum domain_strategy ds = (enum domain_strategy)h->strategy;
-
-	while (h->req.rc < 0 && h->req.rc != -EAGAIN) {
-		unsigned int families = ds_families(ds, h->round), flags = 0;
-
-		if (ds == DS_AS_IS || !families) {
-			if (h->system || ds_forced(ds))
-				return h->req.rc;
-			h->system = true;
-			families = DNS_V4 | DNS_V6;
-			flags = DNS_SYSTEM;
-		}
-		h->round++;
-		(void)dns_ask(h->worker, h->cfg, &h->req, h->s.job, h->to.name,
-			      families, flags);
-	}
-	return h->req.rc;
-}
-
 /* Every address failed: start over for want of a route, or give the error */
 static int all_failed(struct happy *h)
 {
@@ -303,8 +282,8 @@ static int race(struct happy *h)
 
 	if (poll_attempts(h))
 		return 0;
-	h->req.job = h->s.job;
-	rc = resolve(h);
+	rc = server_ask(&h->turn, &h->req, h->worker, h->cfg, h->s.job,
+			h->to.name);
 	if (rc < 0 && rc != -EAGAIN)
 		return rc;
 	if (h->started && !clock_before(h->worker->now_ms, h->dead_ms))
@@ -469,7 +448,7 @@ int happy_dial(const struct dial *d, const struct addr *to,
 	h->ob = d->ob;
 	h->so = so;
 	h->to = *to;
-	h->strategy = (uint8_t)strategy;
+	h->turn.strategy = (uint8_t)strategy;
 	h->id = d->s ? d->s->id : 0;
 	h->guard = d->s && d->ob && d->ob->ops->local &&
 		   addr_eq(to, &d->s->target);

@@ -19,6 +19,7 @@
 #include "gateway/core/send_through.h"
 #include "gateway/core/session.h"
 #include "gateway/core/sockopt.h"
+#include "gateway/core/target.h"
 #include "proxy/transport/kcp_int.h"
 
 _Static_assert(DNS_MAX_IPS <= 16, "tried has a bit for each address");
@@ -27,7 +28,6 @@ _Static_assert(DNS_MAX_IPS <= 16, "tried has a bit for each address");
  * struct kcp_way - A connection that has no socket yet
  * @cfg, @ob, @ses:	Borrowed: the session is there as long as the stream
  * @req:	The question; an address is its only answer
- * @round:	Of the strategy; @system: the last resort was asked
  * @err:	-EAGAIN, or why there is no way; @last: why an address is none
  */
 struct kcp_way {
@@ -38,8 +38,7 @@ struct kcp_way {
 	struct reach reach;
 	struct addr to, src;
 	struct dns_req req;
-	uint8_t round;
-	bool system;
+	struct server_turn turn;
 	uint16_t tried;
 	int err, last;
 };
@@ -49,31 +48,6 @@ static const struct sockopt sockopt_default = SOCKOPT_DEFAULT;
 static const struct sockopt *options(const struct kcp_way *y)
 {
 	return y->ob ? &y->ob->sockopt : &sockopt_default;
-}
-
-/* Ask as long as questions fail at once. -EAGAIN, 0 (addresses), -errno */
-static int resolve(struct kcp_conn *c)
-{
-	struct kcp_way *y = c->way;
-	enum domain_strategy ds =
-		(enum domain_strategy)options(y)->domain_strategy;
-
-	y->req.job = c->s.job;
-	while (y->req.rc < 0 && y->req.rc != -EAGAIN) {
-		unsigned int families = ds_families(ds, y->round), flags = 0;
-
-		if (ds == DS_AS_IS || !families) {
-			if (y->system || ds_forced(ds))
-				return y->req.rc;
-			y->system = true;
-			families = DNS_V4 | DNS_V6;
-			flags = DNS_SYSTEM;
-		}
-		y->round++;
-		(void)dns_ask(c->worker, y->cfg, &y->req, c->s.job, y->to.name,
-			      families, flags);
-	}
-	return y->req.rc;
 }
 
 /* A connected socket; descriptor or -errno */
@@ -141,7 +115,8 @@ static int find_way(struct kcp_conn *c)
 {
 	struct kcp_way *y = c->way;
 	bool v6 = options(y)->happy_v6_first;
-	int rc = resolve(c);
+	int rc = server_ask(&y->turn, &y->req, c->worker, y->cfg, c->s.job,
+			    y->to.name);
 
 	if (rc < 0)
 		return rc;
@@ -194,6 +169,7 @@ static struct kcp_way *way_new(const struct transport *t, const struct dial *d,
 	y->ob = d->ob;
 	y->ses = d->s;
 	y->to = *to;
+	y->turn.strategy = options(y)->domain_strategy;
 	y->reach = (struct reach){ .net = NET_UDP,
 				   .stranger = d->stranger,
 				   .id = d->s ? d->s->id : 0 };

@@ -47,7 +47,7 @@ ob() { echo "{ \"tag\": \"$1\", \"protocol\": \"$2\", \"settings\": $3 ${4:-} }"
 rule() { echo "{ \"ip\": [ \"10.3.0.$1\", \"fd03::$1\" ], \"outboundTag\": \"$2\" }"; }
 
 # client_conf RULES OUTBOUNDS: culvert behind its TUN. LINGER: seconds that a flow
-# lives after one side ended; POLICY: all of the policy
+# lives after one side ended; POLICY: all of the policy; DNS: an object, else none
 client_conf() {
 	local l=${LINGER:-5} policy
 	policy=${POLICY:-"\"handshake\": 3, \"downlinkOnly\": $l, \"uplinkOnly\": $l"}
@@ -59,7 +59,7 @@ client_conf() {
 	    "settings": { "name": "culvert0", "mtu": 1500, "gateway": [ "172.30.255.1/30", "fd6c:7663::1/126" ] },
 	    "sniffing": { "enabled": true, "destOverride": [ "http" ] }
 	  } ],
-	  "policy": { "levels": { "0": { $policy } } },
+	  "policy": { "levels": { "0": { $policy } } }, ${DNS:+"\"dns\": $DNS,"}
 	  "routing": { "rules": [ $1 ] },
 	  "outbounds": [ { "tag": "nowhere", "protocol": "blackhole" }, $2 ]
 	}
