@@ -1,9 +1,11 @@
 /*
  * fetch.c - A subscription's address: what stands there, by the host's own client
  *
- * curl, else wget, else OpenWrt's uclient-fetch. It runs before anything is set
- * up, so the download goes the host's plain way. A subscription's address is a
- * password: curl and wget read it from their input, where `ps` does not show it.
+ * curl, else wget, else OpenWrt's uclient-fetch, else the wget of busybox. It runs
+ * before anything is set up, so the download goes the host's plain way. A
+ * subscription's address is a password: curl and GNU wget read it from their input,
+ * where `ps` does not show it. What is called wget need not be GNU's (OpenWrt: it is
+ * uclient-fetch): one that does not know the options says so, and the next is tried.
  */
 #include "gateway/app/fetch.h"
 
@@ -27,20 +29,35 @@
  * @argv:	How to call it
  * @before, @after:	What it reads from its input around the address; NULL: the
  *			address is its argument
+ * @perhaps:	May be another program of that name: its complaints about options are
+ *		not shown, and are no answer
+ * @seconds:	It has no limit of its own, or none that can be relied on; 0: it has
  */
 static const struct client {
 	const char *argv[10];
 	const char *before, *after;
+	bool perhaps;
+	unsigned int seconds;
 } clients[] = {
 	{ { "curl", "-q", "-K", "-", NULL },
 	  "silent\nshow-error\nfail\nlocation\nmax-redirs = 5\n"
 	  "proto-redir = \"=https\"\nmax-time = 30\ncompressed\n"
 	  "user-agent = \"culvert/" CULVERT_VERSION "\"\nurl = \"",
-	  "\"\n" },
+	  "\"\n",
+	  false,
+	  0 },
 	{ { "wget", "-q", "-T", "30", "-t", "1", "-O", "-", "-i", "-" },
 	  "",
-	  "\n" },
-	{ { "uclient-fetch", "-q", "-T", "30", "-O", "-", NULL }, NULL, NULL },
+	  "\n",
+	  true,
+	  0 },
+	{ { "uclient-fetch", "-q", "-T", "30", "-O", "-", NULL },
+	  NULL,
+	  NULL,
+	  false,
+	  0 },
+	/* Debian's busybox dies of -T */
+	{ { "wget", "-q", "-O", "-", NULL }, NULL, NULL, false, 60 },
 };
 
 bool fetch_is_url(const char *what)
@@ -69,6 +86,7 @@ static bool url_fits(const char *url)
 static void become(const struct client *c, const char *url, int in, int out)
 {
 	char *args[ARRAY_SIZE(c->argv) + 2] = { NULL };
+	int null = c->perhaps ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
 	size_t n = 0;
 
 	do {
@@ -79,6 +97,9 @@ static void become(const struct client *c, const char *url, int in, int out)
 	if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
 	    prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
 		_exit(NOT_FOUND - 1);
+	if (null >= 0)
+		(void)dup2(null, STDERR_FILENO);
+	(void)alarm(c->seconds); /* it goes on behind exec */
 	execvp(c->argv[0], args);
 	_exit(NOT_FOUND);
 }
@@ -126,6 +147,12 @@ static void tell(const struct client *c, const char *url, int fd)
 			strerror(errno));
 }
 
+/* Did it not know what it was asked? 1, 2: options; or it died of them */
+static bool is_another(const struct client *c, int code)
+{
+	return c->perhaps && (code == 1 || code == 2 || code == NOT_FOUND - 1);
+}
+
 /* Bytes; -ENOENT without that program; -EIO after it said what is wrong */
 static ssize_t try_client(const struct client *c, const char *url, char *buf,
 			  size_t max)
@@ -153,7 +180,7 @@ static ssize_t try_client(const struct client *c, const char *url, char *buf,
 	if (pid <= 0)
 		return n;
 	code = exit_code(pid);
-	if (code == NOT_FOUND)
+	if (code == NOT_FOUND || (!n && is_another(c, code)))
 		return -ENOENT;
 	/* more than we want to read: it was told so by a closed pipe */
 	return n >= 0 && (code == 0 || n == (ssize_t)max) ? n : -EIO;

@@ -85,5 +85,19 @@ wait_for 5 bash -c "! kill -0 $pid 2>/dev/null" || fail "the import goes on"
 ln -s "$(command -v wget)" "$TMP/bin/wget"
 ln -s "$(command -v env)" "$TMP/bin/env"
 USEPATH=$TMP/bin good "by wget" base64 http://10.2.0.3:9080
+# What is called wget there: OpenWrt's is uclient-fetch, Alpine's is busybox
+mkdir "$TMP/openwrt" "$TMP/alpine"
+printf '#!/bin/sh\necho Usage >&2\nexit 1\n' >"$TMP/openwrt/wget"
+printf '#!/bin/sh\nfor u; do :; done\nexec %s -s "$u"\n' "$(command -v curl)" >"$TMP/openwrt/uclient-fetch"
+chmod +x "$TMP/openwrt/"*
+ln -s "$(command -v env)" "$TMP/openwrt/env"
+USEPATH=$TMP/openwrt good "by uclient-fetch" base64 http://10.2.0.3:9080
+lacks "its usage is not shown" "$(cat "$TMP/said")" Usage
+if command -v busybox >/dev/null; then
+	ln -s "$(command -v busybox)" "$TMP/alpine/wget"
+	ln -s "$(command -v env)" "$TMP/alpine/env"
+	USEPATH=$TMP/alpine good "by busybox" base64 http://10.2.0.3:9080
+	USEPATH=$TMP/alpine wrong "by busybox: no such file" nowhere "404" http://10.2.0.3:9080
+fi
 USEPATH=$TMP/nowhere wrong "without a client" base64 "no curl, wget or uclient-fetch"
 pass
