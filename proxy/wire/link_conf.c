@@ -88,24 +88,39 @@ static void copy_list(const struct conv *c, cJSON *o, const char *key,
 	link_put_list(o, key, link_get(c->l, from), false);
 }
 
+/* The first of "host"'s names, where the network has a Host; "": it is none */
+static void host_name(const struct conv *c, char out[256])
+{
+	const char *type = link_get(c->l, "type"), *host;
+	struct addr a = { 0 };
+	int n;
+
+	out[0] = '\0';
+	host = link_get(c->l, "host");
+	if (!host || !type || !strcasecmp(type, "tcp") ||
+	    !strcasecmp(type, "raw") || strcasestr(type, "kcp"))
+		return;
+	n = addr_clean_name(host, strcspn(host, ","), out);
+	if (n > 0)
+		out[n] = '\0';
+	if (n <= 0 || addr_parse_ip(&a, out) == 0)
+		out[0] = '\0';
+}
+
 /*
  * The name that the certificate must be for. Links of sites behind a CDN often have
- * an address for the server and the site's name as "host" only
+ * it as "host" only, and some address or name of the CDN for the server: without a
+ * "sni" v2rayN and v2rayNG, and so all who make links, take the host before the server
  */
-static const char *server_name(const struct conv *c)
+static void server_name(const struct conv *c, cJSON *o)
 {
-	static const char *const keys[] = { "sni", "peer", "host" };
-	const char *type = link_get(c->l, "type"), *name = NULL;
-	struct addr a = { 0 };
-	size_t n = addr_parse_ip(&a, c->l->host) == 0 && type &&
-				   strcasecmp(type, "tcp") != 0 &&
-				   strcasecmp(type, "raw") != 0 ?
-			   3 :
-			   2;
+	const char *name = link_get(c->l, "sni");
+	char host[256];
 
-	for (size_t i = 0; !name && i < n; i++)
-		name = link_get(c->l, keys[i]);
-	return name;
+	if (!name)
+		name = link_get(c->l, "peer");
+	host_name(c, host);
+	put(o, "serverName", name ? name : host);
 }
 
 static void tls(const struct conv *c, cJSON *stream)
@@ -115,7 +130,7 @@ static void tls(const struct conv *c, cJSON *stream)
 
 	if (!insecure)
 		insecure = link_get(c->l, "insecure");
-	put(o, "serverName", server_name(c));
+	server_name(c, o);
 	copy_list(c, o, "alpn", "alpn");
 	copy(c, o, "fingerprint", "fp");
 	copy(c, o, "echConfigList", "ech");

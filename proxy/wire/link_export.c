@@ -132,9 +132,12 @@ static bool add_server(struct text *t, const cJSON *server)
 	return true;
 }
 
-static void tls_query(struct text *t, const cJSON *o)
+/* @other: the name when none is given */
+static void tls_query(struct text *t, const cJSON *o, const char *other)
 {
-	query(t, "sni", str(o, "serverName"));
+	const char *name = str(o, "serverName");
+
+	query(t, "sni", name && *name ? name : other);
 	query_list(t, "alpn", cJSON_GetObjectItem(o, "alpn"));
 	query(t, "fp", str(o, "fingerprint"));
 	query(t, "ech", str(o, "echConfigList"));
@@ -239,17 +242,22 @@ static void net_query(struct text *t, const cJSON *stream)
 		extra_query(t, o);
 }
 
-static void stream_query(struct text *t, const cJSON *ob)
+/* Without "sni" who reads a link takes its host; here it is the server's @address */
+static void stream_query(struct text *t, const cJSON *ob, const char *address)
 {
 	const cJSON *stream = cJSON_GetObjectItem(ob, "streamSettings");
 	const char *security = str(stream, "security");
+	const char *net = str(stream, "network");
+	const char *host = net ? str(net_settings(stream, net), "host") : NULL;
 
 	net_query(t, stream);
 	query(t, "security", security);
 	if (security && !strcasecmp(security, "tls"))
-		tls_query(t, cJSON_GetObjectItem(stream, "tlsSettings"));
+		tls_query(t, cJSON_GetObjectItem(stream, "tlsSettings"),
+			  host && *host ? address : NULL);
 	if (security && !strcasecmp(security, "reality"))
-		tls_query(t, cJSON_GetObjectItem(stream, "realitySettings"));
+		tls_query(t, cJSON_GetObjectItem(stream, "realitySettings"),
+			  NULL);
 }
 
 /* SIP002: base64, but the keys of 2022 ciphers percent-encoded */
@@ -333,7 +341,7 @@ static bool write_link(struct text *t, const cJSON *ob, size_t kind)
 	}
 	if (!strcmp(protocol, "vmess"))
 		query(t, "encryption", str(user, "security"));
-	stream_query(t, ob);
+	stream_query(t, ob, str(server, "address"));
 	return true;
 }
 

@@ -83,12 +83,17 @@ static int take_tls(struct link *l, struct arena *a, const cJSON *tls,
 		    const char **why)
 {
 	const cJSON *reality = get(tls, "reality");
+	const char *name = text(tls, "server_name");
+	struct addr ip = { 0 };
 	bool real = cJSON_IsTrue(get(reality, "enabled"));
 
 	if (!cJSON_IsTrue(get(tls, "enabled")))
 		return 0;
+	/* left out it is the server's, whatever the transport's Host is */
+	if ((!name || !*name) && addr_parse_ip(&ip, l->host) < 0)
+		name = l->host;
 	if (add(l, "security", real ? "reality" : "tls", why) < 0 ||
-	    add(l, "sni", text(tls, "server_name"), why) < 0 ||
+	    add(l, "sni", name, why) < 0 ||
 	    add(l, "fp", text(get(tls, "utls"), "fingerprint"), why) < 0)
 		return -EPROTO;
 	if (real)

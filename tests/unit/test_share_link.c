@@ -558,21 +558,22 @@ static void sing_box_has_no_host_of_two_lines(void **state)
 	free(t.json);
 }
 
-/* A certificate is for the name of a site behind a CDN, not for its address */
-static void a_server_without_a_name_is_called_by_its_host(void **state)
+/* There a name that is left out is the server's, whatever the Host */
+static void sing_box_names_its_server(void **state)
 {
+	static const char text[] =
+		"{\"outbounds\":[{\"type\":\"trojan\",\"server\":\"b.test\","
+		"\"server_port\":1,\"password\":\"p\",\"tls\":{\"enabled\":"
+		"true},"
+		"\"transport\":{\"type\":\"ws\",\"headers\":{\"Host\":\"a."
+		"test\"}}"
+		"}]}";
+	struct taken t = { 0 };
+
 	(void)state;
-	is("trojan://p@192.0.2.1:443?type=ws&host=a.test",
-	   "{\"protocol\":\"trojan\",\"settings\":{\"address\":"
-	   "\"192.0.2.1\",\"port\":443,\"password\":\"p\"},"
-	   "\"streamSettings\":{\"network\":\"ws\",\"wsSettings\":{\"host\":"
-	   "\"a.test\"},\"security\":\"tls\",\"tlsSettings\":{"
-	   "\"serverName\":\"a.test\"}}}");
-	is("trojan://p@b.test:443?type=ws&host=a.test",
-	   "{\"protocol\":\"trojan\",\"settings\":{\"address\":"
-	   "\"b.test\",\"port\":443,\"password\":\"p\"},"
-	   "\"streamSettings\":{\"network\":\"ws\",\"wsSettings\":{\"host\":"
-	   "\"a.test\"},\"security\":\"tls\",\"tlsSettings\":{}}}");
+	assert_int_equal(link_parse_all(text, strlen(text), take, &t), 1);
+	assert_non_null(strstr(t.json, "\"serverName\":\"b.test\""));
+	free(t.json);
 }
 
 /* The outbound of @text, whose link is @link */
@@ -586,6 +587,39 @@ static void exports(const char *text, const char *link)
 	assert_string_equal(got, link);
 	cJSON_Delete(o);
 	free(got);
+}
+
+/* A certificate is for the name of a site behind a CDN, not for where that is */
+static void a_server_without_a_name_is_called_by_its_host(void **state)
+{
+	static const char export[] =
+		"{\"protocol\":\"trojan\",\"settings\":{\"address\":"
+		"\"b.test\",\"port\":443,\"password\":\"p\"},"
+		"\"streamSettings\":{\"network\":\"ws\",\"wsSettings\":{"
+		"\"host\":"
+		"\"a.test\"},\"security\":\"tls\",\"tlsSettings\":{}}}";
+
+	(void)state;
+	is("trojan://p@192.0.2.1:443?type=ws&host=a.test",
+	   "{\"protocol\":\"trojan\",\"settings\":{\"address\":"
+	   "\"192.0.2.1\",\"port\":443,\"password\":\"p\"},"
+	   "\"streamSettings\":{\"network\":\"ws\",\"wsSettings\":{\"host\":"
+	   "\"a.test\"},\"security\":\"tls\",\"tlsSettings\":{"
+	   "\"serverName\":\"a.test\"}}}");
+	is("trojan://p@b.test:443?type=ws&host=a.test",
+	   "{\"protocol\":\"trojan\",\"settings\":{\"address\":"
+	   "\"b.test\",\"port\":443,\"password\":\"p\"},"
+	   "\"streamSettings\":{\"network\":\"ws\",\"wsSettings\":{\"host\":"
+	   "\"a.test\"},\"security\":\"tls\",\"tlsSettings\":{"
+	   "\"serverName\":\"a.test\"}}}");
+	is("trojan://p@b.test:443?type=ws&host=192.0.2.1",
+	   "{\"protocol\":\"trojan\",\"settings\":{\"address\":"
+	   "\"b.test\",\"port\":443,\"password\":\"p\"},"
+	   "\"streamSettings\":{\"network\":\"ws\",\"wsSettings\":{\"host\":"
+	   "\"192.0.2.1\"},\"security\":\"tls\",\"tlsSettings\":{}}}");
+	/* an outbound of ours without a name is called by its address: said so */
+	exports(export, "trojan://p@b.test:443?type=ws&host=a.test&security=tls"
+			"&sni=b.test");
 }
 
 #define KCP \
@@ -746,6 +780,7 @@ int main(void)
 		cmocka_unit_test(sing_box_has_no_host_of_two_lines),
 		cmocka_unit_test(what_is_no_link_keeps_its_name),
 		cmocka_unit_test(a_server_without_a_name_is_called_by_its_host),
+		cmocka_unit_test(sing_box_names_its_server),
 		cmocka_unit_test(xhttp_carries_mode_and_extra),
 		cmocka_unit_test(kcp_carries_seed_header_and_sizes),
 		cmocka_unit_test(kcp_carries_finalmask),
