@@ -452,6 +452,14 @@ static const char *env_text(struct jobj *o, const cJSON *m, const char *s)
 	return v;
 }
 
+const char *j_str_env(struct jobj *o, const char *key, const char *def)
+{
+	const char *text = j_str(o, key, def), *v;
+
+	v = text ? env_text(o, get(o, key), text) : NULL;
+	return v ? v : def;
+}
+
 /* One element of a port set; 0 or -EINVAL */
 static int read_ports(const char *s, struct port_range *out)
 {

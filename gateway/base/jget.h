@@ -97,6 +97,8 @@ double j_num(struct jobj *o, const char *key, double def, double min,
 	     double max);
 /* Borrowed from the document (copy to an arena to keep). @def may be NULL */
 const char *j_str(struct jobj *o, const char *key, const char *def);
+/* The same of an address: "env:NAME" is what that variable holds, until it changes */
+const char *j_str_env(struct jobj *o, const char *key, const char *def);
 /* As j_str(), but absent or empty is an error: returns "" then */
 const char *j_need_str(struct jobj *o, const char *key);
 /* Arrays only; an absent one gives NULL. Other types are an error */

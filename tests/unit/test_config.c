@@ -266,6 +266,9 @@ static void inbound_errors_say_what_is_allowed(void **state)
 		{ IN("{\"protocol\":\"hysteria\"}"), "not supported yet" },
 		{ IN("{\"protocol\":\"tun\",\"listen\":\"nowhere else\"}"),
 		  "listen" },
+		{ IN("{\"protocol\":\"tun\",\"listen\":\"env:CULVERT_TEST_"
+		     "NONE\"}"),
+		  "CULVERT_TEST_NONE is not set" },
 		{ IN("{\"protocol\":\"tun\",\"port\":\"70000\"}"), "port" },
 		{ IN("{\"protocol\":\"tun\",\"tag\":\"a\"},"
 		     "{\"protocol\":\"tun\",\"tag\":\"a\","
