@@ -76,8 +76,13 @@ static void merge_list(struct diag *d, const cJSON *array, const cJSON **list,
 /* Keys of Xray that are not here, or no longer there */
 static void merge_refused(struct jobj *o)
 {
+	const cJSON *transport = j_get(o, "transport");
+
 	j_not_yet(o, "reverse", "removed from Xray");
-	j_not_yet(o, "transport", "removed from Xray: use streamSettings");
+	/* an empty one, as of old templates, Xray lets pass */
+	if (!cJSON_IsObject(transport) || transport->child)
+		j_not_yet(o, "transport",
+			  "removed from Xray: use streamSettings");
 	j_ignore(o, "version", "not checked");
 	j_ignore(o, "remarks", NULL);
 	j_ignore(o, "$schema", NULL);

@@ -399,7 +399,7 @@ static void keys_of_later_work_are_refused_by_name(void **state)
 		  "observatory.probeInterval" },
 		{ "{\"burstObservatory\":{}," OUT "}", "burstObservatory" },
 		{ "{\"reverse\":{}," OUT "}", "removed from Xray" },
-		{ "{\"transport\":{}," OUT "}", "streamSettings" },
+		{ "{\"transport\":{\"a\":1}," OUT "}", "streamSettings" },
 		{ "{\"env\":{\"A\":1}," OUT "}", "env.A" },
 		{ "{\"env\":[]," OUT "}", "env" },
 		{ "{\"log\":{\"maskAddress\":\"third\"}," OUT "}",
@@ -429,6 +429,7 @@ static void what_xray_does_not_read_any_more_is_a_warning(void **state)
 		  "allocate: has no effect" },
 		{ VMESS_IN("64"), "alterId: has no effect" },
 		{ VMESS_OUT("64"), "alterId: has no effect" },
+		{ "{\"transport\":{}," OUT "}", "" },
 		{ VMESS_IN("0"), "" },
 		{ VMESS_OUT("0"), "" },
 	};
