@@ -88,6 +88,7 @@ USEPATH=$TMP/bin good "by wget" base64 http://10.2.0.3:9080
 # What is called wget there: OpenWrt's is uclient-fetch, Alpine's is busybox
 mkdir "$TMP/openwrt" "$TMP/alpine"
 printf '#!/bin/sh\necho Usage >&2\nexit 1\n' >"$TMP/openwrt/wget"
+# shellcheck disable=SC2016
 printf '#!/bin/sh\nfor u; do :; done\nexec %s -s "$u"\n' "$(command -v curl)" >"$TMP/openwrt/uclient-fetch"
 chmod +x "$TMP/openwrt/"*
 ln -s "$(command -v env)" "$TMP/openwrt/env"
