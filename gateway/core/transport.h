@@ -17,7 +17,7 @@ struct worker;
  * @s:		The session served; NULL for carriers and probes. What is built
  *		for a session may use it until close
  * @stranger:	As in struct reach; of a carrier: of the session it began for
- * @from:	Of a carrier: send_through_own() of that session
+ * @from:	Without @s: send_through_own() of the session it began for
  */
 struct dial {
 	struct worker *worker;

@@ -17,6 +17,7 @@
 #include "gateway/base/list.h"
 #include "gateway/base/log.h"
 #include "gateway/core/config.h"
+#include "gateway/core/send_through.h"
 #include "gateway/core/session.h"
 #include "gateway/core/udp.h"
 
@@ -231,7 +232,8 @@ int fan_open(const struct fan_ops *ops, const struct outbound *ob,
 	f->dial = (struct dial){ .worker = udp_map_worker(m),
 				 .job = f->d.job,
 				 .cfg = s->cfg, /* the leg holds a reference */
-				 .ob = ob };
+				 .ob = ob,
+				 .from = send_through_own(ob, s) };
 	list_init(&f->tubes);
 	*out = &f->d;
 	return 0;

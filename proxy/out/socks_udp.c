@@ -18,6 +18,7 @@
 #include "gateway/base/log.h"
 #include "gateway/core/config.h"
 #include "gateway/core/fd_dgram.h"
+#include "gateway/core/send_through.h"
 #include "gateway/core/session.h"
 #include "gateway/core/udp.h"
 #include "proxy/out/server_udp.h"
@@ -284,7 +285,8 @@ int socks_open_dgram(const struct outbound *ob, struct udp_map *m,
 	struct dial d = { .worker = udp_map_worker(m),
 			  .job = udp_map_job(m),
 			  .cfg = s->cfg, /* the leg holds a reference */
-			  .ob = ob };
+			  .ob = ob,
+			  .from = send_through_own(ob, s) };
 	struct socks_udp *u;
 	int rc;
 

@@ -375,7 +375,7 @@ int h1_ask(const struct transport *t, const struct dial *d,
 		c->to.name = c->name;
 	}
 	if (ask->keep)
-		c->from = send_through_own(d->ob, d->s);
+		c->from = d->s ? send_through_own(d->ob, d->s) : d->from;
 	if (!ask->keep || !idle_take(c))
 		rc = dial(c, d, ask->keep);
 	if (rc == 0)

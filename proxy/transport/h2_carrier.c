@@ -565,7 +565,8 @@ static struct h2 *carrier_for(const struct transport *t,
 	struct dial own = *d;
 	struct h2 *h;
 
-	own.from = send_through_own(d->ob, d->s);
+	if (d->s)
+		own.from = send_through_own(d->ob, d->s);
 	own.s = NULL; /* the carrier outlives it */
 	h = r ? h2_pick(r, t, conf, &own.from, to, NULL) : NULL;
 	*rc = -ENOMEM;

@@ -49,6 +49,25 @@ way 7011 srcip 5001 '"sendThrough": "srcip"'
 mask='"finalmask": { "tcp": [ { "type": "fragment", "settings": { "packets": "tlshello", "lengths": [ 9, "50" ], "delay": "5", "maxSplit": 4 } } ] }'
 way 7012 masked 4434 "\"streamSettings\": { $mask }, \"settings\": { \"domainStrategy\": \"ForceIP\" }" tcp reads.test
 way 7013 tlsmask 4434 "\"streamSettings\": { \"security\": \"tls\", \"tlsSettings\": { \"serverName\": \"own.test\" }, $(sed 's/9, "50"/7, "40"/; s/4 }/3 }/' <<<"$mask") }"
+# datagrams by a server: whose stream says where it comes from
+cat >"$TMP/server.json" <<END
+{ "log": { "loglevel": "info" }, "inbounds": [
+  { "listen": "10.2.0.3", "port": 8001, "protocol": "trojan", "settings": { "clients": [ { "password": "p" } ] } },
+  { "listen": "10.2.0.3", "port": 8002, "protocol": "trojan", "settings": { "clients": [ { "password": "p" } ] },
+    "streamSettings": { "network": "grpc" } } ],
+  "outbounds": [ { "protocol": "freedom", "settings": { $ALLOW } } ] }
+END
+bg "$S" server "$CULVERT" run -c "$TMP/server.json"
+wait_port "$S" tcp 8002
+by() { # PORT TAG SERVER-PORT STREAM
+	way "$1" "$2" 4436 "\"streamSettings\": { \"network\": \"$4\" }, \"sendThrough\": \"srcip\",
+		\"settings\": { \"servers\": [ { \"address\": \"10.2.0.3\", \"port\": $3, \"password\": \"p\" } ] }" udp
+	obs[-1]=${obs[-1]/\"freedom\"/\"trojan\"}
+}
+by 7014 trojan 8001 raw
+by 7015 trojan-grpc 8002 grpc
+serve uecho udp-serve 4436 echo
+
 start_in <<END
 {
   "log": { "loglevel": "debug" },
@@ -100,6 +119,14 @@ from() { on "$C" "$NT" tcp $G4 "$1" -n 100 -t 5; tail -n 1 "$TMP/echo.log"; }
 contains "leaves by the accepted address" "$(from 7009)" "from=10.1.0.1,"
 contains "leaves by the prefix" "$(from 7010)" "from=10.9.0."
 contains "leaves by the client's address" "$(from 7011)" "from=10.1.0.2,"
+for p in 7014 7015; do
+	out=$(on "$C" "$NT" udp $G4 $p -n 50 -t 5)
+	contains "datagrams by a server, $p" "$out" "ok=1 bad=0"
+done
+heard() { [ "$(grep -c ' accepted udp:' "$TMP/server.log")" = 2 ]; }
+wait_for 3 heard
+eq "their streams leave by the client's address" \
+	"$(grep -c ' from 10.1.0.2:[0-9]* accepted udp:' "$TMP/server.log")" 2
 stop culvert
 eq "ends well" "$RC" 0
 pass
