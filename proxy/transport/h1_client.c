@@ -280,7 +280,8 @@ static bool is_clean(const struct h1_client *c)
 	const struct h1 *h = &c->h;
 
 	return c->answered && h->keep && h->eof && h->fin_sent &&
-	       !h1_write_err(h) && !h->below_eof && !h->in && !h->out;
+	       !h1_write_err(h) && !h->below_eof && !(h->in && h->in->len) &&
+	       !h->out;
 }
 
 static void client_close(struct stream *s, int why)
