@@ -77,6 +77,8 @@ struct inbound_users {
  * @users:	NULL: they do not change
  * @holds:	May @s, which takes an outbound's sessions, have more of them, as @ib's
  *		users are now? NULL: no such session is of this kind
+ * @knows:	Would the client of @s, who came by an inbound of this kind, still be let
+ *		in by @ib, as its users are now? NULL: its clients are not asked
  * @serves:	enum reach_who: its clients come from outside, by a proxy protocol:
  *		what is private here is not theirs (docs/decisions/023)
  */
@@ -93,6 +95,7 @@ struct inbound_ops {
 	void (*drop)(struct inbound *ib);
 	const struct inbound_users *users;
 	bool (*holds)(const struct inbound *ib, const struct session *s);
+	bool (*knows)(const struct inbound *ib, const struct session *s);
 };
 
 #define INBOUND_PORTS 32

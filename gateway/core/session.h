@@ -85,6 +85,7 @@ struct ses_again {
  *		when the router wants attributes
  * @vless_route:	Bytes 7 and 8 of the id that a VLESS client sent; 0: none
  * @user:	Inbound user (email); borrowed from the config; NULL none
+ * @user_id:	Whose key it was shown, in this process; 0: nobody was asked for one
  * @stat_user, @online:	user.h; NULL: not counted. Of a bridge's session @stat_user are
  *		its outbound's
  * @policy:	Of that user's level; NULL: the inbound's
@@ -116,6 +117,7 @@ struct session {
 	const struct outbound *outbound; /* NULL before ROUTE is done */
 	const char *rule; /* ruleTag of the rule that matched; NULL */
 	const char *user;
+	uint64_t user_id;
 	const struct policy *policy;
 	struct counter *stat_user[2];
 	struct online *online;

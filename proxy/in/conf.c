@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "gateway/base/crypto.h"
+#include "gateway/base/rand.h"
+#include "gateway/base/siphash.h"
 #include "gateway/core/transport.h"
 
 /* Its transport when that is not over TCP, else NULL */
@@ -44,6 +46,23 @@ int in_check_udp(struct jobj *o, const struct inbound *ib)
 	return -EINVAL;
 }
 
+uint64_t in_user_id(const void *key, size_t n)
+{
+	const uint64_t own[2] = { rand_key(), ~rand_key() };
+	uint64_t id = siphash(own, key, n);
+
+	return id ? id : 1;
+}
+
+/* Both of name and password: where one ends counts */
+static uint64_t account_id(const struct in_account *a)
+{
+	uint64_t half[2] = { in_user_id(a->user, strlen(a->user)),
+			     in_user_id(a->pass_key, strlen(a->pass_key)) };
+
+	return in_user_id(half, sizeof(half));
+}
+
 static int parse_account(struct diag *d, const cJSON *node,
 			 struct in_account *out, struct arena *a)
 {
@@ -56,7 +75,10 @@ static int parse_account(struct diag *d, const cJSON *node,
 	j_ignore(&o, "email", NULL);
 	j_ignore(&o, "level", NULL);
 	j_close(&o);
-	return out->user && out->pass_key ? 0 : -ENOMEM;
+	if (!out->user || !out->pass_key)
+		return -ENOMEM;
+	out->id = account_id(out);
+	return 0;
 }
 
 int in_parse_accounts(struct jobj *o, struct in_accounts *out, struct arena *a)

@@ -51,6 +51,7 @@ static int check_account(struct session *s, const struct proxy_conf *c,
 	if (!a)
 		return -EACCES;
 	s->user = a->user;
+	s->user_id = a->id;
 	return 0;
 }
 
@@ -127,4 +128,5 @@ const struct inbound_ops in_http = {
 	.stop = proxy_in_stop,
 	.same = proxy_in_same,
 	.greet = http_greet,
+	.knows = proxy_in_knows,
 };

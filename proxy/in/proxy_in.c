@@ -54,3 +54,15 @@ bool proxy_in_same(const struct inbound *a, const struct inbound *b)
 {
 	return listen_same(a, b);
 }
+
+bool proxy_in_knows(const struct inbound *ib, const struct session *s)
+{
+	const struct proxy_conf *c = ib->settings;
+
+	if (!c->need_auth)
+		return true;
+	for (unsigned int i = 0; i < c->accounts.count; i++)
+		if (c->accounts.v[i].id == s->user_id)
+			return true;
+	return false;
+}

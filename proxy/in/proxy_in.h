@@ -12,5 +12,7 @@ int proxy_in_start(const struct inbound *ib, struct worker *w,
 		   struct listener **out);
 void proxy_in_stop(struct listener *l);
 bool proxy_in_same(const struct inbound *a, const struct inbound *b);
+/* Of socks and http: settings are a proxy_conf */
+bool proxy_in_knows(const struct inbound *ib, const struct session *s);
 
 #endif

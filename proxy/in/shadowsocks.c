@@ -311,6 +311,16 @@ static void make_hash(struct jobj *u, const struct ss_in *c,
 			   "another user has the same password");
 }
 
+/* Without his method, and without the server's key */
+static uint64_t key_id(const struct ss_secret_key *k)
+{
+	const uint8_t *key = k->master;
+
+	if (k->psk.count)
+		key = k->psk.psk[k->psk.count - 1];
+	return in_user_id(key, SS_KEY_MAX);
+}
+
 /* The method stands with the user (AEAD) or with the server (2022) */
 static int ss_user(struct jobj *u, struct srv_conf *srv, struct srv_user *x,
 		   void *key)
@@ -321,7 +331,6 @@ static int ss_user(struct jobj *u, struct srv_conf *srv, struct srv_user *x,
 	struct ss_user_key *k = key;
 	int rc;
 
-	(void)x;
 	if (m && *j_str(u, "method", "")) {
 		diag_error(u->d, j_get(u, "method"), NULL,
 			   "users of a 2022 method have the server's");
@@ -331,6 +340,7 @@ static int ss_user(struct jobj *u, struct srv_conf *srv, struct srv_user *x,
 		j_not_yet(u, "address", "relaying to another server");
 	(void)j_get(u, "port");
 	rc = *method ? parse_key(u, &k->k, method) : 0;
+	x->id = key_id(&k->k);
 	if (!rc && m)
 		make_hash(u, c, k);
 	if (!rc && !c->method)
@@ -494,4 +504,5 @@ const struct inbound_ops in_shadowsocks = {
 	.greet = ss_greet,
 	.drop = ss_drop,
 	.users = &ss_users,
+	.knows = srv_knows,
 };

@@ -92,6 +92,7 @@ static ssize_t password(struct session *s, struct greet *g,
 	if (!a)
 		return -EACCES;
 	s->user = a->user;
+	s->user_id = a->id;
 	g->step = STEP_REQUEST;
 	return n;
 }
@@ -200,4 +201,5 @@ const struct inbound_ops in_socks = {
 	.stop = proxy_in_stop,
 	.same = proxy_in_same,
 	.greet = socks_greet,
+	.knows = proxy_in_knows,
 };

@@ -65,6 +65,7 @@ void srv_set_user(struct session *s, const struct srv_users *us, unsigned int i)
 {
 	if (*us->v[i]->email)
 		s->user = us->v[i]->email;
+	s->user_id = us->v[i]->id;
 	s->policy = config_policy(s->cfg, us->v[i]->level);
 }
 

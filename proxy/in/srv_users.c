@@ -8,7 +8,9 @@
 
 #include "gateway/base/compat.h"
 #include "gateway/base/crypto.h"
+#include "gateway/core/session.h"
 #include "gateway/core/user.h"
+#include "proxy/in/conf.h"
 #include "proxy/in/srv.h"
 
 /* --- users and lists ---------------------------------------------------------------- */
@@ -120,6 +122,7 @@ static int read_user(struct jobj *u, struct srv_conf *c, struct srv_users *us)
 {
 	const struct srv_form *form = c->users.form;
 	struct srv_user *x = calloc(1, sizeof(*x));
+	int rc;
 
 	if (!x)
 		return -ENOMEM;
@@ -130,7 +133,10 @@ static int read_user(struct jobj *u, struct srv_conf *c, struct srv_users *us)
 	x->secret_key = strdup(j_str(u, form->secret, ""));
 	if (!x->email || !x->secret_key)
 		return -ENOMEM;
-	return form->user(u, c, x, srv_key(us, us->count - 1));
+	rc = form->user(u, c, x, srv_key(us, us->count - 1));
+	if (!x->id)
+		x->id = in_user_id(srv_key(us, us->count - 1), us->match_bytes);
+	return rc;
 }
 
 int srv_parse_users(struct jobj *o, struct srv_conf *c)
@@ -215,6 +221,18 @@ int srv_user_remove(const struct inbound *ib, const char *email)
 		put_in_force(t, us);
 	pthread_mutex_unlock(&t->lock);
 	return rc;
+}
+
+bool srv_knows(const struct inbound *ib, const struct session *s)
+{
+	struct srv_conf *c = ib->settings;
+	struct srv_users *us = srv_users_get(&c->users);
+	bool knows = false;
+
+	for (unsigned int i = 0; i < us->count && !knows; i++)
+		knows = us->v[i]->id == s->user_id;
+	srv_users_put(us);
+	return knows;
 }
 
 unsigned int srv_user_each(const struct inbound *ib,

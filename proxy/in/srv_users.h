@@ -20,6 +20,7 @@
  * @email:	user_keep()'s; "" none
  * @secret_key:	Password or id as the configuration has it, for the API; wiped
  * @flags:	The protocol's own
+ * @id:		struct session's user_id: of his key
  */
 struct srv_user {
 	atomic_uint refs;
@@ -27,6 +28,7 @@ struct srv_user {
 	char *secret_key;
 	uint32_t level;
 	uint8_t flags;
+	uint64_t id;
 };
 
 /**
@@ -44,7 +46,8 @@ struct srv_users {
 
 struct srv_conf;
 
-/* Reads the members of a user from @u: @x->flags, and his key. 0 or -errno */
+/* Reads the members of a user from @u: @x->flags, and his key; @x->id if that is not of
+ * the key's bytes. 0 or -errno */
 typedef int (*srv_user)(struct jobj *u, struct srv_conf *c, struct srv_user *x,
 			void *key);
 
@@ -93,6 +96,8 @@ int srv_parse_one(struct jobj *o, struct srv_conf *c);
 /* For inbound_users: settings are a srv_conf */
 int srv_user_add(const struct inbound *ib, struct jobj *u);
 int srv_user_remove(const struct inbound *ib, const char *email);
+/* For inbound_ops: settings are a srv_conf */
+bool srv_knows(const struct inbound *ib, const struct session *s);
 unsigned int srv_user_each(const struct inbound *ib,
 			   void (*fn)(const struct inbound_user *u, void *arg),
 			   void *arg);

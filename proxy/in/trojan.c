@@ -84,4 +84,5 @@ const struct inbound_ops in_trojan = {
 	.greet = trojan_greet,
 	.drop = srv_drop,
 	.users = &trojan_users,
+	.knows = srv_knows,
 };

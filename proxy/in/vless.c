@@ -368,4 +368,5 @@ const struct inbound_ops in_vless = {
 	.drop = vless_drop,
 	.users = &vless_users,
 	.holds = vless_holds,
+	.knows = srv_knows,
 };

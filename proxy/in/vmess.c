@@ -168,4 +168,5 @@ const struct inbound_ops in_vmess = {
 	.greet = vmess_greet,
 	.drop = srv_drop,
 	.users = &vmess_users,
+	.knows = srv_knows,
 };

@@ -10,6 +10,9 @@
  * end (UDP), with source and user of the carrier's. When the carrier ends,
  * they end; XUDP maps with a global id wait a minute for another carrier.
  *
+ * Whom a reload or the API removes gets no new ones; the carrier ends with the last of
+ * those that he has.
+ *
  * Source: xray.md, 2.10, 2.11, section C; Xray common/mux/server.go (facts)
  */
 #include <errno.h>
@@ -30,6 +33,7 @@
 #include "proxy/mux/sub.h"
 
 #define SERVER_SESSIONS 256 /* at a time, of one carrier */
+#define REMOVED_MS      2000u /* of a removed user's, to hang up */
 
 /**
  * struct owner - What a UDP session of a client belongs to
@@ -88,6 +92,7 @@ static struct sub *birth_tcp(struct server *v, const struct mux_frame *f)
 	s->source = addr_is_ip(&f->from) ? f->from : cs->source;
 	s->local = addr_is_ip(&f->at) ? f->at : cs->local;
 	s->user = cs->user;
+	s->user_id = cs->user_id;
 	s->policy = cs->policy;
 	s->vless_route = cs->vless_route;
 	s->greeted = true;
@@ -203,6 +208,58 @@ static struct sub *birth_udp(struct server *v, const struct mux_frame *f)
 	return &d->sub;
 }
 
+/*
+ * A connection says once who it is, and may live for days: would its client still be
+ * let in, by any inbound of that kind that there is now?
+ */
+static bool is_known(const struct session *s)
+{
+	const struct config *cfg = s->job.worker->cfg;
+
+	if (!s->user_id)
+		return true;
+	for (unsigned int i = 0; i < cfg->inbound_count; i++) {
+		const struct inbound *ib = cfg->inbounds[i];
+
+		if (ib->ops == s->inbound->ops && ib->ops->knows &&
+		    ib->ops->knows(ib, s))
+			return true;
+	}
+	return false;
+}
+
+/* The client does not hang up */
+static void removed_due(struct timer *t)
+{
+	struct server *v = container_of(t, struct server, beat);
+
+	ses_kill(v->ses, -EACCES, 2);
+}
+
+/* A removed user's connection ends when it carries nothing, behind what is to be said */
+static void end_removed(struct server *v)
+{
+	if (!v->removed || v->trunk.live || v->ended)
+		return;
+	v->ended = true;
+	timer_init(&v->beat, removed_due);
+	timer_set(&v->trunk.worker->wheel, &v->beat, REMOVED_MS);
+	job_ready(v->s.job);
+}
+
+/* May it have another session? Those that there are go on to their ends */
+static bool may_bear(struct server *v)
+{
+	bool known = is_known(v->ses);
+
+	if (!known && !v->removed)
+		log_info("s%x mux: the user is removed: no new sessions",
+			 v->ses->id);
+	v->removed = !known;
+	end_removed(v);
+	return known && !v->ended;
+}
+
 static struct sub *server_birth(struct trunk *t, const struct mux_frame *f)
 {
 	struct server *v = of_trunk(t);
@@ -214,7 +271,8 @@ static struct sub *server_birth(struct trunk *t, const struct mux_frame *f)
 	/* No mux in mux: nobody needs it, and its depth would have no end */
 	if (bridge_is_control(v, f))
 		s = bridge_control(v, f);
-	else if (t->live < SERVER_SESSIONS && !ses_to_mux(&f->to))
+	else if (t->live < SERVER_SESSIONS && !ses_to_mux(&f->to) &&
+		 may_bear(v))
 		s = f->network == MUX_TCP ? birth_tcp(v, f) : birth_udp(v, f);
 	if (!s && !trunk_find(t, f->session))
 		trunk_put_end(t, f->session, true);
@@ -230,6 +288,7 @@ static void server_left(struct trunk *t)
 {
 	struct server *v = of_trunk(t);
 
+	end_removed(v);
 	if (v->ended)
 		job_ready(v->s.job);
 }
@@ -330,6 +389,7 @@ static void server_close(struct stream *s, int why)
 {
 	struct server *v = server_of(s);
 
+	v->ended = true; /* none of those that end now begins that */
 	timer_cancel(&v->beat);
 	list_del(&v->node);
 	if (v->bridge)

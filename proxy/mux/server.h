@@ -16,7 +16,8 @@
  * @ses:	The carrier session, which owns this
  * @want:	What its relay waits for
  * @marked:	The client has been told how we take End frames
- * @ended:	The client has ended the carrier
+ * @ended:	The client has ended the carrier, or it shall
+ * @removed:	Its user was not known any more when he last wanted a session
  *
  * @heard_ms:	When the other side was heard last
  *
@@ -26,7 +27,8 @@
  * @control:	Bridge: what tells it; @control_at: bytes of a message so far;
  *		@control_state: they may still be "draining"
  * @beat:	Portal: when it is looked at, and told that it lives every few @looks;
- *		bridge: when it has been silent for too long
+ *		bridge: when it has been silent for too long; server: when a removed
+ *		user's must have ended
  * @total:	Portal: sessions so far
  * @bridge:	Whose connection it is; NULL: another thing's. @told: its server has said
  *		something, so it was let in
@@ -37,7 +39,7 @@ struct server {
 	uint32_t heard_ms;
 	struct session *ses;
 	uint8_t want;
-	bool marked, ended, drain;
+	bool marked, ended, removed, drain;
 	struct list node;
 	struct sub control;
 	uint8_t control_at;

@@ -327,6 +327,83 @@ static void every_byte_of_an_id_counts_but_two(void **state)
 	}
 }
 
+/* Would @s still be let in by an inbound with these settings? */
+static bool known(const struct session *s, const char *protocol,
+		  const char *settings)
+{
+	struct config *cfg;
+	struct diag d;
+	char text[2000];
+	bool is;
+
+	diag_init(&d);
+	snprintf(text, sizeof(text),
+		 "{\"outbounds\":[{\"protocol\":\"freedom\"}],\"inbounds\":["
+		 "{\"port\":2,\"protocol\":\"%s\",\"settings\":{%s}}]}",
+		 protocol, settings);
+	cfg = conf_text(&d, text, NULL);
+	if (!cfg)
+		fail_msg("%s", diag_text(&d, false));
+	is = cfg->inbounds[0]->ops->knows(cfg->inbounds[0], s);
+	config_unref(cfg);
+	diag_free(&d);
+	return is;
+}
+
+/* Another one may have his email, and he another one */
+static void who_is_known_has_a_key_that_is_there(void **state)
+{
+	static const char rq[] = "\0" ID "\2\0\1\1\273\2\6a.testdata";
+	struct server v;
+
+	(void)state;
+	begin(&v, "vless", VLESS);
+	assert_int_equal(v.s->user_id, 0);
+	fake_say(&v.in, rq, sizeof(rq) - 1);
+	(void)greet(&v);
+	assert_string_equal(v.s->user, "second");
+	assert_int_not_equal(v.s->user_id, 0);
+	assert_true(known(v.s, "vless", VLESS));
+	assert_true(
+		known(v.s, "vless",
+		      "\"decryption\":\"none\",\"clients\":["
+		      "{\"id\":\"00000000-0000-0000-0000-000000000002\"}]"));
+	assert_false(known(v.s, "vless",
+			   "\"decryption\":\"none\",\"clients\":["
+			   "{\"id\":\"00000000-0000-0000-0000-000000000003\","
+			   "\"email\":\"second\"}]"));
+	assert_false(
+		known(v.s, "vless", "\"decryption\":\"none\",\"clients\":[]"));
+	end(&v);
+}
+
+static void an_account_is_its_name_and_its_password(void **state)
+{
+	static const char rq[] = "\5\1\2\1\2ab\1c\5\1\0\3\6a.test\1\273";
+	struct server v;
+
+	(void)state;
+	begin(&v, "socks",
+	      "\"auth\":\"password\",\"accounts\":["
+	      "{\"user\":\"ab\",\"pass\":\"c\"}]");
+	fake_say(&v.in, rq, sizeof(rq) - 1);
+	assert_int_equal(greet(&v), 0);
+	assert_string_equal(v.s->user, "ab");
+	assert_true(known(v.s, "socks",
+			  "\"auth\":\"password\",\"accounts\":["
+			  "{\"user\":\"x\",\"pass\":\"y\"},"
+			  "{\"user\":\"ab\",\"pass\":\"c\"}]"));
+	assert_true(known(v.s, "socks", "\"auth\":\"noauth\""));
+	assert_false(known(v.s, "socks",
+			   "\"auth\":\"password\",\"accounts\":["
+			   "{\"user\":\"ab\",\"pass\":\"d\"},"
+			   "{\"user\":\"a\",\"pass\":\"bc\"}]"));
+	assert_false(known(v.s, "http",
+			   "\"accounts\":[{\"user\":\"a\",\"pass\":\"bc\"}]"));
+	assert_true(known(v.s, "http", ""));
+	end(&v);
+}
+
 static void packets_make_a_map_of_the_client(void **state)
 {
 	static const char rq[] = "\0" ID "\2\0\2\0\65\1\300\0\2\1\0\3abc";
@@ -375,6 +452,8 @@ int main(void)
 		cmocka_unit_test(who_has_no_key_hears_nothing_whatever_comes),
 		cmocka_unit_test(the_user_is_who_has_the_key),
 		cmocka_unit_test(every_byte_of_an_id_counts_but_two),
+		cmocka_unit_test(who_is_known_has_a_key_that_is_there),
+		cmocka_unit_test(an_account_is_its_name_and_its_password),
 		cmocka_unit_test(packets_make_a_map_of_the_client),
 		cmocka_unit_test(packets_keep_the_generation_of_their_inbound),
 	};
