@@ -2,7 +2,8 @@
  * reload.c - A worker adopts a generation: what did not change stays open
  *
  * A listener is kept when the new generation has an inbound with the same tag
- * and kind whose settings the kind calls the same. Live sessions keep theirs.
+ * and kind whose settings the kind calls the same. Live sessions keep theirs; those who
+ * came by a listener that is gone begin none.
  */
 #include <string.h>
 
@@ -14,6 +15,7 @@
 #include "gateway/core/worker.h"
 #include "gateway/observe/observe.h"
 #include "proxy/mux/bridge.h"
+#include "proxy/transport/h2_carrier.h"
 
 const struct inbound *config_same_inbound(const struct config *cfg,
 					  const struct inbound *old)
@@ -111,6 +113,8 @@ int reload_listeners(struct worker *w, struct config *cfg, bool first)
 	err = start_missing(w, cfg, first);
 	if (w->index == 0 && !err)
 		start_alone(w, cfg);
+	h2_reloaded(w);
+	h1_reloaded(w);
 	if (old != cfg)
 		config_unref(old);
 	return err;

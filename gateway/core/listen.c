@@ -385,9 +385,8 @@ static bool same_bottom(const struct inbound *a, const struct inbound *b)
 	return x->ops == y->ops && (!x->ops->same || x->ops->same(x, y));
 }
 
-bool listen_same(const struct inbound *a, const struct inbound *b)
+bool listen_same_place(const struct inbound *a, const struct inbound *b)
 {
-	const struct sockopt *x = &a->sockopt, *y = &b->sockopt;
 	uint32_t pa = 0, pb = 0;
 	bool more = true;
 
@@ -396,7 +395,14 @@ bool listen_same(const struct inbound *a, const struct inbound *b)
 		if (listen_next_port(b, &pb) != more || pa != pb)
 			return false;
 	}
-	return same_address(&a->listen, &b->listen) && same_bottom(a, b) &&
+	return same_address(&a->listen, &b->listen);
+}
+
+bool listen_same(const struct inbound *a, const struct inbound *b)
+{
+	const struct sockopt *x = &a->sockopt, *y = &b->sockopt;
+
+	return listen_same_place(a, b) && same_bottom(a, b) &&
 	       one_worker(a) == one_worker(b) && x->mark == y->mark &&
 	       !strcmp(x->interface, y->interface) && x->tfo == y->tfo &&
 	       x->keep_idle_s == y->keep_idle_s &&

@@ -71,6 +71,8 @@ int listen_start(struct tcp_listener *tl, const struct inbound *ib,
 		 struct worker *w);
 /* Close them; @tl itself stays the caller's */
 void listen_stop(struct tcp_listener *tl);
+/* Do both listen at the same places? */
+bool listen_same_place(const struct inbound *a, const struct inbound *b);
 /* Do both listen at the same places in the same way? For inbound_ops.same */
 bool listen_same(const struct inbound *a, const struct inbound *b);
 /* Is @a an address of this host (as far as a socket can be bound to it)? */

@@ -17,6 +17,7 @@
 #include "gateway/base/log.h"
 #include "gateway/core/config.h"
 #include "proxy/transport/h1.h"
+#include "proxy/transport/http_conf.h"
 
 #define SERVE_IDLE_MS 60000u /* longer than our own client would wait */
 
@@ -26,6 +27,7 @@
  * @minor:	Of the request's version
  * @to_h2:	NULL: something else came first
  * @over:	Freed by the timer
+ * @gone:	As birth_inbound(): no session is born of its requests
  */
 struct h1_conn {
 	struct h1 h; /* must be first */
@@ -37,7 +39,7 @@ struct h1_conn {
 	http_switch to_h2;
 	struct birth birth;
 	uint8_t minor;
-	bool owned, over;
+	bool owned, over, gone;
 };
 
 static const struct stream_ops conn_ops;
@@ -108,6 +110,20 @@ static int conn_answer(struct stream *s, unsigned int status, const char *lines,
 	return h1_say(&c->h, text, (size_t)n);
 }
 
+/* It is told so, and the connection ends behind that */
+static void conn_refuse(struct stream *s)
+{
+	struct h1_conn *c = conn_of(s);
+	int rc;
+
+	log_info("xhttp: refused: its listener is gone");
+	c->h.keep = false;
+	rc = conn_answer(s, 503, "", false);
+	if (rc == 0)
+		rc = h1_flush(&c->h);
+	s->ops->close(s, rc == -EAGAIN ? 0 : rc);
+}
+
 /* A head of @used bytes is in @in: the handler's turn */
 static void request(struct h1_conn *c, const struct http1_head *head,
 		    size_t used)
@@ -118,6 +134,7 @@ static void request(struct h1_conn *c, const struct http1_head *head,
 	struct http_rq rq = { .s = &h->s,
 			      .head = head,
 			      .answer = conn_answer,
+			      .refuse = c->gone ? conn_refuse : NULL,
 			      .worker = h->worker,
 			      .b = &c->birth,
 			      .t = c->t };
@@ -322,6 +339,29 @@ void h1_make_room(struct worker *w, const struct transport *t,
 		conn_end(oldest, -ECONNRESET);
 }
 
+static bool is_gone(const struct birth *b, const struct worker *w)
+{
+	return b->ib && !birth_inbound(b, w);
+}
+
+/*
+ * A connection stays that waits for its next request: clients (Xray) that write the next
+ * piece of a flow there do not see that it was closed, and lose that piece
+ */
+void h1_reloaded(struct worker *w)
+{
+	struct h1_room *r = h1_room(w);
+	struct list *p;
+
+	if (!r)
+		return;
+	list_for_each (p, &r->serving) {
+		struct h1_conn *c = container_of(p, struct h1_conn, node);
+
+		c->gone = is_gone(&c->birth, w);
+	}
+}
+
 int h1_serve(const struct transport *t, struct worker *w, struct stream *below,
 	     const struct birth *b, http_handler handler, http_switch to_h2)
 {
@@ -338,6 +378,7 @@ int h1_serve(const struct transport *t, struct worker *w, struct stream *below,
 	c->handler = handler;
 	c->to_h2 = to_h2;
 	c->birth = *b;
+	c->gone = is_gone(b, w);
 	config_ref(b->cfg);
 	list_add_tail(&r->serving, &c->node);
 	timer_init(&c->timer, on_timer);

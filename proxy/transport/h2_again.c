@@ -192,6 +192,18 @@ static struct h2 *way_out(struct h2 *h, const struct h2_sub *u)
 	return to && to != h && h2_takes_request(to) ? to : h2_another(h);
 }
 
+/*
+ * Nothing new goes by @h. The flows that it has may go on with it: a server whose
+ * listener is gone takes what belongs to them
+ */
+static void refused_by(struct h2 *h, const struct h2_sub *u)
+{
+	if (u->flow)
+		h->uses_left = 0;
+	else
+		h->requests_left = 0;
+}
+
 bool h2_again(struct h2 *h, struct h2_sub *u)
 {
 	struct h2_said *said = u->said;
@@ -202,7 +214,7 @@ bool h2_again(struct h2 *h, struct h2_sub *u)
 		return false;
 	log_info("s%x %s: the server did not take the request: once more",
 		 u->log_id, h->conf->name);
-	h->requests_left = 0;
+	refused_by(h, u);
 	h->said -= said->size;
 	u->said = NULL; /* once */
 	change(u, h, to);

@@ -28,10 +28,12 @@
 #include "gateway/core/session.h"
 #include "proxy/layer/keep.h"
 #include "proxy/transport/h2_int.h"
+#include "proxy/transport/http_conf.h"
 
 #define IDLE_MS    60000u /* without a stream */
 #define IN_KEEP    2 /* buffers kept for the next stream */
 #define BATCH_KEEP 2 /* batches kept: of a carrier, and of one below it */
+#define TELL_MS    200u /* behind a reload: all workers listen anew by then */
 
 static void carrier_run(struct job *j);
 static void on_timer(struct timer *t);
@@ -80,8 +82,10 @@ static bool is_over(struct h2 *h)
 {
 	if (h->count || h->flow_count)
 		return false;
-	return !h2_takes_request(h) ||
-	       (!h->server && h->cfg != worker_of(h)->cfg);
+	if (h->server)
+		return h->told;
+	return !h2_takes_request(h) || !h->uses_left ||
+	       h->cfg != worker_of(h)->cfg;
 }
 
 /* When the carrier is looked at: as soon as it was silent for too long */
@@ -92,7 +96,9 @@ void h2_set_timer(struct h2 *h)
 	uint32_t due = h->ping_ms + h->conf->answer_ms;
 
 	if (h->dead || is_over(h))
-		ms = 0;
+		ms = h->dead || !h->server ? 0 : H2_LEAVE_MS;
+	else if (h2_over_may_tell(h))
+		ms = TELL_MS;
 	else if (h->pinging) /* who comes and goes meanwhile changes nothing */
 		ms = clock_before(now, due) ? due - now : 1;
 	else if (keep && (h->count || h->conf->ping_idle))
@@ -408,6 +414,11 @@ static void on_timer(struct timer *t)
 		carrier_kill(h, 0);
 		return;
 	}
+	if (h2_over_may_tell(h)) {
+		h2_over_tell(h);
+		h2_set_timer(h);
+		return;
+	}
 	if (h->pinging) {
 		carrier_kill(h, -ETIMEDOUT);
 		return;
@@ -480,6 +491,24 @@ bool h2_make_room(struct worker *w, const struct transport *t,
 	return idle != NULL;
 }
 
+void h2_reloaded(struct worker *w)
+{
+	struct h2_room *r = w->rooms[ROOM_H2];
+	struct list *p;
+
+	if (!r)
+		return;
+	list_for_each (p, &r->carriers) {
+		struct h2 *h = container_of(p, struct h2, node);
+
+		if (!h->server || h->dead)
+			continue;
+		h->over = birth_is_over(&h->birth, w);
+		if (h->over)
+			h2_set_timer(h);
+	}
+}
+
 int h2_serve(const struct transport *t, const struct h2_conf *conf,
 	     struct worker *w, struct stream *below, const struct birth *b,
 	     const struct iovec *early)
@@ -494,11 +523,14 @@ int h2_serve(const struct transport *t, const struct h2_conf *conf,
 		return -ENOMEM;
 	}
 	h->birth = *b;
+	h->over = birth_is_over(b, w); /* a reload came meanwhile */
 	h->t = t;
 	h->to = b->source;
 	h->below = below;
 	stream_set_job(below, &h->job);
 	job_ready(&h->job);
+	if (h->over)
+		h2_set_timer(h);
 	return 0;
 }
 

@@ -73,6 +73,8 @@ void h2_flow_leave(struct h2_flow *f);
  */
 bool h2_make_room(struct worker *w, const struct transport *t,
 		  unsigned int most);
+/* @w has another configuration: who came by a listener that is gone hears of it */
+void h2_reloaded(struct worker *w);
 /*
  * A client's connection: its streams go to @b, or to the handler. @early: what
  * was read of it already, or NULL. Owns @below on success

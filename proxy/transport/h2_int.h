@@ -19,6 +19,7 @@
 #define H2_READ_BYTES  65536u
 #define H2_TURN_BYTES  (2 * H2_READ_BYTES)
 #define H2_IN_MORE     (8u << 10) /* before what a turn receives for one stream */
+#define H2_LEAVE_MS    2000u /* a client may leave, after GOAWAY */
 #define H2_WINDOW_MIN  (256u << 10) /* what a stream begins with */
 #define H2_WINDOW_MAX  (4u << 20)
 /* Payload of one message: so many DATA frames; waits in the stream */
@@ -56,7 +57,8 @@ struct h2_room {
  * @err:	Of a flush: the carrier's turn ends it when all that came was heard
  * @d:		Client: who dialed it, for another one to the same place
  * @said:	Bytes kept for h2_again()
- * @birth:	Server: what to do with new streams
+ * @birth:	Server: what to do with new streams; @over: there shall be none any more,
+ *		as birth_is_over(); @told: the client knows it, since @told_ms
  * @flows:	struct h2_flow that go on with it, @flow_count of them
  * @uses_left, @requests_left:	Flows and requests it may still get
  * @until_ms:	No new ones afterwards; @limited: that holds
@@ -79,8 +81,8 @@ struct h2 {
 	struct list subs;
 	unsigned int count;
 	struct timer timer;
-	uint32_t heard_ms, ping_ms;
-	bool server, goaway, pinging, dead, hearing;
+	uint32_t heard_ms, ping_ms, told_ms;
+	bool server, goaway, pinging, dead, hearing, over, told;
 	int err;
 	struct birth birth;
 	struct list flows;
@@ -180,6 +182,15 @@ void h2_doubt(struct h2 *h, const struct h2_sub *u);
 void h2_flow_join(struct h2_flow *f, struct h2 *h);
 /* It is dead: its flows find another one */
 void h2_flows_gone(struct h2 *h);
+
+/* h2_over.c: a server's carrier whose listener is gone */
+/* May the client be told now? False: it was, or there is nothing to tell yet */
+bool h2_over_may_tell(const struct h2 *h);
+void h2_over_tell(struct h2 *h);
+/* May no request begin anything? */
+bool h2_over_refuses(const struct h2 *h);
+/* The request @id of it is refused: its client asks elsewhere */
+void h2_over_refuse(struct h2 *h, int32_t id);
 
 /* h2_again.c */
 /* What @u, a new client's stream, says is kept; @ask: as of h2_submit() */

@@ -116,6 +116,16 @@ static int sub_answer(struct stream *s, unsigned int status, const char *lines,
 	return 0;
 }
 
+static void sub_refuse(struct stream *s)
+{
+	struct h2_sub *u = container_of(s, struct h2_sub, s);
+
+	if (u->h)
+		h2_over_refuse(u->h, u->id);
+	u->fin_sent = u->eof = true; /* the one reset is all */
+	s->ops->close(s, 0);
+}
+
 void h2_request(struct h2 *h, struct h2_sub *u)
 {
 	struct buf *text = u->text;
@@ -127,6 +137,7 @@ void h2_request(struct h2 *h, struct h2_sub *u)
 			      .no_body = u->eof,
 			      .length = UINT64_MAX,
 			      .answer = sub_answer,
+			      .refuse = h2_over_refuses(h) ? sub_refuse : NULL,
 			      .worker = h->job.worker,
 			      .b = &h->birth,
 			      .t = h->t };

@@ -147,7 +147,9 @@ static void answer(struct h2 *h, struct h2_sub *u)
 	/* NOLINTEND(performance-no-int-to-ptr) */
 	int32_t id = u->id;
 
-	if (u->answered) {
+	if (u->answered && h2_over_refuses(h)) {
+		h2_over_refuse(h, id);
+	} else if (u->answered) {
 		nghttp2_submit_response(h->ng, id, ok, ARRAY_SIZE(ok),
 					&h2_sub_source);
 		if (grpc_born(h, u) == 0)

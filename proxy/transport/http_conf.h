@@ -36,6 +36,14 @@ void forwarded_session(struct job *j, const struct http1_head *h);
 /* b->born for such a one */
 int forwarded_born(const struct birth *b, struct worker *w, struct stream *s,
 		   const struct http1_head *h);
+/* The listener of @b is gone, or another one since the last reload: its clients shall leave */
+bool birth_is_over(const struct birth *b, const struct worker *w);
+/*
+ * What sessions of @b are born of: the same in the configuration in force, else one of
+ * that name and kind at the same place. NULL: there is none, and nothing is born any more
+ */
+const struct inbound *birth_inbound(const struct birth *b,
+				    const struct worker *w);
 /* Does a client's request mean us? Path and host as configured */
 bool http_conf_fits(const struct http_conf *h, const struct http1_head *rq);
 /* The host alone */

@@ -41,6 +41,8 @@ struct http_ask {
  * @length:	Bytes of the body; UINT64_MAX: not known
  * @answer:	With @lines, and a body or none. 0 or -errno. HTTP/1: 101 with a body
  *		that is whatever was agreed upon, and ends with the connection
+ * @refuse:	NULL, but when no session is born of it any more: the answer is that,
+ *		and @s is closed. What belongs to one that there is goes on
  * @b:		Where sessions go
  */
 struct http_rq {
@@ -50,6 +52,7 @@ struct http_rq {
 	uint64_t length;
 	int (*answer)(struct stream *s, unsigned int status, const char *lines,
 		      bool body);
+	void (*refuse)(struct stream *s);
 	struct worker *worker;
 	const struct birth *b;
 	const struct transport *t;
@@ -74,6 +77,8 @@ typedef int (*http_switch)(const struct transport *t, struct worker *w,
  */
 void h1_make_room(struct worker *w, const struct transport *t,
 		  unsigned int most);
+/* h1_server.c: @w has another configuration, as h2_reloaded() */
+void h1_reloaded(struct worker *w);
 /* A client's connection. Owns @below on success */
 int h1_serve(const struct transport *t, struct worker *w, struct stream *below,
 	     const struct birth *b, http_handler handler, http_switch to_h2);

@@ -141,6 +141,10 @@ static void take_stream(const struct http_rq *rq, const struct xhttp_conf *c)
 		xhttp_refuse(rq, 400, "stream-one is not this inbound's mode");
 		return;
 	}
+	if (rq->refuse) {
+		rq->refuse(s);
+		return;
+	}
 	rc = xhttp_answer_stream(rq, c, !c->no_sse);
 	if (rc == 0)
 		rc = forwarded_born(rq->b, rq->worker, s, rq->head);

@@ -420,13 +420,19 @@ void xhttp_flow_request(const struct http_rq *rq,
 			const struct xhttp_place *place, bool marked)
 {
 	struct xhttp_room *r = room_get(rq->worker);
-	struct xhttp_flow *f = r ? flow_find(r, rq, &place->session) : NULL;
+	bool get = http1_is(&rq->head->method, "GET") && !place->has_seq;
+	struct xhttp_flow *f;
 
+	if (get && rq->refuse) {
+		rq->refuse(rq->s);
+		return;
+	}
+	f = r ? flow_find(r, rq, &place->session) : NULL;
 	if (r && !f)
 		f = flow_new(r, rq, &place->session);
 	if (!f)
 		xhttp_refuse(rq, 503, "no memory");
-	else if (http1_is(&rq->head->method, "GET") && !place->has_seq)
+	else if (get)
 		take_get(f, rq);
 	else if (place->has_seq)
 		take_piece(f, rq, place->seq);
