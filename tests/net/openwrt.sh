@@ -133,8 +133,8 @@ reloads() {
 	ow_start
 	serve slow tcp-serve 5015 sink -r 3000000
 	bg "$C" long "$NT" tcp 198.51.100.1 5015 -n 12000000 -P -t 60
-	bg "$C" hold "$NT" tcp-hold 198.51.100.1 5003 -n 20 -d 3000
-	wait_log hold "open=20"
+	bg "$C" kept "$NT" tcp-hold 198.51.100.1 5003 -n 20 -d 3000
+	wait_log kept "open=20"
 	ow_events >/dev/null
 	sed -i 's/"warning"/"info"/' "$TMP/etc/config.json"
 	ow reload
@@ -146,7 +146,7 @@ reloads() {
 	ow reload
 	eq "a bad one is none" "$(ow_events)" ""
 	all_said long "$(sha 12000000)" "end=FIN"
-	all_said hold "alive=20"
+	all_said kept "alive=20"
 	stop slow
 	ow_kill
 	: >"$STUB/daemon.log"
@@ -172,12 +172,15 @@ switches() {
 	fw4_load
 	eq "switched: stop leaves nothing" "$(host_state)" "$before"
 }
+# (no grep -q behind a pipe: what it does not read any more would be a failure)
 ow_switched() {
+	local table rules
+	table=$(on "$G" nft list table inet culvert)
+	rules=$(ip -n "$G" -4 rule)
 	case $1 in
-	redirect | mixed) on "$G" nft list table inet culvert | grep -q redirect ;;
-	tproxy) on "$G" nft list table inet culvert | grep -q tproxy &&
-		! dev_up "$G" culvert0 ;;
-	tun) ip -n "$G" -4 rule | grep -q 'lookup 7663' && dev_up "$G" culvert0 ;;
+	redirect | mixed) [[ $table == *redirect* ]] ;;
+	tproxy) [[ $table == *tproxy* ]] && ! dev_up "$G" culvert0 ;;
+	tun) [[ $rules == *'lookup 7663'* ]] && dev_up "$G" culvert0 ;;
 	esac
 }
 
