@@ -350,7 +350,7 @@ static bool is_gone(const struct birth *b, const struct worker *w)
  */
 void h1_reloaded(struct worker *w)
 {
-	struct h1_room *r = h1_room(w);
+	struct h1_room *r = w->rooms[ROOM_H1];
 	struct list *p;
 
 	if (!r)
