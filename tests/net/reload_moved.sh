@@ -47,7 +47,6 @@ reload() { # SERVER'S ARGUMENTS
 echo_flows() { [ "$(on "$S" ss -Htn state established "dport = :5001" | wc -l)" = "$1" ]; }
 conns() { on "$S" ss -Htn state established "sport >= :$1 and sport <= :$2" | wc -l; }
 conns_are() { [ "$(conns "$1" "$2")" = "$3" ]; }
-births() { grep -c "end: tcp .*\[$1 ->" "$TMP/server.log"; }
 
 server "$ann, $bob" 8000 >"$TMP/server.json"
 bg "$S" server "$CULVERT" run -c "$TMP/server.json"

@@ -13,8 +13,11 @@ net_up
 serve echo tcp-serve 5001 echo -t 300
 bg "$S" uecho "$NT" udp-serve -l 10.3.0.1 5001 echo
 WAYS=(vless vmess trojan aead ss2022 socks) # the last one has no users for the API
+# shellcheck disable=SC2034 # by their names
 ID_ann=6f1c2ab0-7d3e-4c55-9d0e-2f6a1b7c8d9e ID_bob=11111111-2222-3333-4444-555555555555
+# shellcheck disable=SC2034
 ID_new=22222222-2222-3333-4444-555555555555
+# shellcheck disable=SC2034
 PSK_ann=AAAAAAAAAAAAAAAAAAAAAQ== PSK_bob=AAAAAAAAAAAAAAAAAAAAAg== PSK_new=AAAAAAAAAAAAAAAAAAAAAw==
 PSK=AAAAAAAAAAAAAAAAAAAAAA==
 # user WAY KEY [EMAIL]: of a server
