@@ -129,7 +129,9 @@ static void print_dns(const struct intake *in, bool own, FILE *out)
 		fputs("\t\tiifname @uplinks return\n", out);
 	fputs("\t\tfib daddr type != local return\n", out);
 	if (dns_to_tun(in)) {
-		fputs("\t\tip6 daddr ::1 return\n", out);
+		fputs("\t\tip6 daddr ::1 return\n"
+		      "\t\tip6 saddr fe80::/10 return\n",
+		      out);
 	} else {
 		judge_match(&j, &j.how->exclude, false);
 		judge_match(&j, &j.how->include, true);

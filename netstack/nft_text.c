@@ -10,8 +10,9 @@
  *   dns_own     queries to this host's own addresses: policy rules never see
  *   dns_lan     them, the local table comes first
  *   dns_source  ... and their loopback source, which may not leave as it is.
- *               IPv6 lets no packet of ::1 out at all: a resolver there is left
- *               alone; what it asks for in turn is caught by policy rules
+ *               IPv6 lets no packet of ::1 out at all, and forwards none that a
+ *               link-local address has sent (RFC 4291, 2.5.6): a resolver there
+ *               is left alone; what it asks for in turn is caught by policy rules
  */
 #include "netstack/nft.h"
 
@@ -131,7 +132,8 @@ static void print_dns(const struct intake *in, FILE *out)
 		"\t\ttype nat hook output priority -105\n"
 		"\t\tmeta mark & 0x%x == 0x%x return\n"
 		"\t\tfib daddr type != local return\n"
-		"\t\tip6 daddr ::1 return\n",
+		"\t\tip6 daddr ::1 return\n"
+		"\t\tip6 saddr fe80::/10 return\n",
 		in->host->mark_mask, in->host->mark);
 	for (unsigned int i = 0; i < in->uid_count; i++)
 		fprintf(out, "\t\tmeta skuid %u return\n", in->uids[i]);
@@ -143,7 +145,8 @@ static void print_dns(const struct intake *in, FILE *out)
 		"\t\ttype nat hook prerouting priority -105\n"
 		"\t\tiifname \"%s\" return\n"
 		"\t\tiifname @uplinks return\n"
-		"\t\tfib daddr type != local return\n",
+		"\t\tfib daddr type != local return\n"
+		"\t\tip6 saddr fe80::/10 return\n",
 		in->tun);
 	print_dnat(in, ADDR_V4, out);
 	print_dnat(in, ADDR_V6, out);

@@ -165,6 +165,7 @@ static socklen_t fill_in6(const struct addr *a, struct sockaddr_storage *ss)
 		memcpy(in6.sin6_addr.s6_addr + sizeof(mapped), a->ip, 4);
 	} else {
 		memcpy(in6.sin6_addr.s6_addr, a->ip, 16);
+		in6.sin6_scope_id = a->scope;
 	}
 	memcpy(ss, &in6, sizeof(in6));
 	return sizeof(in6);
@@ -190,6 +191,7 @@ struct addr addr_from_sockaddr(const struct sockaddr_storage *ss)
 {
 	struct sockaddr_in in;
 	struct sockaddr_in6 in6;
+	struct addr a;
 
 	if (ss->ss_family == AF_INET) {
 		memcpy(&in, ss, sizeof(in));
@@ -197,7 +199,10 @@ struct addr addr_from_sockaddr(const struct sockaddr_storage *ss)
 	}
 	if (ss->ss_family == AF_INET6) {
 		memcpy(&in6, ss, sizeof(in6));
-		return addr_v6(&in6.sin6_addr, ntohs(in6.sin6_port));
+		a = addr_v6(&in6.sin6_addr, ntohs(in6.sin6_port));
+		if (IN6_IS_ADDR_LINKLOCAL(&in6.sin6_addr))
+			a.scope = in6.sin6_scope_id;
+		return a;
 	}
 	return (struct addr){ .kind = ADDR_NONE };
 }

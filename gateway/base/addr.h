@@ -25,6 +25,8 @@ enum addr_kind { ADDR_NONE, ADDR_V4, ADDR_V6, ADDR_NAME };
  * @kind:	enum addr_kind
  * @len:	Bytes of @name (1 to 255); 0 for the other kinds
  * @port:	Host byte order; 0 when there is none
+ * @scope:	ADDR_V6, link-local: index of its interface; 0: unknown. Without it
+ *		the kernel cannot answer such an address. Not part of equality
  * @ip:		ADDR_V4: the first 4 bytes; ADDR_V6: all 16; network order
  * @name:	ADDR_NAME: lower case, no trailing dot, NUL behind; borrowed
  */
@@ -32,6 +34,7 @@ struct addr {
 	uint8_t kind;
 	uint8_t len;
 	uint16_t port;
+	uint32_t scope;
 	union {
 		uint8_t ip[16];
 		const char *name;

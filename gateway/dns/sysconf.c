@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "gateway/base/hash.h"
+#include "gateway/base/text.h"
 
 #define CHECK_MS 1000
 #define GOOD_MS  120000
@@ -89,10 +91,25 @@ static char *line_next(char **rest, const char *comments)
 	return line;
 }
 
+/* "fe80::1%eth0", "fe80::1%2" (zones stand with such addresses only) */
+static uint32_t zone_take(char *word)
+{
+	char *zone = strchr(word, '%');
+	uint16_t index = 0;
+
+	if (!zone)
+		return 0;
+	*zone++ = '\0';
+	if (!text_port(zone, strlen(zone), &index))
+		return index;
+	return if_nametoindex(zone);
+}
+
 unsigned int sysconf_parse_resolv(char *text, struct addr out[SYSCONF_SERVERS])
 {
 	unsigned int n = 0;
 	char *line, *word, *save;
+	uint32_t scope;
 
 	while ((line = line_next(&text, "#;"))) {
 		word = strtok_r(line, blanks, &save);
@@ -101,12 +118,10 @@ unsigned int sysconf_parse_resolv(char *text, struct addr out[SYSCONF_SERVERS])
 		word = strtok_r(NULL, blanks, &save);
 		if (!word || n == SYSCONF_SERVERS)
 			continue;
-		word[strcspn(word, "%")] = '\0'; /* no scoped addresses */
+		scope = zone_take(word);
 		out[n].port = 53;
-		if (!addr_parse_ip(&out[n], word)) {
-			out[n].port = 53;
-			n++;
-		}
+		if (!addr_parse_ip(&out[n], word))
+			out[n++].scope = scope;
 	}
 	return n;
 }

@@ -148,10 +148,36 @@ static void sockaddr_and_back(void **state)
 			 sizeof(struct sockaddr_in6));
 	back = addr_from_sockaddr(&ss);
 	assert_true(addr_eq(&v6, &back));
+	assert_int_equal(back.scope, 0);
 	assert_int_equal(addr_to_sockaddr(&v6, AF_INET, &ss), 0);
 	assert_int_equal(addr_to_sockaddr(&name, AF_INET, &ss), 0);
 	ss.ss_family = AF_UNIX;
 	assert_int_equal(addr_from_sockaddr(&ss).kind, ADDR_NONE);
+}
+
+static void a_link_local_address_keeps_its_interface(void **state)
+{
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6,
+				    .sin6_scope_id = 7 };
+	struct sockaddr_storage ss = { 0 };
+	struct addr a, other;
+
+	(void)state;
+	inet_pton(AF_INET6, "fe80::1", &in6.sin6_addr);
+	memcpy(&ss, &in6, sizeof(in6));
+	a = addr_from_sockaddr(&ss);
+	assert_int_equal(a.scope, 7);
+	other = ip("fe80::1", 0);
+	assert_true(addr_eq(&a, &other)); /* one host all the same */
+	memset(&in6, 0, sizeof(in6));
+	assert_int_equal(addr_to_sockaddr(&a, AF_INET6, &ss), sizeof(in6));
+	memcpy(&in6, &ss, sizeof(in6));
+	assert_int_equal(in6.sin6_scope_id, 7);
+
+	/* what the kernel says with other addresses is not the address's */
+	inet_pton(AF_INET6, "2001:db8::1", &in6.sin6_addr);
+	memcpy(&ss, &in6, sizeof(in6));
+	assert_int_equal(addr_from_sockaddr(&ss).scope, 0);
 }
 
 static void martians_and_private_ranges(void **state)
@@ -374,6 +400,7 @@ int main(void)
 		cmocka_unit_test(equality_looks_at_kind_host_and_port),
 		cmocka_unit_test(hash_of_neighbours_spreads_over_a_table),
 		cmocka_unit_test(sockaddr_and_back),
+		cmocka_unit_test(a_link_local_address_keeps_its_interface),
 		cmocka_unit_test(martians_and_private_ranges),
 		cmocka_unit_test(prefixes_are_read_and_host_bits_are_zeroed),
 		cmocka_unit_test(bad_prefixes_are_refused),

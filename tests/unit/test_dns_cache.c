@@ -1,6 +1,7 @@
 /* test_dns_cache.c - The cache of answers */
 #include "tests/unit/cm.h"
 
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,7 +155,7 @@ static void resolv_conf_is_read(void **state)
 {
 	char text[] = "# c\nnameserver 192.0.2.1\nsearch x\n"
 		      "  nameserver\t2001:db8::1 ; y\nnameserver bad\n"
-		      "nameserver fe80::1%eth0\nnameserver 9.9.9.9";
+		      "nameserver fe80::1%eth-none\nnameserver 9.9.9.9";
 	struct addr a[SYSCONF_SERVERS];
 	char out[64];
 
@@ -164,6 +165,26 @@ static void resolv_conf_is_read(void **state)
 			    "192.0.2.1:53");
 	assert_string_equal(addr_format(&a[1], out, sizeof(out)),
 			    "[2001:db8::1]:53");
+	assert_int_equal(a[2].scope, 0); /* there is no eth-none */
+}
+
+static void link_local_nameservers_have_their_interface(void **state)
+{
+	char text[] = "nameserver fe80::1%lo\nnameserver fe80::2%5\n"
+		      "nameserver fe80::3\n";
+	struct addr a[SYSCONF_SERVERS];
+	struct sockaddr_storage ss;
+	struct sockaddr_in6 in6;
+
+	(void)state;
+	assert_int_equal(sysconf_parse_resolv(text, a), 3);
+	assert_int_equal(a[0].scope, if_nametoindex("lo"));
+	assert_int_equal(a[0].port, 53);
+	assert_int_equal(a[1].scope, 5);
+	assert_int_equal(a[2].scope, 0);
+	addr_to_sockaddr(&a[1], AF_INET6, &ss);
+	memcpy(&in6, &ss, sizeof(in6));
+	assert_int_equal(in6.sin6_scope_id, 5);
 }
 
 static void system_files_are_read_again_when_they_change(void **state)
@@ -244,6 +265,7 @@ int main(void)
 		cmocka_unit_test(the_cache_is_bounded),
 		cmocka_unit_test(no_memory_means_no_entry),
 		cmocka_unit_test(resolv_conf_is_read),
+		cmocka_unit_test(link_local_nameservers_have_their_interface),
 		cmocka_unit_test(system_files_are_read_again_when_they_change),
 	};
 

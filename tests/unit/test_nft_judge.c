@@ -335,7 +335,8 @@ static void of_the_tun_only_local_dns_needs_a_second_table(void **state)
 	assert_order(t, "type filter hook input priority 0\n",
 		     "iifname @uplinks return\n");
 	assert_order(t, "type filter hook output priority 0\n",
-		     "ip6 daddr ::1 return\n\t\tdrop\n");
+		     "ip6 daddr ::1 return\n"
+		     "\t\tip6 saddr fe80::/10 return\n\t\tdrop\n");
 	assert_lacks(t, "hook forward");
 	assert_lacks(t, "shut");
 	assert_lacks(t, "near4");
