@@ -362,6 +362,22 @@ static int question_check(const uint8_t *msg, size_t n, const char *name,
 	return 0;
 }
 
+/*
+ * Who understands nothing of a query, or does not want it, may send a head alone
+ * (unbound's "refuse", servers without EDNS). The id has to do
+ */
+static bool is_bare_failure(const uint8_t *msg, size_t n)
+{
+	unsigned int rcode;
+
+	if (n < DNS_HEAD_BYTES || !(get_be16(msg + 2) & DNS_F_QR) ||
+	    get_be16(msg + 4))
+		return false;
+	rcode = get_be16(msg + 2) & DNS_F_RCODE;
+	return rcode == DNS_FORMERR || rcode == DNS_SERVFAIL ||
+	       rcode == DNS_NOTIMP || rcode == DNS_REFUSED;
+}
+
 int dns_found_decode(const uint8_t *msg, size_t n, const char *name,
 		     uint16_t type, struct dns_found *out)
 {
@@ -371,7 +387,8 @@ int dns_found_decode(const uint8_t *msg, size_t n, const char *name,
 	size_t off;
 	int rc = 1;
 
-	if (question_check(msg, n, name, type, &off) < 0)
+	if (!is_bare_failure(msg, n) &&
+	    question_check(msg, n, name, type, &off) < 0)
 		return -EPROTO;
 	f.id = get_be16(msg);
 	f.rcode = get_be16(msg + 2) & DNS_F_RCODE;

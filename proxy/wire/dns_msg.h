@@ -134,7 +134,8 @@ struct dns_found {
 
 /**
  * dns_found_decode() - Read a response to our question
- * @name, @type:	What was asked; another question is refused
+ * @name, @type:	What was asked; another question is refused, and none is too,
+ *		unless the server says FORMERR, SERVFAIL, NOTIMP or REFUSED
  *
  * Return: 0, -EPROTO
  */

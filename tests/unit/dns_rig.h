@@ -3,6 +3,7 @@
  * answers depend on the name asked
  *
  *   nx... nodata... fail... dead... trunc... badid... noedns... v4only...
+ *   bare... (REFUSED) and oldbare... (FORMERR to EDNS): a header, no question
  *   priv... (10.0.0.1)      anything else: 192.0.2.N, 2001:db8::N
  *
  * N is 1 for the first server, 2 for the second. Queries go the real way: an
@@ -70,6 +71,10 @@ static inline void rig_answer(struct rig_server *s,
 		r->count = 0;
 	else if (!strncmp(q->name, "noedns", 6) && q->edns)
 		*r = (struct dns_reply){ .rcode = DNS_FORMERR };
+	else if (!strncmp(q->name, "oldbare", 7) && q->edns)
+		*r = (struct dns_reply){ .rcode = DNS_FORMERR };
+	else if (!strncmp(q->name, "bare", 4) && s->number == 1)
+		*r = (struct dns_reply){ .rcode = DNS_REFUSED };
 	else if (!strncmp(q->name, "priv", 4) && s->number == 1)
 		*a = addr_of("10.0.0.1", 0);
 	else if (!strncmp(q->name, "short", 5))
@@ -96,6 +101,10 @@ static inline size_t rig_reply(struct rig_server *s, const uint8_t *msg,
 	rig_answer(s, &q, msg, tcp, &r, &a);
 	len = dns_reply_encode(&q, msg, &r, out, DNS_REPLY_MAX, DNS_REPLY_MAX);
 	assert_true(len > 0);
+	if (strstr(q.name, "bare") && r.rcode) {
+		memset(out + 4, 0, 8);
+		len = DNS_HEAD_BYTES;
+	}
 	if (!strncmp(q.name, "trunc", 5) && !tcp) {
 		out[2] |= DNS_F_TC >> 8;
 		out[7] = 0;

@@ -326,6 +326,29 @@ static void truncation_and_failure_are_told(void **state)
 	assert_int_equal(f.rcode, DNS_REFUSED);
 }
 
+static void only_a_failure_may_come_without_the_question(void **state)
+{
+	static const uint8_t codes[] = { DNS_FORMERR, DNS_SERVFAIL, DNS_NOTIMP,
+					 DNS_REFUSED };
+	struct dns_found f;
+	struct msg m;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
+		head(&m, (uint16_t)(DNS_F_QR | codes[i]), 0, 0, 0);
+		assert_int_equal(dns_found_decode(m.b, m.n, "a.x", 1, &f), 0);
+		assert_int_equal(f.rcode, codes[i]);
+		assert_int_equal(f.count, 0);
+	}
+	head(&m, DNS_F_QR | DNS_NXDOMAIN, 0, 0, 0);
+	assert_int_equal(dns_found_decode(m.b, m.n, "a.x", 1, &f), -EPROTO);
+	head(&m, DNS_F_QR, 0, 1, 0);
+	record(&m, "a.x", 1, 9, "\6\6\6\6", 4);
+	assert_int_equal(dns_found_decode(m.b, m.n, "a.x", 1, &f), -EPROTO);
+	head(&m, DNS_REFUSED, 0, 0, 0); /* not a response */
+	assert_int_equal(dns_found_decode(m.b, m.n, "a.x", 1, &f), -EPROTO);
+}
+
 static void replies_echo_and_compress(void **state)
 {
 	uint8_t b[DNS_QUERY_MAX], out[DNS_REPLY_MAX];
@@ -453,6 +476,7 @@ int main(void)
 		cmocka_unit_test(another_question_is_refused),
 		cmocka_unit_test(negative_answers_have_the_soa_time),
 		cmocka_unit_test(truncation_and_failure_are_told),
+		cmocka_unit_test(only_a_failure_may_come_without_the_question),
 		cmocka_unit_test(replies_echo_and_compress),
 		cmocka_unit_test(formerr_has_no_question),
 		cmocka_unit_test(pointer_names_become_addresses),

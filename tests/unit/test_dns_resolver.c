@@ -138,6 +138,24 @@ static void servers_without_edns_are_asked_again(void **state)
 	rig_fini(&r);
 }
 
+/* Old servers do so, and Unbound to whom it does not serve */
+static void an_error_without_the_question_counts(void **state)
+{
+	uint32_t t = clock_ms();
+	struct dns_req q;
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, TWO(",\"timeoutMs\":600", ""), NULL);
+	assert_int_equal(rig_ask(&r, &q, "oldbare.example", DNS_V4), 0);
+	assert_int_equal(last4(&q), 1);
+	assert_int_equal(r.server[0].asked, 2);
+	assert_int_equal(rig_ask(&r, &q, "bare.example", DNS_V4), 0);
+	assert_int_equal(last4(&q), 2);
+	assert_true(clock_ms() - t < 200); /* nobody waited */
+	rig_fini(&r);
+}
+
 static void a_lost_query_is_sent_again(void **state)
 {
 	struct dns_req q;
@@ -530,6 +548,7 @@ int main(void)
 		cmocka_unit_test(tcp_servers_are_asked_by_tcp),
 		cmocka_unit_test(forged_answers_are_ignored),
 		cmocka_unit_test(servers_without_edns_are_asked_again),
+		cmocka_unit_test(an_error_without_the_question_counts),
 		cmocka_unit_test(a_lost_query_is_sent_again),
 		cmocka_unit_test(a_dead_or_failing_server_gives_way),
 		cmocka_unit_test(a_silent_server_is_waited_for_once),
