@@ -179,6 +179,31 @@ static void judge_sender(const struct judge *j, const struct capture_match *m,
 	}
 }
 
+/*
+ * A socket that its program has closed belongs to nobody: what it still sends would
+ * go into the TUN. So the connection remembers that it goes by. (TProxy and NAT
+ * judge the first packet only.)
+ */
+static bool remembers(const struct judge *j)
+{
+	const struct capture_match *in = &j->how->include;
+	const struct capture_match *ex = &j->how->exclude;
+
+	return j->own && j->kind == JUDGE_FILTER && j->how->tcp == BY_TUN &&
+	       (in->uid_count || in->gid_count || ex->uid_count ||
+		ex->gid_count);
+}
+
+static void skip_owner(const struct judge *j)
+{
+	const struct host_conf *h = j->in->host;
+
+	if (remembers(j))
+		fprintf(j->out, " ct mark set ct mark & 0x%x | 0x%x",
+			~h->mark_mask, h->mark);
+	fprintf(j->out, " %s\n", j->skip);
+}
+
 static void judge_owner(const struct judge *j, const struct capture_match *m,
 			bool inc)
 {
@@ -187,12 +212,12 @@ static void judge_owner(const struct judge *j, const struct capture_match *m,
 	if (m->uid_count) {
 		fprintf(j->out, "\t\tmeta skuid %s", not );
 		braces_ids(j->out, m->uids, m->uid_count);
-		fprintf(j->out, " %s\n", j->skip);
+		skip_owner(j);
 	}
 	if (m->gid_count) {
 		fprintf(j->out, "\t\tmeta skgid %s", not );
 		braces_ids(j->out, m->gids, m->gid_count);
-		fprintf(j->out, " %s\n", j->skip);
+		skip_owner(j);
 	}
 	judge_cgroups(j, m, inc);
 }
@@ -258,6 +283,7 @@ void judge_ours(const struct judge *j)
 /* TCP connections that are under way and were not caught */
 static void judge_old(const struct judge *j)
 {
+	const struct host_conf *h = j->in->host;
 	uint32_t kept = nft_kept_bit(j->in);
 
 	if (j->kind == JUDGE_NAT ||
@@ -269,6 +295,11 @@ static void judge_old(const struct judge *j)
 			"\t\ttcp flags & (fin | syn | rst | ack) != syn "
 			"ct mark & 0x%x != 0x%x return\n",
 			kept, kept);
+	else if (remembers(j))
+		fprintf(j->out,
+			"\t\ttcp flags & (fin | syn | rst | ack) != syn "
+			"ct mark & 0x%x == 0x%x %s\n",
+			h->mark_mask, h->mark, j->skip);
 }
 
 /* What is done with the addresses of FakeDNS */
