@@ -8,6 +8,10 @@
  * A record is written with one write(2) call and checked by a CRC when read, so
  * a crash costs at most the records that were not written yet. The first write
  * of a process is always a rewrite: a torn tail never stays in the file.
+ *
+ * A reload may bring another pool for the same file, while sessions of the old
+ * generation still ask the old pool. They share a struct fake_file: from the new
+ * pool's first write on the old one is kept in memory only.
  */
 #include "gateway/dns/fake_store.h"
 
@@ -104,7 +108,7 @@ static int rewrite(struct writer *w)
 	char tmp[4096];
 	int fd, rc;
 
-	if (snprintf(tmp, sizeof(tmp), "%s.tmp", w->s->path) >=
+	if (snprintf(tmp, sizeof(tmp), "%s.tmp", w->s->file->path) >=
 	    (int)sizeof(tmp))
 		return -ENAMETOOLONG;
 	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
@@ -112,7 +116,7 @@ static int rewrite(struct writer *w)
 	if (fd < 0)
 		return -errno;
 	rc = rewrite_into(w, fd);
-	if (!rc && rename(tmp, w->s->path) < 0)
+	if (!rc && rename(tmp, w->s->file->path) < 0)
 		rc = -errno;
 	if (rc) {
 		close(fd);
@@ -141,6 +145,28 @@ static void wait_ms(struct fake_store *s, long ms)
 		;
 }
 
+/* @n bytes of w->buf, or all @anew. -ESTALE: the file is a newer store's */
+static int write_turn(struct writer *w, bool anew, size_t n)
+{
+	struct fake_file *f = w->s->file;
+	int rc = -ESTALE;
+
+	pthread_mutex_lock(&f->lock);
+	if (f->writer <= w->s->turn) {
+		f->writer = w->s->turn;
+		rc = anew ? rewrite(w) : write_all(w->fd, w->buf, n);
+	}
+	pthread_mutex_unlock(&f->lock);
+	return rc;
+}
+
+/* Locked: nothing is written any more */
+static void give_up(struct fake_store *s)
+{
+	s->rewrite = false;
+	s->pending_len = 0;
+}
+
 /* One batch: called and returns locked */
 static void writer_turn(struct writer *w)
 {
@@ -155,20 +181,60 @@ static void writer_turn(struct writer *w)
 		memcpy(w->buf, s->pending, n);
 	live = s->pool.name_bytes + (size_t)s->pool.used * FAKE_RECORD_BYTES;
 	pthread_mutex_unlock(&s->lock);
-	rc = anew ? rewrite(w) : write_all(w->fd, w->buf, n);
+	rc = write_turn(w, anew, n);
 	if (!anew && !rc)
 		w->file_bytes += n;
-	if (rc)
-		log_warning("fakedns: %s cannot be written: %s", s->path,
+	if (rc && rc != -ESTALE)
+		log_warning("fakedns: %s cannot be written: %s", s->file->path,
 			    strerror(-rc));
 	pthread_mutex_lock(&s->lock);
+	if (rc == -ESTALE) {
+		s->failed = true;
+		give_up(s);
+		return;
+	}
 	if (rc || w->file_bytes > 2 * live + REWRITE_MIN)
 		s->rewrite = true;
 	wait_ms(s, rc ? RETRY_MS : BATCH_MS);
-	if (rc && s->stop) { /* give up */
-		s->rewrite = false;
-		s->pending_len = 0;
+	if (rc && s->stop)
+		give_up(s);
+}
+
+static void file_unref(struct fake_file *f)
+{
+	if (!f || atomic_fetch_sub(&f->refs, 1) != 1)
+		return;
+	pthread_mutex_destroy(&f->lock);
+	free(f);
+}
+
+/* The file of @path for one more store: @before's, or a new one. 0 or -ENOMEM */
+static int file_get(struct fake_store *s, const char *path,
+		    const struct fake_store *before)
+{
+	size_t len = strlen(path) + 1;
+	struct fake_file *f = before ? before->file : NULL;
+
+	if (f) {
+		atomic_fetch_add(&f->refs, 1);
+	} else {
+		f = calloc(1, sizeof(*f) + len);
+		if (!f)
+			return -ENOMEM;
+		memcpy(f->path, path, len);
+		atomic_init(&f->refs, 1);
+		pthread_mutex_init(&f->lock, NULL);
 	}
+	pthread_mutex_lock(&f->lock);
+	s->turn = ++f->turns;
+	pthread_mutex_unlock(&f->lock);
+	s->file = f;
+	return 0;
+}
+
+const char *fake_store_path(const struct fake_store *s)
+{
+	return s->file ? s->file->path : "";
 }
 
 static void store_free(struct fake_store *s)
@@ -177,7 +243,7 @@ static void store_free(struct fake_store *s)
 	pthread_cond_destroy(&s->wake);
 	fake_pool_fini(&s->pool);
 	free(s->pending);
-	free(s->path);
+	file_unref(s->file);
 	free(s);
 }
 
@@ -218,7 +284,7 @@ static void writer_start(struct fake_store *s)
 	if (!s->started) {
 		s->failed = true;
 		log_warning("fakedns: no thread for %s: mappings are not kept",
-			    s->path);
+			    s->file->path);
 	}
 }
 
@@ -226,7 +292,7 @@ static void writer_start(struct fake_store *s)
 static void record_put(struct fake_store *s, uint32_t slot, const char *name,
 		       size_t len)
 {
-	if (!s->path || s->failed)
+	if (!s->file || s->failed)
 		return;
 	if (!s->started) {
 		s->pending = malloc(FAKE_PENDING_MAX);
@@ -255,7 +321,7 @@ static int store_load(struct fake_store *s)
 	size_t n = 0;
 	ssize_t did;
 	long good;
-	int fd = open(s->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = open(s->file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
 		return 0; /* none yet, or not for us: the writer will say so */
@@ -270,9 +336,9 @@ static int store_load(struct fake_store *s)
 	if (good < 0)
 		goto out;
 	if ((size_t)good < n)
-		log_info("fakedns: %s: %zu of %zu bytes are good", s->path,
+		log_info("fakedns: %s: %zu of %zu bytes are good", s->file->path,
 			 (size_t)good, n);
-	log_debug("fakedns: %s: %u mappings", s->path, s->pool.used);
+	log_debug("fakedns: %s: %u mappings", s->file->path, s->pool.used);
 out:
 	free(data);
 	close(fd);
@@ -280,7 +346,8 @@ out:
 }
 
 struct fake_store *fake_store_new(const struct cidr *net, uint32_t size,
-				  const char *path, int *err)
+				  const char *path,
+				  const struct fake_store *before, int *err)
 {
 	struct fake_store *s = calloc(1, sizeof(*s));
 	uint64_t start;
@@ -300,10 +367,9 @@ struct fake_store *fake_store_new(const struct cidr *net, uint32_t size,
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->wake, NULL);
 	if (path) {
-		s->path = strdup(path);
-		if (!s->path) {
+		*err = file_get(s, path, before);
+		if (*err < 0) {
 			store_free(s);
-			*err = -ENOMEM;
 			return NULL;
 		}
 		store_load(s);

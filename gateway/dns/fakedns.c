@@ -2,7 +2,8 @@
  * fakedns.c - FakeDNS: the pools of a configuration, and their parsing
  *
  * A pool (struct fake_store) is shared by every generation that has the same
- * subnet, size and file: a reload keeps its mappings.
+ * subnet, size and file: a reload keeps its mappings. Another pool for a file that the
+ * generation before had takes it over (fake_store.c).
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -34,7 +35,18 @@ static bool store_same(const struct fake_store *s, const struct cidr *net,
 	       s->pool.net.bits == net->bits &&
 	       !memcmp(s->pool.net.ip, net->ip,
 		       addr_ip_len(&(struct addr){ .kind = net->kind })) &&
-	       !strcmp(s->path ? s->path : "", path ? path : "");
+	       !strcmp(fake_store_path(s), path ? path : "");
+}
+
+/* Whose mappings are kept in @path; NULL: nobody's */
+static struct fake_store *store_of(const struct fakedns *f, const char *path)
+{
+	unsigned int i;
+
+	for (i = 0; path && f && i < f->count; i++)
+		if (!strcmp(fake_store_path(f->stores[i]), path))
+			return f->stores[i];
+	return NULL;
 }
 
 static struct fake_store *store_get(const struct fakedns *old,
@@ -46,7 +58,7 @@ static struct fake_store *store_get(const struct fakedns *old,
 	for (i = 0; old && i < old->count; i++)
 		if (store_same(old->stores[i], net, size, path))
 			return fake_store_ref(old->stores[i]);
-	return fake_store_new(net, size, path, err);
+	return fake_store_new(net, size, path, store_of(old, path), err);
 }
 
 /* 0 or -errno of fake_store_new() */
@@ -60,6 +72,8 @@ static int pool_add(struct fakedns *f, const struct fakedns *old,
 		return -ENOSPC;
 	if (cidr_parse(&net, text) < 0)
 		return -EINVAL;
+	if (store_of(f, path))
+		return -EEXIST;
 	f->stores[f->count] = store_get(old, &net, size, path, &err);
 	if (!f->stores[f->count])
 		return err;
@@ -92,6 +106,11 @@ static void pool_parse(struct fakedns *f, const struct fakedns *old,
 			   text, (long long)size);
 	else if (rc == -ENOSPC)
 		diag_error(d, node, NULL, "at most %d pools", POOLS_MAX);
+	else if (rc == -EEXIST)
+		diag_error(d, node, "persist",
+			   "\"%s\" is another pool's: each needs a file of its "
+			   "own",
+			   path);
 	else if (rc == -EINVAL)
 		diag_error(d, node, "ipPool", "\"%s\" is no subnet", text);
 	else if (rc < 0)

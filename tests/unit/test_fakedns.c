@@ -341,7 +341,7 @@ static void mappings_survive_a_restart(void **state)
 
 	(void)state;
 	close(fd);
-	s = fake_store_new(&c, 1000, path, &err);
+	s = fake_store_new(&c, 1000, path, NULL, &err);
 	assert_non_null(s);
 	for (int i = 0; i < 600; i++) {
 		int len = snprintf(name, sizeof(name), "n%d.example", i);
@@ -355,7 +355,7 @@ static void mappings_survive_a_restart(void **state)
 	fd = open(path, O_WRONLY | O_APPEND); /* a torn tail */
 	assert_int_equal(write(fd, "\xf5\x20half", 6), 6);
 	close(fd);
-	s = fake_store_new(&c, 1000, path, &err);
+	s = fake_store_new(&c, 1000, path, NULL, &err);
 	for (int i = 0; i < 600; i++) {
 		char want[32], back[256];
 
@@ -377,7 +377,7 @@ static void a_file_that_cannot_be_written_does_not_matter(void **state)
 	int err;
 
 	(void)state;
-	s = fake_store_new(&c, 100, "/nonexistent/dir/file", &err);
+	s = fake_store_new(&c, 100, "/nonexistent/dir/file", NULL, &err);
 	assert_non_null(s);
 	assert_int_equal(fake_store_addr(s, "a", 1, &a), 0);
 	assert_int_equal(fake_store_addr(s, "b", 1, &a), 0);
@@ -418,7 +418,7 @@ static void threads_share_a_pool(void **state)
 
 	(void)state;
 	close(fd);
-	r[0].s = fake_store_new(&c, 1000, path, &err);
+	r[0].s = fake_store_new(&c, 1000, path, NULL, &err);
 	for (unsigned int i = 0; i < 3; i++) {
 		r[i].s = r[0].s;
 		r[i].seed = i * 77;
@@ -546,6 +546,82 @@ static void a_reload_keeps_equal_pools(void **state)
 	fakedns_unref(g);
 }
 
+static void pool_is(char *text, size_t size, const char *net, const char *path)
+{
+	snprintf(text, size,
+		 "{\"ipPool\":\"%s\",\"poolSize\":99,\"persist\":\"%s\"}", net,
+		 path);
+}
+
+/* A session of an old generation asks when the new one has the file already */
+static void a_reload_with_another_pool_takes_the_file_over(void **state)
+{
+	char path[] = "/tmp/culvert-fake-XXXXXX", was[160], is[160], name[256];
+	struct fakedns *f, *g;
+	struct addr a, b;
+	unsigned int errors;
+
+	(void)state;
+	close(mkstemp(path));
+	pool_is(was, sizeof(was), "10.7.0.0/16", path);
+	pool_is(is, sizeof(is), "10.8.0.0/16", path);
+	f = parse(was, 0, NULL, &errors);
+	assert_int_equal(fakedns_addr(f, "first.example", ADDR_V4, &a), 0);
+	fakedns_unref(f);
+	f = parse(was, 0, NULL, &errors);
+	g = parse(is, 0, f, &errors);
+	assert_int_equal(errors, 0);
+	assert_int_equal(fakedns_addr(g, "new.example", ADDR_V4, &b), 0);
+	usleep(60000);
+	/* its first: it would write the file anew */
+	assert_int_equal(fakedns_addr(f, "second.example", ADDR_V4, &a), 0);
+	usleep(60000);
+	assert_int_equal(fakedns_addr(g, "newer.example", ADDR_V4, &a), 0);
+	fakedns_unref(f);
+	fakedns_unref(g);
+	g = parse(is, 0, NULL, &errors);
+	assert_true(fakedns_name(g, &b, name) > 0);
+	assert_string_equal(name, "new.example");
+	assert_true(fakedns_name(g, &a, name) > 0);
+	assert_string_equal(name, "newer.example");
+	fakedns_unref(g);
+	unlink(path);
+}
+
+static void a_reload_that_comes_to_nothing_takes_no_file(void **state)
+{
+	char path[] = "/tmp/culvert-fake-XXXXXX", was[160], is[160], name[256];
+	struct fakedns *f, *g;
+	unsigned int errors;
+	struct addr a;
+
+	(void)state;
+	close(mkstemp(path));
+	pool_is(was, sizeof(was), "10.7.0.0/16", path);
+	pool_is(is, sizeof(is), "10.8.0.0/16", path);
+	f = parse(was, 0, NULL, &errors);
+	g = parse(is, 0, f, &errors);
+	fakedns_unref(g); /* something else of it was wrong */
+	assert_int_equal(fakedns_addr(f, "a.example", ADDR_V4, &a), 0);
+	fakedns_unref(f);
+	f = parse(was, 0, NULL, &errors);
+	assert_true(fakedns_name(f, &a, name) > 0);
+	fakedns_unref(f);
+	unlink(path);
+}
+
+static void two_pools_cannot_have_one_file(void **state)
+{
+	unsigned int errors;
+
+	(void)state;
+	assert_null(parse("[{\"ipPool\":\"10.9.0.0/16\",\"poolSize\":9,"
+			  "\"persist\":\"/tmp/x\"},{\"ipPool\":\"fc00::/18\","
+			  "\"poolSize\":9,\"persist\":\"/tmp/x\"}]",
+			  0, NULL, &errors));
+	assert_int_equal(errors, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -569,6 +645,10 @@ int main(void)
 		cmocka_unit_test(bad_pools_are_refused),
 		cmocka_unit_test(default_pools_follow_the_families),
 		cmocka_unit_test(a_reload_keeps_equal_pools),
+		cmocka_unit_test(
+			a_reload_with_another_pool_takes_the_file_over),
+		cmocka_unit_test(a_reload_that_comes_to_nothing_takes_no_file),
+		cmocka_unit_test(two_pools_cannot_have_one_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
