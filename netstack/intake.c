@@ -8,6 +8,7 @@
 #include "gateway/base/log.h"
 #include "gateway/core/config.h"
 #include "gateway/core/dns.h"
+#include "gateway/core/host.h"
 #include "netstack/resolvers.h"
 
 /* Whoever answers port 53 here asks the real servers, as culvert itself does */
@@ -46,6 +47,12 @@ static bool answers_dns(const struct config *cfg)
 	return false;
 }
 
+static bool takes_own_dns(const struct config *cfg)
+{
+	return cfg->host.hijack_dns && cfg->host.hijack_local &&
+	       answers_dns(cfg);
+}
+
 void intake_fill(struct intake *in, const struct config *cfg,
 		 const struct tun_conf *tc, const char *tun, int ifindex,
 		 bool print)
@@ -58,9 +65,30 @@ void intake_fill(struct intake *in, const struct config *cfg,
 		plan_addresses(in, tc);
 	}
 	in->pool_count = fakedns_pools(cfg->fakedns, in->pools, PLAN_POOLS);
-	in->dns_local = cfg->host.hijack_dns && cfg->host.hijack_local &&
-			answers_dns(cfg);
+	in->dns_local = takes_own_dns(cfg);
 	in->service_max = (uint16_t)(first_ephemeral() - 1);
 	if (!print)
 		take_resolvers(in);
+}
+
+/* As intake_fill() for the device that catches, and nft_text.c */
+void host_own_dns(struct config *cfg)
+{
+	struct intake in = { .host = &cfg->host };
+	const struct tun_conf *tc = NULL;
+
+	for (unsigned int i = 0; !tc && i < cfg->inbound_count; i++)
+		if (!strcmp(cfg->inbounds[i]->ops->name, "tun"))
+			tc = cfg->inbounds[i]->settings;
+	if (!tc || !takes_own_dns(cfg) ||
+	    (cfg->host.how.tcp != BY_TUN && cfg->host.how.udp != BY_TUN))
+		return;
+	plan_addresses(&in, tc);
+	for (unsigned int i = 0; i < in.gateway_count; i++) {
+		struct addr a = plan_beside(&in.gateway[i]);
+		struct addr *at = &cfg->host.own_dns[a.kind == ADDR_V6];
+
+		if (a.kind != ADDR_NONE && at->kind == ADDR_NONE)
+			*at = a;
+	}
 }

@@ -6,6 +6,7 @@
 #include "gateway/app/app.h"
 #include "gateway/assets/assets.h"
 #include "gateway/core/dns.h"
+#include "gateway/core/host.h"
 #include "gateway/core/match.h"
 #include "gateway/core/route.h"
 #include "gateway/core/transport.h"
@@ -65,6 +66,8 @@ static void build_sections(struct diag *d, const struct merged *m,
 	parse_api_listeners(cfg);
 	if (up && d->errors == 0)
 		listeners_add(d, cfg);
+	if (up && d->errors == 0)
+		host_own_dns(cfg);
 }
 
 /* Nodes die with the documents: nothing of the generation may point there */

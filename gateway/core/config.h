@@ -37,6 +37,8 @@ struct router;
  * @reject_quic:	UDP port 443 that would be caught is refused instead
  * @up:		This generation is one of `culvert up`
  * @max_sessions:	0: from descriptors and memory
+ * @own_dns:	Where questions to this host's own addresses come to by the TUN, of each
+ *		family; kind NONE: they do not. They are for the resolver of this host
  */
 struct host_conf {
 	unsigned int workers;
@@ -47,6 +49,7 @@ struct host_conf {
 	struct cidr *bypass;
 	unsigned int bypass_count;
 	uint32_t max_sessions;
+	struct addr own_dns[2];
 	struct capture_conf how;
 };
 

@@ -28,6 +28,7 @@
 #include "gateway/core/whose.h"
 
 #define REROUTE_MAX 4 /* passes through loopback outbounds */
+#define DNS_PORT    53
 
 static const struct policy *ses_policy(const struct session *s)
 {
@@ -174,6 +175,20 @@ static int ses_unfake(struct session *s)
 	s->target = addr_name(s->domain, (size_t)len, s->target.port);
 	s->proto = SNIFF_FAKEDNS;
 	return 0;
+}
+
+/*
+ * A question to one of this host's addresses, which NAT has sent into the TUN: nobody
+ * is there. Who is not answered here asks this host's resolver, as by a listener
+ */
+static void ses_own_dns(struct session *s)
+{
+	static const uint8_t loopback[4] = { 127, 0, 0, 1 };
+	const struct addr *own = s->cfg->host.own_dns;
+
+	if (s->target.port == DNS_PORT && addr_is_ip(&s->target) &&
+	    addr_eq_host(&s->target, &own[s->target.kind == ADDR_V6]))
+		s->target = addr_v4(loopback, DNS_PORT);
 }
 
 /* Lay the first bytes of @s->in side by side. Bytes, 0 end, -EAGAIN, -errno */
@@ -325,6 +340,7 @@ static int ses_sniff(struct session *s)
 	const struct sniffing *sn = ses_sniffing(s);
 	int err = ses_unfake(s);
 
+	ses_own_dns(s);
 	if (err == 0 && !ses_carries(s) && sniff_reads(sn, sniffed_port(s)))
 		err = s->net == NET_UDP ? ses_sniff_dgrams(s) :
 					  ses_sniff_stream(s);

@@ -65,6 +65,8 @@ void host_free(struct host *h);
 int host_cleanup(FILE *out);
 /* pid of the `culvert up` that set this network namespace up; 0 none */
 pid_t host_holder(void);
+/* Fill host.own_dns of @cfg, whose inbounds and ways of capture are known */
+void host_own_dns(struct config *cfg);
 /* `culvert rules`: what `up` would set up, as text nft -f takes. -ENOENT: nothing */
 int host_rules_text(const struct config *cfg, FILE *out);
 /*
