@@ -256,7 +256,9 @@ static void print_dns_chain(const struct intake *in, FILE *out, bool own)
 		own ? "output" : "prerouting");
 	judge_ours(&j);
 	if (!own)
-		fputs("\t\tiifname @uplinks fib daddr type local return\n",
+		fputs("\t\tiifname @uplinks fib daddr type local return\n"
+		      "\t\tiifname @uplinks ip daddr @near4 return\n"
+		      "\t\tiifname @uplinks ip6 daddr @near6 return\n",
 		      out);
 	if (!foreign)
 		fputs("\t\tfib daddr type != local return\n", out);

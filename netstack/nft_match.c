@@ -331,10 +331,15 @@ static void judge_taken(const struct judge *j)
 						       "\t\tip daddr { ",
 				 j->in->pools, j->in->pool_count, kinds[i]))
 			judge_pool_end(j);
-	if (j->in->host->hijack_dns)
+	if (!j->in->host->hijack_dns)
+		return;
+	if (!j->own) /* a name server of ours that is asked from outside */
 		fprintf(j->out,
-			"\t\tmeta l4proto { tcp, udp } th dport 53 goto %s\n",
-			j->take);
+			"\t\tiifname @uplinks ip daddr @near4 %s\n"
+			"\t\tiifname @uplinks ip6 daddr @near6 %s\n",
+			j->skip, j->skip);
+	fprintf(j->out,
+		"\t\tmeta l4proto { tcp, udp } th dport 53 goto %s\n", j->take);
 }
 
 static void judge_near(const struct judge *j)

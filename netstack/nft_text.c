@@ -7,6 +7,8 @@
  *   kept        connections in the TUN stay there: while somebody's flush has
  *               taken our routes for a moment, their packets would reach the
  *               real server, which resets what it does not know
+ *   dns_outside queries that came in by an uplink, and would not leave by it, ask a
+ *               name server behind us: the policy rule for port 53 is not for them
  *   dns_own     queries to this host's own addresses: policy rules never see
  *   dns_lan     them, the local table comes first
  *   dns_source  ... and their loopback source, which may not leave as it is.
@@ -87,6 +89,26 @@ static void print_kept(const struct intake *in, FILE *out)
 			"\t\toifname != \"%s\" ct mark & 0x%x == 0x%x drop\n",
 			in->tun, kept, in->tun, kept, kept);
 	fputs("\t}\n", out);
+}
+
+/* Behind others' DNAT; the way is looked up as for our own sockets */
+static void print_outside(const struct intake *in, FILE *out)
+{
+	uint32_t mark = in->host->mark, mask = in->host->mark_mask;
+
+	fprintf(out,
+		"\tchain dns_outside {\n"
+		"\t\ttype filter hook prerouting priority -95\n"
+		"\t\tiifname != @uplinks return\n"
+		"\t\tmeta l4proto != { tcp, udp } return\n"
+		"\t\tth dport != 53 return\n"
+		"\t\tct direction reply return\n"
+		"\t\tmeta mark & 0x%x == 0x%x return\n"
+		"\t\tmeta mark set meta mark & 0x%x | 0x%x\n"
+		"\t\tfib daddr . mark . iif oif missing return\n"
+		"\t\tmeta mark set meta mark & 0x%x\n"
+		"\t}\n",
+		mask, mark, ~mask, mark, ~mask);
 }
 
 /* One family's way to the TUN for questions to this host */
@@ -291,6 +313,8 @@ void nft_print(const struct nft *n, const struct intake *in, bool owner,
 		print_passed(in, out);
 		print_kept(in, out);
 	}
+	if (in->tun[0] && in->host->hijack_dns)
+		print_outside(in, out);
 	if (in->tun[0] && in->dns_local)
 		print_dns(in, out);
 	nft_print_judges(in, out);

@@ -293,6 +293,11 @@ static void the_table_as_text(void **state)
 		      "meta mark & 0xdfffffff | 0x20000000\n");
 	assert_has(t, "ct mark & 0x10000000 == 0x10000000 drop\n");
 	assert_lacks(t, "dnat");
+	/* tests/net/cap_outside_dns.sh: only of uplinks, and not back by them */
+	assert_has(t, "\t\tiifname != @uplinks return\n");
+	assert_has(t, "meta mark set meta mark & 0xdfffffff | 0x20000000\n"
+		      "\t\tfib daddr . mark . iif oif missing return\n"
+		      "\t\tmeta mark set meta mark & 0xdfffffff\n");
 	free(t);
 	in.dns_local = true;
 	in.uids[0] = 101;
