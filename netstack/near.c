@@ -12,11 +12,8 @@
 #include "gateway/core/config.h"
 #include "netstack/plan.h"
 
-/*
- * Shorter prefixes are default routes in parts (0.0.0.0/1, 2000::/3). A router
- * with more routes than that has no use for a list of them.
- */
-enum { NEAR_BITS_MIN = 8, NEAR_ROUTES = 4096 };
+/* A router with more routes than that has no use for a list of them */
+enum { NEAR_ROUTES = 4096 };
 
 /**
  * struct search - Routes seen so far
@@ -36,7 +33,7 @@ static void look(struct nlmsghdr *h, void *arg)
 
 	if (h->nlmsg_type != RTM_NEWROUTE ||
 	    h->nlmsg_len < NLMSG_LENGTH(sizeof(*r)) ||
-	    r->rtm_dst_len < NEAR_BITS_MIN || r->rtm_type != RTN_UNICAST ||
+	    r->rtm_dst_len <= NLK_DEFAULT_BITS || r->rtm_type != RTN_UNICAST ||
 	    r->rtm_flags & RTM_F_CLONED || r->rtm_protocol == NLK_PROTOCOL ||
 	    nlmsg_parse(h, sizeof(*r), tb, RTA_MAX, NULL) < 0)
 		return;

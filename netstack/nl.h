@@ -25,6 +25,12 @@ struct nl_sock;
  */
 #define NLK_PROTOCOL 0xC7
 
+/*
+ * Prefixes up to this long are parts of a default route: 0.0.0.0/1 and 128.0.0.0/1 of
+ * VPNs, 2000::/3 of IPv6 uplinks. (0200::/7 is a network: Yggdrasil's.)
+ */
+#define NLK_DEFAULT_BITS 6
+
 /**
  * struct nlk - A request socket
  * @err:	Answer of the request under way, -errno
@@ -57,7 +63,7 @@ enum nlk_action { NLK_LOOKUP, NLK_GOTO, NLK_NOP, NLK_UNREACHABLE };
  * struct nlk_rule - A policy rule of ours
  * @kind:	ADDR_V4 or ADDR_V6
  * @target:	Table of NLK_LOOKUP, priority of NLK_GOTO
- * @suppress:	Default routes of that table do not count
+ * @suppress:	Default routes of that table do not count, nor parts of one
  * @mask:	0: any mark
  * @src, @dst:	kind ADDR_NONE: any
  * @iif:	"" any

@@ -501,7 +501,7 @@ static void print_rule(const struct nlk_rule *r, FILE *out)
 	else
 		print_table(r->target, out);
 	if (r->suppress)
-		fputs(" suppress_prefixlength 0", out);
+		fprintf(out, " suppress_prefixlength %d", NLK_DEFAULT_BITS);
 	fprintf(out, " protocol %d\n", NLK_PROTOCOL);
 }
 

@@ -19,7 +19,7 @@ struct search {
 	const int *skip;
 	unsigned int skip_count, count;
 	struct hop {
-		uint64_t order; /* family, then metric */
+		uint64_t order; /* whole or part, family, metric */
 		int ifindex;
 	} hops[UPLINKS];
 };
@@ -75,7 +75,8 @@ static void look(struct nlmsghdr *h, void *arg)
 	uint64_t order;
 
 	if (h->nlmsg_type != RTM_NEWROUTE ||
-	    h->nlmsg_len < NLMSG_LENGTH(sizeof(*r)) || r->rtm_dst_len ||
+	    h->nlmsg_len < NLMSG_LENGTH(sizeof(*r)) ||
+	    r->rtm_dst_len > NLK_DEFAULT_BITS ||
 	    r->rtm_type != RTN_UNICAST ||
 	    (r->rtm_flags & (RTM_F_CLONED | RTNH_F_DEAD)) ||
 	    nlmsg_parse(h, sizeof(*r), tb, RTA_MAX, NULL) < 0)
@@ -83,7 +84,8 @@ static void look(struct nlmsghdr *h, void *arg)
 	if ((tb[RTA_TABLE] ? nla_get_u32(tb[RTA_TABLE]) : r->rtm_table) !=
 	    RT_TABLE_MAIN)
 		return;
-	order = (r->rtm_family == AF_INET6 ? 1ull << 32 : 0) +
+	order = (r->rtm_dst_len ? 1ull << 33 : 0) +
+		(r->rtm_family == AF_INET6 ? 1ull << 32 : 0) +
 		(tb[RTA_PRIORITY] ? nla_get_u32(tb[RTA_PRIORITY]) : 0);
 	if (tb[RTA_OIF])
 		add_hop(s, (int)nla_get_u32(tb[RTA_OIF]), order);

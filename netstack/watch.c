@@ -116,7 +116,7 @@ enum news watch_route_news(const struct nlmsghdr *h, bool all_routes)
 	ours = r->rtm_protocol == NLK_PROTOCOL;
 	if (ours && h->nlmsg_type == RTM_DELROUTE)
 		return NEWS_SOON;
-	return all_routes || r->rtm_dst_len == 0 || ours ? NEWS_LOOK :
+	return all_routes || r->rtm_dst_len <= NLK_DEFAULT_BITS || ours ? NEWS_LOOK :
 							   NEWS_NONE;
 }
 

@@ -86,7 +86,7 @@ static void rules_of_both_families(void **state)
 		   "ip -6 rule add pref 7620 ipproto udp dport 53 lookup 7663");
 	assert_has(t, "ip rule add pref 7630 to 192.168.0.0/16 goto 7690");
 	assert_has(t, "ip -6 rule add pref 7630 to fe80::/10 goto 7690");
-	assert_has(t, "pref 7640 lookup main suppress_prefixlength 0");
+	assert_has(t, "pref 7640 lookup main suppress_prefixlength 6");
 	assert_has(t,
 		   "ip rule add pref 7650 from 0.0.0.0/32 iif lo lookup 7663");
 	assert_has(t, "ip rule add pref 7660 lookup 7663 protocol 199");
