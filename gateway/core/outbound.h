@@ -55,6 +55,8 @@ struct reach {
  *		A name: it may go on as a name, to be looked up elsewhere. NULL:
  *		always
  * @local:	Dials targets itself: names are resolved before open_dgram's sends
+ * @answers:	Each datagram is answered by itself: no flow lives on with an older
+ *		configuration than the one in force
  * @parse:	Read settings. 0 or -errno after diag
  * @open:	Build the stack for s->target. 0 with *@out owned by the caller,
  *		-errno. -EACCES: blocked (the client is reset at once)
@@ -66,7 +68,7 @@ struct reach {
  */
 struct outbound_ops {
 	const char *name, *alias;
-	bool local, xudp;
+	bool local, xudp, answers;
 	int (*parse)(struct outbound *ob, struct jobj *settings,
 		     struct config *cfg);
 	int (*open)(const struct outbound *ob, struct session *s,

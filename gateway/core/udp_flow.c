@@ -28,6 +28,24 @@ static bool flow_alive(const struct udp_flow *f)
 	return f->refused || (f->session && f->session->state != SES_DYING);
 }
 
+/* Its session goes on, but by a configuration that is not in force any more */
+static bool flow_stale(const struct udp_flow *f)
+{
+	const struct session *s = f->session;
+
+	return s && s->outbound && s->outbound->ops->answers &&
+	       s->cfg != s->job.worker->cfg;
+}
+
+static void flow_end(struct udp_flow *f, int why)
+{
+	udp_flow_detach(f);
+	if (f->session)
+		ses_kill(f->session, why, 2);
+	else
+		udp_flow_free(f);
+}
+
 struct udp_flow *udp_flow_find(struct udp_map *m, const struct addr *dest)
 {
 	uint32_t h = dest_hash(m, dest);
@@ -39,9 +57,12 @@ struct udp_flow *udp_flow_find(struct udp_map *m, const struct addr *dest)
 		f = container_of(n, struct udp_flow, by_dest);
 		if (f->map != m || !addr_eq(&f->dest, dest))
 			continue;
-		if (flow_alive(f))
+		if (flow_alive(f) && !flow_stale(f))
 			return f;
-		udp_flow_detach(f);
+		if (flow_alive(f))
+			flow_end(f, 0);
+		else
+			udp_flow_detach(f);
 		return NULL;
 	}
 	return NULL;
@@ -130,15 +151,6 @@ static void wait_add(struct udp_flow *f, const struct pkt *v)
 	f->waiting++;
 	f->wait_bytes += cost;
 	r->wait_bytes += cost;
-}
-
-static void flow_end(struct udp_flow *f, int why)
-{
-	udp_flow_detach(f);
-	if (f->session)
-		ses_kill(f->session, why, 2);
-	else
-		udp_flow_free(f);
 }
 
 /* Make place for one more: in all, in the map, among the sessions */

@@ -495,7 +495,8 @@ static const struct dgram_ops dns_dgram_ops = {
 static int dns_open_dgram(const struct outbound *ob, struct udp_map *m,
 			  struct session *s, struct dgram **out)
 {
-	struct dns_end *e = end_new(ob, s, udp_map_job(m), udp_map_cfg(m));
+	/* the leg holds it; the map's may be an older one */
+	struct dns_end *e = end_new(ob, s, udp_map_job(m), s->cfg);
 
 	if (!e)
 		return -ENOMEM;
@@ -560,6 +561,7 @@ static void dns_out_drop(struct outbound *ob)
 
 const struct outbound_ops out_dns = {
 	.name = "dns",
+	.answers = true,
 	.parse = dns_out_parse,
 	.open = dns_open,
 	.open_dgram = dns_open_dgram,
