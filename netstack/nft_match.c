@@ -338,8 +338,8 @@ static void judge_taken(const struct judge *j)
 			"\t\tiifname @uplinks ip daddr @near4 %s\n"
 			"\t\tiifname @uplinks ip6 daddr @near6 %s\n",
 			j->skip, j->skip);
-	fprintf(j->out,
-		"\t\tmeta l4proto { tcp, udp } th dport 53 goto %s\n", j->take);
+	fprintf(j->out, "\t\tmeta l4proto { tcp, udp } th dport 53 goto %s\n",
+		j->take);
 }
 
 static void judge_near(const struct judge *j)

@@ -284,8 +284,7 @@ static bool put_rule_action(struct nl_msg *m, const struct nlk_rule *r)
 	if (ok && r->action == NLK_GOTO)
 		ok = put_u32(m, FRA_GOTO, r->target);
 	if (ok && r->suppress)
-		ok = put_u32(m, FRA_SUPPRESS_PREFIXLEN,
-			     NLK_DEFAULT_BITS);
+		ok = put_u32(m, FRA_SUPPRESS_PREFIXLEN, NLK_DEFAULT_BITS);
 	return ok;
 }
 

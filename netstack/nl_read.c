@@ -111,7 +111,7 @@ bool nlk_rule_read(struct nlmsghdr *h, struct nlk_rule *r)
 		r->action = NLK_LOOKUP;
 		r->target = number(tb[FRA_TABLE], m->table);
 		r->suppress = number(tb[FRA_SUPPRESS_PREFIXLEN], 255) ==
-			     NLK_DEFAULT_BITS;
+			      NLK_DEFAULT_BITS;
 	} else if (m->action == FR_ACT_GOTO) {
 		r->action = NLK_GOTO;
 		r->target = number(tb[FRA_GOTO], 0);

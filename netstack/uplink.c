@@ -76,8 +76,7 @@ static void look(struct nlmsghdr *h, void *arg)
 
 	if (h->nlmsg_type != RTM_NEWROUTE ||
 	    h->nlmsg_len < NLMSG_LENGTH(sizeof(*r)) ||
-	    r->rtm_dst_len > NLK_DEFAULT_BITS ||
-	    r->rtm_type != RTN_UNICAST ||
+	    r->rtm_dst_len > NLK_DEFAULT_BITS || r->rtm_type != RTN_UNICAST ||
 	    (r->rtm_flags & (RTM_F_CLONED | RTNH_F_DEAD)) ||
 	    nlmsg_parse(h, sizeof(*r), tb, RTA_MAX, NULL) < 0)
 		return;

@@ -116,8 +116,9 @@ enum news watch_route_news(const struct nlmsghdr *h, bool all_routes)
 	ours = r->rtm_protocol == NLK_PROTOCOL;
 	if (ours && h->nlmsg_type == RTM_DELROUTE)
 		return NEWS_SOON;
-	return all_routes || r->rtm_dst_len <= NLK_DEFAULT_BITS || ours ? NEWS_LOOK :
-							   NEWS_NONE;
+	return all_routes || r->rtm_dst_len <= NLK_DEFAULT_BITS || ours ?
+		       NEWS_LOOK :
+		       NEWS_NONE;
 }
 
 enum news watch_nft_news(const struct nlmsghdr *h)

@@ -336,8 +336,8 @@ static int store_load(struct fake_store *s)
 	if (good < 0)
 		goto out;
 	if ((size_t)good < n)
-		log_info("fakedns: %s: %zu of %zu bytes are good", s->file->path,
-			 (size_t)good, n);
+		log_info("fakedns: %s: %zu of %zu bytes are good",
+			 s->file->path, (size_t)good, n);
 	log_debug("fakedns: %s: %u mappings", s->file->path, s->pool.used);
 out:
 	free(data);

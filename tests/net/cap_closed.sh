@@ -49,7 +49,7 @@ all() {
 	wait_for 10 told || fail "$1: the server sees no end"
 	contains "$1" "$(tail -qn 1 "$TMP/$2.log")" " 1500000 FIN"
 }
-told() { [ "$(cat "$TMP"/slow*.log | wc -l)" = $heard ]; }
+told() { [ "$(cat "$TMP"/slow*.log | wc -l)" = "$heard" ]; }
 for how in '"exclude": { "uid": [ 4242 ] }' '"include": { "uid": [ 4243 ] }' \
 		'"include": { "gid": [ 4243 ] }'; do
 	cap_config tun "$how" "$TUN"
