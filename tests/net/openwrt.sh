@@ -180,7 +180,8 @@ ow_switched() {
 	case $1 in
 	redirect | mixed) [[ $table == *redirect* ]] ;;
 	tproxy) [[ $table == *tproxy* ]] && ! dev_up "$G" culvert0 ;;
-	tun) [[ $rules == *'lookup 7663'* ]] && dev_up "$G" culvert0 ;;
+	# TProxy has a rule with that table, too
+	tun) [[ $rules == *'from all lookup 7663'* ]] && dev_up "$G" culvert0 ;;
 	esac
 }
 
