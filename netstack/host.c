@@ -386,10 +386,13 @@ static void watch_nft(struct host *h)
 		watch_also(&h->watch, h->nft.spare.in);
 }
 
-/* Bring the kernel to where the configuration wants it, from wherever it is */
-static int apply(struct host *h)
+/*
+ * Bring the kernel to where the configuration wants it, from wherever it is; @old has
+ * what was wanted before, to be removed, or is empty
+ */
+static int apply(struct host *h, struct plan *old)
 {
-	struct plan old = h->plan, next;
+	struct plan next;
 	bool added6 = false;
 	int err;
 
@@ -400,8 +403,10 @@ static int apply(struct host *h)
 		err = devices_up(h);
 	if (err == 0)
 		err = make_plan(h, &next);
+	*old = (struct plan){ .failed = false };
 	if (err < 0)
 		return err;
+	*old = h->plan;
 	h->plan = next;
 	if (h->capture && h->nft.kind == NFT_NONE) {
 		err = load_table(h);
@@ -412,9 +417,6 @@ static int apply(struct host *h)
 		err = execute_routes(h, &added6);
 	if (err == 0)
 		err = execute_rules(h, &added6);
-	if (err == 0)
-		remove_old(h, &old);
-	plan_free(&old);
 	return err;
 }
 
@@ -476,11 +478,12 @@ int host_claim(bool full, struct host **out)
 
 int host_start(struct host *h, const struct config *cfg)
 {
+	struct plan none;
 	int err;
 
 	h->cfg = cfg;
 	h->begun = true;
-	err = apply(h);
+	err = apply(h, &none); /* the first one has none before it */
 	if (err < 0) {
 		log_error("host: set-up failed: %s", strerror(-err));
 		return err;
@@ -509,13 +512,20 @@ static void forget_bypassed(struct host *h, uint32_t kept)
 	forget_marked(kept, &h->cfg->host.how.direct);
 }
 
+void host_keep_devices(const struct config *cfg)
+{
+	tun_hold(cfg);
+}
+
+/* What catches now is there before what caught until now goes: nothing passes by */
 int host_reload(struct host *h, const struct config *cfg)
 {
 	uint32_t kept = h->kept;
+	struct plan old;
 	int err;
 
 	h->cfg = cfg;
-	err = apply(h);
+	err = apply(h, &old);
 	if (err < 0)
 		log_error("host: the new configuration is not set up: %s",
 			  strerror(-err));
@@ -523,6 +533,10 @@ int host_reload(struct host *h, const struct config *cfg)
 		nft_replace(&h->nft, &h->intake);
 	else
 		nft_unload(&h->nft);
+	if (err == 0)
+		remove_old(h, &old);
+	plan_free(&old);
+	tun_release();
 	if (err == 0)
 		watch_nft(h);
 	if (err == 0 && h->full)

@@ -50,6 +50,8 @@ enum {
 	DNS_PORT = 53
 };
 
+/* Of its own: while a reload goes from one way to the other both are there */
+#define TPROXY_METRIC (TUN_METRIC + 1)
 /* Behind every metric that anybody uses */
 #define CLOSED_METRIC 4294967294u
 
@@ -365,7 +367,7 @@ void plan_tproxy(struct plan *p, const struct intake *c, uint32_t mark, int lo)
 				     .dst.kind = kinds[i],
 				     .type = RTN_LOCAL,
 				     .table = c->host->table,
-				     .metric = TUN_METRIC,
+				     .metric = TPROXY_METRIC,
 				     .ifindex = lo,
 			     });
 		r.mark = r.mask = mark;

@@ -16,6 +16,7 @@
 #include "gateway/base/compat.h"
 #include "gateway/base/log.h"
 #include "gateway/base/rand.h"
+#include "gateway/core/config.h"
 #include "gateway/core/inbound.h"
 #include "gateway/core/tun_conf.h"
 #include "gateway/core/worker.h"
@@ -226,18 +227,65 @@ int tun_get(const struct inbound *ib, bool patient, struct tun_device **out)
 	return err;
 }
 
-void tun_put(struct tun_device *d)
+/* The lock is held */
+static void device_unref(struct tun_device *d)
 {
 	struct tun_device **pp = &tun_devices;
 
+	if (--d->refs)
+		return;
+	while (*pp != d)
+		pp = &(*pp)->next;
+	*pp = d->next;
+	tun_device_close(d);
+	owners_free(d->owners);
+	free(d);
+}
+
+void tun_put(struct tun_device *d)
+{
 	pthread_mutex_lock(&tun_lock);
-	if (--d->refs == 0) {
-		while (*pp != d)
-			pp = &(*pp)->next;
-		*pp = d->next;
-		tun_device_close(d);
-		owners_free(d->owners);
-		free(d);
+	device_unref(d);
+	pthread_mutex_unlock(&tun_lock);
+}
+
+static bool is_of(const struct tun_device *d, const struct config *cfg)
+{
+	char key[64];
+
+	for (unsigned int i = 0; i < cfg->inbound_count; i++) {
+		if (strcmp(cfg->inbounds[i]->ops->name, "tun") != 0)
+			continue;
+		device_key(cfg->inbounds[i], key);
+		if (!strcmp(d->key, key))
+			return true;
+	}
+	return false;
+}
+
+void tun_hold(const struct config *cfg)
+{
+	pthread_mutex_lock(&tun_lock);
+	for (struct tun_device *d = tun_devices; d; d = d->next) {
+		if (d->held || is_of(d, cfg))
+			continue;
+		d->held = true;
+		d->refs++;
+	}
+	pthread_mutex_unlock(&tun_lock);
+}
+
+void tun_release(void)
+{
+	struct tun_device *d, *next;
+
+	pthread_mutex_lock(&tun_lock);
+	for (d = tun_devices; d; d = next) {
+		next = d->next;
+		if (!d->held)
+			continue;
+		d->held = false;
+		device_unref(d);
 	}
 	pthread_mutex_unlock(&tun_lock);
 }

@@ -14,6 +14,7 @@
 #include "gateway/core/stats.h"
 #include "netstack/packet.h"
 
+struct config;
 struct inbound;
 struct owners;
 struct tun_conf;
@@ -28,6 +29,7 @@ struct tun_conf;
  * @fds:	A queue each
  * @queues:	Their number: workers, but at most stack copies
  * @handed:	Opened and set up by somebody else
+ * @held:	One reference is tun_hold()'s
  * @secret:	Of TCP's sequence numbers
  * @owners:	Whose TCP flow it is; NULL with one queue
  */
@@ -39,7 +41,7 @@ struct tun_device {
 	unsigned int queues, refs;
 	struct owners *owners;
 	uint64_t secret[2];
-	bool vnet_hdr, tso, uso, handed;
+	bool vnet_hdr, tso, uso, handed, held;
 };
 
 /*
@@ -51,6 +53,9 @@ struct tun_device {
 int tun_get(const struct inbound *ib, bool patient, struct tun_device **out);
 /* The last reference closes the queues; the device is gone then */
 void tun_put(struct tun_device *d);
+/* Devices that no inbound of @cfg calls its own stay open until tun_release() */
+void tun_hold(const struct config *cfg);
+void tun_release(void);
 /* Kernel name of the device of @ib into @out; false: not open, or handed in */
 bool tun_name(const struct inbound *ib, char out[IFNAMSIZ]);
 /* Did somebody delete the device of @ib? Its descriptors are of no use then */

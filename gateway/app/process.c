@@ -257,6 +257,7 @@ static void process_adopt(struct process *p, struct config *cfg)
 	app_log_setup(cfg);
 	observe_inherit(old->observe, cfg->observe);
 	p->cfg = cfg;
+	host_keep_devices(cfg);
 	for (unsigned int i = 0; i < p->count; i++)
 		order_give(&p->workers[i], order_adopt, config_ref(cfg), false);
 	route_pins_again(cfg->router);

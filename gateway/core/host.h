@@ -43,6 +43,11 @@ int host_start(struct host *h, const struct config *cfg);
  * A reload brought @cfg: apply differences, drop no flow. 0 or -errno
  */
 int host_reload(struct host *h, const struct config *cfg);
+/*
+ * Before the workers leave what @cfg has not: TUN devices that are not its own stay
+ * until host_reload(), as what they catch would pass by
+ */
+void host_keep_devices(const struct config *cfg);
 /* Netlink monitor for the main loop: readable -> host_event(). -1: none */
 int host_fd(const struct host *h);
 void host_event(struct host *h);

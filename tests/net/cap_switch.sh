@@ -1,0 +1,50 @@
+#!/bin/bash
+# asan: no (time: its paths run under ASan in other tests)
+# alone: (it measures, or breaks things on purpose)
+# A reload that changes the way of capture, while the LAN begins connections all the time:
+# none passes by, whatever "fail" says, and each way catches as soon as it is in force
+# timeout: 120
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/host_lib.sh"
+. "$(dirname "$0")/cap_lib.sh"
+cap_net
+cat >"$TMP/ask.py" <<'END'
+import socket, time
+end = time.monotonic() + 60
+while time.monotonic() < end:
+    for f, a in (socket.AF_INET, "198.51.100.2"), (socket.AF_INET6, "2001:db8:51::1"):
+        with socket.socket(f) as s:
+            s.setblocking(False)
+            s.connect_ex((a, 5003))
+            time.sleep(0.001)
+END
+config() { # CAPTURE FAIL
+	local tun=
+	case $1 in tun | mixed-tun)
+		tun='{ "tag": "tun-in", "protocol": "tun", "settings": { "name": "culvert0" } }'
+	esac
+	cap_config "${1%-tun}" "\"fail\": \"$2\"" "$tun"
+}
+for fail in open closed; do
+	from=tun generation=1
+	config tun $fail
+	host_up "$TMP/up.json"
+	caught "$fail: tun"
+	for to in tproxy tun redirect tun mixed tproxy redirect mixed-tun tproxy mixed-tun tun; do
+		bg "$C" asking python3 "$TMP/ask.py"
+		sleep 0.1
+		who lan_tcp >/dev/null
+		config $to $fail
+		kill -HUP "${PID[culvert]}"
+		generation=$((generation + 1))
+		wait_log culvert "generation $generation is in force"
+		sleep 0.2
+		eq "$fail: $from -> $to: frames that passed by" "$(who lan_tcp)" 0
+		stop asking TERM quiet
+		sleep 0.1 # what it began is told
+		caught "$fail: $to"
+		from=$to
+	done
+	stop culvert
+done
+pass
