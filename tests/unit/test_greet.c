@@ -17,7 +17,7 @@
 #include "proxy/in/in.h"
 #include "tests/unit/alloc_fail.h"
 
-static struct in_account ann = { "ann", "pw" };
+static struct in_account ann = { .user = "ann", .pass_key = "pw" };
 
 /**
  * struct talk - One client and its session, which stops where SNIFF begins
