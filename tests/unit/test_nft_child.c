@@ -84,7 +84,7 @@ static void who_reads_is_told(void **state)
 	assert_non_null(much);
 	memset(much, 'x', 300000);
 	nft_is("[ \"$1\" = -i ] && exec cat >/dev/null");
-	assert_int_equal(nft_child_start(&c), 0);
+	assert_int_equal(nft_child_start(&c, false), 0);
 	assert_int_equal(tell(&c, "one\n", 5000), 0);
 	assert_int_equal(tell(&c, much, 5000), 0); /* more than a pipe holds */
 	assert_true(nft_child_lives(&c));
@@ -93,6 +93,25 @@ static void who_reads_is_told(void **state)
 	assert_int_equal(c.pid, 0);
 	assert_int_equal(c.in, -1);
 	free(much);
+}
+
+/* What we held of its input is closed, as when we are killed */
+static void only_one_that_outlives_us_goes_on(void **state)
+{
+	(void)state;
+	nft_is("exec cat >/dev/null");
+	for (int outlives = 0; outlives < 2; outlives++) {
+		struct nft_child c = NFT_CHILD_NONE;
+
+		assert_int_equal(nft_child_start(&c, outlives), 0);
+		assert_int_equal(tell(&c, "one\n", 5000), 0);
+		close(c.in);
+		c.in = -1;
+		for (int i = 0; i < 100 && nft_child_lives(&c); i++)
+			usleep(outlives ? 500 : 20000);
+		assert_int_equal(nft_child_lives(&c), outlives);
+		nft_child_end(&c);
+	}
 }
 
 static void who_is_stopped_blocks_nobody(void **state)
@@ -108,7 +127,7 @@ static void who_is_stopped_blocks_nobody(void **state)
 
 		assert_non_null(text);
 		memset(text, 'x', sizes[i]);
-		assert_int_equal(nft_child_start(&c), 0);
+		assert_int_equal(nft_child_start(&c, false), 0);
 		assert_int_equal(tell(&c, "one\n", 5000), 0);
 		stop(&c);
 		began = clock_ms();
@@ -129,7 +148,7 @@ static void the_end_does_not_wait_for_who_is_stopped(void **state)
 
 	(void)state;
 	nft_is("exec cat >/dev/null");
-	assert_int_equal(nft_child_start(&c), 0);
+	assert_int_equal(nft_child_start(&c, false), 0);
 	stop(&c);
 	began = clock_ms();
 	nft_child_end(&c);
@@ -147,7 +166,7 @@ static void errors_are_heard_and_nothing_else(void **state)
 	       "echo '<cmdline>:1:1-3: Error: syntax error' >&2\n"
 	       "echo \"$x\" >&2; echo '^^^' >&2\n"
 	       "exec cat >/dev/null");
-	assert_int_equal(nft_child_start(&c), 0);
+	assert_int_equal(nft_child_start(&c, false), 0);
 	wait_ms(50);
 	assert_false(nft_child_complains(&c));
 	assert_int_equal(tell(&c, "bad\n", 5000), 0);
@@ -169,7 +188,7 @@ static void who_complains_much_goes_on(void **state)
 	       "echo '0123456789012345678901234567890123456789 Error:' >&2\n"
 	       "done\n"
 	       "exec cat >/dev/null");
-	assert_int_equal(nft_child_start(&c), 0);
+	assert_int_equal(nft_child_start(&c, false), 0);
 	assert_int_equal(tell(&c, "one\n", 10000), 0);
 	assert_true(nft_child_complains(&c));
 	nft_child_end(&c);
@@ -181,7 +200,7 @@ static void who_ends_is_noticed(void **state)
 
 	(void)state;
 	nft_is("exit 1"); /* OpenWrt's knows no -i */
-	assert_int_equal(nft_child_start(&c), 0);
+	assert_int_equal(nft_child_start(&c, false), 0);
 	for (int ms = 0; nft_child_lives(&c) && ms < 3000; ms += 5)
 		wait_ms(5);
 	assert_false(nft_child_lives(&c));
@@ -216,7 +235,7 @@ static void signals_to_all_are_not_for_children(void **state)
 
 	(void)state;
 	nft_is("exec cat >/dev/null");
-	assert_int_equal(nft_child_start(&c), 0);
+	assert_int_equal(nft_child_start(&c, false), 0);
 	assert_int_equal(tell(&c, "one\n", 5000), 0); /* it runs */
 	for (size_t i = 0; i < ARRAY_SIZE(to_all); i++)
 		assert_int_equal(kill(c.pid, to_all[i]), 0);
@@ -288,6 +307,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_reads_is_told),
+		cmocka_unit_test(only_one_that_outlives_us_goes_on),
 		cmocka_unit_test(who_is_stopped_blocks_nobody),
 		cmocka_unit_test(the_end_does_not_wait_for_who_is_stopped),
 		cmocka_unit_test(errors_are_heard_and_nothing_else),
