@@ -113,17 +113,17 @@ static void question_answered(struct dns_end *e, struct question *q,
 	list_add_tail(&e->ready, &q->node);
 }
 
-/* The server did not answer: say so rather than let the client wait */
-static void question_failed(struct dns_end *e, struct question *q)
+/* Nobody answers @msg: say so rather than let the client wait */
+static void question_failed(struct dns_end *e, struct question *q,
+			    const uint8_t *msg, size_t len)
 {
 	struct dns_reply r = { .rcode = DNS_SERVFAIL };
 	uint8_t out[DNS_REPLY_MAX], *copy;
 	struct dns_question ask;
 	ssize_t n = -1;
 
-	if (q->fwd.msg &&
-	    !dns_question_decode(q->fwd.msg + 2, q->fwd.len - 2, &ask))
-		n = dns_reply_encode(&ask, q->fwd.msg + 2, &r, out, sizeof(out),
+	if (!dns_question_decode(msg, len, &ask))
+		n = dns_reply_encode(&ask, msg, &r, out, sizeof(out),
 				     sizeof(out));
 	copy = n > 0 ? malloc((size_t)n) : NULL;
 	if (!copy) {
@@ -197,8 +197,11 @@ static void message_take(struct dns_end *e, const struct addr *peer,
 	if (!e->pass)
 		rc = dns_serve(e->dial.worker, e->dial.cfg, conf->rules,
 			       &q->serve, e->dial.job, msg, n);
-	if (rc == -ENOTSUP)
-		rc = question_forward(e, q, msg, n) ? -ENOENT : -EAGAIN;
+	if (rc == -ENOTSUP) {
+		if (question_forward(e, q, msg, n))
+			question_failed(e, q, msg, n);
+		return;
+	}
 	if (rc == -EAGAIN)
 		return;
 	if (rc) {
@@ -225,7 +228,8 @@ static void end_poll(struct dns_end *e)
 			if (!rc)
 				question_answered(e, q, answer, len);
 			else if (rc != -EAGAIN)
-				question_failed(e, q);
+				question_failed(e, q, q->fwd.msg + 2,
+						q->fwd.len - 2);
 		} else if (!q->serve.rc) {
 			question_answered(e, q, q->serve.answer,
 					  q->serve.answer_len);

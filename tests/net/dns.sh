@@ -75,6 +75,9 @@ eq "hosts" "$(ask @10.3.0.1 h.test A +short)" 10.3.0.9
 eq "TXT goes to the server asked" "$(ask @10.3.0.1 txt.real.test TXT +short)" '"hello"'
 eq "over TCP too" "$(ask @10.3.0.1 txt.real.test TXT +short +tcp)" '"hello"'
 contains "a dead server is SERVFAIL" "$(ask @10.3.0.1 x.dead.test A)" SERVFAIL
+ip -n "$G" -6 route add unreachable 2001:db8:dead::/48
+contains "no way to the server asked is SERVFAIL" \
+	"$(ask @2001:db8:dead::1 txt.real.test TXT)" SERVFAIL
 lacks "no fake name reaches a real server" "$(cat "$TMP"/dnsmasq.log)" fake.test
 contains "dnsLog" "$(cat "$TMP/access.log")" "UDP:10.3.0.1:53 got answer: a.real.test -> [10.3.0.1]"
 
