@@ -172,15 +172,21 @@ static int devices_up(struct host *h)
 
 /* --- routes and rules ------------------------------------------------------------ */
 
-/* IPv6 may be switched off: only IPv4 must work. Sets *@added6 of a new one of it */
-static int execute_routes(struct host *h, bool *added6)
+/*
+ * IPv6 may be switched off: only IPv4 must work. Sets *@added6 of a new one of it. What
+ * the plan @before had not goes in place of what our table has: another device's, say
+ */
+static int execute_routes(struct host *h, const struct plan *before,
+			  bool *added6)
 {
 	char text[ADDR_TEXT_MAX];
 
 	for (unsigned int i = 0; i < h->plan.route_count; i++) {
 		const struct nlk_route *r = &h->plan.routes[i];
 		bool v6 = r->dst.kind == ADDR_V6;
-		int err = nlk_route(&h->nl, NLK_ADD, r);
+		bool put = r->table == h->cfg->host.table &&
+			   !plan_has_route(before, r);
+		int err = nlk_route(&h->nl, put ? NLK_PUT : NLK_ADD, r);
 
 		*added6 |= err > 0 && v6;
 		if (err >= 0 || (v6 && h->told_route6))
@@ -387,15 +393,32 @@ static void watch_nft(struct host *h)
 }
 
 /*
+ * From one TUN to another: the table first. It knows the connections of its device by a
+ * mark; the old one, which nobody reads any more, swallows what comes until its route
+ * goes, while what the new one had answered before its table would be let go by
+ */
+static void change_tun(struct host *h, const char *was)
+{
+	if (!was[0] || !h->intake.tun[0] || !strcmp(was, h->intake.tun) ||
+	    !nft_name_ok(was))
+		return;
+	memcpy(h->intake.tun_was, was, sizeof(h->intake.tun_was));
+	nft_replace(&h->nft, &h->intake);
+	h->intake.tun_was[0] = '\0';
+}
+
+/*
  * Bring the kernel to where the configuration wants it, from wherever it is; @old has
  * what was wanted before, to be removed, or is empty
  */
 static int apply(struct host *h, struct plan *old)
 {
+	char was[sizeof(h->intake.tun)];
 	struct plan next;
 	bool added6 = false;
 	int err;
 
+	memcpy(was, h->intake.tun, sizeof(was));
 	h->told_addr6 = h->told_route6 = false;
 	find_devices(h);
 	err = find_capture(h);
@@ -414,7 +437,9 @@ static int apply(struct host *h, struct plan *old)
 	}
 	follow_uplinks(h);
 	if (err == 0)
-		err = execute_routes(h, &added6);
+		change_tun(h, was);
+	if (err == 0)
+		err = execute_routes(h, old, &added6);
 	if (err == 0)
 		err = execute_rules(h, &added6);
 	return err;
@@ -573,7 +598,7 @@ void host_event(struct host *h)
 		watch_again(&h->watch);
 	for (unsigned int i = 0; i < h->device_count; i++)
 		device_addresses(h, &h->devices[i]);
-	execute_routes(h, &added6);
+	execute_routes(h, &h->plan, &added6);
 	execute_rules(h, &added6);
 	if (added6)
 		renew_ways6(h);

@@ -55,9 +55,12 @@ static void print_passed(const struct intake *in, FILE *out)
 		"0x%x\n"
 		"\t}\n",
 		in->tun, mask, mark, ~mask, mark);
+	fprintf(out, "\tchain passed {\n"
+		     "\t\ttype filter hook forward priority mangle\n");
+	/* nobody reads it any more: it shall not be taken for a way around us */
+	if (in->tun_was[0])
+		fprintf(out, "\t\toifname \"%s\" drop\n", in->tun_was);
 	fprintf(out,
-		"\tchain passed {\n"
-		"\t\ttype filter hook forward priority mangle\n"
 		"\t\tiifname \"%s\" return\n"
 		"\t\toifname \"%s\" return\n",
 		in->tun, in->tun);

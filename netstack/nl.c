@@ -209,7 +209,7 @@ int nlk_addr_add(struct nlk *nl, int ifindex, const struct addr *a,
 
 static int settle(enum nlk_op op, int err)
 {
-	if (op == NLK_ADD)
+	if (op != NLK_DEL)
 		return err == -EEXIST ? 0 : err == 0 ? 1 : err;
 	return err == -ENOENT || err == -ESRCH || err == -ENODEV ? 0 : err;
 }
@@ -223,7 +223,10 @@ static uint8_t route_scope(const struct nlk_route *r)
 
 int nlk_route(struct nlk *nl, enum nlk_op op, const struct nlk_route *r)
 {
-	int type = op == NLK_ADD ? RTM_NEWROUTE : RTM_DELROUTE;
+	static const int flags[] = { [NLK_ADD] = NLM_F_CREATE | NLM_F_EXCL,
+				     [NLK_PUT] = NLM_F_CREATE | NLM_F_REPLACE,
+				     [NLK_DEL] = 0 };
+	int type = op == NLK_DEL ? RTM_DELROUTE : RTM_NEWROUTE;
 	struct rtmsg h = {
 		.rtm_family = af_of(r->dst.kind),
 		.rtm_dst_len = r->dst.bits,
@@ -234,7 +237,7 @@ int nlk_route(struct nlk *nl, enum nlk_op op, const struct nlk_route *r)
 		.rtm_type = r->type,
 	};
 	struct nl_msg *m = nlmsg_alloc_simple(
-		type, op == NLK_ADD ? NLM_F_CREATE | NLM_F_EXCL : 0);
+		type, flags[op]);
 	bool ok = m && nlmsg_append(m, &h, sizeof(h), NLMSG_ALIGNTO) == 0 &&
 		  put_u32(m, RTA_TABLE, r->table);
 

@@ -42,7 +42,8 @@ struct nlk {
 	bool done;
 };
 
-enum nlk_op { NLK_ADD, NLK_DEL };
+/* NLK_PUT: in place of a route of that destination and metric, if there is one */
+enum nlk_op { NLK_ADD, NLK_PUT, NLK_DEL };
 
 /**
  * struct nlk_route - A route of ours
@@ -100,7 +101,10 @@ int nlk_link_del(struct nlk *nl, int ifindex);
 /* 0, also when the address is there already; -errno */
 int nlk_addr_add(struct nlk *nl, int ifindex, const struct addr *a,
 		 uint8_t bits);
-/* 1 added, 0 it is there (NLK_ADD); 0, also when it is not (NLK_DEL); -errno */
+/*
+ * 1 added, 0 it is there (NLK_ADD; rules know that alone); 1 (NLK_PUT); 0, also when it
+ * is not (NLK_DEL); -errno
+ */
 int nlk_route(struct nlk *nl, enum nlk_op op, const struct nlk_route *r);
 int nlk_rule(struct nlk *nl, enum nlk_op op, const struct nlk_rule *r);
 

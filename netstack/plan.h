@@ -23,6 +23,7 @@ struct host_conf;
 /**
  * struct intake - All that decides how traffic is caught
  * @tun, @ifindex:	The TUN that catches ("": none); 0: only to be printed
+ * @tun_was:	The one before, while a reload goes from it to @tun; "": none
  * @proto:	What it catches: 0 all, or IPPROTO_UDP
  * @gateway:	Its addresses, at least one of each family
  * @pools:	FakeDNS
@@ -32,7 +33,7 @@ struct host_conf;
  */
 struct intake {
 	const struct host_conf *host;
-	char tun[IFNAMSIZ];
+	char tun[IFNAMSIZ], tun_was[IFNAMSIZ];
 	int ifindex;
 	uint8_t proto;
 	struct tun_prefix gateway[PLAN_ADDRESSES];

@@ -20,17 +20,19 @@ while time.monotonic() < end:
 END
 config() { # CAPTURE FAIL
 	local tun=
-	case $1 in tun | mixed-tun)
-		tun='{ "tag": "tun-in", "protocol": "tun", "settings": { "name": "culvert0" } }'
+	case $1 in *tun*)
+		tun="{ \"tag\": \"tun-in\", \"protocol\": \"tun\", \"settings\": { \"name\": \"culvert${1#*tun}\" } }"
 	esac
-	cap_config "${1%-tun}" "\"fail\": \"$2\"" "$tun"
+	set -- "${1%-tun}" "$2"
+	cap_config "${1%[0-9]}" "\"fail\": \"$2\"" "$tun"
 }
 for fail in open closed; do
 	from=tun generation=1
 	config tun $fail
 	host_up "$TMP/up.json"
 	caught "$fail: tun"
-	for to in tproxy tun redirect tun mixed tproxy redirect mixed-tun tproxy mixed-tun tun; do
+	for to in tproxy tun redirect tun mixed tproxy redirect mixed-tun tproxy mixed-tun \
+			tun tun1 tun2 tproxy tun1; do
 		bg "$C" asking python3 "$TMP/ask.py"
 		sleep 0.1
 		who lan_tcp >/dev/null
