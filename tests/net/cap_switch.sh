@@ -9,11 +9,13 @@
 . "$(dirname "$0")/cap_lib.sh"
 cap_net
 cat >"$TMP/ask.py" <<'END'
-import socket, time
-end = time.monotonic() + 60
+import socket, sys, time
+port, end = int(sys.argv[1]), time.monotonic() + 60
 while time.monotonic() < end:
-    for f, a in (socket.AF_INET, "198.51.100.2"), (socket.AF_INET6, "2001:db8:51::1"):
+    port += 1  # none twice: what conntrack knows of it would decide
+    for f, a in (socket.AF_INET, "198.51.100.2"), (socket.AF_INET6, "2001:db8:51::2"):
         with socket.socket(f) as s:
+            s.bind(("", port))
             s.setblocking(False)
             s.connect_ex((a, 5003))
             time.sleep(0.001)
@@ -26,6 +28,7 @@ config() { # CAPTURE FAIL
 	set -- "${1%-tun}" "$2"
 	cap_config "${1%[0-9]}" "\"fail\": \"$2\"" "$tun"
 }
+port=10000
 for fail in open closed; do
 	from=tun generation=1
 	config tun $fail
@@ -33,7 +36,8 @@ for fail in open closed; do
 	caught "$fail: tun"
 	for to in tproxy tun redirect tun mixed tproxy redirect mixed-tun tproxy mixed-tun \
 			tun tun1 tun2 tproxy tun1; do
-		bg "$C" asking python3 "$TMP/ask.py"
+		bg "$C" asking python3 "$TMP/ask.py" "$port"
+		port=$((port + 1200))
 		sleep 0.1
 		who lan_tcp >/dev/null
 		config $to $fail
