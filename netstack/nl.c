@@ -236,8 +236,7 @@ int nlk_route(struct nlk *nl, enum nlk_op op, const struct nlk_route *r)
 		.rtm_scope = route_scope(r),
 		.rtm_type = r->type,
 	};
-	struct nl_msg *m = nlmsg_alloc_simple(
-		type, flags[op]);
+	struct nl_msg *m = nlmsg_alloc_simple(type, flags[op]);
 	bool ok = m && nlmsg_append(m, &h, sizeof(h), NLMSG_ALIGNTO) == 0 &&
 		  put_u32(m, RTA_TABLE, r->table);
 
