@@ -12,8 +12,8 @@ cat >"$TMP/ask.py" <<'END'
 import socket, sys, time
 port, end = int(sys.argv[1]), time.monotonic() + 60
 while time.monotonic() < end:
-    port += 1  # none twice: what conntrack knows of it would decide
     for f, a in (socket.AF_INET, "198.51.100.2"), (socket.AF_INET6, "2001:db8:51::2"):
+        port += 1  # none twice: what conntrack knows of it would decide
         with socket.socket(f) as s:
             s.bind(("", port))
             s.setblocking(False)
@@ -46,6 +46,7 @@ for fail in open closed; do
 		wait_log culvert "generation $generation is in force"
 		sleep 0.2
 		eq "$fail: $from -> $to: frames that passed by" "$(who lan_tcp)" 0
+		ok "the LAN has asked all the time" alive asking
 		stop asking TERM quiet
 		sleep 0.1 # what it began is told
 		caught "$fail: $to"
