@@ -15,7 +15,10 @@ while time.monotonic() < end:
     for f, a in (socket.AF_INET, "198.51.100.2"), (socket.AF_INET6, "2001:db8:51::2"):
         port += 1  # none twice: what conntrack knows of it would decide
         with socket.socket(f) as s:
-            s.bind(("", port))
+            try:
+                s.bind(("", port))
+            except OSError:  # another program had it just now
+                continue
             s.setblocking(False)
             s.connect_ex((a, 5003))
             time.sleep(0.001)
