@@ -721,15 +721,6 @@ int host_cleanup(FILE *out)
 	return err;
 }
 
-/* The TUN that would catch; NULL: none */
-static const struct tun_conf *first_tun(const struct config *cfg)
-{
-	for (unsigned int i = 0; i < cfg->inbound_count; i++)
-		if (!strcmp(cfg->inbounds[i]->ops->name, "tun"))
-			return cfg->inbounds[i]->settings;
-	return NULL;
-}
-
 int host_rules_text(const struct config *cfg, FILE *out)
 {
 	const struct capture_conf *how = &cfg->host.how;
@@ -739,7 +730,7 @@ int host_rules_text(const struct config *cfg, FILE *out)
 	struct intake in;
 
 	if (how->tcp == BY_TUN || how->udp == BY_TUN)
-		tc = first_tun(cfg);
+		tc = intake_first_tun(cfg);
 	if (cfg->host.capture == CAPTURE_NONE ||
 	    (cfg->host.capture == CAPTURE_TUN && !tc))
 		return -ENOENT;

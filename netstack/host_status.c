@@ -19,23 +19,6 @@
 #include "netstack/nft.h"
 #include "netstack/nl.h"
 
-/* A file below /proc/PID, with a NUL behind. Bytes, 0: none */
-static size_t read_proc(pid_t pid, const char *name, char *buf, size_t size)
-{
-	char path[64];
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	n = read(fd, buf, size - 1);
-	close(fd);
-	buf[n > 0 ? n : 0] = '\0';
-	return n > 0 ? (size_t)n : 0;
-}
-
 /* Seconds it runs for; the 22nd field of stat, behind the name in brackets. -1 */
 static long long age_s(pid_t pid)
 {
@@ -43,7 +26,7 @@ static long long age_s(pid_t pid)
 	struct timespec now;
 	long long ticks;
 
-	if (!read_proc(pid, "stat", buf, sizeof(buf)))
+	if (!instance_proc(pid, "stat", buf, sizeof(buf)))
 		return -1;
 	p = strrchr(buf, ')');
 	for (int field = 2; p && field < 22; field++)
@@ -67,7 +50,7 @@ static void say_age(pid_t pid, FILE *out)
 static void say_command(pid_t pid, FILE *out)
 {
 	char buf[4096];
-	size_t n = read_proc(pid, "cmdline", buf, sizeof(buf));
+	size_t n = instance_proc(pid, "cmdline", buf, sizeof(buf));
 
 	for (size_t i = 0; i < n; i += strlen(buf + i) + 1)
 		fprintf(out, "%s%s", i ? " " : "\n  ",

@@ -2,6 +2,7 @@
 #include "netstack/instance.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,25 @@ void instance_answer(int fd)
 
 	while ((who = accept4(fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
 		close(who); /* the kernel has told them */
+}
+
+size_t instance_proc(pid_t pid, const char *file, char *buf, size_t size)
+{
+	char path[64];
+	size_t n = 0;
+	ssize_t k;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		while (n < size - 1 &&
+		       (k = read(fd, buf + n, size - 1 - n)) > 0)
+			n += (size_t)k;
+		close(fd);
+	}
+	buf[n] = '\0';
+	return n;
 }
 
 bool instance_may_admin(const char *pid)

@@ -8,6 +8,7 @@
 #define NETSTACK_INSTANCE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 /* Descriptor to keep, -EADDRINUSE: somebody has it, other -errno */
@@ -22,6 +23,8 @@ pid_t instance_holder(void);
 /* There is one, of a PID namespace that is not seen from here (a container's) */
 bool instance_unseen(void);
 
+/* What fits of /proc/PID/FILE, with a NUL behind. Bytes, 0: none */
+size_t instance_proc(pid_t pid, const char *file, char *buf, size_t size);
 /* Process @pid ("self") has CAP_NET_ADMIN */
 bool instance_may_admin(const char *pid);
 

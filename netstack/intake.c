@@ -71,15 +71,20 @@ void intake_fill(struct intake *in, const struct config *cfg,
 		take_resolvers(in);
 }
 
+const struct tun_conf *intake_first_tun(const struct config *cfg)
+{
+	for (unsigned int i = 0; i < cfg->inbound_count; i++)
+		if (!strcmp(cfg->inbounds[i]->ops->name, "tun"))
+			return cfg->inbounds[i]->settings;
+	return NULL;
+}
+
 /* As intake_fill() for the device that catches, and nft_text.c */
 void host_own_dns(struct config *cfg)
 {
 	struct intake in = { .host = &cfg->host };
-	const struct tun_conf *tc = NULL;
+	const struct tun_conf *tc = intake_first_tun(cfg);
 
-	for (unsigned int i = 0; !tc && i < cfg->inbound_count; i++)
-		if (!strcmp(cfg->inbounds[i]->ops->name, "tun"))
-			tc = cfg->inbounds[i]->settings;
 	if (!tc || !takes_own_dns(cfg) ||
 	    (cfg->host.how.tcp != BY_TUN && cfg->host.how.udp != BY_TUN))
 		return;

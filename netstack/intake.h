@@ -14,4 +14,7 @@ void intake_fill(struct intake *in, const struct config *cfg,
 		 const struct tun_conf *tc, const char *tun, int ifindex,
 		 bool print);
 
+/* The TUN that would catch; NULL: none */
+const struct tun_conf *intake_first_tun(const struct config *cfg);
+
 #endif

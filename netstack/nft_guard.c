@@ -8,43 +8,23 @@
  */
 #include "netstack/nft.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
+#include "netstack/instance.h"
 
 enum { STEP_MS = 2, END_MS = 2000, ENVIRON_MAX = 65536 };
-
-/* At most @size bytes of /proc/PID/NAME. How many */
-static size_t proc_read(pid_t pid, const char *name, char *buf, size_t size)
-{
-	char path[64];
-	size_t n = 0;
-	ssize_t k;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	while (n < size && (k = read(fd, buf + n, size - n)) > 0)
-		n += (size_t)k;
-	close(fd);
-	return n;
-}
 
 /* One of the strings in the environment begins with our mark */
 static bool is_marked(pid_t pid)
 {
 	static const char mark[] = NFT_CHILD_MARK "=";
 	static char buf[ENVIRON_MAX]; /* the main thread's only */
-	size_t n = proc_read(pid, "environ", buf, sizeof(buf) - 1);
+	size_t n = instance_proc(pid, "environ", buf, sizeof(buf));
 
-	buf[n] = '\0';
 	for (size_t i = 0; i < n; i += strlen(buf + i) + 1)
 		if (!strncmp(buf + i, mark, sizeof(mark) - 1))
 			return true;
@@ -63,11 +43,10 @@ static bool is_here(pid_t pid)
 
 static bool is_guard(pid_t pid)
 {
-	char comm[16];
-	size_t n = proc_read(pid, "comm", comm, sizeof(comm));
+	char comm[17];
 
-	return n == 4 && !memcmp(comm, "nft\n", 4) && is_here(pid) &&
-	       is_marked(pid);
+	return instance_proc(pid, "comm", comm, sizeof(comm)) &&
+	       !strcmp(comm, "nft\n") && is_here(pid) && is_marked(pid);
 }
 
 /* The table goes with its owner. True: it has gone */

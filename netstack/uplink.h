@@ -6,7 +6,8 @@
 
 /*
  * Names of the interfaces of the main table's default routes, best first (v4
- * by metric, then v6; parts of one are the last), none twice, none of @skip (@n interface indexes).
+ * by metric, then v6; parts of one are the last), none twice, none of @skip (@n
+ * interface indexes).
  * Returns how many, at most @max
  */
 unsigned int uplink_find(struct nlk *nl, const int *skip, unsigned int n,

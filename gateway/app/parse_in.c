@@ -8,19 +8,6 @@
 #include "gateway/core/stats.h"
 #include "proxy/wire/proxy_head.h"
 
-/* "192.0.2.1", "2001:db8::1", "[2001:db8::1]". 0 or -EINVAL */
-static int listen_ip(struct addr *out, const char *text)
-{
-	size_t n = strlen(text);
-	char bare[64];
-
-	if (n < 3 || text[0] != '[' || text[n - 1] != ']' || n > sizeof(bare))
-		return addr_parse_ip(out, text);
-	memcpy(bare, text + 1, n - 2);
-	bare[n - 2] = '\0';
-	return addr_parse_ip(out, bare);
-}
-
 static void parse_listen(struct jobj *o, struct inbound *ib, struct config *cfg)
 {
 	static const uint8_t any6[16];
@@ -38,7 +25,7 @@ static void parse_listen(struct jobj *o, struct inbound *ib, struct config *cfg)
 		const char *path = arena_strdup(&cfg->arena, text);
 
 		ib->listen = addr_name(path, strlen(text), 0);
-	} else if (listen_ip(&ib->listen, text) < 0) {
+	} else if (addr_parse_literal(&ib->listen, text) < 0) {
 		diag_error(o->d, j_get(o, "listen"), NULL,
 			   "must be an IP address, localhost, a path or @name, "
 			   "got \"%s\"",

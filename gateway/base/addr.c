@@ -364,6 +364,18 @@ int addr_clean_name(const char *name, size_t len, char out[256])
 	return (int)len;
 }
 
+int addr_parse_literal(struct addr *a, const char *s)
+{
+	char bare[64];
+	size_t n = strlen(s);
+
+	if (n < 3 || s[0] != '[' || s[n - 1] != ']' || n - 2 >= sizeof(bare))
+		return addr_parse_ip(a, s);
+	memcpy(bare, s + 1, n - 2);
+	bare[n - 2] = '\0';
+	return strchr(bare, ':') ? addr_parse_ip(a, bare) : -EINVAL;
+}
+
 int addr_parse_host(struct addr *a, const char *text, size_t n,
 		    struct arena *mem)
 {

@@ -92,6 +92,8 @@ const char *cidr_format(const struct cidr *c, char *buf, size_t size);
  * Letters, digits, '-', '.', '_' only. Returns its length, or -EINVAL.
  */
 int addr_clean_name(const char *name, size_t len, char out[256]);
+/* "192.0.2.1", "2001:db8::1" or "[2001:db8::1]"; port untouched. 0 or -EINVAL */
+int addr_parse_literal(struct addr *a, const char *s);
 /*
  * The host that @n bytes of @text are: an IP address, in brackets or not, or a
  * name, which is kept in @mem. Port is kept. 0, -EINVAL, -ENOMEM

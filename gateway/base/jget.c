@@ -320,6 +320,13 @@ void j_ignore(struct jobj *o, const char *key, const char *why)
 		diag_warning(o->d, m, NULL, "has no effect: %s", why);
 }
 
+void j_ignore_not0(struct jobj *o, const char *key, const char *why)
+{
+	const cJSON *m = get(o, key);
+
+	j_ignore(o, key, cJSON_IsNumber(m) && !m->valueint ? NULL : why);
+}
+
 /* --- lists --------------------------------------------------------------- */
 
 void j_list(struct jobj *o, const char *key, struct jlist *l)
@@ -584,19 +591,6 @@ bool j_range_item(struct jobj *o, const cJSON *m, int32_t *lo, int32_t *hi)
 
 /* --- addresses ----------------------------------------------------------- */
 
-/* An address in brackets is read as one without */
-static int read_ip(struct addr *a, const char *s)
-{
-	char bare[64];
-	size_t n = strlen(s);
-
-	if (n < 3 || s[0] != '[' || s[n - 1] != ']' || n - 2 >= sizeof(bare))
-		return addr_parse_ip(a, s);
-	memcpy(bare, s + 1, n - 2);
-	bare[n - 2] = '\0';
-	return strchr(bare, ':') ? addr_parse_ip(a, bare) : -EINVAL;
-}
-
 static void wrong_addr(struct jobj *o, const cJSON *m, const char *s)
 {
 	diag_error(o->d, m, NULL,
@@ -631,7 +625,7 @@ bool j_addr(struct jobj *o, const char *key, struct addr *out)
 	s = env_text(o, m, m->valuestring);
 	if (!s || !*s)
 		return false;
-	if (!read_ip(&a, s)) {
+	if (!addr_parse_literal(&a, s)) {
 		*out = a;
 		return true;
 	}

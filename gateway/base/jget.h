@@ -115,6 +115,8 @@ int j_word(struct jobj *o, const char *key, const struct jword *words,
 void j_not_yet(struct jobj *o, const char *key, const char *why);
 /* The key is accepted and does nothing; a warning with @why unless NULL */
 void j_ignore(struct jobj *o, const char *key, const char *why);
+/* The same, of a number whose 0 says what is done anyway: no warning then */
+void j_ignore_not0(struct jobj *o, const char *key, const char *why);
 
 /**
  * struct jlist - Walks Xray's StringList: an array of strings, or "a,b"

@@ -115,16 +115,12 @@ static int vmess_user(struct jobj *u, struct srv_conf *c, struct srv_user *x,
 		      void *key)
 {
 	const char *id = j_need_str(u, "id");
-	const cJSON *aid = j_get(u, "alterId");
 	uint8_t uuid[16];
 	int rc;
 
 	(void)c;
 	(void)x;
-	j_ignore(u, "alterId",
-		 cJSON_IsNumber(aid) && !aid->valueint ?
-			 NULL :
-			 "heads are always AEAD");
+	j_ignore_not0(u, "alterId", "heads are always AEAD");
 	(void)j_str(u, "security", NULL);
 	if (!*id)
 		return 0;

@@ -111,15 +111,11 @@ static int vmess_user(struct jobj *u, struct server_conf *server,
 	struct vmess_conf *conf =
 		container_of(server, struct vmess_conf, server);
 	const char *id = j_need_str(u, "id");
-	const cJSON *aid = j_get(u, "alterId");
 	uint8_t uuid[16];
 	int rc;
 
 	(void)a;
-	j_ignore(u, "alterId",
-		 cJSON_IsNumber(aid) && !aid->valueint ?
-			 NULL :
-			 "heads are always AEAD");
+	j_ignore_not0(u, "alterId", "heads are always AEAD");
 	parse_security(u, conf);
 	parse_experiments(u, conf);
 	if (!*id)

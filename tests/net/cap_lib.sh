@@ -236,6 +236,18 @@ cap_try() {
 	wait "${pids[@]}"
 }
 
+# cap_over WHAT: a new one starts over one that was killed, closed: nothing of the LAN's
+# own gets out meanwhile
+cap_over() {
+	who lan_tcp >/dev/null
+	bg "$C" asking bash -c "for i in {1..100}; do
+		'$NT' tcp 198.51.100.2 5003 -n 1 -t 1; sleep 0.01; done"
+	host_up "$TMP/up.json"
+	cap_works "$1, started again"
+	stop asking TERM quiet
+	eq "$1: nothing leaked while it started" "$(who lan_tcp)" 0
+}
+
 cap_kill() {
 	local before=$3 after
 	cap_config "$1" "" "${4:-}"
@@ -259,14 +271,7 @@ cap_kill() {
 	far_packets >/dev/null
 	cap_try "$2"
 	eq "closed: frames at the far side" "$(far_packets)" 0
-	# A new start lets nothing of the LAN's own out
-	who lan_tcp >/dev/null
-	bg "$C" asking bash -c "for i in {1..100}; do
-		'$NT' tcp 198.51.100.2 5003 -n 1 -t 1; sleep 0.01; done"
-	host_up "$TMP/up.json"
-	cap_works "closed, started again"
-	stop asking TERM quiet
-	eq "nothing leaked while it started" "$(who lan_tcp)" 0
+	cap_over "closed"
 	kill9
 	ok "down" on "$G" "$CULVERT" down
 	cap_works "closed, after down"

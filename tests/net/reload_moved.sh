@@ -9,13 +9,12 @@
 . "$(dirname "$0")/in_lib.sh"
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/transport_lib.sh"
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/reload_lib.sh"
 command -v openssl >/dev/null || skip "no openssl"
 net_up
 serve echo tcp-serve 5001 echo -t 300
 make_ca
-ANN=6f1c2ab0-7d3e-4c55-9d0e-2f6a1b7c8d9e BOB=11111111-2222-3333-4444-555555555555
-own="\"security\": \"tls\", \"tlsSettings\": { \"certificates\": [ { \"certificateFile\": \"$TMP/names.crt\", \"keyFile\": \"$TMP/names.key\" } ] }"
-ca="\"security\": \"tls\", \"tlsSettings\": { \"serverName\": \"tls.test\", \"disableSystemRoot\": true, \"certificates\": [ { \"usage\": \"verify\", \"certificateFile\": \"$TMP/ca.pem\" } ] }"
 how() { # TRANSPORT TLS SOCKOPT
 	case $1 in
 	grpc) echo "{ \"network\": \"grpc\", \"grpcSettings\": { \"serviceName\": \"g\" }, $2, $3 }" ;;
@@ -36,7 +35,6 @@ server() { # CLIENTS FIRST-PORT [SOCKOPT]
 	done
 	echo "], \"outbounds\": [ { \"protocol\": \"freedom\", \"settings\": { $ALLOW } } ] }"
 }
-ann="{ \"id\": \"$ANN\", \"email\": \"ann@x\" }" bob="{ \"id\": \"$BOB\", \"email\": \"bob@x\" }"
 gen=1
 reload() { # SERVER'S ARGUMENTS
 	server "$@" >"$TMP/server.json"
@@ -51,20 +49,7 @@ conns_are() { [ "$(conns "$1" "$2")" = "$3" ]; }
 server "$ann, $bob" 8000 >"$TMP/server.json"
 bg "$S" server "$CULVERT" run -c "$TMP/server.json"
 wait_port "$S" tcp 8005
-doors=() outs=() tags=() p=0
-for w in $WAYS; do
-	p=$((p + 1))
-	for who in "ann $ANN 7" "bob $BOB 6"; do
-		read -r name id base <<<"$who"
-		doors+=("$(door "${base}00$p" "$name-$w")") tags+=("$name-$w")
-		outs+=("{ \"tag\": \"$name-$w\", \"protocol\": \"vless\", \"settings\": { \"vnext\": [ { \"address\": \"10.2.0.3\",
-			\"port\": 800$p, \"users\": [ { \"id\": \"$id\", \"encryption\": \"none\" } ] } ] }, \"streamSettings\": $(how "$w" "$ca" "$none") }")
-	done
-done
-start_in <<END
-{ "log": { "loglevel": "info" }, "culvert": { "workers": 1 }, "inbounds": [ $(join "${doors[@]}") ],
-  "routing": { "rules": [ $(to "${tags[@]}") ] }, "outbounds": [ $(join "${outs[@]}") ] }
-END
+start_clients "$none"
 
 echo "-- changed, at the same place: all goes on by other connections"
 for p in 1 2 3 4 5; do

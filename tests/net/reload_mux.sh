@@ -9,6 +9,8 @@
 . "$(dirname "$0")/in_lib.sh"
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/transport_lib.sh"
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/reload_lib.sh"
 net_up
 serve echo tcp-serve 5001 echo -t 300
 bg "$S" uecho "$NT" udp-serve -l 10.3.0.1 5001 echo
@@ -82,10 +84,7 @@ for w in "${WAYS[@]}"; do
 		doors+=("${d/\"tcp\"/\"tcp,udp\"}") tags+=("$name-$w") outs+=("$(outbound "$name" "$w" "800$p")")
 	done
 done
-start_in <<END
-{ "log": { "loglevel": "info" }, "culvert": { "workers": 1 }, "inbounds": [ $(join "${doors[@]}") ],
-  "routing": { "rules": [ $(to "${tags[@]}") ] }, "outbounds": [ $(join "${outs[@]}") ] }
-END
+start_doors
 
 # goes WHAT PORT; stopped WHAT PORT
 goes() {

@@ -7,13 +7,12 @@
 . "$(dirname "$0")/in_lib.sh"
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/transport_lib.sh"
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/reload_lib.sh"
 command -v openssl >/dev/null || skip "no openssl"
 net_up
 serve echo tcp-serve 5001 echo
 make_ca
-ANN=6f1c2ab0-7d3e-4c55-9d0e-2f6a1b7c8d9e BOB=11111111-2222-3333-4444-555555555555
-own="\"security\": \"tls\", \"tlsSettings\": { \"certificates\": [ { \"certificateFile\": \"$TMP/names.crt\", \"keyFile\": \"$TMP/names.key\" } ] }"
-ca="\"security\": \"tls\", \"tlsSettings\": { \"serverName\": \"tls.test\", \"disableSystemRoot\": true, \"certificates\": [ { \"usage\": \"verify\", \"certificateFile\": \"$TMP/ca.pem\" } ] }"
 how() { # TRANSPORT TLS
 	case $1 in
 	grpc) echo "{ \"network\": \"grpc\", \"grpcSettings\": { \"serviceName\": \"g\" }, $2 }" ;;
@@ -32,24 +31,10 @@ server() { # CLIENTS
 	done
 	echo "], \"outbounds\": [ { \"protocol\": \"freedom\", \"settings\": { $ALLOW } } ] }"
 }
-ann="{ \"id\": \"$ANN\", \"email\": \"ann@x\" }" bob="{ \"id\": \"$BOB\", \"email\": \"bob@x\" }"
 server "$ann, $bob" >"$TMP/server.json"
 bg "$S" server "$CULVERT" run -c "$TMP/server.json"
 wait_port "$S" tcp 8004
-doors=() outs=() tags=() p=0
-for w in $WAYS; do
-	p=$((p + 1))
-	for who in "ann $ANN 7" "bob $BOB 6"; do
-		read -r name id base <<<"$who"
-		doors+=("$(door "${base}00$p" "$name-$w")") tags+=("$name-$w")
-		outs+=("{ \"tag\": \"$name-$w\", \"protocol\": \"vless\", \"settings\": { \"vnext\": [ { \"address\": \"10.2.0.3\",
-			\"port\": 800$p, \"users\": [ { \"id\": \"$id\", \"encryption\": \"none\" } ] } ] }, \"streamSettings\": $(how "$w" "$ca") }")
-	done
-done
-start_in <<END
-{ "log": { "loglevel": "info" }, "culvert": { "workers": 1 }, "inbounds": [ $(join "${doors[@]}") ],
-  "routing": { "rules": [ $(to "${tags[@]}") ] }, "outbounds": [ $(join "${outs[@]}") ] }
-END
+start_clients
 for p in 1 2 3 4; do
 	for base in 600 700; do
 		out=$(on "$C" "$NT" tcp 10.1.0.1 $base$p -n 100)
